@@ -1,0 +1,3 @@
+from npnet.cli import entry
+
+entry()

@@ -1,0 +1,61 @@
+"""`npnet data`: the corpora at hand, a word's contexts, downloading."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from npnet import library
+from npnet.cli.words import add_word_options, words_from
+from npnet.corpus import Vocabulary, show_contexts
+
+
+def add_commands(commands: Any) -> None:
+    """Add it to the parser's subcommands."""
+    data = commands.add_parser("data", help="the corpora at hand; contexts of a word; download")
+    action = data.add_mutually_exclusive_group()
+    action.add_argument("--show", metavar="WORD", help="print the word's contexts and targets")
+    action.add_argument(
+        "--download",
+        nargs="?",
+        const="names.txt",
+        metavar="NAME",
+        help="fetch a corpus (default: names.txt) into the cache folder and check its SHA-256",
+    )
+    data.add_argument(
+        "--in",
+        dest="places",
+        action="append",
+        default=[],
+        metavar="PATH",
+        help="a file or folder to look for corpora in, before NPNET_CORPORA and the cache",
+    )
+    data.add_argument(
+        "--block-size", type=int, default=3, metavar="T", help="context length (default: 3)"
+    )
+    add_word_options(data)
+    data.add_argument("--json", action="store_true", help="print the list as JSON")
+    data.set_defaults(command=data_command)
+
+
+def data_command(options: argparse.Namespace) -> int:
+    """`npnet data`."""
+    if options.show is not None:
+        vocab = Vocabulary.from_words(words_from(options))
+        word = options.show.lower() if options.fold else options.show
+        print("\n".join(show_contexts(word, vocab, options.block_size)))
+    elif options.download is not None:
+        print(library.download(options.download))
+    else:
+        _list(library.listing(options.places), options.json)
+    return 0
+
+
+def _list(rows: list[library.Row], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([row._asdict() for row in rows], default=str, indent=2))
+        return
+    for row in rows:
+        print(f"{row.name}: {row.words:,} words, SHA-256 {row.checksum}…")
+        print(f"  found: {row.found}" if row.found else f"  not found: {row.how}")

@@ -1,0 +1,36 @@
+"""The options by which commands are told what words to work on."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from npnet.corpus import load_words
+from npnet.library import default_words
+
+
+def add_word_options(
+    parser: argparse.ArgumentParser, default: str = "the corpus that comes with npnet"
+) -> None:
+    """Add --words, --fold and --column."""
+    parser.add_argument(
+        "--words",
+        metavar="FILE",
+        help=f"UTF-8 text, a word a line, or CSV; - for standard input (default: {default})",
+    )
+    parser.add_argument("--fold", action="store_true", help="lower-case the words")
+    parser.add_argument("--column", metavar="NAME", help="the column of a CSV file")
+
+
+def words_from(options: argparse.Namespace) -> list[str]:
+    """The words that the options name; what was dropped on the way is said on stderr."""
+    if options.words is None:
+        return default_words()
+    words = load_words(options.words, fold=options.fold, column=options.column)
+    if words.blank or words.trimmed:
+        print(
+            f"{options.words}: dropped {words.blank} blank lines, "
+            f"trimmed blanks around {words.trimmed} words",
+            file=sys.stderr,
+        )
+    return list(words.words)

@@ -1,0 +1,222 @@
+"""A run and its folder: recipe, model, history, words, samples and a picture of the losses."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import os
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npnet import blas
+from npnet.arrays import Floats
+from npnet.corpus import Vocabulary
+from npnet.errors import InputError
+from npnet.files import new_folder, replacing
+from npnet.generator import Generator
+from npnet.names import PARAMETER_NAMES
+from npnet.parameters import Parameters
+from npnet.recipe import Recipe
+from npnet.sample import sample
+from npnet.statistics import Statistics
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model and how it came to be.
+
+    Attributes:
+        recipe: every number of the run.
+        params, stats: the trained parameters and their batch-norm statistics.
+        losses: (steps,), the minibatch loss of each step before its update, in nats.
+        split_losses: mean cross-entropy of ``train``, ``dev`` and ``test``, in nats.
+        vocab: the characters.
+        words: the corpus, all splits, in its own order.
+    """
+
+    recipe: Recipe
+    params: Parameters
+    stats: Statistics
+    losses: Floats
+    split_losses: Mapping[str, float]
+    vocab: Vocabulary
+    words: tuple[str, ...]
+
+    def sample(self, count: int = 20) -> list[str]:
+        """``count`` names, drawn with the recipe's sample seed."""
+        generator = Generator(self.recipe.sample_seed)
+        return sample(self.params, self.stats, self.vocab, count, generator)
+
+    def save(self, folder: str | os.PathLike[str], *, plot: bool = True) -> Path:
+        """Write the run into ``folder``, which is made, or must be empty.
+
+        Writes recipe.json, words.txt, history.csv, model.npz (no pickle), losses.json,
+        samples.txt and, unless ``plot`` is False, loss.png; each beside and renamed.
+
+        Raises:
+            InputError: the folder holds something already or cannot be written to.
+        """
+        folder = Path(folder)
+        if not folder.is_dir() or any(folder.iterdir()):
+            new_folder(folder)
+        write_recipe(folder, self.recipe)
+        write_words(folder, self.words)
+        write_history(folder, self.recipe, self.losses)
+        with replacing(folder / "model.npz") as path:
+            arrays: dict[str, Any] = {**self.params, **dataclasses.asdict(self.stats)}
+            np.savez(path, **arrays, chars=np.array(list(self.vocab.chars)))
+        write_text(folder / "losses.json", json.dumps(dict(self.split_losses), indent=2))
+        write_text(folder / "samples.txt", "\n".join(self.sample()))
+        if plot:
+            from npnet import plots
+
+            plots.save(plots.losses([self]), folder / "loss.png")
+        return folder
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` and a line end to ``path``, beside and renamed."""
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def write_recipe(folder: Path, recipe: Recipe) -> None:
+    """Write recipe.json: the recipe's fields, and what it was run with."""
+    made_with = {
+        "npnet": metadata.version("npnet"),
+        "numpy": np.__version__,
+        "blas": blas.describe(),
+    }
+    entries = {**json.loads(recipe.to_json()), "made_with": made_with}
+    write_text(folder / "recipe.json", json.dumps(entries, indent=2))
+
+
+def write_words(folder: Path, words: tuple[str, ...]) -> None:
+    """Write words.txt, so that the run can be evaluated when its corpus has moved."""
+    write_text(folder / "words.txt", "\n".join(words))
+
+
+def write_history(folder: Path, recipe: Recipe, losses: Floats) -> None:
+    """Write history.csv: step, loss in the digits that give the same float back, rate."""
+    with replacing(folder / "history.csv") as path, path.open("w", encoding="utf-8") as file:
+        file.write("step,loss,lr\n")
+        file.writelines(
+            f"{step},{loss!s},{recipe.rate(step):g}\n" for step, loss in enumerate(losses)
+        )
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe of a JSON file, a run's recipe.json among them.
+
+    Raises:
+        InputError: missing, unreadable, no recipe.
+    """
+    try:
+        entries = json.loads(_text(path))
+    except ValueError as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: no JSON ({error}), wanted a recipe's fields") from error
+    if not isinstance(entries, dict):
+        raise InputError(f"{path}: wanted a JSON object with a recipe's fields")
+    return Recipe.from_entries(
+        {key: value for key, value in entries.items() if key != "made_with"}, str(path)
+    )
+
+
+def load_run(folder: str | os.PathLike[str]) -> Run:
+    """Read what ``Run.save`` wrote.
+
+    Raises:
+        InputError: no run folder, or a file of it is missing or damaged; says which.
+    """
+    folder = Path(folder)
+    if not (folder / "recipe.json").is_file():
+        raise InputError(f"{folder}: no recipe.json in it, wanted the folder of a run: npnet train")
+    recipe = read_recipe(folder / "recipe.json")
+    params, stats, vocab = _read_model(folder / "model.npz")
+    return Run(
+        recipe,
+        params,
+        stats,
+        _read_losses(folder / "history.csv", recipe.dtype),
+        _read_split_losses(folder / "losses.json"),
+        vocab,
+        tuple(_text(folder / "words.txt").removesuffix("\n").split("\n")),
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}), wanted a file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: no UTF-8 text ({error.reason} at {error.start})") from error
+
+
+def _read_model(path: Path) -> tuple[Parameters, Statistics, Vocabulary]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            params = Parameters(**{name: arrays[name] for name in PARAMETER_NAMES})
+            stats = Statistics(arrays["mean"], arrays["var"], float(arrays["eps"]))
+            vocab = Vocabulary.from_chars(arrays["chars"].tolist())
+    except InputError:
+        raise
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path}: missing or damaged ({error}), wanted the model that npnet train wrote: "
+            "train again"
+        ) from error
+    if params.sizes["V"] != vocab.size or stats.mean.shape != (1, params.sizes["H"]):
+        raise InputError(f"{path}: parameters, statistics and characters of different sizes")
+    return params, stats, vocab
+
+
+def _read_losses(path: Path, dtype: str) -> Floats:
+    rows = csv.reader(_text(path).splitlines())
+    if next(rows, None) != ["step", "loss", "lr"]:
+        raise InputError(f"{path}: the first line is not step,loss,lr: no history of a run")
+    try:
+        return np.array([row[1] for row in rows], dtype)
+    except (IndexError, ValueError) as error:
+        raise InputError(f"{path}: damaged ({error}), wanted three numbers a line") from error
+
+
+def _read_split_losses(path: Path) -> dict[str, float]:
+    try:
+        entries = json.loads(_text(path))
+        return {str(split): float(loss) for split, loss in entries.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: damaged ({error}), wanted a loss for each split") from error
+
+
+def numbered(root: Path, name: str) -> Iterator[Path]:
+    """The folders ``root/name-001``, ``-002``, … that are not there yet, without end."""
+    number = 1
+    while True:
+        path = root / f"{name}-{number:03d}"
+        if not path.exists():
+            yield path
+        number += 1
+
+
+def newest(root: Path) -> Path:
+    """The run folder in ``root`` whose model was written last.
+
+    Raises:
+        InputError: there is none.
+    """
+    models = sorted(root.glob("*/model.npz"), key=lambda path: path.stat().st_mtime_ns)
+    if not models:
+        raise InputError(f"{root}: holds no finished run, wanted one: npnet train makes it")
+    return models[-1].parent

@@ -1,0 +1,161 @@
+"""Stochastic gradient descent: minibatches, steps, the rate schedule. Prints nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator as Yielding
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from npnet.arrays import Floats
+from npnet.errors import DivergedError, InputError
+from npnet.fast import Workspace
+from npnet.generator import Generator
+from npnet.parameters import Parameters, check_batch
+from npnet.recipe import Recipe
+from npnet.statistics import Statistics
+
+# Minibatches that are drawn and prepared at once.
+AHEAD = 64
+
+
+class Record(NamedTuple):
+    """One step of training: its number from 0, its loss before the update, its rate."""
+
+    step: int
+    loss: float
+    lr: float
+
+
+@dataclass
+class Running:
+    """Averages of the minibatches' statistics, kept beside training.
+
+    ``mean`` (H,) begins at 0 and ``spread`` (H,) at 1; each step moves both by ``momentum``
+    towards its own. ``spread`` is a variance or a standard deviation, as ``deviation`` says.
+    """
+
+    mean: Floats
+    spread: Floats
+    momentum: float
+    deviation: bool
+
+    @classmethod
+    def begin(cls, recipe: Recipe) -> Running:
+        """The averages before the first step of ``recipe``."""
+        H, dtype = recipe.hidden, recipe.dtype
+        last = recipe.statistics == "last-batch"
+        return cls(
+            np.zeros(H, dtype),
+            np.ones(H, dtype),
+            1.0 if last else recipe.momentum,
+            recipe.statistics == "running-std",
+        )
+
+    def update(self, mean: Floats, var: Floats) -> None:
+        """Take in the statistics of one more minibatch, in place."""
+        spread = np.sqrt(var) if self.deviation else var
+        for average, newest in ((self.mean, mean), (self.spread, spread)):
+            average *= 1 - self.momentum
+            average += self.momentum * newest
+
+    def statistics(self, eps: float) -> Statistics:
+        """The averages as they stand, for evaluation and sampling."""
+        var = self.spread**2 if self.deviation else self.spread
+        return Statistics(self.mean[None, :].copy(), var[None, :].copy(), eps)
+
+
+def train(
+    recipe: Recipe,
+    params: Parameters,
+    X: ArrayLike,
+    Y: ArrayLike,
+    g: Generator,
+    *,
+    running: Running | None = None,
+) -> Iterator[Record]:
+    """Train ``params`` in place, yielding a record for every step.
+
+    Args:
+        recipe: steps, batch, rates, eps and what is trained.
+        params: changed in place; at the record of a step they are what that step made of them.
+        X, Y: the training set, (N, T) and (N,).
+        g: draws ``recipe.batch`` row indices a step with ``randint``, as torch would. Between
+            records it is some steps ahead; when the iterator ends or is closed it stands where
+            drawing step by step would have left it.
+        running: kept up to date beside the training, if given.
+
+    Yields:
+        ``Record(step, loss, lr)``; the loss is that of the minibatch before the update.
+
+    Raises:
+        DivergedError: at the first loss that is not finite, with ``params`` as they were
+            before that step.
+        InputError: parameters and training set do not fit, or the parameters are read-only.
+    """
+    step = 0
+    blocks = train_blocks(recipe, params, X, Y, g, every=1, running=running)
+    with contextlib.closing(blocks):
+        for losses in blocks:
+            yield Record(step, float(losses[0]), recipe.rate(step))
+            step += 1
+
+
+def train_blocks(
+    recipe: Recipe,
+    params: Parameters,
+    X: ArrayLike,
+    Y: ArrayLike,
+    g: Generator,
+    *,
+    every: int = AHEAD,
+    running: Running | None = None,
+) -> Yielding[Floats, None, None]:
+    """``train`` for those who need no record of each step: yields ``every`` losses at a time.
+
+    The steps are those of ``train``, bit for bit. ``params`` and ``running`` are up to date at
+    each yield; a block may be shorter than ``every``, the last one and those that end a
+    prepared stretch of ``AHEAD`` minibatches. Raises what ``train`` raises; ``params`` are
+    then those of the last yield.
+    """
+    X, Y = check_batch("train", params, X, Y)
+    for name in recipe.trained:
+        if not params[name].flags.writeable:
+            raise InputError(
+                f"train: params.{name} is read-only, wanted arrays to change in place: "
+                "train params.copy()"
+            )
+    workspace = Workspace(params, recipe.batch, recipe.eps, recipe.trained)
+    for first in range(0, recipe.steps, AHEAD):
+        count = min(AHEAD, recipe.steps - first)
+        before = g.get_state()
+        rows = g.randint(0, len(X), (count, recipe.batch))
+        workspace.load(X[rows], Y[rows])
+        done = 0
+        try:
+            for begin in range(0, count, every):
+                end = min(begin + every, count)
+                with np.errstate(all="ignore"):  # what is not finite is found in the losses
+                    for k in range(begin, end):
+                        workspace.step(k, recipe.rate(first + k))
+                        if running is not None:
+                            running.update(workspace.mean, workspace.var)
+                    losses = workspace.losses(begin, end)
+                finite = np.isfinite(losses)
+                good = end - begin if finite.all() else int(finite.argmin())
+                if good == end - begin:
+                    workspace.store(params)
+                done = begin + good
+                if good:
+                    yield losses[:good]
+                if good < end - begin:
+                    step = first + done
+                    raise DivergedError(step, float(losses[good]), recipe.rate(step))
+        finally:
+            if done < count:  # give back what was drawn for steps that were not taken
+                g.set_state(before)
+                g.randint(0, len(X), (done, recipe.batch))

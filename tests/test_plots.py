@@ -1,0 +1,359 @@
+"""Loss curves: what is drawn is checked on the artists' data, files on their bytes."""
+
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from npnet.arrays import Array, Floats
+from npnet.errors import InputError
+from npnet.plots import losses, save, smooth
+from npnet.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Result:
+    losses: Floats
+    recipe: Recipe = field(default_factory=lambda: Recipe("lecture"))
+    split_losses: Mapping[str, float] = field(default_factory=dict)
+
+
+def noisy(steps: int, seed: int = 0) -> Floats:
+    """Read-only losses like a run's: from 3.3 down to 2.1, with a minibatch's noise."""
+    trend = 2.1 + 1.2 * np.exp(-np.arange(steps) / 3000)
+    values = (trend + 0.2 * np.random.default_rng(seed).standard_normal(steps)).astype(np.float32)
+    values.setflags(write=False)
+    return values
+
+
+def means(ax: Axes) -> list[Line2D]:
+    """The lines that a legend of the axes' own finds."""
+    return [line for line in ax.get_legend_handles_labels()[0] if isinstance(line, Line2D)]
+
+
+def raw(ax: Axes) -> list[Line2D]:
+    return [line for line in ax.lines if line.get_alpha() is not None]
+
+
+def marks(ax: Axes) -> list[float]:
+    return [xs(line)[0] for line in ax.lines if line not in means(ax) + raw(ax)]
+
+
+def captions(ax: Axes) -> list[str]:
+    legend = ax.get_legend()
+    assert legend is not None
+    return [text.get_text() for text in legend.get_texts()]
+
+
+def xs(line: Line2D) -> Array:
+    return np.asarray(line.get_xdata())
+
+
+def ys(line: Line2D) -> Array:
+    return np.asarray(line.get_ydata())
+
+
+def csv_file(folder: Path, text: str) -> Path:
+    path = folder / "other.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-50, 300), st.floats(-1e6, 1e6) | st.sampled_from([np.nan, np.inf])),
+        unique_by=lambda point: point[0],
+    ),
+    st.integers(1, 40),
+)
+def test_smoothing_is_the_mean_of_the_finite_values_of_every_window(
+    points: list[tuple[int, float]], window: int
+) -> None:
+    points.sort()
+    all_steps, all_values = np.array(points, float).reshape(-1, 2).T
+    centres, got = smooth(all_steps, all_values, window)
+    wanted = []
+    for _, group in itertools.groupby(points, key=lambda point: point[0] // window):
+        steps, values = zip(*group, strict=True)
+        finite = [value for value in values if np.isfinite(value)]
+        wanted.append(((steps[0] + steps[-1]) / 2, np.mean(finite) if finite else np.nan))
+    np.testing.assert_array_equal(centres, [centre for centre, _ in wanted])
+    np.testing.assert_allclose(got, [mean for _, mean in wanted], rtol=1e-12, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("steps", "values", "window", "said"),
+    [
+        ([0, 1], [1, 2, 3], 1, r"steps \(2,\) and values \(3,\)"),
+        ([[0, 1]], [[1, 2]], 1, "one axis"),
+        ([0, 0], [1, 2], 1, "do not increase"),
+        ([0, 1], [1, 2], 0, "window 0, wanted 1 step or more"),
+    ],
+)
+def test_smoothing_refuses(steps: object, values: object, window: int, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        smooth(np.array(steps), np.array(values), window)
+
+
+def test_the_line_is_the_lectures_mean_of_log10_with_the_partial_window_at_its_end() -> None:
+    values = noisy(3500)
+    [line] = means(losses(Result(values)))
+    lossi = np.log10(values.astype(float))
+    lecture = lossi[:3000].reshape(-1, 1000).mean(1)
+    np.testing.assert_allclose(ys(line), [*lecture, lossi[3000:].mean()], rtol=1e-12)
+    np.testing.assert_array_equal(xs(line), [499.5, 1499.5, 2499.5, 3249.5])
+
+
+def test_plain_losses_are_averaged_as_they_are_and_the_axis_says_which() -> None:
+    run = Result(noisy(20))
+    plain, log = losses(run, log=False, window=10), losses(run)
+    wanted = run.losses.astype(float).reshape(-1, 10).mean(1)
+    np.testing.assert_allclose(ys(means(plain)[0]), wanted)
+    assert (plain.get_ylabel(), log.get_ylabel()) == ("loss", "log10(loss)")
+    assert plain.get_xlabel() == "step"
+
+
+def test_smoothing_does_not_depend_on_how_long_the_run_is() -> None:
+    values = noisy(9000)
+    short, long = means(losses([Result(values[:4000]), Result(values)]))
+    np.testing.assert_array_equal(ys(short), ys(long)[:4])
+
+
+def test_a_run_shorter_than_a_window_shows_its_raw_values_and_one_dot() -> None:
+    values = noisy(500)
+    ax = losses(Result(values))
+    [line], [faint] = means(ax), raw(ax)
+    assert (ys(line).size, line.get_marker()) == (1, "o")
+    np.testing.assert_allclose(ys(faint), np.log10(values.astype(float)))
+    low, high = ax.get_ylim()
+    assert low < ys(faint).min() < ys(faint).max() < high
+
+
+def test_the_raw_line_of_a_long_run_keeps_its_extremes() -> None:
+    values = noisy(123_456).copy()
+    values[54_321], values[77_777] = 9, 0.1
+    [faint] = raw(losses(Result(values), log=False))
+    assert ys(faint).size <= 2000
+    assert (ys(faint).max(), ys(faint).min()) == (9, values[77_777])
+    assert abs(xs(faint)[ys(faint).argmax()] - 54_321) < 200
+
+
+def test_single_outliers_do_not_flatten_the_curve() -> None:
+    values = noisy(20_000).copy()
+    values[::5000] = 50
+    assert losses(Result(values), log=False).get_ylim()[1] < 4
+
+
+def test_losses_without_a_logarithm_or_not_finite_leave_a_gap(tmp_path: Path) -> None:
+    values = noisy(6000).copy()
+    values[1000:2000], values[3500], values[4000:4003], values[5000:] = np.inf, 0, -1, np.nan
+    ax = losses(Result(values))
+    np.testing.assert_array_equal(np.isnan(ys(means(ax)[0])), [0, 1, 0, 0, 0, 1])
+    kept = np.delete(values[3000:4000], 500).astype(float)
+    assert ys(means(ax)[0])[3] == pytest.approx(np.log10(kept).mean())
+    save(ax, tmp_path / "gap.png")
+
+
+@pytest.mark.parametrize("values", [[np.nan] * 3, [2.5], [2.5] * 4, [0, -1, 2], [1e-320, 3e38]])
+@pytest.mark.parametrize("log", [True, False])
+def test_strange_runs_still_give_a_picture(values: list[float], log: bool, tmp_path: Path) -> None:
+    save(losses(Result(np.array(values)), log=log), tmp_path / "strange.svg")
+
+
+def test_the_legend_has_one_entry_a_run_with_its_split_losses() -> None:
+    runs = [
+        Result(noisy(50), split_losses={"train": 2.0711, "dev": 2.1119}),
+        Result(noisy(50, seed=1), Recipe("_price $x$ of\na $")),
+    ]
+    ax = losses(runs)
+    assert captions(ax) == ["lecture  train 2.07  dev 2.11", r"_price \$x\$ of a \$"]
+    assert captions(losses(runs, labels=["a", "b"])) == ["a  train 2.07  dev 2.11", "b"]
+    assert captions(losses(runs[1], labels="alone")) == ["alone"]
+
+
+def test_long_names_keep_both_ends() -> None:
+    [caption] = captions(losses(Result(noisy(5)), labels="begin" + 300 * "-" + "end"))
+    assert len(caption) == 36
+    assert caption.startswith("begin")
+    assert caption.endswith("end")
+
+
+def test_the_legend_stands_above_the_axes_and_inside_the_figure() -> None:
+    runs = [Result(noisy(50, n), split_losses={"train": 2, "dev": 2, "test": 2}) for n in range(9)]
+    ax = losses(runs, labels=[f"a run with quite a long name, number {n}" for n in range(9)])
+    figure, legend = ax.figure, ax.get_legend()
+    assert isinstance(figure, Figure)
+    assert legend is not None
+    figure.draw_without_rendering()
+    box = legend.get_window_extent()
+    assert box.y0 >= ax.bbox.y1
+    assert box.y1 <= figure.bbox.y1
+    assert box.x1 <= figure.bbox.x1
+    assert ax.bbox.height > 0.6 * figure.bbox.height * 4.3 / 6.1
+
+
+def test_no_two_of_many_runs_look_alike_and_neighbours_differ_without_colour() -> None:
+    lines = means(losses([Result(noisy(3, seed)) for seed in range(28)], window=1))
+    styles = [repr(line._dash_pattern) for line in lines]  # type: ignore[attr-defined]
+    assert len({(line.get_color(), style) for line, style in zip(lines, styles, strict=True)}) == 28
+    assert all(a != b for a, b in itertools.pairwise(styles))
+
+
+def test_the_rate_drop_is_marked_once_for_all_runs_that_share_it() -> None:
+    recipe = Recipe("lecture", rates=((0, 0.1), (30, 0.01), (500, 0.001)))
+    ax = losses([Result(noisy(100, seed), recipe) for seed in (1, 2)])
+    assert marks(ax) == [30]
+    assert [text.get_text() for text in ax.texts] == ["rate 0.01"]
+
+
+def test_a_mark_of_one_run_among_several_has_its_colour() -> None:
+    plain, dropped = Recipe("plain", rates=((0, 0.1),)), Recipe("b", rates=((0, 0.1), (30, 0.01)))
+    ax = losses([Result(noisy(100), plain), Result(noisy(100, 1), dropped)])
+    [mark] = [line for line in ax.lines if line not in means(ax) + raw(ax)]
+    assert mark.get_color() == means(ax)[1].get_color()
+
+
+def test_a_smooth_schedule_is_not_marked() -> None:
+    decay = Recipe("decay", rates=tuple((step, 0.1 / (step + 1)) for step in range(20)))
+    assert marks(losses(Result(noisy(100), decay))) == []
+
+
+def test_a_log_of_another_framework_needs_neither_every_step_nor_step_0(tmp_path: Path) -> None:
+    path = csv_file(
+        tmp_path,
+        "\ufeffepoch, loss,step,lr,note\n0,4,100,,x\n0,,150,0.1,\n\n"
+        '0,"1",900,0.1,"a, b"\n1,nan,1000,0.10,\n1,100,1200,0.02,\n',
+    )
+    ax = losses(path)
+    np.testing.assert_array_equal(xs(means(ax)[0]), [500, 1100])
+    np.testing.assert_allclose(ys(means(ax)[0]), [np.log10(4) / 2, 2])
+    assert (captions(ax), marks(ax)) == (["other"], [1200])
+
+
+def test_a_folder_shows_what_its_run_shows(tmp_path: Path) -> None:
+    folder = tmp_path / "lecture"
+    folder.mkdir()
+    recipe = Recipe("lecture", rates=((0, 0.1), (1500, 0.01)))
+    run = Result(noisy(2500), recipe, {"train": 2.07, "dev": 2.11, "test": 2.1})
+    rows = (
+        f"{step},{loss!s},{0.1 if step < 1500 else 0.01}" for step, loss in enumerate(run.losses)
+    )
+    (folder / "history.csv").write_text("\n".join(["step,loss,lr", *rows]) + "\n")
+    (folder / "losses.json").write_text(json.dumps(run.split_losses))
+    there, here = losses([str(folder)]), losses(run)
+    assert captions(there) == captions(here) == ["lecture  train 2.07  dev 2.11  test 2.10"]
+    assert marks(there) == marks(here) == [1500]
+    np.testing.assert_allclose(ys(means(there)[0]), ys(means(here)[0]), rtol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "other.csv line 1: got nothing, wanted columns step and loss"),
+        ("Step,Value\n1,2\n", "line 1: got Step, Value, wanted columns step and loss"),
+        ("step,loss\n", "other.csv: no losses"),
+        ("step,loss\n0,2.5\n1,high\n", "line 3: loss 'high', wanted a number"),
+        ("loss,step\n2.5\n", "line 2: step None, wanted a number"),
+        ("step,loss,lr\n0,2.5,big\n", "line 2: lr 'big', wanted a number"),
+        ("step,loss\n5,2\n4,2\n", "line 3: step 4 after 5, wanted increasing steps"),
+        ("step,loss\n5,2\ninf,2\n", "line 3: step inf after 5"),
+    ],
+)
+def test_a_bad_log_is_refused_with_file_line_and_column(
+    text: str, said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=said):
+        losses(csv_file(tmp_path, text))
+
+
+def test_files_that_are_no_logs_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "image.csv").write_bytes(b"\x89PNG\xff")
+    (tmp_path / "run").mkdir()
+    for name in ("image.csv", "missing.csv", "run"):
+        with pytest.raises(InputError, match=name):
+            losses(tmp_path / name)
+    (tmp_path / "run" / "history.csv").write_text("step,loss,lr\n0,2,0.1\n")
+    for broken in ("{", "[]", '{"train": null}'):
+        (tmp_path / "run" / "losses.json").write_text(broken)
+        with pytest.raises(InputError, match=r"losses\.json.*wanted losses like"):
+            losses(tmp_path / "run")
+
+
+def test_sources_that_are_no_runs_are_refused() -> None:
+    with pytest.raises(InputError, match="no sources"):
+        losses([])
+    with pytest.raises(InputError, match="2 labels, wanted one for each of 1 runs"):
+        losses(Result(noisy(3)), labels=["a", "b"])
+    with pytest.raises(InputError, match="source 3, wanted"):
+        losses(3)  # type: ignore[arg-type]
+    for shape in ((0,), (2, 2)):
+        with pytest.raises(InputError, match=r"lecture: losses .*, wanted one for each step"):
+            losses(Result(np.ones(shape)))
+
+
+def test_axes_that_are_given_are_drawn_into_and_keep_their_neighbours_empty() -> None:
+    figure = Figure()
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2)
+    assert losses(Result(noisy(5)), left) is left
+    assert len(means(left)) == 1
+    assert not right.lines
+
+
+def test_files_are_png_and_svg_and_the_same_every_time(tmp_path: Path) -> None:
+    runs = [Result(noisy(200_000)), Result(noisy(500), Recipe("名前"))]
+    for name in ("a.png", "b.PNG", "a.svg", "b.SVG"):
+        save(losses(runs), tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    assert ElementTree.parse(tmp_path / "a.svg").getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    assert (tmp_path / "a.svg").stat().st_size < 200_000
+    for suffix in ("png", "svg"):
+        again = tmp_path / f"b.{suffix.upper()}"
+        assert (tmp_path / f"a.{suffix}").read_bytes() == again.read_bytes()
+
+
+def test_a_save_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(self: Figure, path: Path, **options: object) -> None:
+        path.write_bytes(b"half")
+        raise RuntimeError("broken off")
+
+    path = tmp_path / "loss.svg"
+    path.write_text("old")
+    monkeypatch.setattr(Figure, "savefig", break_off)
+    with pytest.raises(RuntimeError, match="broken off"):
+        save(losses(Result(noisy(5))), path)
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("loss.svg", "old")]
+
+
+def test_other_suffixes_and_missing_folders_are_refused(tmp_path: Path) -> None:
+    ax = losses(Result(noisy(5)))
+    for name in ("loss.pdf", "loss"):
+        with pytest.raises(InputError, match=r"wanted a name that ends in \.png or \.svg"):
+            save(ax, tmp_path / name)
+    with pytest.raises(InputError, match="cannot be written"):
+        save(ax.figure.figure, tmp_path / "nowhere" / "loss.png")
+
+
+def test_drawing_and_saving_never_load_pyplot(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "step,loss\n0,3.3\n1,2.1\n")
+    program = (
+        "import sys; from npnet.plots import losses, save; save(losses(sys.argv[1]), sys.argv[2]);"
+        "sys.exit('matplotlib.pyplot' in sys.modules)"
+    )
+    arguments = [sys.executable, "-c", program, str(path), str(tmp_path / "loss.svg")]
+    subprocess.run(arguments, check=True)

@@ -1,0 +1,174 @@
+"""A recipe holds every number of a run, and refuses the impossible ones."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import npnet
+from npnet import Draw, InputError, Recipe
+
+NAMED = ("lecture", "lecture-64", "constant-gain", "random-gain", "frozen-b1", "part3")
+
+
+@pytest.mark.parametrize("name", npnet.RECIPES)
+def test_json_brings_every_named_recipe_back(name: str) -> None:
+    recipe = npnet.RECIPES[name]
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    assert recipe.name == name
+
+
+def test_the_published_recipes_are_there() -> None:
+    assert set(npnet.RECIPES) == {*NAMED, "indian-names"}
+
+
+@given(
+    hidden=st.integers(1, 600),
+    batch=st.integers(2, 100),
+    rate=st.floats(0, 10),
+    drop=st.integers(1, 10**6),
+    seed=st.integers(-(2**63), 2**64 - 1),
+    dtype=st.sampled_from(["float32", "float64"]),
+)
+def test_json_brings_any_recipe_back(
+    hidden: int, batch: int, rate: float, drop: int, seed: int, dtype: str
+) -> None:
+    recipe = Recipe(
+        "any", hidden=hidden, batch=batch, rates=((0, rate), (drop, 0.1)), seed=seed, dtype=dtype
+    )
+    assert Recipe.from_json(recipe.to_json()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("batch", 1, "Bessel"),
+        ("block_size", 0, "1 or more"),
+        ("hidden", -3, "1 or more"),
+        ("hidden", 2.5, "whole number"),
+        ("hidden", True, "whole number"),
+        ("steps", 0, "1 or more"),
+        ("seed", 2**64, "torch"),
+        ("sample_seed", -(2**63) - 1, "torch"),
+        ("rates", ((0, -0.1),), "0 or more"),
+        ("rates", ((5, 0.1),), "from step 0"),
+        ("rates", ((0, 0.1), (0, 0.2)), "rising"),
+        ("rates", 0.1, "pairs"),
+        ("rates", ((0, float("nan")),), "0 or more"),
+        ("eps", -1e-5, "0 or a little more"),
+        ("eps", "tiny", "a number"),
+        ("momentum", 0, "above 0"),
+        ("momentum", 1.5, "at most 1"),
+        ("statistics", "mean", "whole-set"),
+        ("dtype", "float16", "float64"),
+        ("name", "", "a name"),
+        ("name", 7, "text"),
+        ("draws", (Draw("C"),), "once"),
+        ("draws", 5, "entries"),
+    ],
+)
+def test_an_impossible_value_is_refused_by_field(field: str, value: object, says: str) -> None:
+    with pytest.raises(InputError, match=says) as caught:
+        dataclasses.replace(npnet.RECIPES["lecture"], **{field: value})
+    assert str(caught.value).startswith(field)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("{", "no JSON"), ("[]", "object"), ('{"width": 3}', "unknown field 'width'")],
+)
+def test_json_that_is_no_recipe_is_refused(text: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        Recipe.from_json(text)
+
+
+def test_fields_left_out_of_json_take_their_defaults() -> None:
+    assert Recipe.from_json('{"name": "x"}') == Recipe("x")
+
+
+def test_the_rate_holds_until_the_next_pair() -> None:
+    recipe = Recipe("x", rates=((0, 0.5), (3, 0.25), (10, 0.125)))
+    assert [recipe.rate(step) for step in (0, 2, 3, 9, 10, 999)] == [
+        0.5,
+        0.5,
+        0.25,
+        0.25,
+        0.125,
+        0.125,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "trained"),
+    [("lecture", 12_297), ("lecture-64", 4_137), ("part3", 12_097), ("frozen-b1", 12_097)],
+)
+def test_the_trained_numbers_are_as_many_as_published(recipe: str, trained: int) -> None:
+    params = npnet.draw_parameters(npnet.RECIPES[recipe], 27, npnet.Generator(0))
+    assert sum(params[name].size for name in npnet.RECIPES[recipe].trained) == trained
+
+
+def test_scales_round_after_every_operation() -> None:
+    normals = npnet.Generator(3).randn(1000)
+    scaled = Draw("W1", ("* 5/3", "/ sqrt(fan_in)", "+ 1", "- 2e-1")).scaled(normals, fan_in=30)
+    by_hand = normals * np.float32(5 / 3)
+    by_hand = by_hand / np.float32(30**0.5)
+    by_hand = by_hand + np.float32(1)
+    by_hand = by_hand - np.float32(0.2)
+    assert scaled.dtype == np.float32
+    assert np.array_equal(scaled, by_hand)
+    assert np.array_equal(Draw("C", ("/ fan_in",)).scaled(normals, 7), normals / np.float32(7))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"name": "W3"},
+        {"name": "C", "scale": ("** 2",)},
+        {"name": "C", "scale": ("/ 0",)},
+        {"name": "C", "scale": ("* 1/0",)},
+        {"name": "C", "scale": ("* __import__('os')",)},
+        {"name": "C", "scale": ("* 1",), "constant": 1.0},
+        {"name": "C", "constant": float("inf")},
+    ],
+)
+def test_a_draw_that_makes_no_sense_is_refused(arguments: dict[str, object]) -> None:
+    with pytest.raises(InputError, match=r"^draws: "):
+        Draw(**arguments)  # type: ignore[arg-type]
+
+
+def test_parameters_are_drawn_in_the_recipes_order() -> None:
+    lecture = npnet.RECIPES["lecture"]
+    backwards = dataclasses.replace(lecture, draws=lecture.draws[::-1])
+    first = npnet.draw_parameters(backwards, 27, npnet.Generator(1))
+    scaled = lecture.draws[-1].scaled(npnet.Generator(1).randn(1, 200), 1)
+    assert np.array_equal(first.bnbias, scaled)
+
+
+def test_an_undrawn_constant_takes_nothing_from_the_generator() -> None:
+    constant = npnet.RECIPES["constant-gain"]
+    used, untouched = npnet.Generator(1), npnet.Generator(1)
+    params = npnet.draw_parameters(constant, 27, used)
+    assert (params.bngain == np.float32(1.1)).all()
+    for shape in ((27, 10), (30, 200), (200,), (200, 27), (27,)):
+        untouched.randn(*shape)
+    assert used.randint(0, 1000, (5,)).tolist() == untouched.randint(0, 1000, (5,)).tolist()
+
+
+def test_float64_parameters_are_float32_draws_widened() -> None:
+    recipe = npnet.RECIPES["lecture"]
+    narrow = npnet.draw_parameters(recipe, 27, npnet.Generator(5))
+    wide = npnet.draw_parameters(
+        dataclasses.replace(recipe, dtype="float64"), 27, npnet.Generator(5)
+    )
+    assert wide.dtype == np.float64
+    assert all(np.array_equal(wide[name], narrow[name]) for name in wide)
+
+
+def test_recipe_json_is_plain() -> None:
+    assert json.loads(npnet.RECIPES["part3"].to_json())["draws"][1]["scale"] == [
+        "* 5/3",
+        "/ sqrt(fan_in)",
+    ]

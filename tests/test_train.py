@@ -1,0 +1,261 @@
+"""Training, statistics, evaluation and sampling."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import locked
+
+import npnet
+from npnet import DivergedError, InputError, Recipe
+from npnet.arrays import Array
+from npnet.statistics import BLOCK
+from npnet.train import AHEAD, Running, train_blocks
+
+Make = Callable[..., tuple[npnet.Parameters, Array, Array]]
+SHORT = Recipe("short", hidden=12, batch=8, steps=2 * AHEAD + 21, rates=((0, 0.1), (50, 0.02)))
+
+
+def start(recipe: Recipe = SHORT) -> tuple[npnet.Parameters, Array, Array, npnet.Generator]:
+    words = ["anna", "bob", "zoe", "ada", "mia", "otto", "nina", "ava", "noor", "ben"] * 2
+    vocab = npnet.Vocabulary.from_words(words)
+    X, Y = npnet.build_dataset(words, vocab, recipe.block_size)
+    generator = npnet.Generator(recipe.seed)
+    params = npnet.draw_parameters(recipe, vocab.size, generator)
+    return params, locked(X), locked(Y), generator
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["lecture", "frozen-b1", "part3"])
+def test_training_is_the_textbook_loop(dtype: str, name: str) -> None:
+    recipe = dataclasses.replace(
+        npnet.RECIPES[name],
+        hidden=12,
+        batch=8,
+        steps=150,
+        rates=((0, 0.1), (50, 0.02)),
+        dtype=dtype,
+    )
+    ours, X, Y, generator = start(recipe)
+    theirs, _, _, same = start(recipe)
+    theirs = theirs.astype("float64")
+    for record in npnet.train(recipe, ours, X, Y, generator):
+        rows = same.randint(0, len(X), (recipe.batch,))
+        loss, gradients = npnet.loss_and_gradients(theirs, X[rows], Y[rows], recipe.eps)
+        for parameter in recipe.trained:
+            theirs[parameter][...] -= (0.1 if record.step < 50 else 0.02) * gradients[parameter]
+        tolerance = 2e-6 if dtype == "float32" else 1e-12
+        assert record.loss == pytest.approx(loss, abs=tolerance)
+        assert record.lr == (0.1 if record.step < 50 else 0.02)
+    assert record.step == 149
+    for parameter in theirs:
+        assert ours[parameter].dtype == dtype
+        largest = np.abs(theirs[parameter]).max()
+        gap = np.abs(ours[parameter] - theirs[parameter]).max()
+        assert gap <= (1e-5 if dtype == "float32" else 1e-13) * largest, parameter
+
+
+def test_an_untrained_parameter_keeps_its_bits() -> None:
+    recipe = dataclasses.replace(
+        SHORT,
+        draws=tuple(dataclasses.replace(draw, trained=draw.name != "W2") for draw in SHORT.draws),
+    )
+    params, X, Y, generator = start(recipe)
+    before = params.copy()
+    for _ in npnet.train(recipe, params, X, Y, generator):
+        pass
+    assert np.array_equal(params.W2, before.W2)
+    # b1's gradient is rounding noise, too small to move it.
+    moved = set(recipe.trained) - {"b1"}
+    assert not any(np.array_equal(params[name], before[name]) for name in moved)
+
+
+def test_blocks_take_the_same_steps_as_records() -> None:
+    one, X, Y, generator = start()
+    losses = [record.loss for record in npnet.train(SHORT, one, X, Y, generator)]
+    many, _, _, other = start()
+    blocks = list(train_blocks(SHORT, many, X, Y, other))
+    assert np.concatenate(blocks).tolist() == losses
+    assert [len(block) for block in blocks] == [AHEAD, AHEAD, 21]
+    assert all(np.array_equal(one[name], many[name]) for name in one)
+    assert generator.randint(0, 99, (4,)).tolist() == other.randint(0, 99, (4,)).tolist()
+
+
+@pytest.mark.parametrize("taken", [1, AHEAD - 1, AHEAD, AHEAD + 5])
+def test_a_closed_training_leaves_parameters_and_generator_at_its_last_step(taken: int) -> None:
+    stopped, X, Y, generator = start()
+    training = npnet.train(SHORT, stopped, X, Y, generator)
+    for _ in range(taken):
+        next(training)
+    training.close()  # type: ignore[attr-defined]
+    whole, _, _, other = start()
+    for _ in npnet.train(dataclasses.replace(SHORT, steps=taken), whole, X, Y, other):
+        pass
+    assert all(np.array_equal(stopped[name], whole[name]) for name in whole)
+    assert generator.randint(0, 99, (4,)).tolist() == other.randint(0, 99, (4,)).tolist()
+
+
+@pytest.mark.parametrize("every", [1, AHEAD])
+def test_a_loss_that_is_not_finite_stops_training_by_its_step(every: int) -> None:
+    recipe = dataclasses.replace(SHORT, rates=((0, 0.1), (70, 1e30)))
+    params, X, Y, generator = start(recipe)
+    losses: list[float] = []
+    blocks = train_blocks(recipe, params, X, Y, generator, every=every)
+    with pytest.raises(DivergedError, match="smaller rate") as caught:
+        losses.extend(loss for block in blocks for loss in block)
+    assert caught.value.step == len(losses) > 70
+    assert f"step {len(losses)}" in str(caught.value)
+    assert np.isfinite(losses).all()
+    assert all(np.isfinite(array).all() for array in params.values())
+
+
+def test_read_only_parameters_are_refused_with_the_way_out() -> None:
+    params, X, Y, generator = start()
+    locked(params.W1)
+    with pytest.raises(InputError, match=r"params\.W1 is read-only.*copy"):
+        next(npnet.train(SHORT, params, X, Y, generator))
+
+
+def test_running_statistics_move_by_the_momentum() -> None:
+    running = Running.begin(dataclasses.replace(SHORT, statistics="running-std", momentum=0.25))
+    mean, var = np.full(12, 2.0, "f"), np.full(12, 9.0, "f")
+    running.update(mean, var)
+    running.update(mean, var)
+    np.testing.assert_allclose(running.mean, 2 * (1 - 0.75**2))
+    np.testing.assert_allclose(running.spread, 3 - 2 * 0.75**2)
+    np.testing.assert_allclose(running.statistics(0.5).var, running.spread[None, :] ** 2)
+    assert running.statistics(0.5).eps == 0.5
+
+
+@pytest.mark.parametrize("kind", ["running-var", "last-batch"])
+def test_running_statistics_are_those_of_the_minibatches(kind: str) -> None:
+    recipe = dataclasses.replace(SHORT, statistics=kind, momentum=0.1, steps=1, dtype="float64")
+    params, X, Y, generator = start(recipe)
+    _, _, _, same = start(recipe)
+    rows = same.randint(0, len(X), (recipe.batch,))
+    values = npnet.forward(params, X[rows], Y[rows], recipe.eps)
+    running = Running.begin(recipe)
+    for _ in npnet.train(recipe, params, X, Y, generator, running=running):
+        pass
+    share = 1.0 if kind == "last-batch" else 0.1
+    stats = running.statistics(recipe.eps)
+    np.testing.assert_allclose(stats.mean, share * values.bnmeani, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(stats.var, (1 - share) + share * values.bnvar, rtol=1e-12)
+
+
+@pytest.mark.parametrize("rows", [2, BLOCK, BLOCK + 1, 2 * BLOCK + 7])
+def test_calibration_is_the_whole_sets_mean_and_variance(rows: int, network: Make) -> None:
+    params, X, Y = network(n=rows, dtype=np.float64)
+    stats = npnet.calibrate(params, X, eps=0.01)
+    hprebn = npnet.forward(params, X, Y).hprebn
+    np.testing.assert_allclose(stats.mean, hprebn.mean(0, keepdims=True), rtol=1e-12)
+    np.testing.assert_allclose(stats.var, hprebn.var(0, ddof=1, keepdims=True), rtol=1e-12)
+    assert stats.mean.shape == stats.var.shape == (1, 5)
+    assert stats.eps == 0.01
+
+
+def test_calibration_does_not_cancel_far_from_zero(network: Make) -> None:
+    params, X, _ = network(n=2 * BLOCK, dtype=np.float64)
+    far = npnet.Parameters(**{**params, "b1": params.b1 + 1e6})
+    near, moved = npnet.calibrate(params, X), npnet.calibrate(far, X)
+    np.testing.assert_allclose(moved.var, near.var, rtol=1e-9)
+    np.testing.assert_allclose(moved.mean - 1e6, near.mean, atol=1e-9)
+
+
+@pytest.mark.parametrize("rows", [2, BLOCK + 3])
+def test_evaluation_under_the_batchs_own_statistics_is_the_batch_loss(
+    rows: int, network: Make
+) -> None:
+    params, X, Y = network(n=rows, dtype=np.float64)
+    stats = npnet.calibrate(params, X, eps=1e-5)
+    loss = npnet.forward(params, X, Y, eps=1e-5).loss
+    assert npnet.evaluate(params, stats, X, Y) == pytest.approx(loss, rel=1e-12)
+
+
+def test_evaluation_of_huge_logits_is_finite(network: Make) -> None:
+    params, X, Y = network()
+    wild = npnet.Parameters(**{**params, "W2": params.W2 * 1e5})
+    assert np.isfinite(npnet.evaluate(wild, npnet.calibrate(wild, X), X, Y))
+
+
+def test_statistics_of_another_network_are_refused(network: Make) -> None:
+    params, X, Y = network()
+    other, _, _ = network(H=6)
+    with pytest.raises(InputError, match="another network"):
+        npnet.evaluate(params, npnet.calibrate(other, X), X, Y)
+    with pytest.raises(InputError, match="keepdims"):
+        npnet.Statistics(np.zeros(5), np.ones(5), 1e-5)
+    with pytest.raises(InputError, match="divides by N-1"):
+        npnet.calibrate(params, X[:1])
+
+
+@pytest.fixture
+def model() -> tuple[npnet.Parameters, npnet.Statistics, npnet.Vocabulary]:
+    params, X, Y, generator = start()
+    for _ in npnet.train(SHORT, params, X, Y, generator):
+        pass
+    vocab = npnet.Vocabulary.from_chars("abdeimnotrvz")
+    return params, npnet.calibrate(params, X), vocab
+
+
+def test_names_are_drawn_as_a_plain_loop_draws_them(model: Any) -> None:
+    params, stats, vocab = model
+    ours = npnet.sample(params, stats, vocab, count=30, generator=npnet.Generator(7))
+    generator, theirs = npnet.Generator(7), []
+    for _ in range(30):
+        context, name = [0, 0, 0], ""
+        while True:
+            h = params.C[context].reshape(1, -1) @ params.W1 + params.b1 - stats.mean
+            h = np.tanh(params.bngain * h / np.sqrt(stats.var + stats.eps) + params.bnbias)
+            logits = (h @ params.W2 + params.b2)[0].astype("float64")
+            probs = (np.exp(logits) / np.exp(logits).sum()).astype("float32")
+            index = generator.multinomial(probs)
+            if index == 0:
+                break
+            context, name = [*context[1:], index], name + vocab.chars[index]
+        theirs.append(name)
+    assert ours == theirs
+    assert len(set(ours)) > 3
+
+
+def test_the_default_generator_is_the_lectures(model: Any) -> None:
+    assert npnet.sample(*model) == npnet.sample(*model, generator=npnet.Generator(2147483657))
+
+
+def test_a_beginning_is_continued_with_its_own_context(model: Any) -> None:
+    names = npnet.sample(*model, count=10, start="ann")
+    assert all(name.startswith("ann") for name in names)
+    with pytest.raises(InputError, match="'x'"):
+        npnet.sample(*model, start="x")
+
+
+def test_a_name_that_reaches_the_bound_is_cut_and_marked(model: Any) -> None:
+    params, stats, vocab = model
+    endless = npnet.Parameters(
+        **{**params, "b2": params.b2 - 1e4 * (np.arange(13) == 0).astype("f")}
+    )
+    names = npnet.sample(endless, stats, vocab, count=3, max_length=9)
+    assert [len(name) for name in names] == [10, 10, 10]
+    assert all(name.endswith("…") for name in names)
+
+
+def test_a_low_temperature_gives_the_likeliest_name_each_time(model: Any) -> None:
+    assert len(set(npnet.sample(*model, count=8, temperature=1e-3))) == 1
+    assert len(set(npnet.sample(*model, count=8, temperature=3.0))) > 4
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"count": -1}, {"temperature": 0.0}, {"temperature": float("nan")}, {"max_length": 0}],
+)
+def test_sampling_refuses_what_makes_no_sense(model: Any, arguments: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"^sample: "):
+        npnet.sample(*model, **arguments)
+
+
+def test_sampling_refuses_another_vocabulary(model: Any) -> None:
+    params, stats, _ = model
+    with pytest.raises(InputError, match="another corpus"):
+        npnet.sample(params, stats, npnet.Vocabulary.from_chars("ab"))
