@@ -1,0 +1,571 @@
+"""``npnet.Generator`` gives torch's numbers: against the installed torch, and against figures.
+
+A draw is written as a plain list, ``["randn", [3, 5], "float32"]``, so that the same one can be
+made by npnet, by torch, and be kept in ``generator_figures.json`` for a machine without torch.
+"""
+
+import copy
+import hashlib
+import io
+import json
+import pickle
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from npnet import cephes
+from npnet.arrays import Array
+from npnet.errors import InputError
+from npnet.generator import Generator
+
+SEEDS = [0, 1, -1, 42, 2147483647, 6942069420, 2**32, 2**32 + 1, 2**63, -(2**63), 2**64 - 1]
+FLOATS = ["float32", "float64"]
+SIZES = [*range(21), 31, 32, 33, 1000]
+SPANS = [(0, 1), (0, 27), (-5, 2**28 - 6), (-5, 2**28 - 5), (0, 2**32 - 1), (7, 2**32 + 7)]
+SPANS += [(0, 2**40 + 1), (0, 2**63 - 1), (-(2**62), 2**62), (-(2**63), 2**63 - 1)]
+FIGURES = json.loads(Path(__file__).with_name("generator_figures.json").read_text())
+
+# What torch.Generator().get_state() holds.
+TORCH_STATE = np.dtype(
+    [
+        ("seed", "<u8"),
+        ("left", "<i4"),
+        ("seeded", "<i4"),
+        ("next", "<u8"),
+        ("key", "<u8", (624,)),
+        ("unused_1", "<f8"),
+        ("spare", "<f8"),
+        ("unused_2", "<f8"),
+        ("has_spare", "<i4"),
+        ("unused_3", "V12"),
+    ]
+)
+
+
+def import_torch() -> Any:
+    torch = pytest.importorskip("torch")
+    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
+        pytest.skip("torch runs neither its AVX2 nor its AVX-512 kernels here: other last bits")
+    return torch
+
+
+def drawn(g: Any, draw: list[Any]) -> Any:
+    match draw:
+        case ["randint", low, high, shape]:
+            return g.randint(low, high, tuple(shape))
+        case ["randperm", n]:
+            return g.randperm(n)
+        case ["multinomial", weights, dtype, count, replacement]:
+            return g.multinomial(frozen(weights, dtype), count, replacement)
+        case [name, shape, dtype]:
+            return getattr(g, name)(*shape, dtype=getattr(np, dtype))
+    raise AssertionError(draw)
+
+
+def drawn_by_torch(g: Any, draw: list[Any]) -> Any:
+    torch = import_torch()
+    match draw:
+        case ["randint", low, high, shape]:
+            return torch.randint(low, high, shape, generator=g).numpy()
+        case ["randperm", n]:
+            return torch.randperm(n, generator=g).numpy()
+        case ["multinomial", weights, dtype, count, replacement]:
+            probs = torch.tensor(weights, dtype=getattr(torch, dtype))
+            return torch.multinomial(probs, count, replacement, generator=g).numpy()
+        case ["exponential", shape, dtype]:
+            return torch.empty(shape, dtype=getattr(torch, dtype)).exponential_(generator=g).numpy()
+        case [name, shape, dtype]:
+            return getattr(torch, name)(shape, dtype=getattr(torch, dtype), generator=g).numpy()
+    raise AssertionError(draw)
+
+
+def frozen(values: Any, dtype: str = "float32") -> Array:
+    array = np.array(values, dtype)
+    array.setflags(write=False)
+    return array
+
+
+def ulps(draw: list[Any]) -> int:
+    """How far apart the two may be."""
+    return {"randn": 2, "exponential": 1}.get(draw[0], 0) if draw[-1] == "float64" else 0
+
+
+def assert_same(ours: Array, theirs: Array, draw: list[Any]) -> None:
+    assert (ours.dtype, ours.shape) == (theirs.dtype, theirs.shape), draw
+    if ulps(draw):
+        np.testing.assert_array_max_ulp(ours, theirs, ulps(draw))
+    else:
+        assert ours.tobytes() == theirs.tobytes(), draw
+
+
+def torch_generator(seed: int) -> Any:
+    return import_torch().Generator().manual_seed(seed)
+
+
+def torch_generator_in(state: dict[str, Any]) -> Any:
+    torch = import_torch()
+    record = np.zeros(1, TORCH_STATE)
+    for name in ("seed", "key", "has_spare", "spare"):
+        record[name] = state[name]
+    record["left"], record["next"], record["seeded"] = 625 - state["pos"], state["pos"], 1
+    generator = torch.Generator()
+    generator.set_state(torch.from_numpy(record.view(np.uint8)))
+    return generator
+
+
+def assert_same_state(g: Generator, t: Any) -> None:
+    theirs = t.get_state().numpy().view(TORCH_STATE)[0]
+    state = g.get_state()
+    np.testing.assert_array_equal(state["key"], theirs["key"])
+    assert state["pos"] == 625 - theirs["left"]
+    assert state["has_spare"] == bool(theirs["has_spare"])
+    np.testing.assert_array_max_ulp(np.float64(state["spare"]), theirs["spare"], 2)
+
+
+def state_giving(words: Array) -> dict[str, Any]:
+    """The state whose next words are these, at most 623: MT19937's tempering undone."""
+    y = np.zeros(624, np.uint32)
+    y[1 : 1 + len(words)] = words
+    y ^= y >> np.uint32(18)
+    y ^= (y << np.uint32(15)) & np.uint32(0xEFC60000)
+    once = y.copy()
+    for _ in range(4):
+        y = once ^ ((y << np.uint32(7)) & np.uint32(0x9D2C5680))
+    once = y.copy()
+    for _ in range(2):
+        y = once ^ (y >> np.uint32(11))
+    return {"seed": 1, "key": y, "pos": 1, "has_spare": False, "spare": 0.0}
+
+
+def generators_giving(words: Any) -> tuple[Generator, Any]:
+    state = state_giving(np.asarray(words, np.uint32))
+    g = Generator(0)
+    g.set_state(state)
+    return g, torch_generator_in(state)
+
+
+def recorded(values: Array) -> list[Any] | str:
+    """How a result is kept in the figures: its numbers, floats in hex, or a digest of its bytes."""
+    if values.size > 20:
+        return hashlib.sha256(values.astype(values.dtype.newbyteorder("<")).tobytes()).hexdigest()
+    numbers = values.reshape(-1).tolist()
+    return [number.hex() if isinstance(number, float) else number for number in numbers]
+
+
+# The figures
+
+
+@pytest.mark.parametrize("run", FIGURES["runs"], ids=lambda run: f"seed {run['seed']}")
+def test_a_seed_gives_the_committed_figures(run: dict[str, Any]) -> None:
+    g = Generator(run["seed"])
+    for draw, figures in run["draws"]:
+        ours = drawn(g, draw)
+        if ulps(draw):
+            theirs = np.array([float.fromhex(figure) for figure in figures]).reshape(ours.shape)
+            assert_same(ours, theirs, draw)
+        else:
+            assert recorded(ours) == figures, draw
+
+
+@pytest.mark.parametrize("run", FIGURES["runs"], ids=lambda run: f"seed {run['seed']}")
+def test_the_committed_figures_are_those_of_the_installed_torch(run: dict[str, Any]) -> None:
+    t = torch_generator(run["seed"])
+    for draw, figures in run["draws"]:
+        assert recorded(drawn_by_torch(t, draw)) == figures, draw
+
+
+# Against the installed torch
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_size_and_dtype_is_torchs(seed: int) -> None:
+    g, t = Generator(seed), torch_generator(seed)
+    assert g.seed == t.initial_seed()
+    for size in SIZES:
+        for dtype in FLOATS:
+            for name in ("rand", "exponential", "randn"):
+                draw = [name, [size], dtype]
+                assert_same(drawn(g, draw), drawn_by_torch(t, draw), draw)
+        for draw in (["randint", *SPANS[size % len(SPANS)], [size]], ["randperm", size]):
+            assert_same(drawn(g, draw), drawn_by_torch(t, draw), draw)
+    assert_same_state(g, t)
+
+
+@pytest.mark.parametrize("name", ["rand", "randn", "exponential"])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_draws_longer_than_a_piece_are_torchs(name: str, dtype: str) -> None:
+    g, t = Generator(7), torch_generator(7)
+    for shape in ([32768], [32769], [16, 4097], [100003]):
+        draw = [name, shape, dtype]
+        assert_same(drawn(g, draw), drawn_by_torch(t, draw), draw)
+    assert_same_state(g, t)
+
+
+@pytest.mark.parametrize(("low", "high"), SPANS)
+def test_randint_is_torchs_for_every_kind_of_span(low: int, high: int) -> None:
+    g, t = Generator(11), torch_generator(11)
+    for size in (1, 623, 40000):
+        draw = ["randint", low, high, [size]]
+        assert_same(drawn(g, draw), drawn_by_torch(t, draw), draw)
+    assert_same_state(g, t)
+
+
+@pytest.mark.parametrize("n", [2, 3, 50, 32768, 32769, 32770, 70000])
+def test_randperm_is_torchs(n: int) -> None:
+    g, t = Generator(n), torch_generator(n)
+    assert_same(drawn(g, ["randperm", n]), drawn_by_torch(t, ["randperm", n]), ["randperm", n])
+    assert_same_state(g, t)
+
+
+def spans() -> st.SearchStrategy[list[int]]:
+    ends = st.tuples(
+        st.integers(-(2**63), 2**63 - 2),
+        st.integers(1, 2**64 - 1) | st.sampled_from([1, 27, 2**28 - 1, 2**28, 2**32, 2**63]),
+    )
+    return ends.map(lambda pair: [pair[0], min(pair[0] + pair[1], 2**63 - 1)])
+
+
+def multinomials() -> st.SearchStrategy[list[Any]]:
+    # Few classes: in float32 two of n equal each other in p / q about once in 2^25 / n^2 races.
+    @st.composite
+    def build(draw: st.DrawFn) -> list[Any]:
+        rows, classes = draw(st.integers(0, 3)), draw(st.integers(1, 8))
+        row = st.lists(st.integers(0, 9), min_size=classes, max_size=classes).filter(any)
+        weights = draw(st.lists(row, min_size=rows, max_size=rows)) if rows else draw(row)
+        most = int(np.count_nonzero(weights, axis=-1).min())
+        replacement = draw(st.booleans())
+        count = draw(st.integers(1, 30 if replacement else most))
+        return ["multinomial", weights, draw(st.sampled_from(FLOATS)), count, replacement]
+
+    return build()
+
+
+SHAPES = st.lists(st.integers(0, 9), max_size=3) | st.sampled_from(
+    [[15], [16], [17], [31], [32], [33], [27, 10], [624], [1000]]
+)
+DRAWS = st.one_of(
+    st.tuples(
+        st.sampled_from(["rand", "randn", "exponential"]), SHAPES, st.sampled_from(FLOATS)
+    ).map(list),
+    st.tuples(spans(), SHAPES).map(lambda both: ["randint", *both[0], both[1]]),
+    st.integers(0, 100).map(lambda n: ["randperm", n]),
+    multinomials(),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(SEEDS) | st.integers(-(2**63), 2**64 - 1), st.lists(DRAWS, max_size=12))
+def test_any_sequence_of_draws_is_torchs_and_ends_in_its_state(
+    seed: int, draws: list[list[Any]]
+) -> None:
+    g, t = Generator(seed), torch_generator(seed)
+    for draw in draws:
+        assert_same(drawn(g, draw), drawn_by_torch(t, draw), draw)
+    assert_same_state(g, t)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("classes", [27, 1000])
+def test_classes_picked_one_by_one_and_row_by_row_are_torchs(classes: int, dtype: str) -> None:
+    g, t = Generator(3), torch_generator(3)
+    rows = Generator(4).rand(200, classes)
+    for row in rows[:100].tolist():
+        draw = ["multinomial", row, dtype, 1, False]
+        assert_same(drawn(g, draw), drawn_by_torch(t, draw), draw)
+    for draw in (
+        ["multinomial", rows.tolist(), dtype, 1, False],
+        ["multinomial", rows.tolist(), dtype, 50, True],
+    ):
+        assert_same(drawn(g, draw), drawn_by_torch(t, draw), draw)
+    assert_same_state(g, t)
+
+
+# Chosen words: what seeds hardly ever reach
+
+
+def torch_normals(words: Array) -> Array:
+    """Torch's long float32 normals, (n, 16), from these words, (n, 16)."""
+    torch = import_torch()
+    blocks = np.zeros((-(-len(words) // 38), 38 * 16), np.uint32)  # 38 blocks fit into a state
+    blocks.reshape(-1, 16)[: len(words)] = words
+    for block in blocks:
+        t = torch_generator_in(state_giving(block))
+        block.view(np.float32)[:] = torch.randn(block.size, generator=t).numpy()
+    return blocks.view(np.float32).reshape(-1, 16)[: len(words)]
+
+
+@pytest.mark.parametrize("step", [61, pytest.param(1, marks=pytest.mark.slow)])
+def test_radius_sine_and_cosine_are_torchs_for_every_uniform(step: int) -> None:
+    # A uniform of 6601320 / 2^24 has the radius 1, which leaves cosine and sine as they are.
+    assert cephes.log(1 - frozen([6601320 / 2**24])) == -0.5
+    for start in range(0, 2**24, 2**20):
+        words = np.arange(start, start + 2**20, 8 * step)[:, None] + step * np.arange(8)
+        words %= 2**24
+        u = words.astype(np.float32) / np.float32(2**24)
+        sine, cosine = cephes.sin_cos(np.float32(2 * np.pi) * u)
+        theirs = torch_normals(np.hstack([np.full_like(words, 6601320), words]))
+        np.testing.assert_array_equal(np.hstack([cosine, sine]), theirs)
+        theirs = torch_normals(np.hstack([words, np.zeros_like(words)]))
+        np.testing.assert_array_equal(np.sqrt(-2 * cephes.log(1 - u)), theirs[:, :8])
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize(
+    "words", [[0] * 623, [2**32 - 1] * 623, [2**20, 0, 0, 0] * 155, [0] * 8 + [2**23] * 600]
+)
+@pytest.mark.parametrize("size", [1, 2, 15, 16, 17, 100])
+def test_the_ends_of_the_uniform_range_are_torchs_and_no_zero_is_negative(
+    size: int, words: list[int], dtype: str
+) -> None:
+    for name in ("rand", "randn", "exponential"):
+        g, t = generators_giving(words)
+        ours = drawn(g, [name, [size], dtype])
+        assert_same(ours, drawn_by_torch(t, [name, [size], dtype]), [name, [size], dtype])
+        assert not np.signbit(ours[ours == 0]).any(), name
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("words", [[0] * 623, [5] * 623, [5, 5] + [0] * 600, [2**32 - 1] * 623])
+@pytest.mark.parametrize("weights", [[3, 5, 0, 2], [0, 0, 3, 0, 3, 0], [1e-38, 3e38, 3e38, 1e-45]])
+@pytest.mark.parametrize(("count", "replacement"), [(1, False), (2, True)])
+def test_infinite_ratios_ties_and_overflowing_sums_choose_as_in_torch(
+    count: int, replacement: bool, weights: list[float], words: list[int], dtype: str
+) -> None:
+    g, t = generators_giving(words)
+    draw = ["multinomial", weights, dtype, count, replacement]
+    with np.errstate(all="raise"):
+        assert_same(drawn(g, draw), drawn_by_torch(t, draw), draw)
+
+
+def test_of_equal_ratios_the_first_classes_are_taken() -> None:
+    g = Generator(0)
+    g.set_state(state_giving(np.full(600, 5)))
+    assert g.multinomial(frozen([0, 1, 1, 0, 1, 1]), 3).tolist() == [1, 2, 4]
+
+
+# What needs no torch
+
+
+def test_seeds_with_the_same_low_32_bits_share_a_stream_but_not_a_name() -> None:
+    seeds: list[Any] = [-1, 2**32 - 1, 2**64 - 1, np.int64(-1), np.uint64(2**64 - 1)]
+    for seed in seeds:
+        assert Generator(seed).rand(5).tobytes() == Generator(2**32 - 1).rand(5).tobytes()
+        assert Generator(seed).seed == int(seed) % 2**64
+        assert type(Generator(seed).seed) is int
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.dtype("float32")])
+@pytest.mark.parametrize("name", ["rand", "randn", "exponential"])
+def test_shapes_are_sizes_or_one_tuple_and_none_means_no_axes(name: str, dtype: Any) -> None:
+    for sizes in ((), (3,), (27, np.int32(10)), (2, 0, 3)):
+        apart = getattr(Generator(5), name)(*sizes, dtype=dtype)
+        together = getattr(Generator(5), name)(sizes, dtype=dtype)
+        assert apart.tobytes() == together.tobytes()
+        assert apart.shape == together.shape == sizes
+        assert apart.dtype == together.dtype == dtype
+        assert isinstance(apart, np.ndarray)
+
+
+def test_randint_takes_a_size_or_a_shape() -> None:
+    assert Generator(5).randint(0, 9, 6).tolist() == Generator(5).randint(0, 9, (6,)).tolist()
+    assert Generator(5).randint(0, 9, ()).shape == ()
+
+
+def test_minibatches_of_many_steps_can_be_drawn_at_once() -> None:
+    step_by_step, at_once = Generator(2147483647), Generator(2147483647)
+    steps = [step_by_step.randint(0, 182625, (32,)) for _ in range(1100)]
+    np.testing.assert_array_equal(np.stack(steps), at_once.randint(0, 182625, (1100, 32)))
+
+
+def test_the_second_normal_of_a_pair_waits_for_the_next_short_draw() -> None:
+    first, second = Generator(3).randn(2, dtype=np.float64)
+    g = Generator(3)
+    assert g.randn(1, dtype=np.float64) == first
+    g.randn(16)
+    g.randn(0)
+    g.rand(3)
+    assert g.randn() == np.float32(second)
+    assert g.get_state()["has_spare"] is False
+
+
+def test_one_class_is_an_int_and_a_stated_number_of_them_an_array() -> None:
+    probs = frozen([0.1, 0.2, 0.7])
+    one = Generator(3).multinomial(probs)
+    assert type(one) is int
+    assert Generator(3).multinomial(probs, replacement=True) == one
+    assert Generator(3).multinomial(probs, 1).tolist() == [one]
+    rows = Generator(3).multinomial(frozen([[0.1, 0.2, 0.7]] * 4))
+    assert rows.shape == (4, 1)
+    assert rows[0, 0] == one
+
+
+def test_classes_drawn_without_replacement_differ_and_none_has_probability_0() -> None:
+    for seed in range(50):
+        picked = Generator(seed).multinomial(frozen([0, 1, 2, 0, 3]), 3)
+        assert sorted(picked) == [1, 2, 4]
+
+
+@pytest.mark.parametrize("name", ["rand", "randn", "exponential", "randint"])
+def test_a_long_draw_needs_little_memory_beside_its_result(name: str) -> None:
+    n = 2**21 + 3
+    draw = ["randint", 0, 2**40, [n]] if name == "randint" else [name, [n], "float32"]
+    tracemalloc.start()
+    array = drawn(Generator(1), draw)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < array.nbytes + 3_000_000
+
+
+# State
+
+
+def through_npz(state: dict[str, Any]) -> Any:
+    file = io.BytesIO()
+    np.savez(file, **state)
+    file.seek(0)
+    return dict(np.load(file, allow_pickle=False))
+
+
+@pytest.mark.parametrize("travel", [dict, through_npz])
+@pytest.mark.parametrize("before", [0, 1, 15, 16, 1000])
+@pytest.mark.parametrize("seed", [0, 2**64 - 1])
+def test_a_generator_goes_on_from_a_state(seed: int, before: int, travel: Any) -> None:
+    g, other = Generator(seed), Generator(5)
+    other.randn(1)
+    g.randn(before)
+    g.rand(before)
+    other.set_state(travel(g.get_state()))
+    assert other.seed == seed
+    for name, size in (("randn", 3), ("rand", 700), ("randn", 2)):
+        assert getattr(other, name)(size).tobytes() == getattr(g, name)(size).tobytes()
+
+
+def test_a_state_is_a_snapshot() -> None:
+    g = Generator(1)
+    state = g.get_state()
+    first = g.rand(1000).tobytes()
+    g.set_state(state)
+    assert g.rand(1000).tobytes() == first
+
+
+def pickled(value: Any) -> Any:
+    return pickle.loads(pickle.dumps(value))
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickled])
+def test_copies_go_on_alone(copied: Any) -> None:
+    g = Generator(8)
+    g.randn(1)
+    twin = copied(g)
+    expected = g.randn(30).tobytes(), g.randn(1).tobytes()
+    assert (twin.randn(30).tobytes(), twin.randn(1).tobytes()) == expected
+    assert twin.seed == 8
+
+
+# Refusals
+
+REFUSED_SEEDS = [2**64, -(2**63) - 1, True, np.True_, 1.0, "1", None]
+
+
+@pytest.mark.parametrize("seed", REFUSED_SEEDS)
+def test_a_seed_that_torch_refuses_is_refused(seed: Any) -> None:
+    with pytest.raises(InputError, match=r"Generator: seed .*, wanted a whole number from -9223"):
+        Generator(seed)
+
+
+ONES = np.ones(3, np.float32)
+REFUSED: list[tuple[str, tuple[Any, ...], str]] = [
+    ("rand", (-1,), "rand: size -1, wanted a whole number from 0"),
+    ("rand", (2, 1.0), "rand: size 1.0"),
+    ("randn", (True,), "randn: size True"),
+    ("randn", ((2, 3), 4), r"randn: size \(2, 3\)"),
+    ("randn", (3, np.float64), "randn: size <class"),
+    ("exponential", (2**62, 2**62), "exponential: shape .* draw fewer"),
+    ("rand", (1,) * 65, "rand: shape .* draw fewer"),
+    ("randint", (5, 5, (3,)), "randint: high 5, wanted a whole number from 6"),
+    ("randint", (5, 5, (0,)), "randint: high 5"),
+    ("randint", (0, 2**63, 3), "randint: high 9223372036854775808"),
+    ("randint", (-(2**63) - 1, 5, 3), "randint: low -9223372036854775809"),
+    ("randint", (0, 2.5, 3), "randint: high 2.5"),
+    ("randint", (0, 5, (-3,)), "randint: size -3"),
+    ("randperm", (-1,), "randperm: n -1"),
+    (
+        "randperm",
+        (214_748_364,),
+        "randperm: n 214748364, wanted a whole number from 0 to 214748363",
+    ),
+    ("multinomial", ([0.5, 0.5],), "multinomial: probs <class 'list'>, wanted a float32"),
+    ("multinomial", (np.ones(3, int),), r"multinomial: probs \(3,\) int64, wanted a float32"),
+    ("multinomial", (np.ones(3, np.float16),), r"multinomial: probs \(3,\) float16"),
+    ("multinomial", (np.float32(1),), "multinomial: probs .*float32"),
+    ("multinomial", (np.ones((), np.float32),), r"multinomial: probs \(\) float32"),
+    ("multinomial", (np.ones((1, 1, 1)),), r"multinomial: probs \(1, 1, 1\)"),
+    ("multinomial", (np.ones((2, 0)),), r"multinomial: probs \(2, 0\)"),
+    ("multinomial", (np.broadcast_to(1.0, 2**24 + 1),), "with V from 1 to 16777216"),
+    ("multinomial", (frozen([0, 0]),), "from 0.0 to 0.0, wanted .* one above 0"),
+    ("multinomial", (frozen([[0, 1], [0, 0]]), 1), "one above 0 in every row"),
+    ("multinomial", (frozen([0.5, -0.5]),), "from -0.5 to 0.5, wanted .* none below 0"),
+    ("multinomial", (frozen([0.5, np.inf]),), "from 0.5 to inf, wanted finite"),
+    ("multinomial", (frozen([0.5, np.nan]),), "from nan to nan, wanted finite"),
+    ("multinomial", (frozen([0.5, np.nan]), 2, True), "from nan to nan, wanted finite"),
+    ("multinomial", (ONES, 0), "multinomial: num_samples 0, wanted a whole number from 1"),
+    ("multinomial", (ONES, -1, True), "multinomial: num_samples -1"),
+    ("multinomial", (ONES, 2.0), "multinomial: num_samples 2.0"),
+    ("multinomial", (ONES, 4), "4 draws without replacement, wanted at most 3"),
+    ("multinomial", (frozen([1, 0, 1]), 3), "wanted at most 2, the number of classes"),
+    ("multinomial", (frozen([[1, 1], [1, 0]]), 2), "wanted at most 1"),
+    ("set_state", (None,), "set_state: NoneType, wanted a mapping with seed, key"),
+    ("set_state", ({"key": 1},), r"set_state: \['key'\], wanted a mapping with seed, key"),
+]
+
+
+@pytest.mark.parametrize(("name", "arguments", "message"), REFUSED)
+def test_what_cannot_be_drawn_is_refused_and_nothing_is_drawn(
+    name: str, arguments: tuple[Any, ...], message: str
+) -> None:
+    g = Generator(1)
+    g.randn(1)
+    with pytest.raises(InputError, match=message):
+        getattr(g, name)(*arguments)
+    untouched = Generator(1)
+    untouched.randn(1)
+    assert pickle.dumps(g.get_state()) == pickle.dumps(untouched.get_state())
+
+
+@pytest.mark.parametrize("dtype", [None, np.int64, np.float16, "float32", np.dtype(">f4"), float])
+@pytest.mark.parametrize("name", ["rand", "randn", "exponential"])
+def test_only_two_dtypes_are_drawn(name: str, dtype: Any) -> None:
+    with pytest.raises(InputError, match=f"{name}: dtype .*, wanted np.float32 or np.float64"):
+        getattr(Generator(1), name)(3, dtype=dtype)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("seed", -1, "seed .*-1"),
+        ("seed", 2**64, "seed"),
+        ("seed", 1.5, "seed"),
+        ("pos", 0, "pos .*0.*, wanted a whole number from 1 to 624"),
+        ("pos", 625, "pos"),
+        ("pos", True, "pos"),
+        ("key", np.zeros(623, np.uint32), r"key \(623,\) uint32, wanted \(624,\) uint32"),
+        ("key", np.zeros(624, np.uint64), r"key \(624,\) uint64"),
+        ("key", "words", "key"),
+        ("has_spare", 1, "has_spare"),
+        ("spare", np.nan, "spare .*nan"),
+        ("spare", "0.5", "spare"),
+    ],
+)
+def test_a_state_that_is_none_is_refused_and_the_old_one_kept(
+    name: str, value: Any, message: str
+) -> None:
+    g = Generator(1)
+    state = Generator(2).get_state()
+    with pytest.raises(InputError, match=f"set_state: .*{message}"):
+        g.set_state(state | {name: value})
+    assert pickle.dumps(g.get_state()) == pickle.dumps(Generator(1).get_state())
