@@ -1,0 +1,166 @@
+"""One problem with torch's answers to it, and how gradients made by anything are held to them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from npnet.arrays import Named
+from npnet.compare import compare, zero_scales
+from npnet.errors import InputError
+from npnet.gradients import GRADIENTS
+from npnet.names import PARAMETER_NAMES, VALUE_NAMES
+from npnet.tables import Report
+
+PRECISIONS = ("float32", "float64")
+
+# What a problem has in both precisions. `owed` is what the line of each gradient owes when it is
+# taken alone, for the values of the forward pass and the random `upstream`.
+KINDS = {
+    "parameter": PARAMETER_NAMES,
+    "value": VALUE_NAMES,
+    "gradient": tuple(GRADIENTS),
+    "upstream": VALUE_NAMES,
+    "owed": tuple(GRADIENTS),
+}
+
+# Correct gradients of a whole backward pass in float32 came up to 12 times as far from the truth
+# as torch's, in 5,200 passes. For a single line compare's own K is ample.
+K_WHOLE = 16.0
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Torch's 26 gradients, and the rule by which others are held against them.
+
+    Attributes:
+        gradients: in the precision of those that are to be judged.
+        truth: the same in float64; None where ``gradients`` are float64 themselves.
+        lines: each line taken alone, from random upstream; else those of a whole backward pass,
+            two of which are zero by mathematics.
+    """
+
+    gradients: Named
+    truth: Named | None
+    lines: bool
+
+    def judge(
+        self,
+        ours: Mapping[str, Any],
+        only: str | Iterable[str] | None = None,
+        labels: tuple[str, str] = ("ours", "torch"),
+    ) -> Report:
+        """Compare by the rules of ``npnet.compare``: with a truth in float32, without in float64.
+
+        Args:
+            ours: name -> gradient, all 26 and nothing else. Names may have the lecture's d.
+            only: one name or some of the 26, where not all are there to be judged; the rest is
+                passed over.
+            labels: what the two sides are called.
+
+        Raises:
+            InputError: ``ours`` is no mapping or has a name twice, ``only`` is empty or has an
+                unknown name.
+        """
+        ours = plain_names(ours)
+        reference: Mapping[str, Any] = self.gradients
+        if only is not None:
+            wanted = gradient_names(only)
+            reference = {name: reference[name] for name in wanted}
+            ours = {name: ours[name] for name in wanted if name in ours}
+        complete = self.gradients if self.truth is None else self.truth
+        return compare(
+            ours,
+            reference,
+            truth=self.truth,
+            K=None if self.lines or self.truth is None else K_WHOLE,
+            zero_scales={} if self.lines else zero_scales(complete),
+            labels=labels,
+        )
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Parameters and a batch, and what torch makes of them.
+
+    Attributes:
+        about: where they come from, and the versions of npnet and torch.
+        sizes: the axis letters n, T, E, H, V in numbers.
+        batch: X (n, T) and Y (n,) in int64, eps as a float.
+        arrays: by kind and precision, with the kinds and names of ``KINDS``:
+            ``arrays["gradient", "float32"].logits``.
+    """
+
+    about: Mapping[str, Any]
+    sizes: Mapping[str, int]
+    batch: Named
+    arrays: Mapping[tuple[str, str], Named]
+
+    def values(self, precision: str = "float64") -> Named:
+        """Parameters, batch and the twenty values, as ``npnet.forward`` returns them."""
+        parameters, values = self.arrays["parameter", precision], self.arrays["value", precision]
+        return Named({**parameters, **self.batch, **values})
+
+    def upstream(self, precision: str = "float64") -> Named:
+        """Random gradients of the twenty values, from which each line is to be taken alone."""
+        return self.arrays["upstream", precision]
+
+    def whole(self, precision: str = "float64") -> Reference:
+        """For the gradients of the whole backward pass, in ``precision``."""
+        return self._reference("gradient", precision)
+
+    def lines(self, precision: str = "float64") -> Reference:
+        """For what each line owes alone, given ``values`` and ``upstream`` in ``precision``."""
+        return self._reference("owed", precision)
+
+    def _reference(self, kind: str, precision: str) -> Reference:
+        truth = self.arrays[kind, "float64"] if precision == "float32" else None
+        return Reference(self.arrays[kind, precision], truth, lines=kind == "owed")
+
+
+def plain_name(name: str) -> str:
+    """``logits`` for ``dlogits``: none of the 26 begins with a d of its own."""
+    return name[1:] if name[:1] == "d" and name[1:] in GRADIENTS else name
+
+
+def plain_names(arrays: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``arrays`` under the names of the 26, whether they have the lecture's d or not.
+
+    Raises:
+        InputError: it is no mapping from names, or two entries are one gradient.
+    """
+    if not isinstance(arrays, Mapping) or not all(isinstance(name, str) for name in arrays):
+        raise InputError(f"gradients are a {type(arrays).__name__}, wanted a mapping name -> array")
+    plain = {plain_name(name): array for name, array in arrays.items()}
+    if len(plain) < len(arrays):
+        twice = next(name for name in plain if name in arrays and f"d{name}" in arrays)
+        raise InputError(f"{twice} and d{twice} are one gradient, wanted one of the two")
+    return plain
+
+
+def gradient_names(names: str | Iterable[str]) -> tuple[str, ...]:
+    """One or some of the 26, without the lecture's d, in the order in which they run.
+
+    Raises:
+        InputError: there are none, or one is unknown.
+    """
+    plain = {plain_name(name) for name in ([names] if isinstance(names, str) else names)}
+    unknown = plain - GRADIENTS.keys()
+    if unknown or not plain:
+        raise InputError(
+            f"{', '.join(sorted(unknown)) or 'no name'}: none of the 26 gradients, wanted some of "
+            f"{', '.join(GRADIENTS)}"
+        )
+    return tuple(name for name in GRADIENTS if name in plain)
+
+
+def next_step(report: Report) -> str:
+    """Where to look first after a comparison that failed, and the command that helps; two lines."""
+    wrong = {row.name: row for row in report.failures}
+    first = next((name for name in GRADIENTS if name in wrong), None)
+    if first is None:
+        name = next(iter(wrong), "all")
+        return f"first wrong: {name}, none of the 26 gradients\nnext: python -m pydoc npnet.names"
+    return (
+        f"first wrong in the order of running: {first}\n"
+        f"next: python -m pydoc npnet.gradients.d{first}"
+    )

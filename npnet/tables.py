@@ -1,0 +1,234 @@
+"""What a comparison found, row by row, and the ways to show it: text, HTML, JSON."""
+
+import json
+import math
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from html import escape
+from typing import Any
+
+# Reasons and the rule are folded here. The footer stays one line, for `tail -n 1`.
+WIDTH = 100
+
+# The columns, each with its alignment: figures stand to the right.
+COLUMNS = {
+    "name": "<",
+    "exact": "<",
+    "approximate": "<",
+    "maxdiff": ">",
+    "scale": ">",
+    "max ulp": ">",
+    "bad/total": ">",
+    "worst": "<",
+    "verdict": "<",
+}
+HTML_ALIGN = {"<": "left", ">": "right"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worst:
+    """The first entry that is not finite, else the one that exceeds its bound most.
+
+    Where nothing exceeds its bound, the one that comes closest to it.
+    """
+
+    index: tuple[int, ...]
+    ours: float
+    reference: float
+    truth: float | None  # None where there is no truth to compare with
+
+    def text(self, labels: tuple[str, str]) -> str:
+        """``at (0, 2): ours 0.51, reference 0.5``, with digits enough to tell values apart."""
+        values = [self.ours, self.reference]
+        if self.truth is not None:
+            values.append(self.truth)
+        sides = zip((*labels, "truth"), _apart(values), strict=False)
+        return f"at {self.index}: " + ", ".join(map(" ".join, sides))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One name of a comparison. Figures are None where nothing could be subtracted.
+
+    Attributes:
+        exact: same dtype and every entry equal. NaN equals nothing; -0.0 equals 0.0.
+        approximate: ``np.allclose`` with its defaults.
+        maxdiff: largest |ours - reference|.
+        scale: largest finite |entry| of the reference.
+        max_ulp: largest |ours - reference| in units of the last place, of the larger of the two
+            values, in the coarser of the two dtypes. None for integers.
+        bad, total: entries beyond the bound or not finite, and all entries.
+        worst: where to look first, and what stands there.
+        bound: what |ours - reference| (|ours - truth| where there is a truth) may reach; the one
+            at ``worst`` where each entry has its own.
+        zero_scale: for a gradient that is zero by mathematics the sum of |summands| that its
+            bound is measured by; None for all others.
+        blind: all zeros in place of ours would pass too.
+        verdict: ``ok``, ``WRONG``, or a word for what is amiss before any value is judged:
+            ``missing``, ``extra``, ``None``, ``unreadable``, ``dtype``, ``shape``, ``empty``,
+            ``truth``, ``not finite``.
+        reason: why, and what to do; a remark or nothing where the verdict is ``ok``.
+    """
+
+    name: str
+    exact: bool = False
+    approximate: bool = False
+    maxdiff: float | None = None
+    scale: float | None = None
+    max_ulp: float | None = None
+    bad: int | None = None
+    total: int | None = None
+    worst: Worst | None = None
+    bound: float | None = None
+    zero_scale: float | None = None
+    blind: bool = False
+    verdict: str
+    reason: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict == "ok"
+
+
+@dataclass(frozen=True, repr=False)
+class Report:
+    """A comparison: its rows, the rule that judged them, the names of the two sides.
+
+    It is true exactly if it passed, so ``assert npnet.compare(ours, reference)`` means what it
+    says, and its ``repr`` is the table, so that a failing assert shows it.
+    """
+
+    rows: tuple[Row, ...]
+    rule: str
+    labels: tuple[str, str]
+
+    @property
+    def passed(self) -> bool:
+        """Every row is ok, and there is at least one."""
+        return bool(self.rows) and not self.failures
+
+    @property
+    def failures(self) -> tuple[Row, ...]:
+        """The rows that are not ok."""
+        return tuple(row for row in self.rows if not row.ok)
+
+    @property
+    def blind(self) -> tuple[str, ...]:
+        """The names about which this comparison says little: all zeros would pass there too."""
+        return tuple(row.name for row in self.rows if row.blind)
+
+    @property
+    def footer(self) -> str:
+        """One line: how many are ok, which are wrong, where all zeros would pass."""
+        if not self.rows:
+            return "nothing was compared"
+        counted = f"{len(self.rows) - len(self.failures)} of {len(self.rows)} ok"
+        if self.failures:
+            names = ", ".join(row.name for row in self.failures)
+            counted += f", {len(self.failures)} wrong: {names}"
+        zero = [row.name for row in self.rows if row.blind and row.zero_scale is not None]
+        loose = [row.name for row in self.rows if row.blind and row.zero_scale is None]
+        groups = [f"{', '.join(zero)} (zero by mathematics)"] if zero else []
+        groups += [f"{', '.join(loose)} (no larger than the bound)"] if loose else []
+        return f"{counted}; all-zero gradients would pass for: {' and '.join(groups) or 'none'}"
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __str__(self) -> str:
+        """The table, a line for every reason, the rule, the footer. ASCII but for the names."""
+        if not self.rows:
+            return self.footer
+        cells = [tuple(COLUMNS), *map(_cells, self.rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = [
+            "  ".join(
+                f"{cell:{align}{width}}"
+                for cell, align, width in zip(line, COLUMNS.values(), widths, strict=True)
+            ).rstrip()
+            for line in cells
+        ]
+        for text in (*self._reasons(), f"ok means {self.rule}"):
+            lines += textwrap.wrap(
+                text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+            )
+        return "\n".join([*lines, self.footer])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook, in one table without style sheet or script."""
+        parts = ["<table><thead>", _html_line("th", tuple(COLUMNS), ""), "</thead><tbody>"]
+        for row in self.rows:
+            # Bold as well as red: colour alone does not reach everybody.
+            style = "" if row.ok else "font-weight:bold;color:#c62828;"
+            parts.append(_html_line("td", _cells(row), style))
+        parts.append("</tbody></table>")
+        ends = [*self._reasons(), f"ok means {self.rule}", self.footer]
+        parts += [f"<div>{escape(end)}</div>" for end in ends]
+        return "".join(parts)
+
+    def to_json(self) -> str:
+        """All of it as strict JSON. What is not finite becomes "nan", "inf" or "-inf"."""
+        content = {
+            "passed": self.passed,
+            "labels": self.labels,
+            "rule": self.rule,
+            "footer": self.footer,
+            "blind": self.blind,
+            "rows": [asdict(row) for row in self.rows],
+        }
+        return json.dumps(_plain(content), allow_nan=False, indent=1)
+
+    def _reasons(self) -> Iterator[str]:
+        # One reason may hold for all 26: it is given once, after all their names.
+        groups: dict[str, list[str]] = {}
+        for row in self.rows:
+            if row.reason:
+                groups.setdefault(row.reason, []).append(row.name)
+        return (f"{', '.join(names)}: {reason}" for reason, names in groups.items())
+
+
+def _apart(values: list[float]) -> list[str]:
+    if all(isinstance(value, int) for value in values):
+        return list(map(str, values))
+    for digits in range(6, 18):  # 17 digits tell any two float64 apart
+        texts = [f"{value:.{digits}g}" for value in values]
+        if len(set(texts)) >= len(set(values)):
+            break
+    return texts
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    return (
+        row.name,
+        str(row.exact),
+        str(row.approximate),
+        *map(_short, (row.maxdiff, row.scale, row.max_ulp)),
+        "-" if row.total is None else f"{row.bad}/{row.total}",
+        "-" if row.worst is None else str(row.worst.index),
+        row.verdict if row.zero_scale is None else f"{row.verdict} (zero)",
+    )
+
+
+def _short(figure: float | None) -> str:
+    return "-" if figure is None else f"{figure:.2g}"
+
+
+def _html_line(tag: str, cells: tuple[str, ...], style: str) -> str:
+    cells_html = (
+        f'<{tag} style="{style}text-align:{HTML_ALIGN[align]}">{escape(cell)}</{tag}>'
+        for cell, align in zip(cells, COLUMNS.values(), strict=True)
+    )
+    return f"<tr>{''.join(cells_html)}</tr>"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

@@ -1,0 +1,31 @@
+"""The command line of the oracle: `oracle` and `python -m oracle`. Exit codes as npnet's."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+
+from npnet.cli import guarded
+from oracle.cli import check, golden
+
+ROOMS = (check, golden)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = argparse.ArgumentParser(
+        prog="oracle", description="npnet's network in torch, and what the comparison shows."
+    )
+    parser.add_argument("--version", action="version", version=f"npnet {metadata.version('npnet')}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for room in ROOMS:
+        room.add_commands(commands)
+    options = parser.parse_args(arguments)
+    return guarded("oracle", lambda: options.command(options))
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())

@@ -1,0 +1,258 @@
+"""Solving a problem with torch, and writing it down where others can test against it."""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from npnet.arrays import Named
+from npnet.containers import CONTAINERS, content, read_npz
+from npnet.errors import InputError
+from npnet.files import unwritable
+from npnet.golden import FORMAT, PLACES, VERSION, checksum, is_golden
+from npnet.names import PARAMETER_NAMES, VALUE_NAMES
+from npnet.problem import KINDS, PRECISIONS, Problem
+from npnet.recipe import Recipe
+from oracle.lines import Array, array_of, cut
+from oracle.replay import replay, seeded
+from oracle.whole import whole
+
+# Of a golden set's random upstream. Any number would do.
+UPSTREAM_SEED = 26
+
+
+def solve(
+    params: Mapping[str, ArrayLike],
+    X: ArrayLike,
+    Y: ArrayLike,
+    eps: float = 1e-5,
+    *,
+    upstream: int | Mapping[str, Array] = UPSTREAM_SEED,
+) -> Problem:
+    """Values and gradients of one batch in float32 and in float64, end to end and line by line.
+
+    Args:
+        params: the seven parameters, all float32 or all float64; cast to the other precision.
+        X, Y: context indices (n, T) and targets (n,), n of 2 or more.
+        eps: added to the variance.
+        upstream: an array for each of the 20 values; or the seed of standard normal numbers,
+            drawn in float32, so that they are the same in both precisions.
+
+    Raises:
+        InputError: what does not fit together, or a result that is not finite.
+    """
+    arrays: dict[tuple[str, str], dict[str, Any]] = {}
+    for precision in PRECISIONS:
+        with np.errstate(over="ignore"):  # what is too large for float32 is found below
+            cast = {name: np.asarray(array).astype(precision) for name, array in params.items()}
+        values, gradients = whole(cast, X, Y, eps)
+        if isinstance(upstream, int):
+            upstream = _normal(values, upstream)
+        given = {name: upstream[name].astype(precision) for name in VALUE_NAMES}
+        owed = cut(values, given)
+        solution = (values, values, gradients, given, owed)
+        for (kind, names), source in zip(KINDS.items(), solution, strict=True):
+            arrays[kind, precision] = {name: source[name] for name in names}
+    for (kind, precision), named in arrays.items():
+        for name, array in named.items():
+            if not np.isfinite(array).all():
+                raise InputError(
+                    f"oracle: {kind} {name} is not finite in {precision}, wanted a problem that "
+                    "has an answer: smaller parameters"
+                )
+            array.flags.writeable = False
+    n, T = values["X"].shape
+    (V, E), H = values["C"].shape, len(values["b1"])
+    return Problem(
+        about={
+            "npnet": metadata.version("npnet"),
+            "torch": torch.__version__,
+            "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        },
+        sizes={"n": n, "T": T, "E": E, "H": H, "V": V},
+        batch=Named({name: values[name] for name in ("X", "Y", "eps")}),
+        arrays={key: Named(named) for key, named in arrays.items()},
+    )
+
+
+def _normal(values: Mapping[str, Any], seed: int) -> dict[str, Array]:
+    g = seeded(seed)
+    return {
+        name: array_of(torch.randn(values[name].shape, generator=g, dtype=torch.float32))
+        for name in VALUE_NAMES
+    }
+
+
+def first_batch(recipe: Recipe, words: Sequence[str]) -> Problem:
+    """The problem of a run's first step.
+
+    Raises:
+        InputError: words that cannot be used.
+    """
+    run = replay(recipe, words, steps=0)
+    problem = solve(run.params, run.first_batch.X, run.first_batch.Y, recipe.eps)
+    text = "\n".join(words).encode()
+    source = {
+        "recipe": asdict(recipe),
+        "words": {"count": len(words), "sha256": hashlib.sha256(text).hexdigest()},
+        "seeds": {"draws": recipe.seed, "upstream": UPSTREAM_SEED},
+    }
+    return replace(problem, about={**problem.about, **source})
+
+
+def from_file(path: Path) -> Problem:
+    """The problem of an npz file with the seven parameters, X, Y, and eps if it is not 1e-5.
+
+    Raises:
+        InputError: the file is missing or damaged, or a name in it is missing or unknown.
+    """
+    entries: dict[str, Any] = {"eps": np.array(1e-5), **read_npz(path)}
+    wanted = {*PARAMETER_NAMES, "X", "Y", "eps"}
+    if entries.keys() != wanted:
+        raise InputError(
+            f"{path}: missing {', '.join(sorted(wanted - entries.keys())) or 'none'}, unknown "
+            f"{', '.join(sorted(entries.keys() - wanted)) or 'none'}, wanted "
+            f"{', '.join(PARAMETER_NAMES)}, X, Y and perhaps eps"
+        )
+    eps = entries.pop("eps")
+    if eps.shape != () or eps.dtype.kind not in "fiu" or not (np.isfinite(eps) and eps >= 0):
+        raise InputError(f"{path}: eps is {eps}, wanted one number, 0 or more")
+    X, Y = entries.pop("X"), entries.pop("Y")
+    try:
+        problem = solve(entries, X, Y, float(eps))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return replace(problem, about={**problem.about, "seeds": {"upstream": UPSTREAM_SEED}})
+
+
+def write(
+    problem: Problem,
+    folder: Path,
+    containers: Sequence[str] = CONTAINERS,
+    options: Sequence[str] = (),
+) -> None:
+    """Write a golden set.
+
+    Args:
+        folder: new, empty, or a golden set, which is then replaced.
+        containers: ``npz``, ``raw`` or both.
+        options: of ``oracle golden``, for those who have to write it anew.
+
+    Raises:
+        InputError: the folder holds other things, or cannot be written.
+    """
+    arrays = {
+        place: np.asarray(
+            problem.batch[place.name]
+            if place.kind == "batch"
+            else problem.arrays[place.kind, place.dtype][place.name]
+        )
+        for place in PLACES
+    }
+    with _replacing(folder) as temporary:
+        if "raw" in containers:
+            for place, array in arrays.items():
+                _write(temporary / place.raw, content(array))
+        if "npz" in containers:
+            for file in dict.fromkeys(place.npz for place in PLACES):
+                buffer = io.BytesIO()
+                named: dict[str, Any] = {at.name: a for at, a in arrays.items() if at.npz == file}
+                np.savez_compressed(buffer, **named)
+                _write(temporary / file, buffer.getvalue())
+        head = {
+            "format": FORMAT,
+            "version": VERSION,
+            **problem.about,
+            "options": [*options],
+            "sizes": problem.sizes,
+            "containers": [name for name in CONTAINERS if name in containers],
+        }
+        entries = [
+            {**place.entry(problem.sizes, head["containers"]), "sha256": checksum(array)}
+            for place, array in arrays.items()
+        ]
+        _write(temporary / "manifest.json", _manifest(head, entries).encode())
+
+
+def _manifest(head: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
+    """JSON with one line for each field and each array."""
+    lines = [f" {json.dumps(key)}: {json.dumps(field)}" for key, field in head.items()]
+    arrays = ",\n".join(f"  {json.dumps(entry)}" for entry in entries)
+    return "{\n" + ",\n".join(lines) + ',\n "arrays": [\n' + arrays + "\n ]\n}\n"
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``folder`` that takes its place when the block ends well."""
+    folder = folder.resolve()
+    if folder.exists() and not is_golden(folder) and not _is_empty(folder):
+        raise InputError(
+            f"{folder}: holds other things, wanted a new folder, an empty one, or a golden set "
+            "to replace: name another"
+        )
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
+            new, old = Path(beside) / "new", Path(beside) / "old"
+            new.mkdir()
+            yield new
+            replaces = folder.exists()
+            if replaces:
+                folder.rename(old)
+            try:
+                new.rename(folder)
+            except BaseException:
+                if replaces:
+                    old.rename(folder)
+                raise
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())
+
+
+def confirm(problem: Problem) -> str:
+    """Solve a golden set's problem again, and say in a sentence how its gradients compare.
+
+    Raises:
+        InputError: they are not what the installed torch gives: names the first that is not.
+    """
+    again = solve(
+        problem.arrays["parameter", "float64"],
+        **problem.batch,
+        upstream=problem.upstream("float32"),
+    )
+    torch_here = f"torch {again.about['torch']} on {again.about['cpu_capability']}"
+    exact = total = 0
+    for precision in PRECISIONS:
+        for kind, reference in (("gradient", again.whole), ("owed", again.lines)):
+            report = reference(precision).judge(problem.arrays[kind, precision])
+            for row in report.failures:
+                raise InputError(
+                    f"{kind} {row.name} in {precision} is not what {torch_here} gives: {row.reason}"
+                )
+            exact += sum(row.exact for row in report.rows)
+            total += len(report.rows)
+    rest = "" if exact == total else ", the rest within the bound of the judge"
+    return f"{torch_here} gives the same bits for {exact} of its {total} gradients{rest}"

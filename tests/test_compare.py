@@ -1,0 +1,403 @@
+"""Comparing named arrays: what fails, and by which rule."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import ArrayLike, DTypeLike
+
+from npnet.arrays import Array
+from npnet.compare import K_REFERENCE, K_TRUTH, compare, zero_scales
+from npnet.errors import InputError
+from npnet.tables import Report, Row
+
+EPS32 = float(np.finfo(np.float32).eps)
+EPS64 = float(np.finfo(np.float64).eps)
+
+
+def array(values: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
+    """A read-only array: comparing must not write to it."""
+    made = np.array(values, dtype)
+    made.flags.writeable = False
+    return made
+
+
+def row_of(ours: object, reference: object, **options: Any) -> Row:
+    (row,) = compare({"bnvar": ours}, {"bnvar": reference}, **options).rows
+    return row
+
+
+class Tensor:
+    """What torch's tensors are to NumPy: they must be detached, then asked for an array."""
+
+    def __init__(self, values: Array, device: str = "cpu") -> None:
+        self.values, self.device = values, device
+
+    def __array__(self, *_: object, **__: object) -> Array:
+        raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+
+    def detach(self) -> "Tensor":
+        return self
+
+    def numpy(self) -> Array:
+        if self.device != "cpu":
+            raise TypeError("can't convert cuda:0 device type tensor to numpy.\nUse Tensor.cpu().")
+        return self.values
+
+
+# Rows that fail before any value is judged
+
+WANTED = array([[1, 2, 3]])
+AMISS: dict[str, tuple[object, object, str, str]] = {
+    "None": (None, WANTED, "None", "ours is None, wanted an array"),
+    "rerun": (WANTED, None, "None", "forward pass was rerun after the backward"),
+    "keepdims": (
+        array([1, 2, 3]),
+        WANTED,
+        "shape",
+        "shape (3,), wanted (1, 3) like reference: sum with keepdims=True",
+    ),
+    "transposed": (WANTED.T, WANTED, "shape", "wanted (1, 3) like reference: transpose it"),
+    "not summed": (np.ones((4, 3)), np.ones(3), "shape", ": what was broadcast forward is summed"),
+    "other shape": (np.ones((4, 3)), np.ones((2, 5)), "shape", "(4, 3), wanted (2, 5)"),
+    "other rank": (np.ones(3), np.ones((2, 3)), "shape", "shape (3,), wanted (2, 3)"),
+    "no entries": (np.ones((0, 3)), np.ones((0, 3)), "empty", "shape (0, 3) holds no entries"),
+    "complex": (WANTED * 1j, WANTED, "dtype", "ours is complex64, wanted floats"),
+    "object": (WANTED, [["a", None]], "dtype", "reference is object, wanted floats"),
+    "string": ("1.0", WANTED, "dtype", "ours is <U3, wanted floats"),
+    "ragged": ([[1], [2, 3]], WANTED, "unreadable", "ours is a list, wanted an array"),
+    "cuda": (Tensor(WANTED, "cuda"), WANTED, "unreadable", "cuda:0 device type tensor to numpy."),
+    "integers": ([[1, 2, 3]], WANTED, "dtype", "dtype int64, wanted float32 like reference"),
+    "widened": (
+        WANTED.astype(np.float64),
+        WANTED,
+        "dtype",
+        "dtype float64, wanted float32 like reference: a wider operand widened it",
+    ),
+    "narrowed": (WANTED, WANTED.astype(np.float64), "dtype", "float32, wanted float64"),
+    "nan": ([[1, np.nan, np.nan]], [[1.0, 2, 3]], "not finite", "2 of 3 entries are not finite"),
+    "their nan": ([[1.0, 2]], [[1, np.nan]], "not finite", "(0, 1): ours 2, reference nan"),
+    "same nan": ([[1.0, np.nan]], [[1, np.nan]], "not finite", "ours nan, reference nan"),
+    "same inf": ([[1.0, np.inf]], [[1, np.inf]], "not finite", "ours inf, reference inf"),
+}
+
+
+@pytest.mark.parametrize("kind", AMISS)
+def test_what_is_amiss_gets_a_row_that_fails_and_says_why(kind: str) -> None:
+    ours, reference, verdict, reason = AMISS[kind]
+    row = row_of(ours, reference)
+    assert row.verdict == verdict
+    assert reason in row.reason
+    assert not row.exact or kind == "same inf"
+    assert not row.blind
+
+
+@pytest.mark.parametrize("kind", ["other shape", "other rank", "integers", "narrowed"])
+def test_no_advice_is_given_where_none_is_known(kind: str) -> None:
+    ours, reference, *_ = AMISS[kind]
+    assert row_of(ours, reference).reason.endswith("like reference")
+
+
+@pytest.mark.parametrize("rule", [{}, {"rtol": 1.0, "atol": 100.0}, {"K": 1e300}])
+def test_no_bound_is_wide_enough_for_what_is_amiss(rule: dict[str, float]) -> None:
+    for ours, reference, verdict, _ in AMISS.values():
+        assert row_of(ours, reference, **rule).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("truth", "reason"),
+    [
+        ({}, "truth has no such name"),
+        ({"bnvar": None}, "truth is None"),
+        ({"bnvar": WANTED}, "truth is float32 of shape (1, 3), wanted float64 of (1, 3)"),
+        ({"bnvar": np.ones(3)}, "truth is float64 of shape (3,), wanted float64 of (1, 3)"),
+        ({"bnvar": np.full((1, 3), np.nan)}, "reference 1, truth nan"),
+    ],
+)
+def test_a_truth_that_cannot_judge_fails_the_row(truth: dict[str, Any], reason: str) -> None:
+    row = row_of(WANTED, WANTED, truth=truth)
+    assert row.verdict in ("truth", "None", "not finite")
+    assert reason in row.reason
+
+
+def test_a_reference_that_is_not_finite_is_not_excused_by_a_truth() -> None:
+    truth = {"bnvar": array([0, 0, 0], np.float64)}
+    row = row_of(array([1, 2, 9]), array([1, np.inf, 0]), truth=truth, K=1)
+    assert row.worst is not None
+    assert (row.verdict, row.worst.index, row.blind) == ("not finite", (1,), False)
+
+
+def test_nothing_stops_the_rest_and_the_references_order_is_kept() -> None:
+    ours = {"new": WANTED, "h": WANTED[0], "logits": WANTED, "probs": WANTED}
+    reference = {"logits": WANTED, "counts": WANTED, "h": WANTED, "probs": None, "emb": WANTED}
+    report = compare(ours, reference)
+    assert [(row.name, row.verdict) for row in report.rows] == [
+        ("logits", "ok"),
+        ("counts", "missing"),
+        ("h", "shape"),
+        ("probs", "None"),
+        ("emb", "missing"),
+        ("new", "extra"),
+    ]
+    assert [row.name for row in report.failures] == ["counts", "h", "probs", "emb", "new"]
+
+
+def test_comparing_nothing_is_not_passing() -> None:
+    report = compare({}, {})
+    assert not report.passed
+    assert str(report) == "nothing was compared"
+
+
+# Figures
+
+
+def test_equal_arrays_are_exact_approximate_and_ok() -> None:
+    row = row_of(WANTED, WANTED.copy())
+    assert (row.exact, row.approximate, row.maxdiff, row.max_ulp) == (True, True, 0, 0)
+    assert (row.scale, row.bad, row.total, row.verdict, row.reason) == (3, 0, 3, "ok", "")
+
+
+def test_the_worst_entry_comes_with_both_values() -> None:
+    row = row_of([[1.0, -2.0], [3.0, 4.5]], [[1.0, -2.5], [3.0, 4.0]])
+    assert row.worst is not None
+    assert (row.worst.index, row.worst.ours, row.worst.reference) == ((0, 1), -2.0, -2.5)
+    assert (row.maxdiff, row.scale, row.bad, row.total) == (0.5, 4.0, 2, 4)
+    assert "worst at (0, 1): ours -2, reference -2.5, off by 0.5" in row.reason
+
+
+def test_values_are_printed_with_digits_enough_to_tell_them_apart() -> None:
+    assert "ours 0.1234567891, reference 0.123456789," in row_of(0.1234567891, 0.123456789).reason
+
+
+def test_ulps_are_those_of_the_larger_value_in_the_coarser_dtype() -> None:
+    next_up = np.nextafter(array([1.0, 4.0]), array(9.0))
+    assert row_of(next_up, array([1.0, 4.0])).max_ulp == 1
+    assert row_of(next_up.astype(np.float64), array([1.0, 4.0])).max_ulp == 1
+    assert row_of(next_up.astype(np.float64), np.array([1.0, 4.0])).max_ulp == 2.0**29
+
+
+def test_one_ulp_below_a_power_of_two_is_half_a_unit_of_it() -> None:
+    below = np.nextafter(array(1.0), array(0.0))
+    assert row_of(below, array(1.0)).max_ulp == row_of(array(1.0), below).max_ulp == 0.5
+
+
+def test_differences_of_float32_are_not_rounded_to_float32() -> None:
+    assert row_of(array([1.0]), array([2.0**-30])).maxdiff == 1 - 2.0**-30
+
+
+def test_a_zero_equals_its_negative() -> None:
+    assert row_of([0.0], [-0.0]).exact
+
+
+def test_a_scalar_is_compared_like_any_array() -> None:
+    assert row_of(array(2.0), array(2.0)).verdict == "ok"
+    row = row_of(array(2.0), array(3.0))
+    assert row.worst is not None
+    assert (row.verdict, row.worst.index, row.total) == ("WRONG", (), 1)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.bool_])
+def test_integers_must_be_equal_whatever_the_rule(dtype: DTypeLike) -> None:
+    ones, mixed = array([1, 1, 1], dtype), array([1, 0, 1], dtype)
+    assert row_of(ones, ones).verdict == "ok"
+    for rule in ({}, {"rtol": 9.0, "atol": 9.0}, {"truth": {}, "K": 9.0}):
+        row = row_of(mixed, ones, **rule)
+        assert (row.verdict, row.bad, row.maxdiff, row.max_ulp) == ("WRONG", 1, 1.0, None)
+
+
+def test_integers_that_float64_cannot_tell_apart_are_told_apart() -> None:
+    row = row_of([0, 2**53 + 1], [0, 2**53])
+    assert row.worst is not None
+    assert (row.verdict, row.bad, row.worst.index) == ("WRONG", 1, (1,))
+    assert "ours 9007199254740993, reference 9007199254740992" in row.reason
+
+
+def test_tensors_are_detached_and_a_missing_grad_is_just_none() -> None:
+    assert row_of(WANTED, Tensor(WANTED)).exact
+    torch = pytest.importorskip("torch")
+    ours = torch.tensor([[1.0, 2.0, 3.0]], requires_grad=True)
+    assert row_of(ours, WANTED).exact
+    assert row_of(WANTED, ours.grad).verdict == "None"
+
+
+# The three rules
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_without_a_truth_the_bound_is_k_eps_of_the_largest_entry(dtype: DTypeLike) -> None:
+    eps = float(np.finfo(dtype).eps)
+    reference = array([0.0, -4.0], dtype)
+    assert row_of(array([4 * K_REFERENCE * eps, -4], dtype), reference).verdict == "ok"
+    assert row_of(array([5 * K_REFERENCE * eps, -4], dtype), reference).verdict == "WRONG"
+    assert row_of(array([5 * K_REFERENCE * eps, -4], dtype), reference, K=160).verdict == "ok"
+
+
+@pytest.mark.parametrize("K", [K_TRUTH, 16.0])
+def test_with_a_truth_ours_may_err_k_times_as_much_as_the_reference(K: float) -> None:
+    truth = {"bnvar": array([1.0, 0.5], np.float64)}
+    reference = array([1.0 + 2.0**-10, 0.5])
+    inside, outside = array([1, 0.5 + K * 2.0**-10]), array([1, 0.5 + 1.01 * K * 2.0**-10])
+    assert row_of(inside, reference, truth=truth, K=K).verdict == "ok"
+    assert row_of(outside, reference, truth=truth, K=K).verdict == "WRONG"
+    if K == K_TRUTH:
+        assert row_of(outside, reference, truth=truth).verdict == "WRONG"
+
+
+def test_with_a_truth_k_eps_of_ours_is_always_allowed() -> None:
+    truth = {"bnvar": array([1.0], np.float64)}
+    for dtype, eps in ((np.float32, EPS32), (np.float64, EPS64)):
+        reference = array([1.0], dtype)
+        assert row_of(array([1 + 8 * eps], dtype), reference, truth=truth).verdict == "ok"
+        assert row_of(array([1 + 9 * eps], dtype), reference, truth=truth).verdict == "WRONG"
+
+
+def test_a_truth_judges_floats_of_two_widths_and_the_report_still_says_so() -> None:
+    truth = {"bnvar": array([1.0], np.float64)}
+    row = row_of(array([1.0], np.float64), array([1.0]), truth=truth)
+    assert row.verdict == "ok"
+    assert row.reason.startswith("dtype float64, wanted float32")
+
+
+def test_with_a_truth_the_worst_entry_is_the_one_furthest_from_it() -> None:
+    truth = {"bnvar": array([1.0, 1.0], np.float64)}
+    row = row_of(array([1.5, 1.75]), array([0.5, 1.5]), truth=truth, K=1)
+    assert row.worst is not None
+    assert (row.verdict, row.maxdiff, row.worst.index, row.worst.truth) == ("WRONG", 1, (1,), 1)
+
+
+def test_floats_of_two_widths_are_bounded_by_the_coarser() -> None:
+    assert row_of(np.array([1 + EPS32]), array([1.0])).bad == 0
+    assert row_of(array([1.0]), np.array([1 + EPS32])).bad == 0
+
+
+def test_tolerances_hold_entry_by_entry() -> None:
+    reference = np.array([1000.0, 1.0])
+    assert row_of([1009.0, 1.0], reference, rtol=0.01, atol=0.0).verdict == "ok"
+    row = row_of([1009.0, 1.5], reference, rtol=0.01, atol=0.0)
+    assert row.worst is not None
+    assert (row.bad, row.worst.index, row.bound) == (1, (1,), 0.01)
+    assert row_of([1009.0, 1.5], reference, rtol=0.0, atol=9.0).verdict == "ok"
+
+
+NAMED = {"b2": WANTED}
+REFUSED: dict[str, Callable[[], object]] = {
+    "rtol is 0.1 and atol is None, wanted both": lambda: compare(NAMED, NAMED, rtol=0.1),
+    "rtol is None and atol is 0.1, wanted both": lambda: compare(NAMED, NAMED, atol=0.1),
+    "with truth, K or zero_scales, wanted one": lambda: compare(NAMED, NAMED, rtol=0, atol=0, K=1),
+    "atol is -1, wanted": lambda: compare(NAMED, NAMED, rtol=0, atol=-1),
+    "K is nan, wanted": lambda: compare(NAMED, NAMED, K=np.nan),
+    "zero_scales is inf": lambda: compare(NAMED, NAMED, zero_scales={"b1": np.inf}),
+    "truth is a list": lambda: compare(NAMED, NAMED, truth=[]),  # type: ignore[arg-type]
+    "ours is a ndarray": lambda: compare(WANTED, NAMED),  # type: ignore[arg-type]
+    "reference is a dict, wanted": lambda: compare(NAMED, {3: WANTED}),  # type: ignore[dict-item]
+    "labels is 'ab'": lambda: compare(NAMED, NAMED, labels="ab"),  # type: ignore[arg-type]
+    "zero_scales: hprebn is None": lambda: zero_scales(NAMED),
+    "hprebn is float32 of shape (3,)": lambda: zero_scales({"hprebn": WANTED[0]}),
+}
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_arguments_that_do_not_fit_together_are_refused(message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        REFUSED[message]()
+    assert message in str(caught.value)
+
+
+# Properties
+
+ENTRIES = st.floats(0.125, 1.0, width=32) | st.floats(-1.0, -0.125, width=32)
+MATRICES = st.tuples(st.integers(1, 4), st.integers(1, 4)).flatmap(
+    lambda shape: st.lists(ENTRIES, min_size=shape[0] * shape[1], max_size=shape[0] * shape[1]).map(
+        lambda entries: array(np.reshape(entries, shape), np.float64)
+    )
+)
+RULES = st.sampled_from(["reference", "truth", "tolerances", "zero"])
+
+
+def judged(rule: str, ours: Array, reference: Array, scale: float = 1.0) -> Report:
+    """One name judged by a rule whose absolute numbers grow with ``scale``."""
+    options: dict[str, Mapping[str, Any]] = {
+        "reference": {},
+        "truth": {"truth": {"b1": reference.astype(np.float64)}},
+        "tolerances": {"rtol": 1e-6, "atol": 1e-6 * scale},
+        "zero": {"zero_scales": {"b1": 3.0 * scale}},
+    }
+    return compare({"b1": ours}, {"b1": reference}, **options[rule])
+
+
+@given(
+    MATRICES,
+    RULES,
+    st.floats(-9, 0),
+    st.sampled_from([np.float32, np.float64]),
+    st.integers(-60, 60),
+)
+def test_a_power_of_two_on_both_sides_changes_no_verdict(
+    reference: Array, rule: str, digits: float, dtype: DTypeLike, exponent: int
+) -> None:
+    scale = 2.0**exponent
+    reference = array(reference, dtype)
+    ours = array(
+        reference * (1 + 10.0**digits * np.cos(np.arange(reference.size)).reshape(reference.shape)),
+        dtype,
+    )
+    (plain,) = judged(rule, ours, reference).rows
+    (scaled,) = judged(
+        rule, array(ours * scale, dtype), array(reference * scale, dtype), scale
+    ).rows
+    assert plain.worst is not None
+    assert scaled.worst is not None
+    assert (plain.verdict, plain.bad, plain.max_ulp, plain.worst.index, plain.blind) == (
+        scaled.verdict,
+        scaled.bad,
+        scaled.max_ulp,
+        scaled.worst.index,
+        scaled.blind,
+    )
+
+
+@given(MATRICES, RULES, st.data(), st.floats(-17, 1), st.floats(0, 5))
+def test_a_larger_error_never_turns_wrong_into_ok(
+    reference: Array, rule: str, data: st.DataObject, digits: float, more: float
+) -> None:
+    place = data.draw(st.integers(0, reference.size - 1))
+    reports = []
+    for exponent in (digits, digits + more):
+        ours = reference.copy()
+        ours.flat[place] += 10.0**exponent
+        reports.append(judged(rule, ours, reference))
+    assert reports[0].passed or not reports[1].passed
+
+
+@given(MATRICES, RULES, st.data(), st.floats(0.001, 1000))
+def test_a_single_corrupted_entry_is_found_with_its_values(
+    reference: Array, rule: str, data: st.DataObject, error: float
+) -> None:
+    place = data.draw(st.integers(0, reference.size - 1))
+    ours = reference.copy()
+    ours.flat[place] += error
+    report = judged(rule, ours, reference)
+    (row,) = report.rows
+    index = tuple(int(axis) for axis in np.unravel_index(place, reference.shape))
+    assert row.worst is not None
+    assert (row.verdict, row.bad, row.worst.index) == ("WRONG", 1, index)
+    assert (row.worst.ours, row.worst.reference) == (ours[index], reference[index])
+    assert f"at {index}: ours " in " ".join(str(report).split())
+
+
+@given(MATRICES, RULES, st.data(), st.sampled_from([np.nan, np.inf, -np.inf]))
+def test_nothing_passes_with_an_entry_that_is_not_finite(
+    reference: Array, rule: str, data: st.DataObject, value: float
+) -> None:
+    place = data.draw(st.integers(0, reference.size - 1))
+    broken = reference.copy()
+    broken.flat[place] = value
+    for ours, theirs in ((broken, reference), (reference, broken), (broken, broken)):
+        report = judged(rule, ours, theirs)
+        assert not report.passed
+        assert report.rows[0].verdict == "not finite"
+        assert report.rows[0].worst is not None
+        assert report.rows[0].worst.index == np.unravel_index(place, reference.shape)
