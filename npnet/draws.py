@@ -32,31 +32,51 @@ class Draw:
             is the length of the parameter's first axis. ``("* 0",)`` draws and then zeroes.
         constant: this value everywhere and nothing drawn from the generator; None to draw.
         trained: whether the steps of training update it.
+        seed: of another generator, which draws it in place of the run's own; None for the run's
+            own. Draws of one recipe that name the same seed share one such generator, which goes
+            on from one of them to the next.
 
     Raises:
-        InputError: an unknown name, an operation that is none, a constant with a scale.
+        InputError: an unknown name, an operation that is none, a value of the wrong type or out
+            of range, a constant with a scale or a seed.
     """
 
     name: str
     scale: tuple[str, ...] = ()
     constant: float | None = None
     trained: bool = True
+    seed: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", tuple(self.scale))
         if self.name not in PARAMETER_NAMES:
             raise InputError(
                 f"draws: {self.name!r} is no parameter, wanted one of {', '.join(PARAMETER_NAMES)}"
             )
-        if self.constant is not None and self.scale:
-            raise InputError(
-                f"draws: {self.name} has a constant and a scale, wanted one of them: "
-                "a constant is used as it stands"
-            )
-        if self.constant is not None and not math.isfinite(self.constant):
-            raise InputError(f"draws: {self.name} is {self.constant}, wanted a finite constant")
+        self._check(
+            isinstance(self.scale, list | tuple) and all(isinstance(s, str) for s in self.scale),
+            "scale",
+            'a list of operations such as ["* 0.1"]',
+        )
+        object.__setattr__(self, "scale", tuple(self.scale))
+        self._check(isinstance(self.trained, bool), "trained", "true or false")
+        if self.seed is not None:
+            whole = type(self.seed) is int and -(2**63) <= self.seed < 2**64
+            self._check(whole, "seed", "a whole number from -2^63 to 2^64-1, as torch")
+        if self.constant is not None:
+            number = type(self.constant) in (int, float) and math.isfinite(self.constant)
+            self._check(number, "constant", "a finite number")
+            if self.scale or self.seed is not None:
+                raise InputError(
+                    f"draws: {self.name} has a constant and a {'scale' if self.scale else 'seed'}, "
+                    "wanted one of them: a constant is used as it stands and not drawn"
+                )
         for step in self.scale:
             self._operand(step, fan_in=1)
+
+    def _check(self, holds: bool, key: str, wanted: str) -> None:
+        if not holds:
+            got = getattr(self, key)
+            raise InputError(f"draws: {self.name} has the {key} {got!r}, wanted {wanted}")
 
     def scaled(self, normals: Floats, fan_in: int) -> Floats:
         """Apply the scale to float32 ``normals``, rounding after every operation as torch does."""

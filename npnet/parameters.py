@@ -126,6 +126,7 @@ def draw_parameters(recipe: Recipe, V: int, generator: Generator) -> Parameters:
 
     Drawn and scaled in float32, as torch does by default, whatever ``recipe.dtype``, then cast.
     A parameter that the recipe does not mention (only ``b1`` can be left out) is all zeros.
+    Draws with a seed of their own leave ``generator`` alone.
 
     Raises:
         InputError: ``V`` is below 2 (the end mark and at least one character).
@@ -133,7 +134,13 @@ def draw_parameters(recipe: Recipe, V: int, generator: Generator) -> Parameters:
     if V < 2:
         raise InputError(f"draw_parameters: {V} characters, wanted 2 or more: . and a letter")
     sizes = {"V": V, "E": recipe.embedding, "T": recipe.block_size, "H": recipe.hidden}
-    drawn = {draw.name: _draw(draw, shape_of(draw.name, sizes), generator) for draw in recipe.draws}
+    others: dict[int | None, Generator] = {
+        draw.seed: Generator(draw.seed) for draw in recipe.draws if draw.seed is not None
+    }
+    drawn = {
+        draw.name: _draw(draw, shape_of(draw.name, sizes), others.get(draw.seed, generator))
+        for draw in recipe.draws
+    }
     drawn.setdefault("b1", np.zeros(recipe.hidden, np.float32))
     return Parameters(**{name: drawn[name].astype(recipe.dtype) for name in PARAMETER_NAMES})
 

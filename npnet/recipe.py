@@ -6,8 +6,10 @@ import dataclasses
 import itertools
 import json
 import math
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -16,14 +18,12 @@ from npnet.errors import InputError
 from npnet.names import PARAMETER_NAMES
 
 STATISTICS = ("whole-set", "running-var", "running-std", "last-batch")
+SPLITS = ("words", "examples")
+TRAINING_STATISTICS = ("batch", "running")
+LARGEST_GROWTH = 300  # powers of ten between the first rate and the last: float64 ends at 308
 
-_LAYERS = (
-    Draw("C"),
-    Draw("W1", ("* 5/3", "/ sqrt(fan_in)")),
-    Draw("b1", ("* 0.1",)),
-    Draw("W2", ("* 0.1",)),
-    Draw("b2", ("* 0.1",)),
-)
+# Published recipes stand in these files, beside the figures that were printed.
+PUBLICATIONS = Path(__file__).parent / "publications"
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,26 @@ class Recipe:
         block_size, embedding, hidden: T, E, H.
         draws: the parameters in the order in which they are drawn; all seven, of which ``b1``
             may be left out (it is then zeros and not trained).
-        seed: of the generator that draws parameters first and minibatches after them.
-        shuffle_seed: of the shuffle of the words before the split.
+        seed: of the run's generator. It draws, in this order: the permutation of the examples,
+            if they are split by one that has no seed of its own; the parameters; the minibatches.
+        shuffle_seed, shuffles: the words are shuffled with ``random.Random(shuffle_seed)``,
+            ``shuffles`` times in a row; 0 times keeps the order of the file.
+        split: what is cut at 80 % and 90 %: ``words``, or ``examples``, after a ``randperm``.
+        split_seed: of a generator for that permutation alone; None: the run's generator.
         batch: rows of a minibatch, n.
+        batch_over: a row's index is drawn below this number; None: below the number of training
+            examples.
+        batch_once: whether one minibatch is drawn and serves every step.
+        batch_first: whether the minibatches of all steps are drawn before the parameters.
         steps: training steps.
         rates: (first step, learning rate) pairs; a rate holds until the next pair's step.
+        decay: every step multiplies the rate by it once more; 1 leaves ``rates`` as they stand.
         eps: added to the variance in batch normalisation; 0 is the plain standard deviation.
         statistics: what takes the batch's place in evaluation: ``whole-set`` (calibration over
             the training set), ``running-var`` or ``running-std`` (an average of the batches'
             variances or standard deviations), ``last-batch`` (the last minibatch, for contrast).
+        training_statistics: what normalises a minibatch in training: its own (``batch``), or the
+            ``running`` averages of the minibatches before it, through which no gradient flows.
         momentum: weight of the newest batch in the running statistics.
         dtype: ``float32`` or ``float64``, of the parameters and of all arithmetic on them.
         sample_seed: of the generator that draws the sampled names.
@@ -57,17 +68,29 @@ class Recipe:
     embedding: int = 10
     hidden: int = 200
     draws: tuple[Draw, ...] = (
-        *_LAYERS,
+        Draw("C"),
+        Draw("W1", ("* 5/3", "/ sqrt(fan_in)")),
+        Draw("b1", ("* 0.1",)),
+        Draw("W2", ("* 0.1",)),
+        Draw("b2", ("* 0.1",)),
         Draw("bngain", ("* 0.1", "+ 1")),
         Draw("bnbias", ("* 0.1",)),
     )
     seed: int = 2147483647
     shuffle_seed: int = 42
+    shuffles: int = 1
+    split: str = "words"
+    split_seed: int | None = None
     batch: int = 32
+    batch_over: int | None = None
+    batch_once: bool = False
+    batch_first: bool = False
     steps: int = 200_000
     rates: tuple[tuple[int, float], ...] = ((0, 0.1), (100_000, 0.01))
+    decay: float = 1.0
     eps: float = 1e-5
     statistics: str = "whole-set"
+    training_statistics: str = "batch"
     momentum: float = 0.001
     dtype: str = "float32"
     sample_seed: int = 2147483647 + 10
@@ -76,16 +99,21 @@ class Recipe:
         _coerce(self)
         self._check(isinstance(self.name, str) and self.name.strip(), "name", "a name")
         for field in ("block_size", "embedding", "hidden", "steps"):
-            self._check(getattr(self, field) >= 1, field, "1 or more")
-        self._check(self.batch >= 2, "batch", "2 or more: Bessel's correction divides by n-1")
-        self._check(-(2**63) <= self.seed < 2**64, "seed", "-2^63 to 2^64-1, as torch")
+            self._check(1 <= getattr(self, field) < 2**31, field, "1 or more, below 2^31")
+        for field in ("seed", "sample_seed", "split_seed"):
+            got = getattr(self, field)
+            self._check(got is None or -(2**63) <= got < 2**64, field, "-2^63 to 2^64-1, as torch")
+        self._check(self.shuffles >= 0, "shuffles", "0 or more")
+        self._check(self.split in SPLITS, "split", f"one of {', '.join(SPLITS)}")
         self._check(
-            -(2**63) <= self.sample_seed < 2**64, "sample_seed", "-2^63 to 2^64-1, as torch"
+            self.split_seed is None or self.split == "examples",
+            "split_seed",
+            'split = "examples" with it: words are shuffled with shuffle_seed',
         )
-        self._check(math.isfinite(self.eps) and self.eps >= 0, "eps", "0 or a little more")
-        self._check(0 < self.momentum <= 1, "momentum", "above 0, at most 1")
-        self._check(self.statistics in STATISTICS, "statistics", f"one of {', '.join(STATISTICS)}")
-        self._check(self.dtype in ("float32", "float64"), "dtype", "float32 or float64")
+        enough = 2 <= self.batch < 2**31
+        self._check(enough, "batch", "2 or more, below 2^31: Bessel's correction divides by n-1")
+        over = self.batch_over
+        self._check(over is None or over >= 1, "batch_over", "1 or more")
         firsts = [first for first, _ in self.rates]
         self._check(
             firsts[:1] == [0] and all(a < b for a, b in itertools.pairwise(firsts)),
@@ -97,6 +125,25 @@ class Recipe:
             "rates",
             "rates of 0 or more",
         )
+        self._check(
+            self.decay > 0 and self.steps * math.log10(self.decay) < LARGEST_GROWTH,
+            "decay",
+            "above 0, and not so far above 1 that the rate leaves the range of numbers",
+        )
+        self._check(math.isfinite(self.eps) and self.eps >= 0, "eps", "0 or a little more")
+        self._check(0 < self.momentum <= 1, "momentum", "above 0, at most 1")
+        self._check(self.statistics in STATISTICS, "statistics", f"one of {', '.join(STATISTICS)}")
+        self._check(
+            self.training_statistics in TRAINING_STATISTICS,
+            "training_statistics",
+            f"one of {', '.join(TRAINING_STATISTICS)}",
+        )
+        self._check(
+            self.training_statistics == "batch" or self.statistics.startswith("running"),
+            "training_statistics",
+            "statistics = running-var or running-std with it, which say what is averaged",
+        )
+        self._check(self.dtype in ("float32", "float64"), "dtype", "float32 or float64")
         names = [draw.name for draw in self.draws]
         self._check(
             len(set(names)) == len(names) and {*names, "b1"} == set(PARAMETER_NAMES),
@@ -116,7 +163,8 @@ class Recipe:
 
     def rate(self, step: int) -> float:
         """The learning rate of ``step``, counted from 0."""
-        return next(rate for first, rate in reversed(self.rates) if first <= step)
+        rate = next(rate for first, rate in reversed(self.rates) if first <= step)
+        return rate if self.decay == 1 else rate * self.decay**step
 
     def to_json(self) -> str:
         """The recipe as JSON text that ``from_json`` reads back to an equal recipe."""
@@ -163,14 +211,17 @@ def _coerce(recipe: Recipe) -> None:
     for field in dataclasses.fields(recipe):
         got = getattr(recipe, field.name)
         value: object
-        if field.type == "int":
+        kind, _, optional = str(field.type).partition(" | ")
+        if optional and got is None:
+            value = None
+        elif kind == "int":
             value = _integer(field.name, got)
-        elif field.type == "float":
+        elif kind == "float":
             value = _number(field.name, got)
-        elif field.type == "str":
-            if not isinstance(got, str):
-                raise _refusal(field.name, got, "text")
-            value = got
+        elif kind == "str":
+            value = _instance(field.name, got, str, "text")
+        elif kind == "bool":
+            value = _instance(field.name, got, bool, "true or false")
         elif field.name == "rates":
             value = _rates(got)
         else:
@@ -190,6 +241,12 @@ def _number(field: str, got: Any) -> float:
     return float(got)
 
 
+def _instance(field: str, got: Any, kind: type, wanted: str) -> Any:
+    if not isinstance(got, kind):
+        raise _refusal(field, got, wanted)
+    return got
+
+
 def _rates(got: Any) -> tuple[tuple[int, float], ...]:
     try:
         return tuple((_integer("rates", first), _number("rates", rate)) for first, rate in got)
@@ -198,57 +255,44 @@ def _rates(got: Any) -> tuple[tuple[int, float], ...]:
 
 
 def _draws(got: Any) -> tuple[Draw, ...]:
+    if not isinstance(got, list | tuple):
+        raise _refusal("draws", got, "a list of entries, one a parameter")
+    return tuple(entry if isinstance(entry, Draw) else _draw(entry) for entry in got)
+
+
+def _draw(got: Any) -> Draw:
     try:
-        return tuple(draw if isinstance(draw, Draw) else Draw(**draw) for draw in got)
+        return Draw(**got)
     except TypeError as error:
-        raise _refusal(
-            "draws", got, 'entries such as {"name": "W2", "scale": ["* 0.1"]}'
-        ) from error
+        keys = ", ".join(field.name for field in dataclasses.fields(Draw))
+        wanted = f'some of {keys}, such as {{"name": "W2", "scale": ["* 0.1"]}}'
+        raise _refusal("draws", got, wanted) from error
 
 
-def _constant(name: str, value: float) -> Draw:
-    return Draw(name, constant=value)
+def _published() -> dict[str, Recipe]:
+    recipes = {}
+    for path in sorted(PUBLICATIONS.glob("*.toml")):
+        entries = tomllib.loads(path.read_text(encoding="utf-8"))["recipe"]
+        recipes[path.stem] = Recipe.from_entries({"name": path.stem, **entries}, path.name)
+    return recipes
 
 
-_CONSTANT_GAIN = Recipe(
-    "constant-gain", draws=(*_LAYERS, _constant("bngain", 1.1), _constant("bnbias", 0.0))
-)
+def _named() -> dict[str, Recipe]:
+    published = _published()
+    changed = {"b1": Draw("b1", ("* 0.1",), trained=False), "W2": Draw("W2", ("* 0.01",))}
+    frozen_b1 = dataclasses.replace(
+        published["constant-gain"],
+        name="frozen-b1",
+        draws=tuple(changed.get(draw.name, draw) for draw in published["constant-gain"].draws),
+    )
+    recipes = (
+        Recipe("lecture"),
+        Recipe("lecture-64", hidden=64),
+        *published.values(),
+        frozen_b1,
+        Recipe("indian-names", hidden=64, seed=6942069420, shuffle_seed=69),
+    )
+    return {recipe.name: recipe for recipe in recipes}
 
-RECIPES: Mapping[str, Recipe] = MappingProxyType(
-    {
-        recipe.name: recipe
-        for recipe in (
-            Recipe("lecture"),
-            Recipe("lecture-64", hidden=64),
-            _CONSTANT_GAIN,
-            Recipe(
-                "random-gain",
-                hidden=64,
-                draws=(*_LAYERS, Draw("bngain"), Draw("bnbias", ("* 0.1",))),
-            ),
-            dataclasses.replace(
-                _CONSTANT_GAIN,
-                name="frozen-b1",
-                draws=(
-                    *_LAYERS[:2],
-                    Draw("b1", ("* 0.1",), trained=False),
-                    Draw("W2", ("* 0.01",)),
-                    *_CONSTANT_GAIN.draws[4:],
-                ),
-            ),
-            Recipe(
-                "part3",
-                draws=(
-                    *_LAYERS[:2],
-                    Draw("W2", ("* 0.01",)),
-                    Draw("b2", ("* 0",)),
-                    _constant("bngain", 1.0),
-                    _constant("bnbias", 0.0),
-                ),
-                eps=0.0,
-                statistics="running-std",
-            ),
-            Recipe("indian-names", hidden=64, seed=6942069420, shuffle_seed=69),
-        )
-    }
-)
+
+RECIPES: Mapping[str, Recipe] = MappingProxyType(_named())

@@ -4,29 +4,29 @@ import numpy as np
 import pytest
 
 import npnet
-
-# Context and target of the 32 rows that the seeded minibatch picks out of names.txt.
-ROWS = {
-    "constant-gain": "dewa rnul lly. eece elei lygr .pri ...p ..ha iya. lon. .ala hin. non. xtin "
-    "bayl lah. nin. aws. ...h andy ..me rie. onst .yis ..co otil ..ev .yuv ...b ..lu ...r",
-    "random-gain": ".kya iro. ...y alil anni remi dan. jax. ...m ..ay ...m .sar ..sy waun ngel "
-    "...i ...l zyio ..ge melo iern ias. .nye .cha abdo .amy hwat tash ...a ..ka .ivo saa.",
-}
-PUBLISHED = {"constant-gain": "3.8279", "random-gain": "3.3399"}
+from npnet.publication import Batch, find_publication
 
 
-@pytest.mark.parametrize("name", ROWS)
+def published(name: str) -> tuple[Batch, str]:
+    """The rows that a publication carries, and the loss of step 0 that was printed."""
+    publication = find_publication(name)
+    assert publication.batch is not None
+    return publication.batch, publication.printed.losses[0]
+
+
+@pytest.mark.parametrize("name", ["constant-gain", "random-gain"])
 def test_the_published_loss_comes_from_the_seed(name: str) -> None:
     recipe = npnet.RECIPES[name]
-    vocab = npnet.Vocabulary.from_chars("abcdefghijklmnopqrstuvwxyz")
+    batch, printed = published(name)
+    vocab = npnet.Vocabulary.from_chars(batch.chars)
     params = npnet.draw_parameters(recipe, vocab.size, npnet.Generator(recipe.seed))
-    rows = np.array([vocab.encode(row) for row in ROWS[name].split()])
+    rows = np.array([vocab.encode(row) for row in batch.rows])
     loss, _ = npnet.loss_and_gradients(params, rows[:, :3], rows[:, 3], recipe.eps)
-    assert f"{loss:.4f}" == PUBLISHED[name]
-    assert f"{npnet.forward(params, rows[:, :3], rows[:, 3], recipe.eps).loss:.4f}" == f"{loss:.4f}"
+    assert f"{loss:.4f}" == printed
+    assert f"{npnet.forward(params, rows[:, :3], rows[:, 3], recipe.eps).loss:.4f}" == printed
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", ["constant-gain", "random-gain"])
 def test_the_rows_are_those_that_the_generator_picks(name: str, names_txt: list[str]) -> None:
     recipe = npnet.RECIPES[name]
     vocab = npnet.Vocabulary.from_words(names_txt)
@@ -35,5 +35,5 @@ def test_the_rows_are_those_that_the_generator_picks(name: str, names_txt: list[
     generator = npnet.Generator(recipe.seed)
     npnet.draw_parameters(recipe, vocab.size, generator)
     picked = generator.randint(0, len(X), (recipe.batch,))
-    rows = [vocab.decode([*X[row], Y[row]]) for row in picked]
-    assert rows == ROWS[name].split()
+    rows = tuple(vocab.decode([*X[row], Y[row]]) for row in picked)
+    assert rows == published(name)[0].rows

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +12,20 @@ from hypothesis import strategies as st
 
 import npnet
 from npnet import Draw, InputError, Recipe
+from npnet.cli import main
 
+# A value other than the default for each field that few recipes set.
+UNUSUAL: dict[str, Any] = {
+    "shuffles": 3,
+    "split": "examples",
+    "split_seed": 7,
+    "batch_over": 9,
+    "batch_once": True,
+    "batch_first": True,
+    "decay": 0.75,
+    "statistics": "running-std",
+    "training_statistics": "running",
+}
 NAMED = ("lecture", "lecture-64", "constant-gain", "random-gain", "frozen-b1", "part3")
 
 
@@ -42,6 +57,28 @@ def test_json_brings_any_recipe_back(
     assert Recipe.from_json(recipe.to_json()) == recipe
 
 
+def test_json_brings_the_unusual_fields_back() -> None:
+    seeded = tuple(dataclasses.replace(draw, seed=-1) for draw in Recipe("x").draws)
+    recipe = Recipe("unusual", draws=seeded, **UNUSUAL)
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    assert all(getattr(recipe, field) != getattr(Recipe("x"), field) for field in UNUSUAL)
+
+
+def test_set_reaches_the_unusual_fields(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("words.txt").write_text("\n".join(small_words), encoding="utf-8")
+    settings = [f"--set={field}={json.dumps(value)}" for field, value in UNUSUAL.items()]
+    train = ["train", "--words", "words.txt", "--hidden", "4", "--steps", "3", "--quiet"]
+    assert main([*train, *settings]) == 0
+    recipe = npnet.load_run("runs/lecture-001").recipe
+    assert recipe == Recipe("lecture", hidden=4, steps=3, **UNUSUAL)
+    saved = ["--recipe", "runs/lecture-001/recipe.json"]
+    assert main([*train, *saved, "--set=split_seed=null"]) == 0
+    assert npnet.load_run("runs/lecture-002").recipe.split_seed is None
+
+
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
@@ -51,6 +88,8 @@ def test_json_brings_any_recipe_back(
         ("hidden", 2.5, "whole number"),
         ("hidden", True, "whole number"),
         ("steps", 0, "1 or more"),
+        ("steps", 10**15, r"below 2\^31"),
+        ("batch", 2**31, r"below 2\^31"),
         ("seed", 2**64, "torch"),
         ("sample_seed", -(2**63) - 1, "torch"),
         ("rates", ((0, -0.1),), "0 or more"),
@@ -68,9 +107,23 @@ def test_json_brings_any_recipe_back(
         ("name", 7, "text"),
         ("draws", (Draw("C"),), "once"),
         ("draws", 5, "entries"),
+        ("draws", [{"name": "C", "sclae": []}], "some of name, scale"),
+        ("draws", ["C"], "some of name, scale"),
+        ("shuffles", -1, "0 or more"),
+        ("split", "rows", "words, examples"),
+        ("split_seed", 3, 'split = "examples" with it'),
+        ("split_seed", 2**64, "torch"),
+        ("batch_over", 0, "1 or more"),
+        ("batch_once", 1, "true or false"),
+        ("batch_first", "yes", "true or false"),
+        ("decay", 0, "above 0"),
+        ("decay", 1.01, "range of numbers"),
+        ("decay", float("inf"), "range of numbers"),
+        ("training_statistics", "mean", "batch, running"),
+        ("training_statistics", "running", "running-var or running-std with it"),
     ],
 )
-def test_an_impossible_value_is_refused_by_field(field: str, value: object, says: str) -> None:
+def test_an_impossible_value_is_refused_by_field(field: str, value: Any, says: str) -> None:
     with pytest.raises(InputError, match=says) as caught:
         dataclasses.replace(npnet.RECIPES["lecture"], **{field: value})
     assert str(caught.value).startswith(field)
@@ -99,6 +152,11 @@ def test_the_rate_holds_until_the_next_pair() -> None:
         0.125,
         0.125,
     ]
+
+
+def test_the_rate_decays_at_every_step() -> None:
+    recipe = Recipe("x", rates=((0, 0.5), (3, 0.25)), decay=0.5, steps=5)
+    assert [recipe.rate(step) for step in range(5)] == [0.5, 0.25, 0.125, 1 / 32, 1 / 64]
 
 
 @pytest.mark.parametrize(
@@ -132,6 +190,13 @@ def test_scales_round_after_every_operation() -> None:
         {"name": "C", "scale": ("* __import__('os')",)},
         {"name": "C", "scale": ("* 1",), "constant": 1.0},
         {"name": "C", "constant": float("inf")},
+        {"name": "C", "constant": "1"},
+        {"name": "C", "constant": 1.0, "seed": 3},
+        {"name": "C", "scale": "* 0.1"},
+        {"name": "C", "scale": (0.1,)},
+        {"name": "C", "trained": "no"},
+        {"name": "C", "seed": 2**64},
+        {"name": "C", "seed": 1.0},
     ],
 )
 def test_a_draw_that_makes_no_sense_is_refused(arguments: dict[str, object]) -> None:
@@ -155,6 +220,21 @@ def test_an_undrawn_constant_takes_nothing_from_the_generator() -> None:
     for shape in ((27, 10), (30, 200), (200,), (200, 27), (27,)):
         untouched.randn(*shape)
     assert used.randint(0, 1000, (5,)).tolist() == untouched.randint(0, 1000, (5,)).tolist()
+
+
+def test_draws_of_one_seed_share_a_generator_that_leaves_the_runs_alone() -> None:
+    lecture = npnet.RECIPES["lecture"]
+    seeds = {"C": 5, "W2": 5, "b2": lecture.seed}
+    draws = tuple(dataclasses.replace(d, seed=seeds.get(d.name)) for d in lecture.draws)
+    run = npnet.Generator(lecture.seed)
+    params = npnet.draw_parameters(dataclasses.replace(lecture, draws=draws), 27, run)
+    other, own, third = (npnet.Generator(seed) for seed in (5, lecture.seed, lecture.seed))
+    assert np.array_equal(params.C, other.randn(27, 10))
+    assert np.array_equal(params.W2, other.randn(200, 27) * np.float32(0.1))
+    assert np.array_equal(params.b2, third.randn(27) * np.float32(0.1))
+    for shape in ((30, 200), (200,), (1, 200), (1, 200)):
+        own.randn(*shape)
+    assert run.randint(0, 1000, (5,)).tolist() == own.randint(0, 1000, (5,)).tolist()
 
 
 def test_float64_parameters_are_float32_draws_widened() -> None:

@@ -1,0 +1,143 @@
+"""`npnet replay`: what others printed, beside ours."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from npnet.arrays import Floats
+from npnet.errors import InputError
+from npnet.library import find_corpus
+from npnet.publication import Publication, find_publication, read_publication, shipped
+from npnet.replay import DIFFERS, EQUAL, NEAR, Figure, replay, words_of
+
+# Widest text of a row's two middle columns: the digits of a float64 fit, a batch's rows do not.
+WIDEST = 20
+
+
+def add_commands(commands: Any) -> None:
+    """Add it to the parser's subcommands."""
+    parser = commands.add_parser("replay", help="run a published notebook, compare every figure")
+    parser.add_argument(
+        "publication",
+        nargs="?",
+        metavar="NAME|FILE",
+        help=f"{', '.join(shipped())}, or a TOML file (default: list them)",
+    )
+    parser.add_argument(
+        "--steps", type=int, metavar="N", help="short form: only the losses of steps below N"
+    )
+    parser.add_argument(
+        "--words",
+        metavar="FILE",
+        help="the corpus (default: found by its SHA-256, in NPNET_CORPORA or the cache folder)",
+    )
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    parser.set_defaults(command=replay_command)
+
+
+def replay_command(options: argparse.Namespace) -> int:
+    """`npnet replay`."""
+    if options.publication is None:
+        if options.steps is not None or options.words is not None:
+            raise InputError(f"replay: no publication, wanted one of {', '.join(shipped())}")
+        _list([read_publication(path) for path in shipped().values()], options.json)
+        return 0
+    publication = find_publication(options.publication)
+    words = words_of(publication, options.words, steps=options.steps)
+    if options.json:
+        figures = replay(publication, words, steps=options.steps)
+        rows = [dataclasses.asdict(figure) for figure in figures]
+        name = publication.recipe.name
+        print(json.dumps({"publication": name, "figures": rows}, indent=2, ensure_ascii=False))
+    else:
+        print(textwrap.fill(f"{publication.recipe.name}: {publication.source}", 90))
+        print(_line("step", "published", "ours", "match"), flush=True)
+        whole = publication.recipe.steps
+        with _watching(min(options.steps or whole, whole)) as (watch, say):
+            figures = replay(
+                publication,
+                words,
+                steps=options.steps,
+                watch=watch,
+                seen=lambda figure: say(_row(figure)),
+            )
+        print(_summary(figures))
+    return int(any(figure.match == DIFFERS for figure in figures))
+
+
+def _list(publications: list[Publication], as_json: bool) -> None:
+    rows = [
+        {
+            "name": publication.recipe.name,
+            "figures": publication.printed.count,
+            "steps": publication.recipe.steps,
+            "corpus": publication.corpus and publication.corpus.name,
+            "found": publication.corpus and find_corpus(publication.corpus.sha256),
+            "rows": bool(publication.batch),
+            "source": publication.source,
+        }
+        for publication in publications
+    ]
+    if as_json:
+        print(json.dumps(rows, default=str, indent=2, ensure_ascii=False))
+        return
+    for row in rows:
+        found = f"{row['corpus']} {'found' if row['found'] else 'not found'}"
+        needs = "no corpus needed" if row["rows"] else found
+        print(f"{row['name']}: figures {row['figures']}, steps {row['steps']:,}, {needs}")
+        print(textwrap.indent(textwrap.fill(str(row["source"]), 90), "  "))
+
+
+def _line(*cells: str) -> str:
+    first, published, ours, *rest = cells
+    shown = f"{first:>10}  {_shorten(published):{WIDEST}}  {_shorten(ours):{WIDEST}}"
+    return "  ".join((shown, *rest)).rstrip()
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+
+
+def _row(figure: Figure) -> str:
+    notes = []
+    if figure.digits is not None:
+        notes.append(f"in {figure.digits} digits")
+    if figure.edge:
+        notes.append("edge")
+    first = figure.what if figure.step is None else str(figure.step)
+    return _line(first, figure.published, figure.ours, f"{figure.match:7}", ", ".join(notes))
+
+
+def _summary(figures: list[Figure]) -> str:
+    counts = {match: sum(f.match == match for f in figures) for match in (EQUAL, NEAR, DIFFERS)}
+    edges = sum(figure.edge for figure in figures)
+    return (
+        f"{counts[EQUAL]} of {len(figures)} equal in every digit, {counts[NEAR]} within one unit "
+        f"of the last, {counts[DIFFERS]} differ; {edges} on a rounding edge"
+    )
+
+
+@contextlib.contextmanager
+def _watching(
+    steps: int,
+) -> Iterator[tuple[Callable[[int, Floats], None] | None, Callable[[str], None]]]:
+    """How to follow the run and how to print a row: with a bar below, or plainly in a pipe."""
+    if not sys.stdout.isatty():
+        yield None, lambda row: print(row, flush=True)
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), TextColumn("step {task.completed:,}"), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as progress:
+        task = progress.add_task("replay", total=steps)
+        yield (
+            lambda first, losses: progress.update(task, completed=first + len(losses)),
+            lambda row: progress.console.print(row, markup=False, highlight=False, soft_wrap=True),
+        )
