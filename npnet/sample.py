@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Generator as Yielding
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +19,11 @@ from npnet.statistics import Statistics, predict
 
 # Put behind a name that reached the bound before the model ended it.
 CUT = "…"
+# Contexts that differ in the last character alone go through the network together, up to this
+# many: a draw decides among just these, and 27 rows cost little more than one.
+TOGETHER = 64
+# Characters whose exponentials are drawn at once.
+DRAWS = 256
 
 
 def sample(
@@ -62,30 +70,57 @@ def sample(
         )
     T = params.sizes["T"]
     beginning = [int(index) for index in vocab.encode(start)]
-    # Names share most of their contexts, so each distinct one goes through the network once.
-    known: dict[tuple[int, ...], Floats] = {}
+    table = _Table(params, stats, temperature)
     names = []
-    for _ in range(count):
-        indices = list(beginning)
-        context = tuple(([0] * T + indices)[-T:])
-        while len(indices) < max_length:
-            if context not in known:
-                logits = predict(params, stats, np.array([context]))[0]
-                known[context] = softmax(logits / temperature)
-            index = generator.multinomial(known[context])
-            if index == 0:
-                break
-            indices.append(index)
-            context = (*context[1:], index)
-        else:
-            names.append(vocab.decode(indices) + CUT)
-            continue
-        names.append(vocab.decode(indices))
+    with contextlib.closing(_draws(generator, vocab.size, params.dtype)) as draws:
+        next(draws)  # up to where it takes probabilities
+        for _ in range(count):
+            indices = list(beginning)
+            context = tuple(([0] * T + indices)[-T:])
+            while (short := len(indices) < max_length) and (index := draws.send(table[context])):
+                indices.append(index)
+                context = (*context[1:], index)
+            names.append(vocab.decode(indices) + ("" if short else CUT))
     return names
 
 
-def softmax(logits: Floats) -> Floats:
-    """Probabilities (V,) of logits (V,), the largest logit moved to 0 first."""
-    counts = np.exp(logits - logits.max())
-    probs: Floats = counts / counts.sum()
-    return probs
+class _Table(dict[tuple[int, ...], Floats]):
+    """The probabilities (V,) after each context; those not met before are computed."""
+
+    def __init__(self, params: Parameters, stats: Statistics, temperature: float) -> None:
+        super().__init__()
+        self.params, self.stats, self.temperature = params, stats, temperature
+
+    def __missing__(self, context: tuple[int, ...]) -> Floats:
+        first = context[-1] // TOGETHER * TOGETHER
+        lasts = range(first, min(first + TOGETHER, self.params.sizes["V"]))
+        contexts = [(*context[:-1], last) for last in lasts]
+        logits = predict(self.params, self.stats, np.array(contexts)) / self.temperature
+        if not np.isfinite(logits).all():
+            raise InputError(
+                "sample: logits that are not finite, wanted a model whose training went well"
+            )
+        counts = np.exp(logits - logits.max(1, keepdims=True))
+        self.update(zip(contexts, counts / counts.sum(1, keepdims=True), strict=True))
+        return self[context]
+
+
+def _draws(generator: Generator, V: int, dtype: np.dtype[Any]) -> Yielding[int, Floats, None]:
+    """Draw as ``generator.multinomial`` does, index after index for probabilities sent in.
+
+    That is the largest of p / q for one exponential q a class. The q are drawn many rows at a
+    time; when it is closed, the generator stands where single draws would have left it.
+    """
+    ratios, index = np.empty(V, dtype), 0
+    while True:
+        before, used = generator.get_state(), 0
+        try:
+            for q in generator.exponential(DRAWS, V, dtype=dtype):
+                probs = yield index
+                used += 1
+                np.divide(probs, q, ratios)
+                index = int(ratios.argmax())
+        finally:
+            if used < DRAWS:
+                generator.set_state(before)
+                generator.exponential(used, V, dtype=dtype)

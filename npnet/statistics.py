@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,9 @@ from npnet.parameters import Parameters, check_batch
 # Rows that are taken at once. Their hidden layer is the largest array made here, 3 MB at
 # H = 200, whatever the number of examples.
 BLOCK = 4096
+# Contexts repeat: 182,625 examples of names hold some 6,000 different ones. They are counted in a
+# table if it has at most this many places (16 MB), and the network sees each one only once.
+PLACES = 1 << 21
 
 
 @dataclass(frozen=True)
@@ -62,17 +66,20 @@ def calibrate(
     X, _ = check_batch("calibrate", params, X, np.zeros(len(X), np.int64))
     if len(X) < 2:
         raise InputError("calibrate: 1 row, wanted 2 or more: the variance divides by N-1")
+    contexts, repeats = _distinct([*X.T], params.sizes["V"])
     count = 0
     mean = np.zeros((1, params.sizes["H"]))
     squares = np.zeros_like(mean)  # sum of squared distances from the mean
-    for rows in _blocks(len(X)):
-        hprebn = _hprebn(params, X[rows]).astype(np.float64)
-        block_mean = hprebn.mean(0, keepdims=True)
+    for rows in _blocks(len(contexts)):
+        hprebn = _hprebn(params, contexts[rows]).astype(np.float64)
+        weights = repeats[rows]
+        weight = int(weights.sum())
+        block_mean = weights @ hprebn / weight
         shift = block_mean - mean
-        squares += ((hprebn - block_mean) ** 2).sum(0, keepdims=True)
-        squares += shift**2 * (count * len(hprebn) / (count + len(hprebn)))
-        count += len(hprebn)
-        mean += shift * (len(hprebn) / count)
+        squares += weights @ (hprebn - block_mean) ** 2
+        squares += shift**2 * (count * weight / (count + weight))
+        count += weight
+        mean += shift * (weight / count)
     dtype = params.dtype
     return Statistics(mean.astype(dtype), (squares / (count - 1)).astype(dtype), eps)
 
@@ -96,9 +103,15 @@ def evaluate(
     """
     params = params if isinstance(params, Parameters) else Parameters(**params)
     X, Y = check_batch("evaluate", params, X, Y)
+    # A context with its target is counted like a context that is longer by one.
+    examples, repeats = _distinct([*X.T, Y], params.sizes["V"])
     total = 0.0
-    for rows in _blocks(len(X)):
-        total += float(_surprise(predict(params, stats, X[rows]), Y[rows]).sum(dtype=np.float64))
+    for rows in _blocks(len(examples)):
+        contexts, targets = examples[rows, :-1], examples[rows, -1]
+        # Examples of one context lie side by side, and the network sees it once.
+        first = np.r_[True, (contexts[1:] != contexts[:-1]).any(1)]
+        surprise = _surprise(predict(params, stats, contexts[first]))
+        total += float(repeats[rows] @ surprise[first.cumsum() - 1, targets].astype(np.float64))
     return total / len(X)
 
 
@@ -114,10 +127,15 @@ def predict(params: Parameters, stats: Statistics, X: Ints) -> Floats:
             f"predict: statistics of shape {stats.mean.shape}, wanted (1, {H}): "
             "they belong to another network"
         )
-    bnvar_inv = (stats.var + stats.eps) ** -0.5
-    bnraw = (_hprebn(params, X) - stats.mean) * bnvar_inv
-    h = np.tanh(params.bngain * bnraw + params.bnbias)
-    logits: Floats = h @ params.W2 + params.b2
+    # Fixed statistics make of the whole normalisation one scale and one shift a unit.
+    scale = params.bngain * (stats.var + stats.eps) ** -0.5
+    shift = (params.b1 - stats.mean) * scale + params.bnbias
+    h = params.C[X].reshape(len(X), -1) @ params.W1
+    h *= scale
+    h += shift
+    np.tanh(h, h)
+    logits: Floats = h @ params.W2
+    logits += params.b2
     return logits
 
 
@@ -126,13 +144,25 @@ def _hprebn(params: Parameters, X: Ints) -> Array:
     return hprebn
 
 
-def _surprise(logits: Floats, Y: Ints) -> Floats:
-    """Minus the log probability of each target (N,)."""
+def _surprise(logits: Floats) -> Floats:
+    """Minus the log probability of every class (N, V)."""
     norm_logits = logits - logits.max(1, keepdims=True)
-    logsum = np.log(np.exp(norm_logits).sum(1))
-    surprise: Floats = logsum - norm_logits[np.arange(len(Y)), Y]
+    surprise: Floats = np.log(np.exp(norm_logits).sum(1, keepdims=True)) - norm_logits
     return surprise
 
 
 def _blocks(count: int) -> Iterator[slice]:
     return (slice(start, start + BLOCK) for start in range(0, count, BLOCK))
+
+
+def _distinct(columns: Sequence[Ints], V: int) -> tuple[Ints, Ints]:
+    """The different rows (K, width) of indices below V, in order, and how often each occurs.
+
+    Where a table of all possible rows would be too large, the rows as they are, once each.
+    """
+    width = len(columns)
+    if V**width > PLACES:
+        return np.column_stack(columns), np.ones(len(columns[0]), np.int64)
+    counts = np.bincount(functools.reduce(lambda place, column: place * V + column, columns))
+    places = np.flatnonzero(counts)
+    return places[:, None] // V ** np.arange(width - 1, -1, -1) % V, counts[places]
