@@ -3,6 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from npnet.compare import compare as compare
 from npnet.corpus import Vocabulary as Vocabulary
 from npnet.corpus import build_dataset as build_dataset
 from npnet.corpus import read_words as read_words
@@ -18,6 +19,9 @@ from npnet.fused import batch_norm_backward as batch_norm_backward
 from npnet.fused import cross_entropy as cross_entropy
 from npnet.fused import loss_and_gradients as loss_and_gradients
 from npnet.generator import Generator as Generator
+from npnet.gradients import GRADIENTS as GRADIENTS
+from npnet.gradients import Gradients as Gradients
+from npnet.gradients import backward as backward
 from npnet.library import default_words as default_words
 from npnet.parameters import Parameters as Parameters
 from npnet.parameters import draw_parameters as draw_parameters

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from npnet import blas
 from npnet.arrays import Floats, Ints
+from npnet.checkpoint import Checkpoint, digest
 from npnet.corpus import Vocabulary, build_dataset, split_words
-from npnet.errors import DivergedError
+from npnet.errors import DivergedError, InputError
 from npnet.generator import Generator
-from npnet.parameters import draw_parameters
+from npnet.parameters import Parameters, draw_parameters
 from npnet.recipe import Recipe
 from npnet.runs import Run
 from npnet.statistics import calibrate, evaluate
-from npnet.train import Running, train_blocks
+from npnet.train import AHEAD, Running, draw_rows, train_blocks
+
+
+class Start(NamedTuple):
+    """What a run begins with; all that its generator draws before the first minibatch is drawn.
+
+    ``examples``: contexts and targets of ``train``, ``dev`` and ``test``. ``generator`` draws
+    the minibatches, and stands where those of the first step begin.
+    """
+
+    vocab: Vocabulary
+    examples: dict[str, tuple[Ints, Ints]]
+    params: Parameters
+    generator: Generator
 
 
 def fit(
@@ -41,35 +57,139 @@ def fit(
         InputError: words or recipe that cannot be used.
         DivergedError: a loss was not finite; ``error.losses`` has those before it.
     """
-    words = list(words)
-    vocab = Vocabulary.from_words(words)
-    examples = examples_of(recipe, words, vocab)
-    X, Y = examples["train"]
-    generator = Generator(recipe.seed)
-    params = draw_parameters(recipe, vocab.size, generator)
-    running = None if recipe.statistics == "whole-set" else Running.begin(recipe)
-    losses = np.empty(recipe.steps, recipe.dtype)
-    done = 0
     with blas.limited(threads):
+        training = Training(recipe, words)
+        training.run(watch)
+        return training.finish()
+
+
+class Training:
+    """A run on its way: ``run`` it, take a ``checkpoint`` whenever it pauses, ``finish`` it.
+
+    Args:
+        recipe: every number of the run.
+        words: its corpus.
+        checkpoint: to go on from, of the same recipe (but for ``steps``) and words.
+
+    Raises:
+        InputError: words or recipe that cannot be used, fewer steps than were taken already,
+            more of them for a recipe that draws all minibatches before the parameters.
+    """
+
+    def __init__(
+        self, recipe: Recipe, words: Sequence[str], checkpoint: Checkpoint | None = None
+    ) -> None:
+        self.recipe, self.words = recipe, tuple(words)
+        self.vocab, self.examples, self.params, self.generator = begin(recipe, self.words)
+        self.running = None if recipe.statistics == "whole-set" else Running.begin(recipe)
+        self.losses = np.empty(recipe.steps, recipe.dtype)
+        self.done = 0
+        if checkpoint is not None:
+            self._go_on(checkpoint)
+
+    def _go_on(self, checkpoint: Checkpoint) -> None:
+        recipe, done = self.recipe, len(checkpoint.losses)
+        if recipe.steps < done:
+            raise InputError(f"steps: got {recipe.steps}, wanted {done} or more: so many are taken")
+        if recipe.batch_first and recipe.steps != checkpoint.recipe.steps:
+            raise InputError(
+                f"steps: got {recipe.steps}, wanted {checkpoint.recipe.steps} as it began: its "
+                "minibatches were drawn before its parameters"
+            )
+        self.done, self.losses[:done] = done, checkpoint.losses
+        self.params = checkpoint.params.copy()
+        if not recipe.batch_once:  # else the one minibatch is drawn again, from the start
+            self.generator.set_state(checkpoint.generator)
+        if self.running is not None:
+            self.running.mean, self.running.spread = checkpoint.averages
+
+    def run(self, watch: Callable[[int, Floats], None] | None = None) -> None:
+        """Take the steps that are left; ``watch`` as in ``fit``, and ``DivergedError``.
+
+        At a call of ``watch`` everything here is as the step before ``done`` left it, so that it
+        may take a checkpoint, and raise to stop.
+        """
+        X, Y = self.examples["train"]
+        blocks = train_blocks(
+            self.recipe, self.params, X, Y, self.generator, running=self.running, start=self.done
+        )
         try:
-            for block in train_blocks(recipe, params, X, Y, generator, running=running):
-                losses[done : done + len(block)] = block
-                done += len(block)
+            for block in blocks:
+                first, self.done = self.done, self.done + len(block)
+                self.losses[first : self.done] = block
                 if watch is not None:
-                    watch(done - len(block), block)
+                    watch(first, block)
         except DivergedError as error:
-            error.losses = losses[:done]
+            error.losses = self.losses[: self.done]
             raise
-        stats = running.statistics(recipe.eps) if running else calibrate(params, X, recipe.eps)
-        split_losses = {
-            split: evaluate(params, stats, *example) for split, example in examples.items()
+
+    def checkpoint(self) -> Checkpoint:
+        """The run as it stands."""
+        averages = () if self.running is None else (self.running.mean, self.running.spread)
+        return Checkpoint(
+            self.recipe,
+            digest(self.words),
+            self.params,
+            self.generator.get_state(),
+            averages,
+            self.losses[: self.done],
+        )
+
+    def finish(self) -> Run:
+        """Statistics and split losses of the trained parameters."""
+        X, _ = self.examples["train"]
+        eps = self.recipe.eps
+        stats = self.running.statistics(eps) if self.running else calibrate(self.params, X, eps)
+        losses = {
+            split: evaluate(self.params, stats, *example)
+            for split, example in self.examples.items()
         }
-    return Run(recipe, params, stats, losses, split_losses, vocab, tuple(words))
+        return Run(self.recipe, self.params, stats, self.losses, losses, self.vocab, self.words)
+
+
+def begin(recipe: Recipe, words: Sequence[str]) -> Start:
+    """The examples and the drawn parameters of a run, before any training.
+
+    Raises:
+        InputError: words or recipe that cannot be used.
+    """
+    vocab = Vocabulary.from_words(words)
+    generator = Generator(recipe.seed)
+    examples = examples_of(recipe, words, vocab, generator)
+    minibatches = generator
+    if recipe.batch_first:
+        minibatches = copy.copy(generator)
+        steps = 1 if recipe.batch_once else recipe.steps
+        for first in range(0, steps, AHEAD):  # some at a time, as training will draw them again
+            draw_rows(recipe, len(examples["train"][1]), generator, min(AHEAD, steps - first))
+    params = draw_parameters(recipe, vocab.size, generator)
+    return Start(vocab, examples, params, minibatches)
 
 
 def examples_of(
-    recipe: Recipe, words: Sequence[str], vocab: Vocabulary
+    recipe: Recipe,
+    words: Sequence[str],
+    vocab: Vocabulary,
+    generator: Generator | None = None,
 ) -> dict[str, tuple[Ints, Ints]]:
-    """Contexts and targets of ``train``, ``dev`` and ``test``, as ``recipe`` splits ``words``."""
-    parts = zip(("train", "dev", "test"), split_words(words, recipe.shuffle_seed), strict=True)
-    return {split: build_dataset(part, vocab, recipe.block_size) for split, part in parts}
+    """Contexts and targets of ``train``, ``dev`` and ``test``, as ``recipe`` splits ``words``.
+
+    ``generator`` is the run's, as it is seeded; None is a new one. A recipe that splits examples
+    without a seed for it has it draw their permutation.
+    """
+    seed = recipe.shuffle_seed if recipe.shuffles else None
+    parts = split_words(words, seed, times=max(recipe.shuffles, 1))
+    names = ("train", "dev", "test")
+    if recipe.split == "words":
+        return {
+            name: build_dataset(part, vocab, recipe.block_size)
+            for name, part in zip(names, parts, strict=True)
+        }
+    if recipe.split_seed is not None:
+        generator = Generator(recipe.split_seed)
+    elif generator is None:
+        generator = Generator(recipe.seed)
+    X, Y = build_dataset([word for part in parts for word in part], vocab, recipe.block_size)
+    rows = generator.randperm(len(X))
+    cuts = np.split(rows, [int(0.8 * len(X)), int(0.9 * len(X))])
+    return {name: (X[cut], Y[cut]) for name, cut in zip(names, cuts, strict=True)}

@@ -210,7 +210,8 @@ def _curve_of_result(result: Result) -> Curve:
         ) from error
     if values.ndim != 1 or not values.size:
         raise InputError(f"losses: {recipe.name}: losses {values.shape}, wanted one for each step")
-    return Curve(recipe.name, np.arange(0.0, values.size), values, recipe.rates, split_losses)
+    rates = [(step, recipe.rate(step)) for step, _ in recipe.rates]
+    return Curve(recipe.name, np.arange(0.0, values.size), values, rates, split_losses)
 
 
 def _curve_of_csv(path: Path, name: str, split_losses: dict[str, float]) -> Curve:

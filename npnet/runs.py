@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,13 +21,17 @@ from npnet import blas
 from npnet.arrays import Floats
 from npnet.corpus import Vocabulary
 from npnet.errors import InputError
-from npnet.files import new_folder, replacing
+from npnet.files import new_folder, replacing, unwritable
 from npnet.generator import Generator
 from npnet.names import PARAMETER_NAMES
 from npnet.parameters import Parameters
 from npnet.recipe import Recipe
 from npnet.sample import sample
 from npnet.statistics import Statistics
+
+# Where commands make runs and look for them, and what a run folder is locked by.
+ROOT = Path("runs")
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -68,17 +74,67 @@ class Run:
             new_folder(folder)
         write_recipe(folder, self.recipe)
         write_words(folder, self.words)
+        self.write(folder, plot=plot)
+        return folder
+
+    def write(self, folder: Path, *, plot: bool = True) -> None:
+        """Write what training made into a run folder that has recipe and words already."""
         write_history(folder, self.recipe, self.losses)
-        with replacing(folder / "model.npz") as path:
-            arrays: dict[str, Any] = {**self.params, **dataclasses.asdict(self.stats)}
-            np.savez(path, **arrays, chars=np.array(list(self.vocab.chars)))
         write_text(folder / "losses.json", json.dumps(dict(self.split_losses), indent=2))
         write_text(folder / "samples.txt", "\n".join(self.sample()))
         if plot:
             from npnet import plots
 
             plots.save(plots.losses([self]), folder / "loss.png")
-        return folder
+        # The model comes last: where it is, the run is whole.
+        with replacing(folder / "model.npz") as path:
+            arrays: dict[str, Any] = {**self.params, **dataclasses.asdict(self.stats)}
+            np.savez(path, **arrays, chars=np.array(list(self.vocab.chars)))
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from training in ``folder``; the system lets go if this one dies.
+
+    Raises:
+        InputError: another process is at it, or the folder cannot be written to.
+    """
+    import filelock
+
+    lock = filelock.FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise InputError(
+            f"{folder}: another process trains in this folder: wait for it, or choose another"
+        ) from error
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def room_for(folder: Path, recipe: Recipe) -> None:
+    """Make sure that a run of ``recipe`` will fit on the disk.
+
+    Raises:
+        InputError: it will not.
+    """
+    # 32 bytes a line of history, two checkpoints with 8 bytes a step, and some for the rest.
+    needed = 10_000_000 + recipe.steps * (32 + 2 * 8)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise InputError(
+            f"{folder}: {free:,} bytes are free on its disk, wanted {needed:,} for "
+            f"{recipe.steps:,} steps: make room, or name another folder"
+        )
+
+
+def losses_line(losses: Mapping[str, float]) -> str:
+    """Split losses in one line, as in ``train 2.0711  dev 2.1119``."""
+    return "  ".join(f"{split} {loss:.4f}" for split, loss in losses.items())
 
 
 def write_text(path: Path, text: str) -> None:
@@ -131,6 +187,15 @@ def read_recipe(path: Path) -> Recipe:
     )
 
 
+def read_words_of(folder: Path) -> tuple[str, ...]:
+    """The words of a run's words.txt.
+
+    Raises:
+        InputError: missing or unreadable.
+    """
+    return tuple(_text(folder / "words.txt").removesuffix("\n").split("\n"))
+
+
 def load_run(folder: str | os.PathLike[str]) -> Run:
     """Read what ``Run.save`` wrote.
 
@@ -149,7 +214,7 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
         _read_losses(folder / "history.csv", recipe.dtype),
         _read_split_losses(folder / "losses.json"),
         vocab,
-        tuple(_text(folder / "words.txt").removesuffix("\n").split("\n")),
+        read_words_of(folder),
     )
 
 
@@ -200,13 +265,21 @@ def _read_split_losses(path: Path) -> dict[str, float]:
         raise InputError(f"{path}: damaged ({error}), wanted a loss for each split") from error
 
 
-def numbered(root: Path, name: str) -> Iterator[Path]:
-    """The folders ``root/name-001``, ``-002``, … that are not there yet, without end."""
+def new_numbered(root: Path, name: str) -> Path:
+    """Make the first of the folders ``root/name-001``, ``-002``, … that is not there yet.
+
+    Raises:
+        InputError: it cannot be made.
+    """
     number = 1
     while True:
-        path = root / f"{name}-{number:03d}"
-        if not path.exists():
-            yield path
+        folder = root / f"{name}-{number:03d}"
+        if not folder.exists():
+            try:
+                return new_folder(folder)
+            except InputError:
+                if not folder.exists():  # else another process took this number just now
+                    raise
         number += 1
 
 

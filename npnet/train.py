@@ -11,16 +11,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from npnet.arrays import Floats
+from npnet.arrays import Floats, Ints
 from npnet.errors import DivergedError, InputError
 from npnet.fast import Workspace
 from npnet.generator import Generator
 from npnet.parameters import Parameters, check_batch
 from npnet.recipe import Recipe
 from npnet.statistics import Statistics
+from npnet.steady import Steady
 
-# Minibatches that are drawn and prepared at once.
+# Minibatches that are drawn and prepared at once, and the numbers (4 MB of float32) that their
+# one-hot rows may take: with a large vocabulary or batch it is fewer minibatches.
 AHEAD = 64
+AHEAD_NUMBERS = 1 << 20
 
 
 class Record(NamedTuple):
@@ -84,9 +87,9 @@ def train(
         recipe: steps, batch, rates, eps and what is trained.
         params: changed in place; at the record of a step they are what that step made of them.
         X, Y: the training set, (N, T) and (N,).
-        g: draws ``recipe.batch`` row indices a step with ``randint``, as torch would. Between
-            records it is some steps ahead; when the iterator ends or is closed it stands where
-            drawing step by step would have left it.
+        g: draws ``recipe.batch`` row indices a step with ``randint``, as torch would, or once if
+            the recipe says so. Between records it is some steps ahead; when the iterator ends or
+            is closed it stands where drawing step by step would have left it.
         running: kept up to date beside the training, if given.
 
     Yields:
@@ -114,13 +117,15 @@ def train_blocks(
     *,
     every: int = AHEAD,
     running: Running | None = None,
+    start: int = 0,
 ) -> Yielding[Floats, None, None]:
     """``train`` for those who need no record of each step: yields ``every`` losses at a time.
 
     The steps are those of ``train``, bit for bit. ``params`` and ``running`` are up to date at
     each yield; a block may be shorter than ``every``, the last one and those that end a
-    prepared stretch of ``AHEAD`` minibatches. Raises what ``train`` raises; ``params`` are
-    then those of the last yield.
+    prepared stretch of at most ``AHEAD`` minibatches. Raises what ``train`` raises; ``params`` are
+    then those of the last yield. ``start`` is the number of the first step, for a run that goes
+    on: ``params``, ``g`` and ``running`` are as that step finds them.
     """
     X, Y = check_batch("train", params, X, Y)
     for name in recipe.trained:
@@ -129,11 +134,19 @@ def train_blocks(
                 f"train: params.{name} is read-only, wanted arrays to change in place: "
                 "train params.copy()"
             )
-    workspace = Workspace(params, recipe.batch, recipe.eps, recipe.trained)
-    for first in range(0, recipe.steps, AHEAD):
-        count = min(AHEAD, recipe.steps - first)
+    workspace: Workspace | Steady
+    if recipe.training_statistics == "running":
+        running = Running.begin(recipe) if running is None else running
+        workspace = Steady(params, recipe.trained, running, recipe.eps)
+    else:
+        workspace = Workspace(params, recipe.batch, recipe.eps, recipe.trained)
+    once = draw_rows(recipe, len(X), g) if recipe.batch_once else None
+    onehot = params.sizes["V"] * recipe.batch * (recipe.block_size + 1)
+    ahead = max(1, min(AHEAD, AHEAD_NUMBERS // onehot))
+    for first in range(start, recipe.steps, ahead):
+        count = min(ahead, recipe.steps - first)
         before = g.get_state()
-        rows = g.randint(0, len(X), (count, recipe.batch))
+        rows = draw_rows(recipe, len(X), g, count) if once is None else once.repeat(count, axis=0)
         workspace.load(X[rows], Y[rows])
         done = 0
         try:
@@ -156,6 +169,21 @@ def train_blocks(
                     step = first + done
                     raise DivergedError(step, float(losses[good]), recipe.rate(step))
         finally:
-            if done < count:  # give back what was drawn for steps that were not taken
+            if done < count and once is None:  # give back what was drawn for steps not taken
                 g.set_state(before)
-                g.randint(0, len(X), (done, recipe.batch))
+                draw_rows(recipe, len(X), g, done)
+
+
+def draw_rows(recipe: Recipe, examples: int, g: Generator, count: int = 1) -> Ints:
+    """The indices (count, n) of ``count`` minibatches out of so many training examples.
+
+    Raises:
+        InputError: the recipe draws them over more examples than there are.
+    """
+    over = examples if recipe.batch_over is None else recipe.batch_over
+    if over > examples:
+        raise InputError(
+            f"train: batch_over is {over}, wanted at most {examples}: "
+            "there are no more training examples to draw from"
+        )
+    return g.randint(0, over, (count, recipe.batch))

@@ -14,6 +14,11 @@ from npnet.arrays import Array
 SIZES = {"n": 7, "V": 6, "E": 4, "T": 3, "H": 5}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=10, help="how often to kill a training process")
+    parser.addoption("--mutants", type=int, default=300, help="how many damaged files to read")
+
+
 def locked(array: Array) -> Array:
     """The array, read-only: whoever writes into its inputs is found out."""
     array.flags.writeable = False

@@ -77,7 +77,7 @@ def test_values_cannot_be_changed(network: Make) -> None:
     with pytest.raises(AttributeError, match="has no 'hpreactt'"):
         _ = values.hpreactt
     with pytest.raises(TypeError):
-        values["h"] = 0  # type: ignore[index]
+        values["h"] = 0
 
 
 @pytest.mark.parametrize("function", [npnet.forward, npnet.loss_and_gradients])
@@ -201,7 +201,8 @@ def test_batch_norm_alone_normalises_and_undoes(network: Make) -> None:
 )
 def test_batch_norm_refuses_shapes_that_would_broadcast(shapes: Any) -> None:
     with pytest.raises(InputError, match="batch_norm: hprebn has shape"):
-        npnet.batch_norm(*(np.ones(shape) for shape in shapes))
+        hprebn, bngain, bnbias = (np.ones(shape) for shape in shapes)
+        npnet.batch_norm(hprebn, bngain, bnbias)
 
 
 def test_batch_norm_backward_refuses_another_shape() -> None:

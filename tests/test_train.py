@@ -15,6 +15,7 @@ from npnet.statistics import BLOCK
 from npnet.train import AHEAD, Running, train_blocks
 
 Make = Callable[..., tuple[npnet.Parameters, Array, Array]]
+Model = tuple[npnet.Parameters, npnet.Statistics, npnet.Vocabulary]
 SHORT = Recipe("short", hidden=12, batch=8, steps=2 * AHEAD + 21, rates=((0, 0.1), (50, 0.02)))
 
 
@@ -97,6 +98,28 @@ def test_a_closed_training_leaves_parameters_and_generator_at_its_last_step(take
     assert generator.randint(0, 99, (4,)).tolist() == other.randint(0, 99, (4,)).tolist()
 
 
+@pytest.mark.parametrize("taken", [1, AHEAD + 5, SHORT.steps])
+def test_a_batch_that_is_drawn_once_is_drawn_once_however_many_steps(taken: int) -> None:
+    recipe = dataclasses.replace(SHORT, batch_once=True)
+    params, X, Y, generator = start(recipe)
+    _, _, _, other = start(recipe)
+    training = npnet.train(recipe, params, X, Y, generator)
+    losses = [next(training).loss for _ in range(taken)]
+    training.close()  # type: ignore[attr-defined]
+    rows = other.randint(0, len(X), (recipe.batch,))
+    assert generator.randint(0, 99, (4,)).tolist() == other.randint(0, 99, (4,)).tolist()
+    assert losses[-1] <= losses[0]
+    loss, _ = npnet.loss_and_gradients(params, X[rows], Y[rows], recipe.eps)
+    assert loss < losses[0]
+
+
+def test_rows_cannot_be_drawn_over_more_examples_than_there_are() -> None:
+    params, X, Y, generator = start()
+    recipe = dataclasses.replace(SHORT, batch_over=len(X) + 1)
+    with pytest.raises(InputError, match=f"batch_over is {len(X) + 1}, wanted at most {len(X)}"):
+        next(npnet.train(recipe, params, X, Y, generator))
+
+
 @pytest.mark.parametrize("every", [1, AHEAD])
 def test_a_loss_that_is_not_finite_stops_training_by_its_step(every: int) -> None:
     recipe = dataclasses.replace(SHORT, rates=((0, 0.1), (70, 1e30)))
@@ -116,6 +139,18 @@ def test_read_only_parameters_are_refused_with_the_way_out() -> None:
     locked(params.W1)
     with pytest.raises(InputError, match=r"params\.W1 is read-only.*copy"):
         next(npnet.train(SHORT, params, X, Y, generator))
+
+
+def test_training_under_running_statistics_keeps_its_own_averages_if_given_none() -> None:
+    recipe = dataclasses.replace(SHORT, statistics="running-var", training_statistics="running")
+    alone, X, Y, generator = start(recipe)
+    watched, _, _, other = start(recipe)
+    losses = [record.loss for record in npnet.train(recipe, alone, X, Y, generator)]
+    running = Running.begin(recipe)
+    records = npnet.train(recipe, watched, X, Y, other, running=running)
+    assert [record.loss for record in records] == losses
+    assert np.abs(running.mean).max() > 0
+    assert all(np.array_equal(alone[name], watched[name]) for name in alone)
 
 
 def test_running_statistics_move_by_the_momentum() -> None:
@@ -174,6 +209,19 @@ def test_evaluation_under_the_batchs_own_statistics_is_the_batch_loss(
     assert npnet.evaluate(params, stats, X, Y) == pytest.approx(loss, rel=1e-12)
 
 
+@pytest.mark.parametrize("places", [0, npnet.statistics.PLACES])
+def test_distinct_contexts_change_no_figure(
+    places: int, network: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("npnet.statistics.PLACES", places)
+    params, X, Y = network(n=2 * BLOCK + 7, dtype=np.float64)
+    stats = npnet.calibrate(params, X)
+    hprebn = npnet.forward(params, X, Y).hprebn
+    np.testing.assert_allclose(stats.var, hprebn.var(0, ddof=1, keepdims=True), rtol=1e-12)
+    loss = npnet.forward(params, X, Y).loss
+    assert npnet.evaluate(params, stats, X, Y) == pytest.approx(loss, rel=1e-12)
+
+
 def test_evaluation_of_huge_logits_is_finite(network: Make) -> None:
     params, X, Y = network()
     wild = npnet.Parameters(**{**params, "W2": params.W2 * 1e5})
@@ -192,7 +240,7 @@ def test_statistics_of_another_network_are_refused(network: Make) -> None:
 
 
 @pytest.fixture
-def model() -> tuple[npnet.Parameters, npnet.Statistics, npnet.Vocabulary]:
+def model() -> Model:
     params, X, Y, generator = start()
     for _ in npnet.train(SHORT, params, X, Y, generator):
         pass
@@ -200,7 +248,7 @@ def model() -> tuple[npnet.Parameters, npnet.Statistics, npnet.Vocabulary]:
     return params, npnet.calibrate(params, X), vocab
 
 
-def test_names_are_drawn_as_a_plain_loop_draws_them(model: Any) -> None:
+def test_names_are_drawn_as_a_plain_loop_draws_them(model: Model) -> None:
     params, stats, vocab = model
     ours = npnet.sample(params, stats, vocab, count=30, generator=npnet.Generator(7))
     generator, theirs = npnet.Generator(7), []
@@ -220,18 +268,18 @@ def test_names_are_drawn_as_a_plain_loop_draws_them(model: Any) -> None:
     assert len(set(ours)) > 3
 
 
-def test_the_default_generator_is_the_lectures(model: Any) -> None:
+def test_the_default_generator_is_the_lectures(model: Model) -> None:
     assert npnet.sample(*model) == npnet.sample(*model, generator=npnet.Generator(2147483657))
 
 
-def test_a_beginning_is_continued_with_its_own_context(model: Any) -> None:
+def test_a_beginning_is_continued_with_its_own_context(model: Model) -> None:
     names = npnet.sample(*model, count=10, start="ann")
     assert all(name.startswith("ann") for name in names)
     with pytest.raises(InputError, match="'x'"):
         npnet.sample(*model, start="x")
 
 
-def test_a_name_that_reaches_the_bound_is_cut_and_marked(model: Any) -> None:
+def test_a_name_that_reaches_the_bound_is_cut_and_marked(model: Model) -> None:
     params, stats, vocab = model
     endless = npnet.Parameters(
         **{**params, "b2": params.b2 - 1e4 * (np.arange(13) == 0).astype("f")}
@@ -241,7 +289,7 @@ def test_a_name_that_reaches_the_bound_is_cut_and_marked(model: Any) -> None:
     assert all(name.endswith("…") for name in names)
 
 
-def test_a_low_temperature_gives_the_likeliest_name_each_time(model: Any) -> None:
+def test_a_low_temperature_gives_the_likeliest_name_each_time(model: Model) -> None:
     assert len(set(npnet.sample(*model, count=8, temperature=1e-3))) == 1
     assert len(set(npnet.sample(*model, count=8, temperature=3.0))) > 4
 
@@ -250,12 +298,12 @@ def test_a_low_temperature_gives_the_likeliest_name_each_time(model: Any) -> Non
     "arguments",
     [{"count": -1}, {"temperature": 0.0}, {"temperature": float("nan")}, {"max_length": 0}],
 )
-def test_sampling_refuses_what_makes_no_sense(model: Any, arguments: dict[str, Any]) -> None:
+def test_sampling_refuses_what_makes_no_sense(model: Model, arguments: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"^sample: "):
         npnet.sample(*model, **arguments)
 
 
-def test_sampling_refuses_another_vocabulary(model: Any) -> None:
+def test_sampling_refuses_another_vocabulary(model: Model) -> None:
     params, stats, _ = model
     with pytest.raises(InputError, match="another corpus"):
         npnet.sample(params, stats, npnet.Vocabulary.from_chars("ab"))

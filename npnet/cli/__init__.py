@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
 
-from npnet.cli import data, runs
+from npnet.cli import bench, check, data, judge, replay, runs, train
 from npnet.errors import DivergedError, InputError
 
 
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"npnet {metadata.version('npnet')}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for room in (runs, data):
+    for room in (train, runs, data, check, judge, replay, bench):
         room.add_commands(commands)
     options = parser.parse_args(arguments)
     return guarded("npnet", lambda: options.command(options))

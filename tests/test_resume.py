@@ -1,0 +1,292 @@
+"""A run that was interrupted, however and wherever, ends with the bits of one that was not."""
+
+import dataclasses
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import npnet
+from npnet import InputError
+from npnet.checkpoint import BEFORE, NEWEST, digest, read_checkpoint, write_checkpoint
+from npnet.cli import main
+from npnet.fit import Training
+from npnet.runs import locked, room_for
+
+RECIPE = dataclasses.replace(npnet.RECIPES["lecture"], hidden=12, steps=500, name="short")
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "running-std": {"statistics": "running-std"},
+    "running in training": {"statistics": "running-var", "training_statistics": "running"},
+    "one minibatch": {"batch_once": True},
+    "minibatches first": {"batch_first": True},
+    "examples split": {"split": "examples"},
+    "float64": {"dtype": "float64"},
+}
+
+
+class Stop(Exception):
+    """Raised by a test's watch."""
+
+
+def stopped_at(recipe: npnet.Recipe, words: list[str], step: int) -> Training:
+    training = Training(recipe, words)
+
+    def watch(first: int, losses: Any) -> None:
+        if first + len(losses) >= step:
+            raise Stop
+
+    with pytest.raises(Stop):
+        training.run(watch)
+    return training
+
+
+def bits(run: npnet.Run) -> dict[str, bytes]:
+    arrays = {**run.params, "mean": run.stats.mean, "var": run.stats.var, "losses": run.losses}
+    return {
+        **{name: array.tobytes() for name, array in arrays.items()},
+        "splits": json.dumps(dict(run.split_losses)).encode(),
+        "names": "\n".join(run.sample()).encode(),
+    }
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("step", [1, 65, 300, 499])
+def test_a_resumed_training_ends_with_the_same_bits(
+    variant: str, step: int, tmp_path: Path, small_words: list[str]
+) -> None:
+    recipe = dataclasses.replace(RECIPE, **VARIANTS[variant])
+    write_checkpoint(tmp_path, stopped_at(recipe, small_words, step).checkpoint())
+    checkpoint, refused = read_checkpoint(tmp_path, recipe, digest(small_words))
+    assert checkpoint is not None
+    assert refused == []
+    resumed = Training(recipe, small_words, checkpoint)
+    assert step <= resumed.done < 500 or step == 499
+    resumed.run()
+    assert bits(resumed.finish()) == bits(npnet.fit(recipe, small_words))
+
+
+def test_steps_may_be_raised_and_not_lowered(small_words: list[str]) -> None:
+    checkpoint = stopped_at(RECIPE, small_words, 300).checkpoint()
+    longer = dataclasses.replace(RECIPE, steps=700)
+    resumed = Training(longer, small_words, checkpoint)
+    resumed.run()
+    assert bits(resumed.finish()) == bits(npnet.fit(longer, small_words))
+    with pytest.raises(InputError, match="or more: so many are taken"):
+        Training(dataclasses.replace(RECIPE, steps=100), small_words, checkpoint)
+
+
+def test_steps_cannot_change_where_minibatches_were_drawn_first(small_words: list[str]) -> None:
+    recipe = dataclasses.replace(RECIPE, batch_first=True)
+    checkpoint = stopped_at(recipe, small_words, 300).checkpoint()
+    with pytest.raises(InputError, match="before its parameters"):
+        Training(dataclasses.replace(recipe, steps=700), small_words, checkpoint)
+
+
+def damaged(content: bytes) -> dict[str, bytes]:
+    middle = len(content) // 2
+    flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    return {
+        "truncated": content[:middle],
+        "flipped": flipped,
+        "empty": b"",
+        "longer": content + b"x",
+    }
+
+
+@pytest.mark.parametrize("how", ["truncated", "flipped", "empty", "longer"])
+def test_of_a_damaged_checkpoint_the_one_before_is_used(
+    how: str, tmp_path: Path, small_words: list[str]
+) -> None:
+    training = stopped_at(RECIPE, small_words, 100)
+    write_checkpoint(tmp_path, training.checkpoint())
+    write_checkpoint(tmp_path, stopped_at(RECIPE, small_words, 300).checkpoint())
+    (tmp_path / NEWEST).write_bytes(damaged((tmp_path / NEWEST).read_bytes())[how])
+    checkpoint, refused = read_checkpoint(tmp_path, RECIPE, digest(small_words))
+    assert checkpoint is not None
+    assert len(checkpoint.losses) == training.done
+    assert len(refused) == 1
+    assert "is damaged" in refused[0]
+    (tmp_path / BEFORE).unlink()
+    assert read_checkpoint(tmp_path, RECIPE, digest(small_words))[0] is None
+
+
+@pytest.mark.parametrize(
+    ("other", "words"), [({"hidden": 13}, None), ({"seed": 5}, None), ({}, ["other"] * 10)]
+)
+def test_a_checkpoint_of_something_else_is_refused(
+    other: dict[str, int], words: list[str] | None, tmp_path: Path, small_words: list[str]
+) -> None:
+    write_checkpoint(tmp_path, stopped_at(RECIPE, small_words, 100).checkpoint())
+    recipe = dataclasses.replace(RECIPE, **other)  # type: ignore[arg-type]
+    checkpoint, refused = read_checkpoint(tmp_path, recipe, digest(words or small_words))
+    assert checkpoint is None
+    assert "another recipe or corpus" in refused[0]
+
+
+def test_a_checkpoint_of_another_version_is_refused(
+    tmp_path: Path, small_words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("npnet.checkpoint.FORMAT", "npnet checkpoint 0")
+        write_checkpoint(tmp_path, stopped_at(RECIPE, small_words, 100).checkpoint())
+    checkpoint, refused = read_checkpoint(tmp_path, RECIPE, digest(small_words))
+    assert checkpoint is None
+    assert "format 'npnet checkpoint 0'" in refused[0]
+
+
+def test_a_second_process_in_a_run_folder_is_refused(tmp_path: Path) -> None:
+    program = f"""
+import time
+from pathlib import Path
+from npnet.runs import locked
+with locked(Path({str(tmp_path)!r})):
+    print("locked", flush=True)
+    time.sleep(60)
+"""
+    other = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    try:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"locked\n"
+        with pytest.raises(InputError, match="another process"), locked(tmp_path):
+            pass
+    finally:
+        other.kill()
+        other.communicate()
+    with locked(tmp_path):  # a process that died has let go
+        pass
+
+
+def test_a_full_disk_is_noticed_before_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=10_000_000))
+    with pytest.raises(InputError, match="make room"):
+        room_for(tmp_path, RECIPE)
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--steps", "10"]) == 2
+    assert "make room" in capsys.readouterr().err
+    assert list(Path("runs").iterdir()) == []
+
+
+# What follows runs the command, in processes that are really killed.
+
+
+@pytest.fixture
+def start(tmp_path: Path, small_words: list[str]) -> Callable[..., subprocess.Popen[bytes]]:
+    (tmp_path / "words.txt").write_text("\n".join(small_words))
+
+    def start(*arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "npnet", "train", "--quiet", "--checkpoint", "0.02", *arguments],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    return start
+
+
+NEW = ("--words", "words.txt", "--hidden", "12", "--steps", "12000", "--out")
+SAME = ("model.npz", "history.csv", "losses.json", "samples.txt", "words.txt")
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_a_run_resumes_to_the_same_bits(
+    start: Callable[..., subprocess.Popen[bytes]], tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    began = time.monotonic()
+    whole = start(*NEW, "whole")
+    _, said = whole.communicate()
+    assert whole.returncode == 0, said
+    seconds = time.monotonic() - began
+    rng = random.Random(0)
+    kills = resumed_midway = 0
+    while kills < request.config.getoption("--kills"):
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        process = start(*NEW, "run")
+        # Killed once, or twice, the second time while it resumes.
+        for _ in range(rng.choice([1, 2])):
+            time.sleep(rng.uniform(0.3, 1.0) * seconds)
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            kills += 1
+            if not (tmp_path / "run" / "recipe.json").exists():
+                process = start(*NEW, "run")
+                continue
+            resumed_midway += (tmp_path / "run" / NEWEST).exists()
+            process = start("--resume", "run")
+        _, said = process.communicate()
+        # A run that was whole before it was killed says so.
+        assert process.returncode == 0 or b"has taken its 12,000 steps" in said, said
+        for name in SAME:
+            ours, theirs = tmp_path / "run" / name, tmp_path / "whole" / name
+            assert ours.read_bytes() == theirs.read_bytes(), name
+    assert resumed_midway > kills // 3
+
+
+@pytest.mark.parametrize(
+    ("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_a_signal_ends_training_with_the_command_that_goes_on(
+    signum: int,
+    code: int,
+    start: Callable[..., subprocess.Popen[bytes]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    process = start("--words", "words.txt", "--hidden", "12", "--steps", "1000000", "--out", "run")
+    while not (tmp_path / "run" / NEWEST).exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signum)
+    _, said = process.communicate()
+    assert process.returncode == code
+    assert b"npnet train --resume run" in said
+    assert b"Traceback" not in said
+    rows = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    assert f"stopped after {len(rows) - 1:,} of 1,000,000" in said.decode()
+    assert main(["train", "--resume", str(tmp_path / "run"), "--steps", "10", "--quiet"]) == 2
+    assert "so many are taken" in capsys.readouterr().err
+
+
+def test_a_finished_run_takes_more_steps_and_no_other_options(
+    tmp_path: Path,
+    small_words: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("words.txt").write_text("\n".join(small_words))
+    new = ["train", "--words", "words.txt", "--hidden", "8", "--quiet", "--out"]
+    assert main([*new, "short", "--steps", "100"]) == 0
+    assert main([*new, "long", "--steps", "170"]) == 0
+    assert main(["train", "--resume", "short"]) == 2
+    assert "has taken its 100 steps: raise them" in capsys.readouterr().err
+    assert main(["train", "--resume", "short", "--hidden", "9"]) == 2
+    assert "got --hidden as well" in capsys.readouterr().err
+    assert main(["train", "--resume", "nowhere"]) == 2
+    assert main(["train", "--resume", "short", "--steps", "170", "--quiet"]) == 0
+    for name in SAME:
+        assert Path("short", name).read_bytes() == Path("long", name).read_bytes(), name
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tmp_path.chmod(0o555)
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--steps", "10"]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    tmp_path.chmod(0o755)
