@@ -290,7 +290,7 @@ def dbnvar(v: Any, d: Any) -> Array:
     bnvar_inv = (bnvar + eps)**-0.5
 
     The derivative of x^-½ is -½ · x^-1½: dbnvar[k] = -½ · (bnvar[k] + eps)^-1½ · dbnvar_inv[k]
-    dbnvar = -0.5 * (bnvar + eps)**-1.5 * dbnvar_inv
+    dbnvar = -0.5 * (bnvar + eps) ** -1.5 * dbnvar_inv
 
     Often wrong: eps is left out; the power -0.5 is kept.
     """

@@ -35,7 +35,11 @@ class Corpus:
     @property
     def how(self) -> str:
         """What to do to have it."""
-        return f"download it, or {BY_HAND}" if self.url else f"no download is known: {BY_HAND}"
+        return (
+            f"npnet data --download {self.name}, or {BY_HAND}"
+            if self.url
+            else f"no download is known: {BY_HAND}"
+        )
 
 
 KNOWN = {

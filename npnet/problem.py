@@ -159,8 +159,8 @@ def next_step(report: Report) -> str:
     first = next((name for name in GRADIENTS if name in wrong), None)
     if first is None:
         name = next(iter(wrong), "all")
-        return f"first wrong: {name}, none of the 26 gradients\nnext: python -m pydoc npnet.names"
+        return f"first wrong: {name}, none of the 26 gradients\nnext: npnet explain"
     return (
         f"first wrong in the order of running: {first}\n"
-        f"next: python -m pydoc npnet.gradients.d{first}"
+        f"next: npnet explain {first}"
     )

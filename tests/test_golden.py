@@ -16,10 +16,11 @@ import npnet
 from npnet import GRADIENTS, InputError
 from npnet.arrays import Array, Named
 from npnet.cli import main
-from npnet.containers import read_gradients, read_npz
+from npnet.containers import read_gradients
 from npnet.fit import examples_of
 from npnet.golden import read_golden
 from npnet.names import PARAMETER_NAMES, VALUE_NAMES
+from npnet.npz import read_npz
 from npnet.problem import KINDS, PRECISIONS, Problem
 
 FOLDER = Path(__file__).parent / "golden"
@@ -215,7 +216,7 @@ def test_a_failure_ends_in_the_next_command(
     assert judge(theirs({"h": None, "bnvar": np.ones((1, 8), np.float32)})) == 1
     *_, first, command = capsys.readouterr().out.splitlines()
     assert first == "first wrong in the order of running: h"
-    assert command == "next: python -m pydoc npnet.gradients.dh"
+    assert command == "next: npnet explain h"
 
 
 def test_only_passes_over_the_rest(theirs: Theirs, capsys: pytest.CaptureFixture[str]) -> None:

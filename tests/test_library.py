@@ -299,7 +299,7 @@ def test_the_listing_says_what_is_there_and_how_to_get_the_rest(
         ("ten.txt", path),
     ]
     assert [row.how.split(":")[0].split(",")[0] for row in others] == [
-        "download it",
+        "npnet data --download names.txt",
         "no download is known",
         "no download is known",
     ]

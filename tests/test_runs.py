@@ -302,6 +302,22 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     assert done.stderr == ""
 
 
+def test_a_known_corpus_is_named_without_its_path(
+    here: Path, names_txt: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "--show", "emma", "--words", "names.txt"]) == 0
+    assert capsys.readouterr().out.startswith("... ---> e\n")
+
+
+def test_a_known_corpus_that_is_not_at_hand_says_how_to_get_it(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("NPNET_CORPORA", raising=False)
+    monkeypatch.setenv("NPNET_CACHE", str(here / "cache"))
+    assert main(["train", "--words", "names.txt"]) == 2
+    assert "download" in capsys.readouterr().err
+
+
 def test_words_come_from_standard_input(small_words: list[str]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "npnet", "data", "--show", "ma", "--words", "-"],

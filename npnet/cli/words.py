@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 
 from npnet.corpus import load_words
-from npnet.library import default_words
+from npnet.library import KNOWN, default_words, known_words
 
 
 def add_word_options(
@@ -16,7 +17,8 @@ def add_word_options(
     parser.add_argument(
         "--words",
         metavar="FILE",
-        help=f"UTF-8 text, a word a line, or CSV; - for standard input (default: {default})",
+        help="UTF-8 text, a word a line, or CSV; - for standard input; or the name of a corpus "
+        f"that `npnet data` lists (default: {default})",
     )
     parser.add_argument("--fold", action="store_true", help="lower-case the words")
     parser.add_argument("--column", metavar="NAME", help="the column of a CSV file")
@@ -26,6 +28,8 @@ def words_from(options: argparse.Namespace) -> list[str]:
     """The words that the options name; what was dropped on the way is said on stderr."""
     if options.words is None:
         return default_words()
+    if options.words in KNOWN and not Path(options.words).exists():
+        return known_words(options.words)
     words = load_words(options.words, fold=options.fold, column=options.column)
     if words.blank or words.trimmed:
         print(

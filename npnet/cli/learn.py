@@ -1,0 +1,122 @@
+"""`npnet explain` and `npnet exercise`: the gradients, to be read and to be written."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from npnet.errors import InputError
+from npnet.learn.checking import SECONDS, check_sheet
+from npnet.learn.exercises import find, shown_solution, write_sheet
+from npnet.learn.explain import explain
+from npnet.learn.hints import LEVELS, hint
+from npnet.learn.mistakes import report
+from npnet.learn.training import STEPS
+
+SHEET = Path("exercises.py")
+
+
+def add_commands(commands: Any) -> None:
+    """Add both to the parser's subcommands."""
+    explaining = commands.add_parser("explain", help="a gradient's derivation; the whole page")
+    explaining.add_argument(
+        "name", nargs="?", metavar="NAME", help="one of the 27 names (default: the two passes)"
+    )
+    explaining.set_defaults(command=explain_command)
+
+    exercise = commands.add_parser("exercise", help="write the gradients yourself")
+    actions = exercise.add_subparsers(metavar="ACTION", required=True)
+
+    new = actions.add_parser("new", help="write a new exercise sheet")
+    _add_sheet(new)
+    new.set_defaults(command=new_command)
+
+    check = actions.add_parser("check", help="judge the functions of a sheet, each alone")
+    _add_sheet(check)
+    check.add_argument(
+        "--seconds",
+        type=float,
+        default=SECONDS,
+        metavar="S",
+        help=f"that one function may take before it is ended (default: {SECONDS:g})",
+    )
+    check.add_argument(
+        "--steps",
+        type=int,
+        default=STEPS,
+        metavar="N",
+        help=f"of training with your backward (default: {STEPS:,}; 0: none)",
+    )
+    check.add_argument(
+        "--plot", type=Path, metavar="FILE", help="draw that training's losses: PNG or SVG"
+    )
+    check.add_argument("--json", action="store_true", help="print the marks as JSON")
+    check.set_defaults(command=check_command)
+
+    hinting = actions.add_parser("hint", help="a hint for one function, or our line")
+    hinting.add_argument("name", metavar="NAME", help="such as dbnvar_inv")
+    hinting.add_argument(
+        "--level",
+        type=int,
+        choices=LEVELS,
+        default=1,
+        help="1: a question, 2: the rule, 3: the formula (default: 1)",
+    )
+    hinting.add_argument("--solution", action="store_true", help="our own line instead")
+    hinting.set_defaults(command=hint_command)
+
+    mistakes = actions.add_parser("mistakes", help="a dozen that people make, judged")
+    mistakes.set_defaults(command=mistakes_command)
+
+
+def _add_sheet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "file", nargs="?", type=Path, default=SHEET, metavar="FILE", help=f"default: {SHEET}"
+    )
+
+
+def explain_command(options: argparse.Namespace) -> int:
+    """`npnet explain`."""
+    print(explain(options.name))
+    return 0
+
+
+def new_command(options: argparse.Namespace) -> int:
+    """`npnet exercise new`."""
+    write_sheet(options.file)
+    print(f"{options.file}: write its functions, then: npnet exercise check {options.file}")
+    return 0
+
+
+def check_command(options: argparse.Namespace) -> int:
+    """`npnet exercise check`."""
+    if options.seconds <= 0 or options.steps < 0:
+        raise InputError(
+            f"check: --seconds {options.seconds:g} and --steps {options.steps}, wanted seconds "
+            "above 0 and steps of 0 or more"
+        )
+    grades = check_sheet(options.file, seconds=options.seconds, steps=options.steps)
+    print(grades.to_json() if options.json else grades)
+    if options.plot is not None:
+        if grades.curve is None:
+            raise InputError(
+                f"check: nothing to draw in {options.plot}: no training, for backward is unsolved "
+                "or does not return seven gradients in their shapes"
+            )
+        grades.curve.save(options.plot)
+    return 0 if grades.passed else 1
+
+
+def hint_command(options: argparse.Namespace) -> int:
+    """`npnet exercise hint`."""
+    exercise = find(options.name)
+    print(shown_solution(exercise) if options.solution else hint(exercise, options.level))
+    return 0
+
+
+def mistakes_command(options: argparse.Namespace) -> int:
+    """`npnet exercise mistakes`."""
+    for line in report():
+        print(line)
+    return 0

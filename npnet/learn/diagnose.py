@@ -1,0 +1,225 @@
+"""Why a gradient is wrong: the wrong formula that gives the learner's numbers.
+
+Two formulas that agree on random values and random upstream gradients of two sizes are taken for
+the same. What is found is still a guess at what the learner wrote: "looks like".
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from npnet.arrays import Array
+from npnet.gradients import GRADIENTS
+from npnet.learn.attempts import Attempt, quiet
+from npnet.learn.cases import EVEN, RANDOM, Case, cases
+from npnet.learn.exercises import EXERCISES, Exercise
+from npnet.learn.mutants import Mutant, double_mutants, mutants, rare
+from npnet.learn.notation import compute, forward_lines, names_for, readers
+from npnet.learn.slips import slips
+from npnet.measures import largest
+from npnet.names import PARAMETER_NAMES
+
+# How far two ways to compute the same may lie apart, in parts of the largest entry: rounding in
+# float64 is some 1e-15, and the nearest mistake, a forgotten eps, is 1e-6 off.
+SAME = 1e-9
+
+# Where mistakes are told apart by their numbers: in these, no gradient has to do with another.
+TELLING = (RANDOM[0], EVEN)
+
+Answers = Mapping[str, Array]  # by the label of the case
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What is probably wrong.
+
+    Attributes:
+        kind: a word for the sort of mistake.
+        text: says "looks like" where it is a guess.
+    """
+
+    kind: str
+    text: str
+
+
+def diagnose(exercise: Exercise, attempt: Attempt) -> Cause | None:
+    """The likeliest cause of a wrong answer, or None if nothing known gives its numbers.
+
+    Args:
+        exercise: what was asked.
+        attempt: what came of the learner's function, which is not right in one case or more.
+    """
+    with quiet():
+        if len(exercise.gradients) > 1:
+            return _of_seven(attempt)
+        name = exercise.gradients[0]
+        got = {case: attempt.results[case][name] for case in TELLING if case in attempt.results}
+        return _of_one(exercise, got, attempt) if got else None
+
+
+def _of_one(exercise: Exercise, got: Answers, attempt: Attempt) -> Cause | None:
+    name = exercise.gradients[0]
+    right = {label: cases()[label].answers(exercise)[name] for label in got}
+    wrong = (*slips(exercise.name), *mutants(exercise.name))
+    if all(_same(got[label], right[label]) for label in got):
+        if all(got[label].shape == right[label].shape for label in got):
+            return _of_dtype(name, attempt)
+        wrong = tuple(mutant for mutant in wrong if mutant.kind == "keepdims")
+        return _of_wrong(name, got, wrong) or Cause(
+            "shape", "the numbers are right, the shape is not"
+        )
+    if not any(map(np.any, got.values())):
+        return _of_wrong(name, got, slips(exercise.name)) or Cause("zero", "it is all zeros")
+    return (
+        _of_wrong(name, got, wrong)
+        or _of_factor(got, right, "the right gradient")
+        or _of_scaled(name, got, mutants(exercise.name))
+        or _of_wrong(name, got, double_mutants(exercise.name))
+        or _of_reading(exercise, attempt)
+    )
+
+
+def _same(one: Array, other: Array) -> bool:
+    """Equal but for rounding, axes of length 1, and repetition of the other along its axes."""
+    if np.squeeze(one).shape == np.squeeze(other).shape:
+        one, other = np.squeeze(one), np.squeeze(other)
+    try:
+        other = np.broadcast_to(other, one.shape)
+    except ValueError:
+        return False
+    if not np.isfinite(one).all():
+        return False
+    return bool(np.max(np.abs(one - other), initial=0) <= SAME * largest(other))
+
+
+def _of_dtype(name: str, attempt: Attempt) -> Cause | None:
+    array = attempt.results.get(RANDOM[1], {}).get(name)
+    if array is None or array.dtype == np.float32:
+        return None
+    return Cause(
+        "dtype",
+        f"from float32 it makes {array.dtype}: np.zeros, np.ones, np.eye and np.array do, unless "
+        "they are told; np.zeros_like takes the dtype of its argument",
+    )
+
+
+def _of_wrong(name: str, got: Answers, wrong: Iterable[Mutant]) -> Cause | None:
+    """The first wrong formula that gives the learner's numbers."""
+    for mutant in wrong:
+        values = ((array, _value(mutant, cases()[label], name)) for label, array in got.items())
+        if all(value is not None and _same(array, value) for array, value in values):
+            return Cause(mutant.kind, f"looks like {mutant.statement}: {mutant.said}")
+    return None
+
+
+def _value(mutant: Mutant, case: Case, name: str) -> Array | None:
+    """What a wrong formula makes of a case; None where it cannot run."""
+    try:
+        names = names_for(case.values, case.gradients)
+        return np.asarray(compute(mutant.code, names, f"d{name}"))
+    except Exception:  # no fault of the learner's: wrong formulas need not make sense
+        return None
+
+
+def _of_scaled(name: str, got: Answers, wrong: Iterable[Mutant]) -> Cause | None:
+    """A wrong formula, and a factor besides."""
+    for mutant in wrong:
+        values = {label: _value(mutant, cases()[label], name) for label in got}
+        known = {label: value for label, value in values.items() if value is not None}
+        cause = _of_factor(got, known, mutant.statement) if len(known) == len(got) else None
+        if cause:
+            return Cause(f"{mutant.kind}, {cause.kind}", f"{cause.text}: {mutant.said}")
+    return None
+
+
+def _of_factor(got: Answers, base: Answers, what: str) -> Cause | None:
+    """One factor everywhere, named if it is made of sizes or small numbers."""
+    found = {}
+    for label, array in got.items():
+        one, other = np.squeeze(array), np.squeeze(base[label])
+        if one.shape != other.shape or not np.any(other):
+            return None
+        factor = float((one * other).sum() / (other * other).sum())
+        if not factor or not _same(one, factor * other):
+            return None
+        found[label] = factor
+    for words, values in _factors(found):
+        if all(math.isclose(found[label], values[label], rel_tol=SAME) for label in found):
+            kind = "sign" if words == "-1" else "factor"
+            return Cause(kind, f"looks like {what} times {words}")
+    first, *others = found.values()
+    same = all(math.isclose(first, other, rel_tol=SAME) for other in others)
+    return Cause("factor", f"looks like {what} times {first:.6g}") if same else None
+
+
+def _factors(labels: Iterable[str]) -> Iterator[tuple[str, dict[str, float]]]:
+    """Quotients of sizes and small numbers: in words, and as numbers for each case."""
+    sizes = {label: cases()[label].sizes for label in labels}
+    atoms = {str(number): dict.fromkeys(sizes, float(number)) for number in (1, 2, 3)}
+    for letter in ("n", "V", "H", "T", "E"):
+        atoms[letter] = {label: float(of[letter]) for label, of in sizes.items()}
+    atoms["(n - 1)"] = {label: of["n"] - 1.0 for label, of in sizes.items()}
+    for (above, one), (below, other) in itertools.product(atoms.items(), repeat=2):
+        for sign in (1, -1):
+            words = above if below == "1" else f"{above}/{below}"
+            values = {label: sign * one[label] / other[label] for label in sizes}
+            yield ("-" if sign < 0 else "") + words, values
+
+
+def _of_reading(exercise: Exercise, attempt: Attempt) -> Cause | None:
+    """What must be read and is not. No guess, but no formula either."""
+    name = exercise.gradients[0]
+    needed = [road for road in readers(name) if road != "loss"] if exercise.part == 1 else []
+    missing = [road for road in needed if f"d.{road}" not in attempt.seen]
+    if not missing:
+        return None
+    kind = "road" if len(missing) < len(needed) else "upstream"
+    lines = " and ".join(forward_lines()[road] for road in missing)
+    never = " and ".join(f"d.{road}" for road in missing)
+    return Cause(kind, f"it never reads {never}, though {name} is read by {lines}")
+
+
+def _of_seven(attempt: Attempt) -> Cause | None:
+    """Which of the 26 lines, if it alone is wrong, gives seven gradients like these."""
+    if TELLING[0] not in attempt.results:
+        return None
+    found = list(_wrong_lines(attempt.results[TELLING[0]]))
+    if not found:
+        return None
+    likeliest = min(found, key=rare)
+    return Cause(
+        likeliest.kind, f"looks like one line like {likeliest.statement}: {likeliest.said}"
+    )
+
+
+def _wrong_lines(got: Mapping[str, Array]) -> Iterator[Mutant]:
+    scope = names_for(cases()[TELLING[0]].values, {"loss": 1.0})
+    order = list(GRADIENTS)
+    programs = [compile("\n".join(EXERCISES[f"d{name}"].code), name, "exec") for name in order]
+    for place, name in enumerate(order):
+        for mutant in (*slips(f"d{name}"), *mutants(f"d{name}")):
+            trial = dict(scope)
+            try:
+                exec(mutant.code, trial)
+                for program in programs[place + 1 :]:
+                    exec(program, trial)
+            except Exception:  # as in _value
+                continue
+            if _same_seven(got, {one: trial[f"d{one}"] for one in PARAMETER_NAMES}):
+                yield mutant
+        exec(programs[place], scope)
+
+
+def _same_seven(got: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
+    # Db1 is zero but for rounding, so that all are measured by the largest entry of all.
+    scale = max(map(largest, other.values()))
+    return all(
+        got[name].shape == np.shape(array)
+        and np.max(np.abs(got[name] - array)) <= SAME * scale  # false where one is nan
+        for name, array in other.items()
+    )

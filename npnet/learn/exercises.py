@@ -1,0 +1,212 @@
+"""The exercises of the lecture, and the sheet on which they are handed out."""
+
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from npnet.arrays import Array
+from npnet.errors import InputError
+from npnet.files import unwritable
+from npnet.fused import BatchNormSaved, batch_norm_backward, cross_entropy
+from npnet.gradients import GRADIENTS, backward
+from npnet.learn.explain import commented, read_by
+from npnet.learn.notation import backward_lines, forward_lines, statements
+from npnet.names import NAMES, PARAMETER_NAMES
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One function that the learner is to write.
+
+    Attributes:
+        name: of the function, such as ``dprobs``.
+        part: which of the lecture's four exercises it belongs to.
+        task: what is asked, as the docstring of the stub.
+        gradients: the names whose gradients it returns; most return one.
+        reads: what ``v`` has for it.
+        upstream: what ``d`` has for it besides ``loss``.
+        solution: ours, of ``v`` and ``d``; returns a tuple of arrays, one for each gradient.
+        code: ours in the lecture's notation, a statement each.
+    """
+
+    name: str
+    part: int
+    task: str
+    gradients: tuple[str, ...]
+    reads: tuple[str, ...]
+    upstream: tuple[str, ...]
+    solution: Callable[[Any, Any], tuple[Array, ...]]
+    code: tuple[str, ...]
+
+
+PARTS = (
+    "the 26 lines, one at a time",
+    "softmax and cross-entropy at once",
+    "batch normalisation at once",
+    "training with a backward pass of your own",
+)
+
+BATCH = ("X", "Y", "eps")
+BATCH_NORM = (
+    *("hprebn", "bnmeani", "bndiff", "bndiff2", "bnvar", "bnvar_inv", "bnraw", "hpreact"),
+    *("bngain", "bnbias", "eps"),
+)
+
+
+def _line(name: str) -> Exercise:
+    order = tuple(GRADIENTS)
+    return Exercise(
+        name=f"d{name}",
+        part=1,
+        task=f"{name} {NAMES[name].shape}, read by:\n\n    "
+        + "\n    ".join(read_by(name))
+        + "\n    ",
+        gradients=(name,),
+        reads=(*NAMES, *BATCH),
+        upstream=order[: order.index(name)],
+        solution=lambda v, d: (GRADIENTS[name](v, d),),
+        code=backward_lines()[name],
+    )
+
+
+def _from_n(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The statements of a fused function, after those that read its arguments."""
+    code = statements(function)
+    first = next(place for place, line in enumerate(code) if line.startswith("n"))
+    return code[first:]
+
+
+def _batch_norm(v: Any, d: Any) -> tuple[Array]:
+    saved = BatchNormSaved(v.bnraw, v.bnvar_inv, v.bngain)
+    return (batch_norm_backward(d.hpreact, saved)[0],)
+
+
+def _seven(v: Any, d: Any) -> tuple[Array, ...]:
+    gradients = backward(v)
+    return tuple(gradients[name] for name in PARAMETER_NAMES)
+
+
+EXERCISES: Mapping[str, Exercise] = MappingProxyType(
+    {
+        exercise.name: exercise
+        for exercise in (
+            *map(_line, GRADIENTS),
+            Exercise(
+                name="dlogits_at_once",
+                part=2,
+                task=f"dlogits {NAMES['logits'].shape} from v.logits and v.Y alone",
+                gradients=("logits",),
+                reads=("logits", "Y"),
+                upstream=(),
+                solution=lambda v, d: (cross_entropy(v.logits, v.Y)[1],),
+                code=_from_n(cross_entropy),
+            ),
+            Exercise(
+                name="dhprebn_at_once",
+                part=3,
+                task=f"dhprebn {NAMES['hprebn'].shape} from d.hpreact and the values of the "
+                "normalisation alone",
+                gradients=("hprebn",),
+                reads=BATCH_NORM,
+                upstream=("hpreact",),
+                solution=_batch_norm,
+                code=_from_n(batch_norm_backward),
+            ),
+            Exercise(
+                name="backward",
+                part=4,
+                task=f"the gradients of {', '.join(PARAMETER_NAMES)}, in this order",
+                gradients=PARAMETER_NAMES,
+                reads=(*NAMES, *BATCH),
+                upstream=(),
+                solution=_seven,
+                code=tuple(line for lines in backward_lines().values() for line in lines),
+            ),
+        )
+    }
+)
+
+
+def find(name: str) -> Exercise:
+    """The exercise of that name, with or without the lecture's d.
+
+    Raises:
+        InputError: there is none.
+    """
+    exercise = EXERCISES.get(name) or EXERCISES.get(f"d{name}")
+    if exercise is None:
+        raise InputError(f"exercise: no {name!r}, wanted one of {', '.join(EXERCISES)}")
+    return exercise
+
+
+HEAD = '''"""The backward pass by hand: {count} functions to write, in any order.
+
+Judge them, each alone:     npnet exercise check {file}
+Ask for a hint:             npnet exercise hint dcounts
+
+Every function gets v, the values of the forward pass below (v.probs, v.W2, v.X), and d, the
+gradients of the lines that run before it on the way back (d.logprobs, d.probs); d.loss is 1.
+It returns the gradient of the loss for its value, a new array in the shape and dtype of that
+value. Every line that reads a value is a road from it to the loss.
+
+n rows of the batch, T characters of context, E numbers for a character, H hidden units,
+V characters there are; X (n, T) and Y (n,) hold character indices, eps is a number:
+
+    {parameters}
+
+{forward}
+"""
+
+import numpy as np
+'''
+
+STUB = '''
+
+def {name}(v, d):
+    """{task}"""
+    ...
+'''
+
+
+def sheet(file: str = "exercises.py") -> str:
+    """The text of a new sheet, to be saved under the name ``file``."""
+    parameters = ", ".join(f"{name} {NAMES[name].shape}" for name in PARAMETER_NAMES)
+    width = max(map(len, forward_lines().values()))
+    forward = "\n".join(
+        f"    {commented(line, name, width)}" for name, line in forward_lines().items()
+    )
+    parts = [HEAD.format(count=len(EXERCISES), file=file, parameters=parameters, forward=forward)]
+    for number, title in enumerate(PARTS, 1):
+        parts.append(f"\n\n# Exercise {number}: {title}.\n")
+        parts += [
+            STUB.format(name=exercise.name, task=exercise.task)
+            for exercise in EXERCISES.values()
+            if exercise.part == number
+        ]
+    return "".join(parts)
+
+
+def write_sheet(path: Path) -> None:
+    """Write a new sheet to ``path``.
+
+    Raises:
+        InputError: there is something already, which is left as it is, or no file can be made.
+    """
+    text = sheet(path.name)
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise InputError(
+            f"{path}: exists already, wanted a new name: no sheet is ever overwritten"
+        ) from error
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def shown_solution(exercise: Exercise) -> str:
+    """Our own code for an exercise, in the lecture's notation."""
+    return textwrap.indent("\n".join(exercise.code), "    ")

@@ -1,0 +1,117 @@
+"""Every gradient explained, drawn from the source: `npnet explain`, and `npnet.explain`."""
+
+import textwrap
+
+from npnet.errors import InputError
+from npnet.forward import LINES
+from npnet.gradients import GRADIENTS
+from npnet.learn.notation import (
+    backward_lines,
+    code_of,
+    docstring,
+    forward_lines,
+    readers,
+)
+from npnet.names import NAMES
+from npnet.problem import plain_name
+
+WIDTH = 80  # of a terminal; the widest line of the backward page takes all of it
+
+
+class Text(str):
+    """Text that a notebook shows as it is, without quotes and ``\\n``."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def explain(name: str | None = None) -> Text:
+    """What there is to know about one gradient; without a name, forward and backward pass.
+
+    Args:
+        name: one of the 27, with or without the lecture's d.
+
+    Returns:
+        Text in the lecture's notation, ``dbnraw`` for ``d.bnraw``. The two passes are code: they
+        run where the parameters, ``X``, ``Y``, ``eps``, ``np`` and ``dloss = 1`` are defined.
+
+    Raises:
+        InputError: no such name.
+    """
+    return Text(_passes() if name is None else _page(known(name)))
+
+
+def known(name: str) -> str:
+    """One of the 27 names, from it or from that of its gradient.
+
+    Raises:
+        InputError: no such name.
+    """
+    plain = "loss" if name == "dloss" else plain_name(name)
+    if plain not in NAMES:
+        raise InputError(f"explain: no {name!r}, wanted one of {', '.join(NAMES)}")
+    return plain
+
+
+def commented(code: str, name: str, width: int = 0) -> str:
+    """A line of code with the shape of ``name`` behind it, as in the table of forward lines."""
+    return f"{code:{width}}  # {NAMES[name].shape}"
+
+
+def read_by(name: str) -> list[str]:
+    """The forward lines that read ``name``, each with the shape of its result."""
+    return [commented(forward_lines()[reader], reader) for reader in readers(name)]
+
+
+def _passes() -> str:
+    widest = max(map(len, NAMES))
+    forward: list[tuple[str, str | None]] = []
+    for name, line in forward_lines().items():
+        _, _, right = line.partition(" = ")
+        forward.append((f"{name:{widest}} = {right}", name))
+    backward = [
+        (line, name if last else None)
+        for name, lines in backward_lines().items()
+        for line, last in ((line, line == lines[-1]) for line in lines)
+    ]
+    return "\n".join(
+        [
+            f"# Forward: {len(LINES)} lines",
+            *_column(forward),
+            "",
+            f"# Backward: {len(GRADIENTS)} gradients; dloss is 1",
+            *_column(backward),
+        ]
+    )
+
+
+def _column(lines: list[tuple[str, str | None]]) -> list[str]:
+    """Code with shapes behind it, one below the other where the width allows."""
+    room = WIDTH - max(len(f"  # {NAMES[name].shape}") for _, name in lines if name)
+    width = min(room, max(len(code) for code, _ in lines))
+    return [code if name is None else commented(code, name, width) for code, name in lines]
+
+
+def _page(name: str) -> str:
+    made = forward_lines().get(name)
+    lines = [
+        f"{name} {NAMES[name].shape}: {NAMES[name].meaning}",
+        "",
+        *_labelled("made by", [commented(made, name) if made else "nothing: a parameter"]),
+        *_labelled("read by", read_by(name) or ["nothing: it is what training makes small"]),
+        "",
+    ]
+    if name not in GRADIENTS:
+        return "\n".join([*lines, "dloss is 1: every backward pass begins with it."])
+    parts = docstring(name)
+    lines += [*textwrap.wrap(parts.derivation, WIDTH), *parts.code, ""]
+    lines += [code_of(GRADIENTS[name]), ""]
+    for label, remark in parts.remarks.items():
+        lines += textwrap.wrap(f"{label}: {remark}", WIDTH, subsequent_indent="  ")
+    return "\n".join(lines)
+
+
+def _labelled(label: str, lines: list[str]) -> list[str]:
+    return [f"{label if line is lines[0] else '':9}{line}" for line in lines]

@@ -1,0 +1,298 @@
+"""Verdicts on a learner's functions, each alone, and the report of all."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from html import escape
+
+from npnet.compare import compare, zero_scales
+from npnet.errors import InputError
+from npnet.gradients import GRADIENTS, backward
+from npnet.learn.attempts import Attempt, Failure, Function, attempt
+from npnet.learn.cases import RANDOM, REAL, cases
+from npnet.learn.diagnose import Cause, diagnose
+from npnet.learn.exercises import EXERCISES, PARTS, Exercise, find
+from npnet.learn.explain import WIDTH
+from npnet.learn.notation import readers
+from npnet.learn.training import STEPS, Curve, train, trainable
+from npnet.tables import Row
+
+RIGHT, BY_CHANCE, WRONG, ERROR, UNSOLVED = (
+    "right",
+    "right number for another reason",
+    "WRONG",
+    "error",
+    "unsolved",
+)
+
+VERDICTS = (RIGHT, BY_CHANCE, WRONG, ERROR, UNSOLVED)
+
+LABELS = ("yours", "ours")
+
+# How many eps of the largest entry an answer may lie apart from ours: other right formulas round
+# otherwise. The nearest mistake, an eps left out, is 4e9 of them off in float64.
+K = 1024.0
+
+# Why a wrong line can give the right gradient of a real minibatch: whatever the line is,
+ZERO = {
+    "b1": "batch normalisation takes any bias out again, so that db1 is 0",
+    "logit_maxes": "softmax ignores a shift of its row, so that dlogit_maxes is 0",
+}
+# and by the kind of its mistake, None for all others that are known.
+IDENTITIES = {
+    ("logits", "at once"): "dnorm_logits comes from softmax and cross-entropy",
+    ("logits", None): ZERO["logit_maxes"],
+    ("bnmeani", "road"): "the distances from a mean sum to 0, so that bndiff2's road adds nothing",
+    ("hprebn", "own mean"): "dbnmeani is minus the sum of dbndiff",
+    ("hprebn", "at once"): "dbndiff and dbnmeani come from the normalisation",
+}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What is said about one function.
+
+    Attributes:
+        name: of the exercise.
+        verdict: one of the five words.
+        reason: what is wrong: the worst element or what happened.
+        cause: why it probably is, or nothing.
+        kind: the sort of the cause, or nothing.
+        printed: what the function printed when it was first called.
+    """
+
+    name: str
+    verdict: str
+    reason: str = ""
+    cause: str = ""
+    kind: str = ""
+    printed: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Right, or not yet written."""
+        return self.verdict in (RIGHT, UNSOLVED)
+
+
+@dataclass(frozen=True, repr=False)
+class Grades:
+    """The marks of a set of functions, in the order of the sheet.
+
+    Attributes:
+        marks: one for each function that was judged.
+        curve: the training of exercise 4, if its function made one possible.
+    """
+
+    marks: tuple[Mark, ...]
+    curve: Curve | None = None
+
+    @property
+    def passed(self) -> bool:
+        """All that was attempted is right."""
+        return all(mark.ok for mark in self.marks)
+
+    @property
+    def progress(self) -> str:
+        """How many of the 26 lines are right, as ``17/26``."""
+        right = [m for m in self.marks if m.verdict == RIGHT and EXERCISES[m.name].part == 1]
+        return f"{len(right)}/{len(GRADIENTS)}"
+
+    @property
+    def footer(self) -> str:
+        """One line: the progress, and how many functions have each verdict."""
+        counts = {verdict: sum(m.verdict == verdict for m in self.marks) for verdict in VERDICTS}
+        words = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+        return f"{self.progress} lines; functions: {words or 'none'}"
+
+    def __str__(self) -> str:
+        lines: list[str] = []
+        for number, title in enumerate(PARTS, 1):
+            marks = [mark for mark in self.marks if EXERCISES[mark.name].part == number]
+            if marks:
+                lines.append(f"Exercise {number}: {title}")
+                lines += (line for mark in marks for line in _lines(mark))
+        if self.curve:
+            lines.append(str(self.curve))
+        return "\n".join([*lines, self.footer])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The same for a notebook, in one table without style sheet or script."""
+        rows = []
+        for mark in self.marks:
+            # Bold as well as red: colour alone does not reach everybody.
+            style = "" if mark.ok else "font-weight:bold;color:#c62828;"
+            cells = (mark.name, mark.verdict, "\n".join(_details(mark)))
+            rows += [
+                "<tr>",
+                *(
+                    f'<td style="{style}text-align:left;white-space:pre-wrap">{escape(cell)}</td>'
+                    for cell in cells
+                ),
+                "</tr>",
+            ]
+        curve = f"<pre>{escape(str(self.curve))}</pre>" if self.curve else ""
+        return f"<table>{''.join(rows)}</table>{curve}<div>{escape(self.footer)}</div>"
+
+    def to_json(self) -> str:
+        """All of it as JSON."""
+        content = {
+            "passed": self.passed,
+            "progress": self.progress,
+            "marks": [asdict(mark) for mark in self.marks],
+            "curve": self.curve and self.curve.figures(),
+        }
+        return json.dumps(content, indent=1, ensure_ascii=False)
+
+
+def grade(functions: Mapping[str, Function], *, steps: int = STEPS) -> Grades:
+    """Judge functions of ``v`` and ``d``, each alone, as ``npnet exercise check`` does.
+
+    Args:
+        functions: name -> function. Names are those of the sheet (``npnet exercise new``); those
+            of the 26 may go without the lecture's d.
+        steps: how long ``backward`` trains, if it is among them; 0 does not train.
+
+    Returns:
+        The marks and, for ``backward``, its loss curve beside ours. ``print`` them, or leave them
+        to the notebook.
+
+    Raises:
+        InputError: no mapping, an unknown name, two names of one gradient, no function.
+    """
+    named = _named(functions)
+    marks, curve = [], None
+    for exercise in EXERCISES.values():
+        if exercise.name in named:
+            found = attempt(exercise, named[exercise.name])
+            marks.append(judge(exercise, found))
+            if trainable(exercise, found) and steps:
+                curve = _curve(named[exercise.name], steps)
+    return Grades(tuple(marks), curve)
+
+
+def _curve(function: Function, steps: int) -> Curve:
+    losses: list[float] = []
+    problem = ""
+    try:
+        for block in train(function, steps):
+            losses += block
+    except Failure as failure:
+        problem = str(failure)
+    return Curve.beside_ours(losses, steps, problem)
+
+
+def _named(functions: Mapping[str, Function]) -> dict[str, Function]:
+    if not isinstance(functions, Mapping):
+        raise InputError(
+            f"grade: a {type(functions).__name__}, wanted a mapping from names to functions"
+        )
+    named: dict[str, Function] = {}
+    for name, function in functions.items():
+        exercise = find(str(name))
+        if exercise.name in named:
+            raise InputError(f"grade: {name} and {exercise.name} are one, wanted one of the two")
+        if not callable(function):
+            kind = type(function).__name__
+            raise InputError(f"grade: {name} is a {kind}, wanted a function of v and d")
+        named[exercise.name] = function
+    return named
+
+
+def judge(exercise: Exercise, found: Attempt) -> Mark:
+    """The mark for what came of one function."""
+    if found.unsolved:
+        return Mark(exercise.name, UNSOLVED)
+    judged = (*REAL, *RANDOM)
+    failed = [label for label in judged if label in found.failures]
+    if failed:
+        cause = diagnose(exercise, found)
+        where = "" if len(failed) == len(judged) else f" ({_where(failed[0])})"
+        return _mark(exercise, found, ERROR, found.failures[failed[0]] + where, cause)
+    bad = [(label, _bad_rows(exercise, found, label)) for label in judged]
+    bad = [(label, rows) for label, rows in bad if rows]
+    if not bad:
+        return Mark(exercise.name, RIGHT, printed=found.printed)
+    label, rows = bad[0]
+    cause = diagnose(exercise, found)
+    reason = f"{_reason(exercise, rows)} ({_where(label)})"
+    if label in REAL:
+        return _mark(exercise, found, WRONG, reason, cause)
+    why = _identity(exercise, found, cause)
+    return _mark(exercise, found, BY_CHANCE, f"{why}. Not so with random upstream: {reason}", cause)
+
+
+def _mark(
+    exercise: Exercise, found: Attempt, verdict: str, reason: str, cause: Cause | None
+) -> Mark:
+    text, kind = (cause.text, cause.kind) if cause else ("", "")
+    return Mark(exercise.name, verdict, reason, text, kind, found.printed)
+
+
+def _where(label: str) -> str:
+    return f"{label}, n = {cases()[label].sizes['n']}"
+
+
+def _bad_rows(exercise: Exercise, found: Attempt, label: str) -> list[Row]:
+    case = cases()[label]
+    scales = {}
+    if exercise.part == len(PARTS):  # its gradients are those of the loss, in every case
+        scales = zero_scales(backward(case.values))
+    elif label in REAL:
+        scales = zero_scales(case.gradients)
+    answers = case.answers(exercise)
+    report = compare(found.results[label], answers, K=K, zero_scales=scales, labels=LABELS)
+    order = list(GRADIENTS)
+    return sorted(report.failures, key=lambda row: order.index(row.name))
+
+
+def _reason(exercise: Exercise, rows: list[Row]) -> str:
+    """What is wrong with the first bad gradient in the order of running, and which ones are."""
+    row = rows[0]
+    text = row.reason
+    if row.worst is not None and row.verdict == "WRONG":
+        ratio = f", ratio {row.worst.ours / row.worst.reference:.4g}" if row.worst.reference else ""
+        text = f"{row.bad} of {row.total} entries, worst {row.worst.text(LABELS)}{ratio}"
+    if len(exercise.gradients) == 1:
+        return text
+    names = ", ".join(row.name for row in rows)
+    return f"{len(rows)} of {len(exercise.gradients)} wrong: {names}; {row.name}: {text}"
+
+
+def _identity(exercise: Exercise, found: Attempt, cause: Cause | None) -> str:
+    """Why a wrong line gave the right gradient of a real minibatch."""
+    name = exercise.gradients[0]
+    if cause and cause.kind == "n":
+        return "It leans on the size of this batch"
+    known = ZERO.get(name)
+    if cause:
+        known = known or IDENTITIES.get((name, cause.kind)) or IDENTITIES.get((name, None))
+    if known:
+        return f"It leans on an identity: {known}"
+    roads = {f"d.{road}" for road in readers(name)}
+    others = sorted(read for read in found.seen if read.startswith("d.") and read not in roads)
+    if others:
+        return f"It reads {', '.join(others)}, which no line that reads {name} has made"
+    return "It leans on something that is not so for all values and gradients"
+
+
+def _lines(mark: Mark) -> Iterator[str]:
+    yield f"  {mark.name:16}{mark.verdict}"
+    for text in _details(mark):
+        yield from textwrap.wrap(
+            text,
+            WIDTH,
+            initial_indent=" " * 6,
+            subsequent_indent=" " * 6,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def _details(mark: Mark) -> list[str]:
+    printed = [f"printed: {line}" for line in mark.printed.splitlines()]
+    return [text for text in (mark.reason, mark.cause) if text] + printed

@@ -1,0 +1,123 @@
+"""The lecture's notation, read from the source of the code: `dbnraw` stands for `d.bnraw`.
+
+Everything that is shown or taken apart for learners comes through here, so that no formula is
+written a second time.
+"""
+
+import ast
+import inspect
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import FunctionType
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from npnet.arrays import Array
+from npnet.forward import LINES
+from npnet.gradients import GRADIENTS
+from npnet.witness import READS
+
+
+class Docstring(NamedTuple):
+    """The parts of a gradient's docstring.
+
+    ``undone``: the forward lines; ``derivation``: in words and index form, unfolded to one line;
+    ``code``: what it comes to, in the lecture's notation; ``remarks``: by their first words,
+    ``Sum`` and ``Often wrong``, each unfolded.
+    """
+
+    undone: tuple[str, ...]
+    derivation: str
+    code: tuple[str, ...]
+    remarks: Mapping[str, str]
+
+
+def plain(code: str) -> str:
+    """Code of the 26 functions in the lecture's notation, on one line."""
+    named = re.sub(r"\bd\.(?=\w)", "d", re.sub(r"\bv\.(?=\w)", "", code))
+    return re.sub(r" ?\*\* ?", "**", " ".join(named.split()))
+
+
+def code_of(function: Callable[..., Any]) -> str:
+    """A function's source without decorator, annotations and docstring."""
+    source = textwrap.dedent(inspect.getsource(function))
+    node = _definition(source)
+    first = node.body[1 if ast.get_docstring(node) else 0].lineno - 1
+    head = f"def {node.name}({', '.join(argument.arg for argument in node.args.args)}):"
+    return "\n".join([head, *source.splitlines()[first : node.end_lineno]])
+
+
+def statements(function: Callable[..., Any]) -> tuple[str, ...]:
+    """What a function computes, a statement each, without its checks.
+
+    An expression that is returned is given the function's name: ``dprobs = dlogprobs / probs``.
+    """
+    source = textwrap.dedent(inspect.getsource(function))
+    found = []
+    for node in _definition(source).body:
+        text = plain(ast.get_source_segment(source, node) or "")
+        called = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+        if called or isinstance(node, ast.Assign | ast.AugAssign):
+            found.append(text)
+        elif isinstance(node, ast.Return) and not isinstance(node.value, ast.Name | ast.Tuple):
+            found.append(f"{function.__name__} ={text.removeprefix('return')}")
+    return tuple(found)
+
+
+@cache
+def forward_lines() -> Mapping[str, str]:
+    """The twenty forward lines by name, such as ``probs = counts * counts_sum_inv``."""
+    source = inspect.getsource(sys.modules[LINES["loss"].__module__])
+    bodies = {
+        node.lineno: ast.get_source_segment(source, node.body) or ""
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Lambda)
+    }
+    first = {name: cast(FunctionType, line).__code__.co_firstlineno for name, line in LINES.items()}
+    return {name: f"{name} = {plain(bodies[first[name]])}" for name in LINES}
+
+
+@cache
+def backward_lines() -> Mapping[str, tuple[str, ...]]:
+    """The statements of each of the 26 gradients."""
+    return {name: statements(function) for name, function in GRADIENTS.items()}
+
+
+def readers(name: str) -> tuple[str, ...]:
+    """The forward lines that read ``name``, in the order in which they run."""
+    return tuple(line for line in LINES if name in READS[line])
+
+
+def docstring(name: str) -> Docstring:
+    """The docstring of ``GRADIENTS[name]``, taken apart."""
+    text = inspect.getdoc(GRADIENTS[name]) or ""
+    undone, derivation, notes = text.split("\n\n")
+    _, *parts = re.split(r"^(Sum|Often wrong): ", notes, flags=re.MULTILINE)
+    remarks = {
+        label: " ".join(remark.split())
+        for label, remark in zip(parts[::2], parts[1::2], strict=True)
+    }
+    lines = derivation.splitlines()
+    prose = len(lines) - len(backward_lines()[name])
+    code = tuple(map(plain, lines[prose:]))
+    return Docstring(tuple(map(plain, undone.splitlines())), " ".join(lines[:prose]), code, remarks)
+
+
+def names_for(values: Mapping[str, Any], gradients: Mapping[str, Any]) -> dict[str, Any]:
+    """The names by which code in this notation finds its values and gradients."""
+    return {"np": np, **values, **{f"d{name}": array for name, array in gradients.items()}}
+
+
+def compute(code: Any, names: Mapping[str, Any], result: str) -> Array:
+    """Run code in this notation, a string or a compiled one, and return one of its names."""
+    scope = dict(names)
+    exec(code, scope)
+    return cast(Array, scope[result])
+
+
+def _definition(source: str) -> ast.FunctionDef:
+    return cast(ast.FunctionDef, ast.parse(source).body[0])

@@ -1,0 +1,90 @@
+"""A learner's file, read and run: in the process that is meant to perish with it."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import os
+import sys
+import types
+from pathlib import Path
+
+from npnet.errors import InputError
+from npnet.learn.attempts import Function, said
+from npnet.learn.exercises import EXERCISES
+
+MODULE = "exercise_sheet"
+
+
+def read_sheet(path: Path) -> str:
+    """The text of a sheet, checked as far as can be without running it.
+
+    Raises:
+        InputError: missing, not UTF-8, not Python.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        compile(text, path, "exec")
+    except OSError as error:
+        raise InputError(
+            f"{path}: {error.strerror}, wanted an exercise sheet: npnet exercise new {path}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: no UTF-8 text ({error.reason} at {error.start})") from error
+    except SyntaxError as error:
+        line = f" line {error.lineno}" if error.lineno else ""
+        shown = f": {error.text.strip()}" if error.text else ""
+        raise InputError(f"{path}{line}: no Python ({error.msg}){shown}") from error
+    except ValueError as error:  # null bytes
+        raise InputError(f"{path}: no Python ({error})") from error
+    return text
+
+
+def run_sheet(path: Path) -> dict[str, Function]:
+    """Run a sheet and return its exercises, in their own order.
+
+    Raises:
+        InputError: it cannot be read, does not run to its end, defines a name that is close to
+            an exercise but none, or holds none at all.
+    """
+    program = compile(read_sheet(path), path, "exec")
+    module = types.ModuleType(MODULE)
+    module.__file__ = str(path)
+    sys.modules[MODULE] = module
+    # What stands beside the sheet can be imported, but does not hide the standard library.
+    sys.path.append(os.fspath(path.resolve().parent))
+    sys.dont_write_bytecode = True
+    try:
+        exec(program, vars(module))
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{path} {said(error, program)}") from error
+    functions = {}
+    for name, entry in vars(module).items():
+        if name in EXERCISES:
+            if not callable(entry):
+                kind = type(entry).__name__
+                raise InputError(f"{path}: {name} is a {kind}, wanted a function of v and d")
+            functions[name] = entry
+        elif _meant_as_exercise(name, entry):
+            near = difflib.get_close_matches(name, EXERCISES, 1)
+            hint = (
+                f"did you mean {near[0]}?"
+                if near
+                else "give a helper other parameters than v and d"
+            )
+            raise InputError(
+                f"{path} line {entry.__code__.co_firstlineno}: {name} is no exercise, {hint}"
+            )
+    if not functions:
+        raise InputError(
+            f"{path}: holds none of the {len(EXERCISES)} functions: for a sheet: npnet exercise new"
+        )
+    return {name: functions[name] for name in EXERCISES if name in functions}
+
+
+def _meant_as_exercise(name: str, entry: object) -> bool:
+    """Whether a name of the sheet is a function of v and d, or of two that are named like them."""
+    if not isinstance(entry, types.FunctionType) or entry.__module__ != MODULE:
+        return False
+    parameters = [*inspect.signature(entry).parameters]
+    return parameters == ["v", "d"] or (len(parameters) == 2 and name.startswith("d"))

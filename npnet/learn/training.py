@@ -1,0 +1,160 @@
+"""Exercise 4: a training run in which the learner's function makes the gradients."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from npnet.arrays import Floats
+from npnet.fit import Start, begin
+from npnet.forward import forward
+from npnet.gradients import Gradients
+from npnet.learn.attempts import Attempt, Failure, Function, quiet, said
+from npnet.learn.cases import RANDOM, REAL, RECIPE, Inputs, cases
+from npnet.learn.exercises import EXERCISES, Exercise
+from npnet.library import default_words
+from npnet.measures import Unfit, read_array
+from npnet.names import PARAMETER_NAMES
+from npnet.parameters import Parameters
+from npnet.recipe import Recipe
+from npnet.train import AHEAD, draw_rows, train_blocks
+
+STEPS = 3000
+ROWS = 6  # of the table, each a mean over as many steps
+
+TRAINING = EXERCISES["backward"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two runs, as ``npnet.plots.losses`` takes it."""
+
+    recipe: Recipe
+    losses: Floats
+    split_losses: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The losses of two trainings that differ in nothing but who wrote the backward pass.
+
+    Attributes:
+        yours, ours: (steps,), the minibatch losses; yours is shorter if it ended early.
+        problem: why it ended early, or nothing.
+    """
+
+    yours: Floats
+    ours: Floats
+    problem: str = ""
+
+    @classmethod
+    def beside_ours(cls, yours: Iterable[float], steps: int, problem: str = "") -> Curve:
+        """The learner's losses, and those of our own training for so many steps."""
+        recipe, start = _begin(steps)
+        blocks = train_blocks(recipe, start.params, *start.examples["train"], start.generator)
+        ours = np.concatenate(list(blocks))
+        return cls(np.asarray(list(yours), ours.dtype), ours, problem)
+
+    def __str__(self) -> str:
+        """Mean losses of some stretches, side by side."""
+        lines = [f"  mean loss of steps{'yours':>15}{'ours':>10}"]
+        size = -(-len(self.ours) // ROWS)
+        for first in range(0, len(self.ours), size):
+            stretch = slice(first, first + size)
+            last = min(first + size, len(self.ours)) - 1
+            means = (_mean(self.yours[stretch]), _mean(self.ours[stretch]))
+            lines.append(f"  {first:8,} to {last:8,}   {means[0]:>10}{means[1]:>10}")
+        return "\n".join([*lines, f"  {self.problem}"] if self.problem else lines)
+
+    def figures(self) -> dict[str, Any]:
+        """For JSON: how many steps each made, the mean losses of the last tenth, the problem."""
+        last = len(self.ours) - len(self.ours) // 10
+        both = {"yours": self.yours, "ours": self.ours}
+        return {
+            "steps": {name: len(losses) for name, losses in both.items()},
+            "last tenth": {
+                name: float(losses[last:].mean()) if len(losses) > last else None
+                for name, losses in both.items()
+            },
+            "problem": self.problem,
+        }
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Draw both, yours over ours, into a PNG or SVG file.
+
+        Raises:
+            InputError: another suffix, or it cannot be written.
+        """
+        from npnet import plots
+
+        sides = {"ours": Side(RECIPE, self.ours), "yours": Side(RECIPE, self.yours)}
+        shown = {name: side for name, side in sides.items() if len(side.losses)}
+        window = max(1, len(self.ours) // 30)
+        plots.save(plots.losses(shown.values(), window=window, labels=shown), path)
+
+
+def _mean(losses: Floats) -> str:
+    return f"{losses.mean():.4f}" if len(losses) else "-"
+
+
+def _begin(steps: int) -> tuple[Recipe, Start]:
+    recipe = dataclasses.replace(RECIPE, steps=steps)
+    return recipe, begin(recipe, default_words())
+
+
+def trainable(exercise: Exercise, found: Attempt) -> bool:
+    """Whether a function can be trained with: the seven gradients, in their shapes."""
+    if exercise is not TRAINING or any(label in found.failures for label in (*REAL, *RANDOM)):
+        return False
+    values = cases()[REAL[0]].values
+    gradients = found.results.get(REAL[0], {})
+    return bool(gradients) and all(
+        gradients[name].shape == values[name].shape for name in PARAMETER_NAMES
+    )
+
+
+def train(function: Function, steps: int) -> Iterator[list[float]]:
+    """Train with the learner's gradients; yields the losses of some steps at a time.
+
+    Raises:
+        Failure: the function fails, or the losses are no longer finite.
+    """
+    recipe, start = _begin(steps)
+    X, Y = start.examples["train"]
+    shown = {name: array.view() for name, array in start.params.items()}
+    for array in shown.values():
+        array.flags.writeable = False
+    read_only = Parameters(**shown)
+    code = getattr(function, "__code__", None)
+    for first in range(0, steps, AHEAD):
+        losses: list[float] = []
+        problem = ""
+        with quiet():
+            for rows in draw_rows(recipe, len(Y), start.generator, min(AHEAD, steps - first)):
+                values = forward(read_only, X[rows], Y[rows], recipe.eps)
+                if not np.isfinite(values.loss):
+                    problem = f"the loss of step {first + len(losses)} is {values.loss}"
+                    break
+                losses.append(float(values.loss))
+                try:
+                    _update(start.params, recipe.rate(first), function, values)
+                except (Exception, SystemExit) as error:
+                    problem = f"step {first + len(losses) - 1}: {said(error, code)}"
+                    break
+        yield losses
+        if problem:
+            raise Failure(problem)
+
+
+def _update(params: Parameters, rate: float, function: Function, values: Mapping[str, Any]) -> None:
+    answers = function(Inputs("v", values), Inputs("d", {"loss": Gradients.loss}))
+    for name, answer in zip(PARAMETER_NAMES, answers, strict=True):
+        gradient = read_array(f"d{name}", answer)
+        if gradient.shape != params[name].shape:
+            raise Unfit("shape", f"d{name}: shape {gradient.shape}, wanted {params[name].shape}")
+        params[name][...] -= rate * gradient
