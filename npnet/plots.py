@@ -3,16 +3,13 @@
 Figures are made with matplotlib's objects alone: no window system, no pyplot, no global state.
 """
 
-import csv
 import itertools
-import json
 import math
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -23,10 +20,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 from matplotlib.typing import LineStyleType
 
-from npnet.arrays import Floats
+from npnet.arrays import Floats, Ints
+from npnet.curves import Curve, Source, read_curve
 from npnet.errors import InputError
 from npnet.files import replacing
-from npnet.recipe import Recipe
 
 # Okabe and Ito's colours, which stay apart for every common kind of colour blindness, without
 # the yellow (too pale for a line on white); the first three also differ in lightness.
@@ -40,31 +37,6 @@ STRETCHES = 1000
 MOST_MARKS = 8
 # Letters of a name in the legend; longer names could push the axes out of the figure.
 LONGEST_NAME = 36
-
-
-class Result(Protocol):
-    """A run in memory: ``losses`` is (steps,), that of step 0 first."""
-
-    @property
-    def recipe(self) -> Recipe: ...
-    @property
-    def losses(self) -> Floats: ...
-    @property
-    def split_losses(self) -> Mapping[str, float]: ...
-
-
-Source = str | os.PathLike[str] | Result
-
-
-@dataclass(frozen=True)
-class Curve:
-    """One run to draw. ``steps`` and ``losses`` are (points,) float64; ``steps`` increase."""
-
-    name: str
-    steps: Floats
-    losses: Floats
-    rates: Sequence[tuple[float, float]]
-    split_losses: Mapping[str, float]
 
 
 def losses(
@@ -96,7 +68,7 @@ def losses(
     """
     if isinstance(sources, str) or not isinstance(sources, Iterable):
         sources = [sources]
-    curves = [_curve(source) for source in sources]
+    curves = [read_curve(source) for source in sources]
     if not curves:
         raise InputError("losses: no sources, wanted one or more: name a run's folder or a CSV")
     names = _names(curves, labels)
@@ -131,6 +103,56 @@ def losses(
     return ax
 
 
+def gaps(
+    pair: tuple[Source, Source],
+    *,
+    limit: float = 0,
+    window: int = 1000,
+    labels: tuple[str, str] | None = None,
+) -> Figure:
+    """Two runs of the same steps: their loss curves, and below how far the losses lie apart.
+
+    The gap stands on a logarithmic axis: that of every step faint, the largest of each window
+    strong, the largest of all as a dot. Steps whose losses are equal, or not finite, have no place
+    there.
+
+    Args:
+        pair: two sources as ``losses`` takes them.
+        limit: a gap to mark; 0 for none.
+        window: steps in one window of either picture.
+        labels: names of the two in the legend.
+
+    Raises:
+        InputError: as ``losses``, or the steps of the two are not the same.
+    """
+    ours, reference = map(read_curve, pair)
+    if not np.array_equal(ours.steps, reference.steps):
+        raise InputError(
+            f"gaps: {ours.steps.size} steps and {reference.steps.size} that are not the same, "
+            "wanted two runs with losses of the same steps"
+        )
+    figure = Figure(figsize=(8, 6.8), layout="constrained")
+    FigureCanvasAgg(figure)
+    top, bottom = map(_clear, figure.subplots(2, sharex=True, height_ratios=(3, 2)))
+    losses(pair, top, window=window, labels=labels).set_xlabel("")
+    top.ticklabel_format(axis="y", useOffset=False)
+    apart = np.abs(ours.losses - reference.losses)
+    apart[~(np.isfinite(apart) & (apart > 0))] = np.nan
+    bottom.set(xlabel="step", ylabel="gap of the losses", yscale="log")
+    shown = [*apart[~np.isnan(apart)], *([limit] if limit else [])] or [1]
+    bottom.set_ylim(min(shown) / 4, max(shown) * 2)
+    if not np.isnan(apart).all():
+        _draw_gap(bottom, ours.steps, apart, window)
+    else:
+        bottom.text(0.5, 0.5, "equal at every step", ha="center", transform=bottom.transAxes)
+    if limit:
+        style = (0, (6, 4))
+        bottom.axhline(limit, color=COLOURS[4], lw=0.8, ls=style, label=f"limit: {limit:g}")
+    if bottom.lines:
+        bottom.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, ncols=3)
+    return figure
+
+
 def smooth(steps: Floats, values: Floats, window: int) -> tuple[Floats, Floats]:
     """Means over consecutive windows of ``window`` steps, each with its window's middle step.
 
@@ -160,13 +182,12 @@ def smooth(steps: Floats, values: Floats, window: int) -> tuple[Floats, Floats]:
         raise InputError("smooth: steps that do not increase: sort them, with one value for each")
     if not window >= 1:
         raise InputError(f"smooth: window {window}, wanted 1 step or more")
-    starts = np.flatnonzero(np.diff(steps // window, prepend=-np.inf))
-    ends = np.append(starts, steps.size)[1:] - 1
+    starts, centres = _windows(steps, window)
     finite = np.isfinite(values)
     counts = np.add.reduceat(finite, starts, dtype=np.int64)
     sums = np.add.reduceat(np.where(finite, values, 0), starts)
     means = np.divide(sums, counts, out=np.full(starts.size, np.nan), where=counts > 0)
-    return (steps[starts] + steps[ends]) / 2, means
+    return centres, means
 
 
 def save(axes: Axes | Figure, path: str | os.PathLike[str]) -> None:
@@ -190,81 +211,11 @@ def save(axes: Axes | Figure, path: str | os.PathLike[str]) -> None:
         axes.figure.figure.savefig(temporary, format=suffix[1:], dpi=160, metadata=metadata)
 
 
-def _curve(source: Source) -> Curve:
-    if not isinstance(source, str | os.PathLike):
-        return _curve_of_result(source)
-    path = Path(source)
-    if not path.is_dir():
-        return _curve_of_csv(path, path.stem, {})
-    split_losses = _split_losses(path / "losses.json")
-    return _curve_of_csv(path / "history.csv", path.resolve().name, split_losses)
-
-
-def _curve_of_result(result: Result) -> Curve:
-    try:
-        recipe, split_losses = result.recipe, result.split_losses
-        values = np.asarray(result.losses, np.float64)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise InputError(
-            f"losses: source {result!r:.60}, wanted a run's result, its folder or a CSV file"
-        ) from error
-    if values.ndim != 1 or not values.size:
-        raise InputError(f"losses: {recipe.name}: losses {values.shape}, wanted one for each step")
-    rates = [(step, recipe.rate(step)) for step, _ in recipe.rates]
-    return Curve(recipe.name, np.arange(0.0, values.size), values, rates, split_losses)
-
-
-def _curve_of_csv(path: Path, name: str, split_losses: dict[str, float]) -> Curve:
-    """Columns step and loss, and lr where there is one; rows without a loss are left out."""
-    steps: list[float] = []
-    values: list[float] = []
-    rates: list[tuple[float, float]] = []
-
-    def number(column: str) -> float:
-        try:
-            return float(cells[column])
-        except (KeyError, ValueError):
-            raise bad(f"{column} {cells.get(column)!r}, wanted a number") from None
-
-    def bad(what: str) -> InputError:
-        return InputError(f"{path} line {rows.line_num}: {what}: mend that line, or leave it out")
-
-    try:
-        # utf-8-sig: spreadsheets begin their files with a byte order mark.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file)
-            header = [column.strip() for column in next(rows, [])]
-            if not {"step", "loss"} <= set(header):
-                got = ", ".join(header) or "nothing"
-                raise InputError(f"{path} line 1: got {got}, wanted columns step and loss")
-            last_lr, last_step = "", -math.inf
-            for row in rows:
-                cells = dict(zip(header, row, strict=False))
-                loss, lr = cells.get("loss", ""), cells.get("lr", "")
-                if lr and lr != last_lr:
-                    rates.append((number("step"), number("lr")))
-                    last_lr = lr
-                if loss:
-                    step = number("step")
-                    if not last_step < step < math.inf:
-                        raise bad(f"step {step:g} after {last_step:g}, wanted increasing steps")
-                    last_step = step
-                    steps.append(step)
-                    values.append(number("loss"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: {why}, wanted a run's folder or a CSV file") from error
-    if not steps:
-        raise InputError(f"{path}: no losses, wanted one row or more below the columns' names")
-    return Curve(name, np.array(steps), np.array(values), rates, split_losses)
-
-
-def _split_losses(path: Path) -> dict[str, float]:
-    try:
-        entries = json.loads(path.read_bytes()) if path.exists() else {}
-        return {split: float(loss) for split, loss in entries.items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(f'{path}: {error}, wanted losses like {{"train": 2.07}}') from error
+def _windows(steps: Floats, window: int) -> tuple[Ints, Floats]:
+    """Where each window begins in ``steps``, and its middle step; windows as in ``smooth``."""
+    starts = np.flatnonzero(np.diff(steps // window, prepend=-np.inf))
+    ends = np.append(starts, steps.size)[1:] - 1
+    return starts, (steps[starts] + steps[ends]) / 2
 
 
 def _names(curves: list[Curve], labels: str | Iterable[str] | None) -> list[str]:
@@ -284,10 +235,27 @@ def _new_axes(runs: int) -> Axes:
     """Axes of a figure of their own, which is taller by a line of the legend for each run."""
     figure = Figure(figsize=(8, 4.3 + 0.2 * runs), layout="constrained")
     FigureCanvasAgg(figure)
-    ax = figure.add_subplot()
+    return _clear(figure.add_subplot())
+
+
+def _clear(ax: Axes) -> Axes:
     ax.margins(x=0.01)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def _draw_gap(ax: Axes, steps: Floats, apart: Floats, window: int) -> None:
+    """Gaps, nan where there is none to show: each of them, the windows' largest, the largest."""
+    few = apart.size <= STRETCHES  # so that a line would be broken wherever the losses are equal
+    style: dict[str, Any] = {"ls": "", "marker": ".", "ms": 3} if few else {"lw": 0.5}
+    ax.plot(*_outline(steps, apart), color=COLOURS[2], alpha=0.3, **style)
+    starts, centres = _windows(steps, window)
+    name = f"largest of {window:,} steps" if window > 1 else "every step"
+    line = ax.plot(centres, np.fmax.reduceat(apart, starts), color=COLOURS[2], lw=1.2, label=name)
+    line[0].set_drawstyle("steps-mid")
+    worst = int(np.nanargmax(apart))
+    name = f"largest: {apart[worst]:.2g} at step {steps[worst]:,.0f}"
+    ax.plot(steps[worst], apart[worst], "o", ms=4, color=COLOURS[4], label=name)
 
 
 def _outline(steps: Floats, values: Floats) -> tuple[Floats, Floats]:

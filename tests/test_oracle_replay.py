@@ -1,5 +1,6 @@
 """npnet's runs against torch's own: the same seeds, the same numbers."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,27 +14,20 @@ from conftest import locked
 import npnet
 from npnet import DivergedError, Draw, InputError, Recipe
 from npnet.arrays import Array
+from npnet.fit import begin as npnet_begin
 from npnet.names import PARAMETER_NAMES
+from npnet.publication import find_publication
 from npnet.recipe import STATISTICS
+from npnet.replay import replay as npnet_replay
+from npnet.train import draw_rows as npnet_rows
 
 pytest.importorskip("torch")
 
 import torch
 
 import oracle
-from oracle.replay import (
-    Running,
-    Stats,
-    calibrate,
-    dataset,
-    draw_parameters,
-    minibatch,
-    sample,
-    seeded,
-    split,
-    split_loss,
-    train,
-)
+from oracle.draws import dataset, draw_parameters, draw_rows, seeded
+from oracle.replay import Running, Stats, begin, calibrate, sample, split_loss, train
 
 LECTURE = npnet.RECIPES["lecture"]
 # Of a quantity computed twice from the same weights, relative to its largest entry.
@@ -58,6 +52,33 @@ ODD = Recipe(
         Draw("b2", ("/ sqrt(fan_in)",)),
     ),
 )
+
+# Each changes what a run does: every field that the lecture leaves alone, and other sizes.
+SHORT = Recipe("short", hidden=24, batch=16, steps=200, rates=((0, 0.1), (120, 0.01)))
+NO_B1 = tuple(draw for draw in SHORT.draws if draw.name != "b1")
+SEEDED = tuple(
+    replace(draw, seed={"W1": 5, "b2": 5, "bnbias": 5, "W2": SHORT.seed}.get(draw.name))
+    for draw in SHORT.draws
+)
+VARIANTS: list[dict[str, Any]] = [
+    {"shuffles": 0},
+    {"shuffles": 3, "shuffle_seed": 7},
+    {"split": "examples"},
+    {"split": "examples", "split_seed": 7, "shuffles": 0},
+    {"batch_over": 100},
+    {"batch_once": True},
+    {"batch_first": True},
+    {"batch_first": True, "batch_once": True, "split": "examples", "batch_over": 90},
+    {"decay": 0.99},
+    {"eps": 0.0, "statistics": "running-std", "momentum": 0.1},
+    {"statistics": "running-var", "training_statistics": "running"},
+    {"statistics": "running-std", "training_statistics": "running", "eps": 0.1},
+    {"draws": SEEDED},
+    {"draws": NO_B1},
+    {"block_size": 1, "embedding": 2, "hidden": 7, "batch": 5},
+    {"block_size": 8, "embedding": 24, "batch": 64},
+    {"block_size": 5, "hidden": 512, "draws": NO_B1},
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -96,17 +117,15 @@ def test_parameters_and_minibatches_are_torchs_bit_for_bit(recipe: Recipe, dtype
     for name in PARAMETER_NAMES:
         assert params[name].dtype == reference[name].dtype == dtype
         np.testing.assert_array_equal(params[name], reference[name], strict=True, err_msg=name)
-    rows = [minibatch(recipe, 182_625, torchs) for _ in range(100)]
+    rows = [draw_rows(recipe, 182_625, torchs, 1)[0] for _ in range(100)]
     np.testing.assert_array_equal(ours.randint(0, 182_625, (100, recipe.batch)), rows)
 
 
 @pytest.mark.parametrize("block_size", [1, 3, 8])
 def test_the_training_set_is_that_of_the_lectures_loop(words: list[str], block_size: int) -> None:
     vocab = npnet.Vocabulary.from_words(words)
-    parts = npnet.split_words(words, seed=7)
-    assert list(split(words, 7).values()) == list(parts)
-    ours = npnet.build_dataset(parts[0], vocab, block_size)
-    for array, reference in zip(ours, dataset(parts[0], vocab.chars, block_size), strict=True):
+    ours = npnet.build_dataset(words, vocab, block_size)
+    for array, reference in zip(ours, dataset(words, vocab.chars, block_size), strict=True):
         np.testing.assert_array_equal(array, reference, strict=True)
 
 
@@ -121,8 +140,9 @@ def test_losses_and_running_statistics_keep_step_with_torch(
     params, reference = npnet.draw_parameters(recipe, 27, ours), draw_parameters(recipe, 27, torchs)
     running, average = npnet.Running.begin(recipe), Running(recipe)
     records = npnet.train(recipe, params, *examples, ours, running=running)
-    for record, step in zip(records, train(recipe, reference, *examples, torchs), strict=True):
-        average.update(step)
+    rows = draw_rows(recipe, len(examples[0]), torchs, recipe.steps)
+    steps = train(recipe, reference, *examples, rows, average)
+    for record, step in zip(records, steps, strict=True):
         assert abs(record.loss - step.loss) <= LOCKSTEP[dtype], record.step
     stats = running.statistics(recipe.eps)
     assert gap(stats.mean, average.stats().mean) <= BOUND[dtype]
@@ -138,8 +158,7 @@ def test_statistics_and_split_losses_of_the_same_weights_agree(
     reference = calibrate(run.params, examples[0], recipe.eps)
     assert gap(run.stats.mean, reference.mean) <= BOUND[dtype]
     assert gap(run.stats.var, reference.var) <= BOUND[dtype]
-    for part, some in split(words, recipe.shuffle_seed).items():
-        XY = dataset(some, run.vocab.chars, recipe.block_size)
+    for part, XY in begin(recipe, words).examples.items():
         assert abs(run.split_losses[part] - split_loss(run.params, reference, *XY)) <= BOUND[dtype]
 
 
@@ -158,6 +177,104 @@ def test_fit_and_replay_are_the_same_run(
     for part, loss in run.split_losses.items():
         assert abs(loss - reference.split_losses[part]) <= LOCKSTEP[dtype]
     assert run.sample(20) == reference.samples(20)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("changes", VARIANTS, ids=lambda changes: " ".join(changes))
+def test_whatever_a_recipe_says_torch_does_the_same(
+    small_words: list[str], changes: dict[str, Any], dtype: str
+) -> None:
+    recipe = replace(SHORT, **changes, dtype=dtype)
+    ours, torchs = npnet_begin(recipe, small_words), begin(recipe, small_words)
+    for part, examples in ours.examples.items():
+        for array, torchs_own in zip(examples, torchs.examples[part], strict=True):
+            np.testing.assert_array_equal(array, torchs_own, strict=True, err_msg=part)
+    for name in PARAMETER_NAMES:
+        np.testing.assert_array_equal(ours.params[name], torchs.params[name], strict=True)
+
+    run, reference = npnet.fit(recipe, small_words), oracle.replay(recipe, small_words)
+    count = 1 if recipe.batch_once else recipe.steps
+    rows = npnet_rows(recipe, len(ours.examples["train"][1]), ours.generator, count)
+    np.testing.assert_array_equal(np.broadcast_to(rows, (200, recipe.batch)), reference.minibatches)
+    assert np.abs(run.losses - reference.losses).max() <= LOCKSTEP[dtype]
+    assert gap(run.stats.mean, reference.stats.mean) <= BOUND[dtype]
+    assert gap(run.stats.var, reference.stats.var) <= BOUND[dtype]
+    for part, loss in run.split_losses.items():
+        assert abs(loss - reference.split_losses[part]) <= LOCKSTEP[dtype]
+    assert run.sample(5) == reference.samples(5)
+
+
+def test_every_variant_is_another_run(small_words: list[str]) -> None:
+    short = replace(SHORT, steps=20)
+    runs = [oracle.replay(replace(short, **changes), small_words) for changes in ({}, *VARIANTS)]
+    assert len({run.split_losses["train"] for run in runs}) == len(runs)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_more_rows_than_there_are_are_refused(small_words: list[str], first: bool) -> None:
+    recipe = replace(SHORT, batch_over=10_000, batch_first=first)
+    with pytest.raises(InputError, match=r"^oracle: batch_over is 10000, wanted at most \d+"):
+        oracle.replay(recipe, small_words, steps=0)
+
+
+PUBLICATION = """
+source = "A notebook in torch."
+[corpus]
+name = "words.txt"
+sha256 = "{sha256}"
+[recipe]
+block_size = 4
+embedding = 6
+hidden = 20
+batch = 24
+steps = 150
+shuffles = 2
+split = "examples"
+batch_first = true
+batch_over = 300
+decay = 0.995
+eps = 0.0
+statistics = "running-std"
+momentum = 0.05
+draws = [
+    {{ name = "W2", scale = ["* 0.01"], seed = 3 }},
+    {{ name = "C" }},
+    {{ name = "W1", scale = ["* 5/3", "/ sqrt(fan_in)"] }},
+    {{ name = "b2", scale = ["* 0"], seed = 3 }},
+    {{ name = "bngain", constant = 1.0, trained = false }},
+    {{ name = "bnbias", constant = 0.0 }},
+]
+[printed]
+losses = {losses}
+split_losses = {split_losses}
+parameters = "{parameters}"
+targets = "{targets}"
+names = {names}
+"""
+
+
+def test_what_torch_prints_of_a_publication_is_replayed_in_every_digit(
+    tmp_path: Path, small_words: list[str]
+) -> None:
+    path = tmp_path / "notebook.toml"
+    figures: dict[str, Any] = {"losses": '{ 0 = "1" }', "split_losses": "{}", "names": "[]"}
+    figures |= {"sha256": "0" * 64, "parameters": "1", "targets": " ".join("0" * 24)}
+    path.write_text(PUBLICATION.format(**figures), encoding="utf-8")
+    recipe = find_publication(str(path)).recipe
+    run = oracle.replay(recipe, small_words)
+    losses = ", ".join(f'{step} = "{run.losses[step]:.4f}"' for step in range(0, 150, 10))
+    split_losses = (f'{part} = "{loss:.4f}"' for part, loss in run.split_losses.items())
+    figures |= {
+        "losses": f"{{ {losses} }}",
+        "split_losses": f"{{ {', '.join(split_losses)} }}",
+        "parameters": str(sum(run.trained[name].size for name in recipe.trained)),
+        "targets": " ".join(map(str, run.first_batch.Y)),
+        "names": json.dumps(run.samples(5)),
+    }
+    path.write_text(PUBLICATION.format(**figures), encoding="utf-8")
+    replayed = npnet_replay(find_publication(str(path)), small_words)
+    assert all(figure.match == "equal" or figure.edge for figure in replayed)
+    assert len(replayed) == 15 + 3 + 1 + 1 + 5
 
 
 def test_what_is_trained_ends_where_torch_ends_and_the_rest_stays(small_words: list[str]) -> None:
@@ -236,7 +353,7 @@ def test_training_refuses_parameters_that_it_cannot_change(examples: tuple[Array
     params = draw_parameters(LECTURE, 27, seeded(0))
     locked(params["W2"])
     with pytest.raises(InputError, match="W2 is read-only"):
-        next(train(LECTURE, params, *examples, seeded(0)))
+        next(train(LECTURE, params, *examples, [np.arange(32)], Running(LECTURE)))
 
 
 @pytest.mark.parametrize(
@@ -247,7 +364,7 @@ def test_torch_gives_the_published_first_losses(names_txt: list[str], name: str,
     assert f"{run.losses[0]:.4f}" == f"{run.values['loss']:.4f}" == loss
 
 
-@pytest.mark.parametrize("room", ["__init__", "lines", "whole", "replay"])
+@pytest.mark.parametrize("room", ["__init__", "lines", "whole", "draws", "replay"])
 def test_the_oracle_takes_nothing_from_npnet_but_names_and_recipes(room: str) -> None:
     source = Path(oracle.__file__).with_name(f"{room}.py").read_text(encoding="utf-8")
     taken = set(re.findall(r"^\s*(?:from|import) (npnet\S*)", source, re.MULTILINE))

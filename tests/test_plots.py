@@ -176,11 +176,11 @@ def test_strange_runs_still_give_a_picture(values: list[float], log: bool, tmp_p
 def test_the_legend_has_one_entry_a_run_with_its_split_losses() -> None:
     runs = [
         Result(noisy(50), split_losses={"train": 2.0711, "dev": 2.1119}),
-        Result(noisy(50, seed=1), Recipe("_price $x$ of\na $")),
+        Result(noisy(50, seed=1), Recipe("_price $x$ of a $")),
     ]
     ax = losses(runs)
     assert captions(ax) == ["lecture  train 2.07  dev 2.11", r"_price \$x\$ of a \$"]
-    assert captions(losses(runs, labels=["a", "b"])) == ["a  train 2.07  dev 2.11", "b"]
+    assert captions(losses(runs, labels=["a\nb", "c"])) == ["a b  train 2.07  dev 2.11", "c"]
     assert captions(losses(runs[1], labels="alone")) == ["alone"]
 
 

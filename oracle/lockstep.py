@@ -1,0 +1,210 @@
+"""npnet and torch side by side: one recipe, each side draws and trains on its own.
+
+Both go a step, their losses are noted, and so on, so that nothing is kept but the losses. Where
+they first lie too far apart, the gradients of that step are compared while both sides have what
+made them.
+"""
+
+import copy
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from npnet.compare import compare
+from npnet.errors import DivergedError, InputError
+from npnet.files import replacing
+from npnet.fit import begin as npnet_begin
+from npnet.forward import forward
+from npnet.gradients import backward
+from npnet.names import PARAMETER_NAMES
+from npnet.parameters import Parameters
+from npnet.recipe import Recipe
+from npnet.tables import Report
+from npnet.train import draw_rows
+from npnet.train import train as npnet_train
+from oracle.lines import Array
+from oracle.replay import Running, begin, train
+from oracle.whole import whole
+
+SIDES = ("npnet", "torch")
+
+
+class Taken(NamedTuple):
+    """A step of one side."""
+
+    rows: Array  # (n,), its minibatch
+    loss: float  # before its update
+    params: Mapping[str, Array]  # likewise; the next step writes over them
+
+
+class Side(NamedTuple):
+    """One of the two, on its way."""
+
+    X: Array  # (N, T), its training set
+    Y: Array  # (N,)
+    params: dict[str, Array]  # as drawn; training leaves them alone
+    steps: Iterator[Taken]
+
+
+class Crossing(NamedTuple):
+    """The first step at which the losses lie further apart than the limit.
+
+    ``report`` compares npnet's 26 gradients of the step's minibatch with torch's, each made from
+    that side's own parameters before the update. None for a recipe that normalises by running
+    averages in training: the 26 are those of normalising by the minibatch.
+    """
+
+    step: int
+    report: Report | None
+
+
+@dataclass(frozen=True)
+class Lockstep:
+    """What both sides did.
+
+    Attributes:
+        recipe: of both.
+        npnet, torch: (steps,) in the recipe's dtype: the loss of every step, before its update.
+            Fewer than were asked for if a side diverged.
+        unlike: which of the training set ``X``, ``Y`` and of the seven drawn parameters are not
+            the same in every bit.
+        strays: the first step whose minibatches are not the same rows, or None.
+        crossing: the first step over the limit, or None.
+        diverged: the sides whose next loss is not finite.
+    """
+
+    recipe: Recipe
+    npnet: Array
+    torch: Array
+    unlike: tuple[str, ...]
+    strays: int | None
+    crossing: Crossing | None
+    diverged: tuple[str, ...]
+
+    @property
+    def gaps(self) -> Array:
+        """|npnet - torch| of every step, (steps,) float64, exact for float32 losses."""
+        gaps: Array = np.abs(self.npnet.astype(np.float64) - self.torch)
+        return gaps
+
+    def write_csv(self, path: Path) -> None:
+        """Write step, both losses in digits that give the same floats back, and their gap."""
+        rows = zip(self.npnet, self.torch, self.gaps, strict=True)
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+            file.write(f"step,{','.join(SIDES)},gap\n")
+            file.writelines(
+                f"{step},{ours!s},{theirs!s},{gap:.9g}\n"
+                for step, (ours, theirs, gap) in enumerate(rows)
+            )
+
+
+def lockstep(
+    recipe: Recipe,
+    words: Sequence[str],
+    *,
+    steps: int | None = None,
+    limit: float = 1e-5,
+    watch: Callable[[int, float, float], None] | None = None,
+) -> Lockstep:
+    """Run a recipe in npnet and in torch, step by step.
+
+    Args:
+        recipe: every number of the run.
+        words: at least 10, without the end mark ``.``.
+        steps: stop after so many, from 1 to ``recipe.steps``; None is all of them.
+        limit: of a gap, 0 or more, in the unit of the loss.
+        watch: called after every step with its number and the losses of npnet and torch.
+
+    Raises:
+        InputError: words, a number of steps or a limit that cannot be used.
+    """
+    steps = recipe.steps if steps is None else steps
+    if not 1 <= steps <= recipe.steps:
+        raise InputError(f"lockstep: steps {steps}, wanted 1 to {recipe.steps} as the recipe has")
+    if not 0 <= limit < math.inf:
+        raise InputError(f"lockstep: limit {limit}, wanted a number of 0 or more, such as 1e-5")
+    sides = (_npnet_side(recipe, words), _torch_side(recipe, words))
+    losses = np.empty((2, steps), recipe.dtype)
+    strays, crossing, diverged, done = None, None, [], 0
+    for step in range(steps):
+        taken = []
+        for name, side in zip(SIDES, sides, strict=True):
+            try:
+                taken.append(next(side.steps))
+            except DivergedError:
+                diverged.append(name)
+        if diverged:
+            break
+        ours, theirs = taken
+        losses[:, step] = ours.loss, theirs.loss
+        done += 1
+        if strays is None and not np.array_equal(ours.rows, theirs.rows):
+            strays = step
+        if crossing is None and abs(ours.loss - theirs.loss) > limit:
+            crossing = Crossing(step, _compared(recipe, sides, ours, theirs))
+        if watch is not None:
+            watch(step, ours.loss, theirs.loss)
+    return Lockstep(
+        recipe=recipe,
+        npnet=losses[0, :done],
+        torch=losses[1, :done],
+        unlike=_unlike(*sides),
+        strays=strays,
+        crossing=crossing,
+        diverged=tuple(diverged),
+    )
+
+
+def _npnet_side(recipe: Recipe, words: Sequence[str]) -> Side:
+    _, examples, params, generator = npnet_begin(recipe, words)
+    X, Y = examples["train"]
+    again = copy.copy(generator)  # training draws ahead and does not say what
+
+    def rows() -> Iterator[Array]:
+        if recipe.batch_once:
+            yield from itertools.repeat(draw_rows(recipe, len(X), again)[0])
+        while True:
+            yield draw_rows(recipe, len(X), again)[0]
+
+    trained = params.copy()
+    losses = (record.loss for record in npnet_train(recipe, trained, X, Y, generator))
+    return Side(X, Y, dict(params), _taken(trained, zip(rows(), losses, strict=False)))
+
+
+def _torch_side(recipe: Recipe, words: Sequence[str]) -> Side:
+    _, examples, params, minibatches = begin(recipe, words)
+    X, Y = examples["train"]
+    trained = {name: array.copy() for name, array in params.items()}
+    steps = train(recipe, trained, X, Y, minibatches, Running(recipe))
+    return Side(X, Y, params, _taken(trained, ((step.rows, step.loss) for step in steps)))
+
+
+def _taken(params: Mapping[str, Array], steps: Iterator[tuple[Array, float]]) -> Iterator[Taken]:
+    """Steps that change ``params``, each with a copy of what it found there."""
+    before = {name: array.copy() for name, array in params.items()}
+    for rows, loss in steps:
+        yield Taken(rows, loss, before)
+        for name, array in params.items():
+            before[name][...] = array
+
+
+def _unlike(ours: Side, theirs: Side) -> tuple[str, ...]:
+    pairs = {"X": (ours.X, theirs.X), "Y": (ours.Y, theirs.Y)}
+    pairs |= {name: (ours.params[name], theirs.params[name]) for name in PARAMETER_NAMES}
+    return tuple(name for name, pair in pairs.items() if not np.array_equal(*pair))
+
+
+def _compared(
+    recipe: Recipe, sides: tuple[Side, Side], ours: Taken, theirs: Taken
+) -> Report | None:
+    if recipe.training_statistics == "running":
+        return None
+    (X, Y, *_), (X_torch, Y_torch, *_) = sides
+    values = forward(Parameters(**ours.params), X[ours.rows], Y[ours.rows], recipe.eps)
+    _, reference = whole(theirs.params, X_torch[theirs.rows], Y_torch[theirs.rows], recipe.eps)
+    return compare(backward(values), reference, labels=SIDES)
