@@ -1,0 +1,237 @@
+"""npnet's work beside the same work in torch and jax, in one process with one thread each."""
+
+import contextlib
+import dataclasses
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from npnet import bench, blas
+from npnet.arrays import Ints
+from npnet.bench import endless
+from npnet.corpus import Vocabulary, build_dataset, split_words
+from npnet.fit import fit
+from npnet.fused import loss_and_gradients
+from npnet.generator import Generator
+from npnet.growth import run_apart
+from npnet.parameters import Parameters, draw_parameters
+from npnet.runs import Run
+from npnet.sample import sample
+from npnet.statistics import BLOCK, Statistics, evaluate, predict
+from npnet.train import train_blocks
+from oracle import loops
+from oracle.replay import Stats
+from oracle.turns import Memory, Pair, Row, Skipped, alternate
+
+SEED = 2147483647  # of the minibatches
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is measured, and for how long.
+
+    Attributes:
+        words: the corpus; 80 % of them are the training set.
+        seconds: for each row, or a little more; each size in the table has a third of it.
+        hidden, batch: H and n of the training steps that are compared one by one.
+        widths, batches: H and n of the table of sizes.
+        steps: training of the model that is evaluated and sampled.
+        names: how many are sampled.
+        train: steps of `npnet train` whose memory is measured.
+    """
+
+    words: Sequence[str]
+    seconds: float = 10.0
+    hidden: int = 200
+    batch: int = 32
+    widths: Sequence[int] = (64, 200, 512, 1024)
+    batches: Sequence[int] = (32, 128, 256)
+    steps: int = 5_000
+    names: int = 1_000
+    train: Sequence[int] = (1_000, 20_000)
+
+    @cached_property
+    def vocab(self) -> Vocabulary:
+        return Vocabulary.from_words(self.words)
+
+    @cached_property
+    def split(self) -> tuple[Ints, Ints]:
+        """Contexts and targets of the training set."""
+        return build_dataset(split_words(self.words)[0], self.vocab)
+
+    @cached_property
+    def run(self) -> Run:
+        """A model that is trained enough for its names to be as long as names are."""
+        recipe = endless(self.hidden, self.batch)
+        return fit(dataclasses.replace(recipe, steps=self.steps), self.words)
+
+
+def measure(setting: Setting, names: Sequence[str]) -> Iterator[Row]:
+    """The rows of these ``ROWS``, one after another, with one thread on either side."""
+    with one_thread():
+        for name in names:
+            yield from ROWS[name](setting)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold torch and NumPy's BLAS to one thread inside the block; as before, afterwards."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with blas.limited(1):
+            yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def machine() -> dict[str, str]:
+    """What figures depend on, of both sides."""
+    chosen = {name: os.environ[name] for name in ("ATEN_CPU_CAPABILITY",) if name in os.environ}
+    capability = torch.backends.cpu.get_cpu_capability()
+    return {**bench.machine(), "torch": f"{torch.__version__} ({capability})", **chosen}
+
+
+def plain(task: loops.Task) -> loops.Losses:
+    """NumPy as one writes it at first: ``npnet.loss_and_gradients`` and an update."""
+    params = Parameters(**task.params).copy()
+    g = Generator(task.seed)
+    while True:
+        losses = []
+        for _ in range(task.stretch):
+            rows = g.randint(0, len(task.X), (task.batch,))
+            loss, gradients = loss_and_gradients(params, task.X[rows], task.Y[rows], task.eps)
+            for name, gradient in gradients.items():
+                params[name][...] -= task.lr * gradient
+            losses.append(float(loss))
+        yield losses
+
+
+def every_row(params: Parameters, stats: Statistics, X: Ints, Y: Ints) -> float:
+    """``npnet.evaluate`` as it would be if each context stood there once: all rows in blocks."""
+    total = 0.0
+    for start in range(0, len(X), BLOCK):
+        targets = Y[start : start + BLOCK]
+        logits = predict(params, stats, X[start : start + BLOCK])
+        logits -= logits.max(1, keepdims=True)
+        picked = logits[np.arange(len(targets)), targets]
+        np.exp(logits, logits)
+        total += float((np.log(logits.sum(1)) - picked).sum(dtype=np.float64))
+    return total / len(X)
+
+
+def _training(
+    name: str, against: str, loop: Callable[[loops.Task], loops.Losses], setting: Setting
+) -> Iterator[Row]:
+    yield _step(name, against, loop, setting, setting.hidden, setting.batch, setting.seconds)
+
+
+def _optional(
+    name: str, against: str, loop: Callable[[loops.Task], loops.Losses], setting: Setting
+) -> Iterator[Row]:
+    """A row of what may not be there: jax not installed, no compiler for torch."""
+    try:
+        yield from _training(name, against, loop, setting)
+    except (ImportError, RuntimeError) as error:
+        yield Skipped(name, against, str(error).strip().partition("\n")[0] or repr(error))
+
+
+def _sizes(setting: Setting) -> Iterator[Row]:
+    for batch in setting.batches:
+        for hidden in setting.widths:
+            sizes, seconds = (hidden, batch), setting.seconds / 3
+            yield _step("sizes", "torch eager autograd", loops.eager, setting, *sizes, seconds)
+
+
+def _step(
+    name: str,
+    against: str,
+    loop: Callable[[loops.Task], loops.Losses],
+    setting: Setting,
+    hidden: int,
+    batch: int,
+    seconds: float,
+) -> Pair:
+    """Steps of training: as npnet takes them, against a loop that draws the same minibatches."""
+    recipe = endless(hidden, batch)
+    X, Y = setting.split
+    params = draw_parameters(recipe, setting.vocab.size, Generator(recipe.seed))
+    ours = train_blocks(recipe, params.copy(), X, Y, Generator(SEED))
+    losses = next(ours)
+    task = loops.Task(params, X, Y, batch, recipe.eps, recipe.rate(0), SEED, len(losses))
+    theirs = loop(task)
+    apart = float(np.abs(losses - np.array(next(theirs))).max())
+    times = alternate(partial(next, ours), partial(next, theirs), seconds)
+    steps = [side / len(losses) for side in times]
+    against = f"{against}, H={hidden} n={batch}"
+    return Pair(name, against, "step", steps[0], steps[1], apart, hidden, batch)
+
+
+def _evaluation(name: str, how: str, ours: Callable[..., float], setting: Setting) -> Iterator[Row]:
+    run, (X, Y) = setting.run, setting.split
+    theirs = loops.evaluation(run.params, _stats(run), X, Y)
+    work = partial(ours, run.params, run.stats, X, Y)
+    apart = abs(work() - theirs())
+    against = f"torch, {len(X):,} examples; npnet: {how}"
+    yield Pair(name, against, "split", *alternate(work, theirs, setting.seconds), apart)
+
+
+def _windows(setting: Setting) -> Iterator[Row]:
+    words, vocab = setting.words, setting.vocab
+    ours = partial(build_dataset, words, vocab)
+    theirs = partial(loops.windows, words, vocab.chars, 3)
+    X, _ = ours()
+    apart = float(np.abs(X - theirs()[0].numpy()).max())
+    against = f"the lecture's list loop, {len(words):,} words"
+    yield Pair("windows", against, "corpus", *alternate(ours, theirs, setting.seconds), apart)
+
+
+def _sampling(setting: Setting) -> Iterator[Row]:
+    run, seed = setting.run, setting.run.recipe.sample_seed
+
+    def ours() -> list[str]:
+        return sample(run.params, run.stats, run.vocab, setting.names, Generator(seed))
+
+    theirs = loops.sampling(run.params, _stats(run), run.vocab.chars, setting.names, seed)
+    apart = float(sum(one != other for one, other in zip(ours(), theirs(), strict=True)))
+    against = f"the lecture's loop in torch, {setting.names:,} names"
+    times = alternate(ours, theirs, setting.seconds)
+    yield Pair("sampling", against, "sample", *times, apart)
+
+
+def _memory(setting: Setting) -> Iterator[Row]:
+    for steps in setting.train:
+        with tempfile.TemporaryDirectory() as folder:
+            options = ("--quiet", "--steps", str(steps), "--out", str(Path(folder, "run")))
+            _, peak = run_apart([sys.executable, "-m", "npnet", "train", *options])
+        yield Memory("memory", f"npnet train, {steps:,} steps on the shipped corpus", peak)
+
+
+def _stats(run: Run) -> Stats:
+    return Stats(run.stats.mean, run.stats.var, run.stats.eps)
+
+
+ROWS: Mapping[str, Callable[[Setting], Iterator[Row]]] = {
+    "eager": partial(_training, "eager", "torch eager autograd", loops.eager),
+    "module": partial(_training, "module", "torch nn.Module and optim.SGD", loops.module),
+    "manual": partial(_training, "manual", "the published loop by hand in torch", loops.manual),
+    "compile": partial(
+        _optional, "compile", "torch.compile of the whole step by hand", loops.compiled
+    ),
+    "jax": partial(_optional, "jax", "jax, jit of a step", loops.jax_steps),
+    "scan": partial(_optional, "scan", "jax, scan over many steps", loops.jax_scan),
+    "numpy": partial(_training, "numpy", "straightforward NumPy", plain),
+    "sizes": _sizes,
+    "evaluation": partial(_evaluation, "evaluation", "every row", every_row),
+    "contexts": partial(_evaluation, "contexts", "distinct contexts", evaluate),
+    "windows": _windows,
+    "sampling": _sampling,
+    "memory": _memory,
+}
