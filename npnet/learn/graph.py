@@ -1,0 +1,110 @@
+"""The graph of the 27 names as SVG: a row for each forward line, the loss at the foot."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import NamedTuple
+
+from npnet.forward import LINES
+from npnet.learn.notation import readers
+from npnet.names import NAMES, PARAMETER_NAMES
+
+# Of parameters, of the shortest way to the loss, of detours: left edge and width, as wide as
+# their longest name with its shape.
+COLUMNS = ((1, 80), (99, 116), (233, 136))
+PITCH, HEIGHT = 30, 22  # of the rows, and of the box in each
+
+
+class Place(NamedTuple):
+    """Where a name stands: its column, and its row counted from the top."""
+
+    column: int
+    row: int
+
+    @property
+    def left(self) -> int:
+        return COLUMNS[self.column][0]
+
+    @property
+    def right(self) -> int:
+        return self.left + COLUMNS[self.column][1]
+
+    @property
+    def x(self) -> float:
+        return (self.left + self.right) / 2
+
+    @property
+    def y(self) -> float:
+        return PITCH * (self.row + 0.5)
+
+
+def places() -> dict[str, Place]:
+    """A place for each of the 27: parameters to the left of the line that reads them."""
+    short = shortest_way()
+    rows = {name: row for row, name in enumerate(LINES)}
+    found = {name: Place(1 if name in short else 2, row) for name, row in rows.items()}
+    for line in LINES:
+        read = [name for name in PARAMETER_NAMES if line in readers(name)]
+        for above, name in enumerate(reversed(read)):
+            found[name] = Place(0, rows[line] - above)
+    return found
+
+
+def shortest_way() -> list[str]:
+    """The fewest lines that lead from the embeddings to the loss."""
+    ways = [[next(iter(LINES))]]
+    while ways[0][-1] != "loss":
+        way = ways.pop(0)
+        ways += [[*way, reader] for reader in readers(way[-1])]
+    return ways[0]
+
+
+def graph(labels: Mapping[str, str]) -> str:
+    """An SVG element in which every name is a link to ``#name``.
+
+    Args:
+        labels: what each of the 27 is called aloud.
+    """
+    at = places()
+    edges = [_edge(name, reader, at) for name in NAMES for reader in readers(name)]
+    nodes = [_node(name, place, labels[name]) for name, place in at.items()]
+    size = f"{COLUMNS[-1][0] + COLUMNS[-1][1] + 1} {PITCH * len(LINES)}"
+    tip = '<path d="M0 0 8 4 0 8z"/>'
+    marker = 'viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7"'
+    return "\n".join(
+        [
+            f'<svg viewBox="0 0 {size}">',
+            f'<defs><marker id="tip" {marker} orient="auto-start-reverse">{tip}</marker></defs>',
+            *edges,
+            *nodes,
+            "</svg>",
+        ]
+    )
+
+
+def _edge(name: str, reader: str, at: Mapping[str, Place]) -> str:
+    """The way of a value to a line that reads it. Its gradient comes back the same way."""
+    a, b = at[name], at[reader]
+    half = HEIGHT / 2
+    if a.column == b.column:
+        path = f"M{a.x} {a.y + half}V{b.y - half}"
+    elif a.column == 0:
+        # The lower of two parameters is level with its reader; the upper comes in above it.
+        y = b.y - 5 * (b.row - a.row)
+        middle = (a.right + b.left) / 2
+        path = f"M{a.right} {a.y}C{middle} {a.y} {middle} {y} {b.left} {y}"
+    elif a.column < b.column:
+        path = f"M{a.right} {a.y + 5}Q{b.x} {a.y + 5} {b.x} {b.y - half}"
+    else:
+        path = f"M{a.x} {a.y + half}Q{a.x} {b.y - 5} {b.right} {b.y - 5}"
+    return f'<path class="edge" data-from="{name}" data-to="{reader}" d="{path}"/>'
+
+
+def _node(name: str, place: Place, label: str) -> str:
+    box = f'x="{place.left}" y="{place.y - HEIGHT / 2}"'
+    size = f'width="{place.right - place.left}" height="{HEIGHT}" rx="5"'
+    axes = "×".join(NAMES[name].axes)
+    return (
+        f'<a class="node" href="#{name}" aria-label="{escape(label)}"><rect {box} {size}/>'
+        f'<text x="{place.x}" y="{place.y + 3.5}">{name}'
+        f'<tspan class="axes" dx="5">{axes}</tspan></text></a>'
+    )

@@ -1,0 +1,267 @@
+"""One minibatch as a self-contained HTML page: `npnet page`.
+
+The texts come from the code, as those of ``npnet.explain`` do. The page holds the numbers
+themselves, all in float64; its script, ``page.js``, draws them and takes the steps.
+"""
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from npnet.arrays import Array, Floats
+from npnet.corpus import Vocabulary
+from npnet.errors import InputError
+from npnet.forward import Values
+from npnet.gradients import GRADIENTS, Gradients
+from npnet.learn.explain import read_by
+from npnet.learn.graph import graph
+from npnet.learn.markup import code, mathematics, number, prose
+from npnet.learn.notation import code_of, docstring, forward_lines
+from npnet.names import NAMES
+from npnet.tables import Report, Row
+
+FILES = Path(__file__).parent
+LARGEST = 3_000_000  # bytes
+
+STEPS = ("loss", *GRADIENTS)  # where each of the 27 names has its turn
+NARROW = 90  # columns of heat maps that may stand side by side
+
+
+def page(
+    values: Values,
+    gradients: Gradients,
+    vocab: Vocabulary,
+    about: str,
+    reports: Mapping[str, Report],
+) -> str:
+    """The page of one minibatch: HTML that asks for nothing beyond itself.
+
+    Args:
+        values: a forward pass in float64.
+        gradients: ``npnet.backward`` of it.
+        vocab: the characters that X, Y and the parameters stand for.
+        about: a sentence that says what minibatch it is.
+        reports: the 26 against ``npnet.witness.cut``, by a phrase that says on what upstream
+            gradients.
+
+    Raises:
+        InputError: it would be larger than 3 MB.
+    """
+    data = json.dumps(_data(values, gradients, vocab), separators=(",", ":"))
+    style, script = _text("page.css"), _text("page.js")
+    html = Template(_text("page.html")).substitute(
+        policy=f"default-src 'none'; img-src data:; script-src '{_hash(script)}'; "
+        f"style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'",
+        title=f"The {len(GRADIENTS)} gradients of one minibatch",
+        about=escape(about),
+        batch="\n".join(f"<li><code>{escape(row)}</code></li>" for row in _contexts(values, vocab)),
+        sections="\n".join(_section(name, values, gradients, reports) for name in STEPS),
+        graph=graph({name: _label(name) for name in NAMES}),
+        rules="\n".join(_rule(what, report) for what, report in reports.items()),
+        style=style,
+        script=script,
+        # JSON has < in texts alone, where it may be written so that it cannot end the element.
+        data=data.replace("<", "\\u003c"),
+    )
+    size = len(html.encode())
+    if size > LARGEST:
+        raise _too_large(size)
+    return html
+
+
+def check_size(values: Values) -> None:
+    """Raises InputError if the numbers alone would make the page larger than 3 MB."""
+    size = sum(2 * 4 / 3 * values[name].nbytes for name in NAMES)
+    if size > LARGEST:
+        raise _too_large(size)
+
+
+def _too_large(size: float) -> InputError:
+    return InputError(
+        f"page: it would take {size / 1e6:.1f} MB, wanted {LARGEST / 1e6:g} at most: "
+        "take fewer rows or hidden units"
+    )
+
+
+def _text(name: str) -> str:
+    return (FILES / name).read_text("utf-8")
+
+
+def _hash(text: str) -> str:
+    """The source by which a content security policy lets one inline text pass."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
+
+
+def _data(values: Values, gradients: Gradients, vocab: Vocabulary) -> dict[str, Any]:
+    return {
+        "steps": STEPS,
+        "axes": {name: NAMES[name].axes for name in NAMES},
+        "shapes": {name: values[name].shape for name in NAMES},
+        "rows": _contexts(values, vocab),
+        "chars": list(vocab.chars),
+        "value": {name: _encoded(values[name]) for name in NAMES},
+        "gradient": {name: _encoded(_gradient(name, gradients)) for name in NAMES},
+    }
+
+
+def _encoded(array: Array) -> str:
+    """The entries, row by row, as base64 of little-endian float64."""
+    return base64.b64encode(np.asarray(array, "<f8").tobytes()).decode()
+
+
+def _gradient(name: str, gradients: Gradients) -> Floats:
+    return np.asarray(getattr(gradients, name))  # that of the loss is an attribute alone
+
+
+def _contexts(values: Values, vocab: Vocabulary) -> list[str]:
+    """Each row of the minibatch as ``..e → m``.
+
+    Invisible isolates keep the two in this order, whatever the direction of their script.
+    """
+    rows = zip(values.X, values.Y, strict=True)
+    return [
+        f"\u2068{vocab.decode(context)}\u2069 → \u2068{vocab.chars[target]}\u2069"
+        for context, target in rows
+    ]
+
+
+def _label(name: str) -> str:
+    return f"{name} {NAMES[name].shape}, step {STEPS.index(name)} of {len(GRADIENTS)}"
+
+
+def _rule(what: str, report: Report) -> str:
+    rule = report.rule.replace("<=", "≤").replace(" - ", " − ").replace(" x ", " × ")
+    return f"<p>They agree {escape(what)} if {escape(rule)}.</p>"
+
+
+def _section(name: str, values: Values, gradients: Gradients, reports: Mapping[str, Report]) -> str:
+    """All that there is to say about one name."""
+    shape = " × ".join(map(str, values[name].shape)) or "one number"
+    narrow = _size(name, values[name])[0] <= NARROW
+    return f"""<section id="{name}" aria-labelledby="{name}-title">
+<h2 id="{name}-title" tabindex="-1"><code>{name}</code> {NAMES[name].meaning}</h2>
+<p class="shape"><code>{NAMES[name].shape}</code> {shape}</p>
+{_forward(name)}
+{_backward(name)}
+<div class="maps{" narrow" if narrow else ""}">
+{_map(name, "value", values[name])}
+{_map(name, "gradient", _gradient(name, gradients))}
+</div>
+{_verdict(name, reports) if name in GRADIENTS else ""}
+</section>"""
+
+
+def _forward(name: str) -> str:
+    made = forward_lines().get(name)
+    read = [code(line, name) for line in read_by(name)]
+    return "\n".join(
+        [
+            '<h3>Forward</h3><dl class="lines">',
+            "<dt>made by</dt>",
+            f"<dd>{code(made, name) if made else 'no line: it is a parameter'}</dd>",
+            "<dt>read by</dt>",
+            *(f"<dd>{line}</dd>" for line in read or ["no line: it is the last"]),
+            "</dl>",
+        ]
+    )
+
+
+def _backward(name: str) -> str:
+    if name not in GRADIENTS:
+        return f"<h3>Backward</h3><p>{prose('dloss is 1, and all others follow from it.')}</p>"
+    parts = docstring(name)
+    words, formula = _split(name, parts.derivation)
+    return "\n".join(
+        [
+            "<h3>Backward</h3>",
+            f"<p>{mathematics(words)}</p>" if words else "",
+            f'<p class="formula">{mathematics(formula)}</p>' if formula else "",
+            '<dl class="lines"><dt>in code</dt>',
+            *(f"<dd>{code(line, name)}</dd>" for line in parts.code),
+            "</dl><details><summary>The function that npnet runs</summary>",
+            f"<pre>{code(code_of(GRADIENTS[name]), name)}</pre></details>",
+            *(
+                f'<p class="remark"><strong>{label}:</strong> {prose(remark)}</p>'
+                for label, remark in parts.remarks.items()
+            ),
+        ]
+    )
+
+
+def _split(name: str, derivation: str) -> tuple[str, str]:
+    """A derivation's words, and the formula in which they end, if they do."""
+    found = re.fullmatch(rf"(?:(.*:) )?(d{name}\b.*)", derivation)
+    return (found[1] or "", found[2]) if found else (derivation, "")
+
+
+def _map(name: str, kind: str, array: Array) -> str:
+    """The place for a heat map, an entry a pixel: the script paints and widens it."""
+    down, across = _axes(name)
+    width, height = _size(name, array)
+    called = name if kind == "value" else f"d{name}"
+    extent = f"from {number(array.min())} to {number(array.max())}"
+    axes = " ".join(f"{axis} {arrow}" for axis, arrow in ((down, "↓"), (across, "→")) if axis)
+    reach = np.abs(array).max()
+    return f"""<figure data-name="{name}" data-kind="{kind}">
+<figcaption><code class="{kind}">{called}</code> {extent}</figcaption>
+<div class="plot"><canvas width="{width}" height="{height}" tabindex="0"
+ role="application" aria-roledescription="heat map"
+ aria-label="{called}, {extent}; the arrow keys go from entry to entry"></canvas>
+<div class="cursor" hidden></div></div>
+<p class="scale"><span>{number(-reach)}</span> <span class="colours"></span>
+<span>{number(reach)}</span> <span>{axes}</span></p>
+<p class="readout" aria-live="polite"></p>
+</figure>"""
+
+
+def _axes(name: str) -> tuple[str, str]:
+    """The axis that runs down, and those that run across, side by side; "" where there is none.
+
+    A vector lies across.
+    """
+    axes = NAMES[name].axes
+    down, across = ("", axes) if len(axes) < 2 else (axes[0], axes[1:])
+    return down.replace("1", ""), "·".join(across).replace("1", "")
+
+
+def _size(name: str, array: Array) -> tuple[int, int]:
+    """How many entries the heat map has across and down."""
+    down, _ = _axes(name)
+    height = len(array) if down else 1
+    return array.size // height, height
+
+
+def _verdict(name: str, reports: Mapping[str, Report]) -> str:
+    rows = {what: _row(name, report) for what, report in reports.items()}
+    right = all(row.ok for row in rows.values())
+    items = (f"<li>{escape(what)}: {escape(_judged(row))}</li>" for what, row in rows.items())
+    return (
+        f'<div class="verdict {"right" if right else "wrong"}">'
+        f"<p>{'✓ agrees' if right else '✗ disagrees'} with the complex step</p>"
+        f"<ul>{''.join(items)}</ul></div>"
+    )
+
+
+def _row(name: str, report: Report) -> Row:
+    return next(row for row in report.rows if row.name == name)
+
+
+def _judged(row: Row) -> str:
+    """A verdict in words."""
+    if not row.ok or row.maxdiff is None or row.bound is None or row.scale is None:
+        return f"{row.verdict}: {row.reason}"
+    if row.exact:
+        return f"equal in every bit, the largest entry {number(row.scale)}"
+    apart = f"at most {number(row.maxdiff)} apart, {number(row.bound)} allowed"
+    if row.zero_scale is not None:
+        sizes = number(row.zero_scale)
+        return f"{apart}: zero but for rounding, where the summands' sizes add up to {sizes}"
+    return f"{apart}, the largest entry {number(row.scale)}"
