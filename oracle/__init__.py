@@ -1,9 +1,13 @@
 """The judge of npnet: the same network, seeds and runs in torch, differentiated by autograd.
 
-The library modules here take nothing from npnet but names, recipes and error classes, so that
-they cannot share its mistakes. They leave ``torch.set_num_threads`` and every other setting of
-torch as the caller has them.
+``lines``, ``whole`` and ``replay`` take nothing from npnet but names, recipes and error classes, so
+that they cannot share its mistakes. The library leaves ``torch.set_num_threads`` and every other
+setting of torch as the caller has them; commands put back what they set.
 """
+
+from typing import Any
+
+WITHOUT_TORCH = "torch is not installed, wanted 2.3 or newer: pip install 'npnet[oracle]'"
 
 try:
     from oracle.lines import cut as cut
@@ -13,7 +17,10 @@ try:
 except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
-    raise ModuleNotFoundError(
-        "oracle: torch is not installed, wanted 2.3 or newer: pip install 'npnet[oracle]'",
-        name="torch",
-    ) from None
+
+    # Told when something is asked for and not before: the command line imports this package
+    # first, and says it without a traceback.
+    def __getattr__(name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"module 'oracle' has no attribute {name!r}")
+        raise ModuleNotFoundError(f"oracle: {WITHOUT_TORCH}", name="torch")

@@ -17,11 +17,12 @@ import torch
 from numpy.typing import ArrayLike
 
 from npnet.arrays import Named
-from npnet.containers import CONTAINERS, content, read_npz
+from npnet.containers import CONTAINERS, content
 from npnet.errors import InputError
 from npnet.files import unwritable
 from npnet.golden import FORMAT, PLACES, VERSION, checksum, is_golden
 from npnet.names import PARAMETER_NAMES, VALUE_NAMES
+from npnet.npz import read_npz
 from npnet.problem import KINDS, PRECISIONS, Problem
 from npnet.recipe import Recipe
 from oracle.lines import Array, array_of, cut

@@ -6,21 +6,25 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import metadata
+from importlib.util import find_spec
 
-from npnet.cli import guarded
-from oracle.cli import check, golden
-
-ROOMS = (check, golden)
+from npnet.cli import escape_output, guarded
+from oracle import WITHOUT_TORCH
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    if find_spec("torch") is None:
+        print(f"oracle: {WITHOUT_TORCH}", file=sys.stderr)
+        return 2
+    from oracle.cli import bench, check, golden, lockstep
+
     parser = argparse.ArgumentParser(
         prog="oracle", description="npnet's network in torch, and what the comparison shows."
     )
     parser.add_argument("--version", action="version", version=f"npnet {metadata.version('npnet')}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for room in ROOMS:
+    for room in (check, golden, bench, lockstep):
         room.add_commands(commands)
     options = parser.parse_args(arguments)
     return guarded("oracle", lambda: options.command(options))
@@ -28,4 +32,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def entry() -> None:
     """The console script."""
+    escape_output()
     sys.exit(main())

@@ -1,0 +1,275 @@
+"""`oracle check`, `oracle accuracy` and `oracle selftest`: npnet's gradients before torch."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from npnet.cli.words import add_word_options, words_from
+from npnet.errors import InputError
+from npnet.fit import begin
+from npnet.gradients import GRADIENTS
+from npnet.recipe import RECIPES, Recipe
+from npnet.tables import Report
+from npnet.train import draw_rows
+from oracle.accuracy import Batch, accuracy
+from oracle.judge import end_to_end, first_wrong, per_line
+from oracle.selftest import RUNS, SelfTest, selftest
+from oracle.whole import whole
+from oracle.why import Chain, Finding, chains, forward_differences, line_findings
+
+# The median over all ratios of our error to torch's that still counts as equally accurate.
+LARGEST_RATIO = 1.5
+
+
+def add_commands(commands: Any) -> None:
+    """Add the three to the parser's subcommands."""
+    check = commands.add_parser(
+        "check",
+        help="the 26 gradients against autograd, end to end and line by line",
+        description="Compare the 26 hand-written gradients of a first minibatch with autograd's: "
+        "all of them chained, then each line alone, fed torch's own values and random upstream "
+        "gradients.",
+    )
+    _add_run_options(check)
+    check.add_argument("--dtype", choices=("float32", "float64"), help="default: the recipe's")
+    check.add_argument("--why", action="store_true", help="explain what is not bit-equal")
+    _add_tolerances(check, "judge both tables by these in place of the float64 truth")
+    check.set_defaults(command=check_command)
+
+    accurate = commands.add_parser(
+        "accuracy", help="float32 errors over many seeds, ours and torch's, against float64"
+    )
+    _add_run_options(accurate)
+    accurate.add_argument(
+        "--seeds", type=int, default=100, metavar="N", help="so many, from --seed on (default: 100)"
+    )
+    accurate.set_defaults(command=accuracy_command)
+
+    planted = commands.add_parser(
+        "selftest", help="planted mistakes: what the judge refuses, what tolerances let through"
+    )
+    _add_tolerances(planted, "a column for these, too")
+    planted.add_argument("--json", action="store_true", help="print the table as JSON")
+    planted.set_defaults(command=selftest_command)
+
+
+def _add_run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--recipe",
+        default="lecture",
+        choices=RECIPES,
+        metavar="NAME",
+        help=f"{', '.join(RECIPES)} (default: lecture)",
+    )
+    add_word_options(parser)
+    parser.add_argument("--seed", type=int, help="of the generator (default: the recipe's)")
+    parser.add_argument("--json", action="store_true", help="print all figures as JSON")
+
+
+def _add_tolerances(parser: argparse.ArgumentParser, purpose: str) -> None:
+    parser.add_argument("--rtol", type=float, metavar="R", help=f"with --atol: {purpose}")
+    parser.add_argument("--atol", type=float, metavar="A", help="with --rtol")
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Torch in one thread: two take two to three times the processor time at these sizes.
+
+    (2.3 s against 4.7 to 6.8 s for 40 seeds of `oracle accuracy`, and no sooner done.)
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@_one_thread()
+def check_command(options: argparse.Namespace) -> int:
+    """`oracle check`."""
+    recipe = _recipe(options)
+    if options.dtype is not None:
+        recipe = replace(recipe, dtype=options.dtype)
+    batch = first_minibatch(recipe, words_from(options))
+    seed = recipe.seed % 2**64  # NumPy takes no negative one
+    tolerances = {"rtol": options.rtol, "atol": options.atol}
+    chained = end_to_end(*batch, recipe.eps, **tolerances)
+    values, _ = whole(*batch, recipe.eps)
+    alone = per_line(values, seed=seed, **tolerances)
+    isolation = first_wrong(chained, alone)
+    findings = line_findings(values, seed) if options.why else []
+    steps = chains(*batch, recipe.eps) if options.why else []
+    if options.json:
+        figures = {
+            **_about(recipe, batch),
+            "loss": float(values["loss"]),
+            "passed": chained.passed and alone.passed,
+            "exact": {"end_to_end": _exact(chained), "per_line": _exact(alone)},
+            "first_wrong": isolation._asdict(),
+            "end_to_end": json.loads(chained.to_json()),
+            "per_line": json.loads(alone.to_json()),
+        }
+        if options.why:
+            figures["why"] = {
+                "per_line": [finding._asdict() for finding in findings],
+                "end_to_end": [step._asdict() for step in steps],
+                "forward_differences": forward_differences(values),
+            }
+        print(json.dumps(figures, indent=1))
+    else:
+        _print_about(recipe, batch, options)
+        _print_table("end to end, each line given what those before it made", chained)
+        _print_table("line by line, fed torch's values and random upstream gradients", alone)
+        if options.why:
+            _print_why(findings, steps, forward_differences(values))
+        print(f"\n{isolation}")
+    return 0 if chained.passed and alone.passed else 1
+
+
+@_one_thread()
+def accuracy_command(options: argparse.Namespace) -> int:
+    """`oracle accuracy`."""
+    recipe, words = replace(_recipe(options), dtype="float32"), words_from(options)
+    if options.seeds < 1:
+        raise InputError(f"--seeds: got {options.seeds}, wanted 1 or more")
+    recipes = [replace(recipe, seed=recipe.seed + more) for more in range(options.seeds)]
+    rows, ratio = accuracy((first_minibatch(each, words) for each in recipes), recipe.eps)
+    if options.json:
+        figures = {"seeds": options.seeds, "ratio": ratio, "rows": [row._asdict() for row in rows]}
+        print(json.dumps({"recipe": recipe.name, "seed": recipe.seed, **figures}, indent=1))
+    else:
+        print(f"{recipe.name}, {options.seeds} seeds from {recipe.seed} on; medians over them of")
+        print("max|error| / max|truth| end to end; b1, logit_maxes: over the sum of |summands|")
+        lines = [(row.gradient, *(f"{figure:.2g}" for figure in row[1:])) for row in rows]
+        print(_table([("gradient", "ours", "torch", "ratio"), *lines], "<>>>"))
+        print(f"median ratio over all: {ratio:.3f}, wanted at most {LARGEST_RATIO}")
+    return 0 if ratio <= LARGEST_RATIO else 1
+
+
+@_one_thread()
+def selftest_command(options: argparse.Namespace) -> int:
+    """`oracle selftest`."""
+    result = selftest(options.rtol, options.atol)
+    if options.json:
+        figures = {
+            "passed": result.passed,
+            "false_alarms": result.false_alarms,
+            "trials": [{**trial._asdict(), "caught": trial.caught} for trial in result.trials],
+        }
+        print(json.dumps(figures, indent=1))
+    else:
+        _print_selftest(result)
+    return 0 if result.passed else 1
+
+
+def first_minibatch(recipe: Recipe, words: Sequence[str]) -> Batch:
+    """Parameters as drawn, and the minibatch of the first step of training."""
+    start = begin(recipe, words)
+    X, Y = start.examples["train"]
+    rows = draw_rows(recipe, len(Y), start.generator)[0]
+    return start.params, X[rows], Y[rows]
+
+
+def _recipe(options: argparse.Namespace) -> Recipe:
+    recipe = RECIPES[options.recipe]
+    return recipe if options.seed is None else replace(recipe, seed=options.seed)
+
+
+def _about(recipe: Recipe, batch: Batch) -> dict[str, Any]:
+    params, X, _ = batch
+    sizes = {"n": len(X), **params.sizes}
+    return {
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "sizes": {letter: sizes[letter] for letter in "nTEHV"},
+        "dtype": str(params.dtype),
+        "eps": recipe.eps,
+        "torch": torch.__version__,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "numpy": np.__version__,
+    }
+
+
+def _print_about(recipe: Recipe, batch: Batch, options: argparse.Namespace) -> None:
+    about = _about(recipe, batch)
+    sizes = " ".join(f"{letter}={size}" for letter, size in about["sizes"].items())
+    words = options.words or "the corpus that comes with npnet"
+    print(f"{recipe.name}, first minibatch of {words}: {sizes} {about['dtype']} seed {recipe.seed}")
+    print(f"torch {about['torch']} ({about['cpu_capability']}), numpy {about['numpy']}")
+
+
+def _print_table(title: str, report: Report) -> None:
+    print(f"\n{title}\n{report}\n{_exact(report)} of {len(report.rows)} are bit-equal to torch's")
+
+
+def _exact(report: Report) -> int:
+    return sum(row.exact for row in report.rows)
+
+
+def _print_why(findings: list[Finding], steps: list[Chain], differences: Sequence[str]) -> None:
+    print("\nwhy not bit-equal: entries that are, then those once torch has done the one step")
+    lines = [
+        (
+            finding.gradient,
+            f"{finding.before}/{finding.total}",
+            "-" if finding.after is None else f"{finding.after}/{finding.total}",
+            finding.reason,
+        )
+        for finding in findings
+    ]
+    print(_table([("line by line", "ours", "torch's step", "reason"), *lines], "<>><"))
+    print(
+        "end to end the forward values differ first, in these lines even when fed torch's values:\n"
+        f"  {', '.join(differences)}"
+    )
+    chained = [
+        (step.what, f"{len(step.exact)} of {len(GRADIENTS)}", _first_inexact(step))
+        for step in steps
+    ]
+    print(_table([("end to end", "bit-equal", "the first that is not"), *chained], "<><"))
+
+
+def _first_inexact(step: Chain) -> str:
+    return next((name for name in GRADIENTS if name not in step.exact), "")
+
+
+def _print_selftest(result: SelfTest) -> None:
+    ways = list(result.false_alarms)
+    refused = [
+        (trial.per_line, trial.end_to_end, *trial.by_tolerance.values()) for trial in result.trials
+    ]
+    lines = [
+        (trial.gradient, trial.what, *("caught" if one else "MISSED" for one in row))
+        for trial, row in zip(result.trials, refused, strict=True)
+    ]
+    totals = [str(sum(column)) for column in zip(*refused, strict=True)]
+    alarms = [str(count) for count in result.false_alarms.values()]
+    table = [
+        ("gradient", "mistake", *ways),
+        *lines,
+        ("", f"caught, of {len(lines)}", *totals),
+        ("", f"right gradients refused, of {RUNS} sets", *alarms),
+    ]
+    print(_table(table, "<<" + "<" * len(ways)))
+    missed = [f"{trial.gradient}: {trial.what}" for trial in result.trials if not trial.caught]
+    print(f"the judge, by both its tables: {f'MISSED {missed}' if missed else 'caught all'}")
+
+
+def _table(lines: Sequence[Sequence[str]], aligns: str) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(
+            f"{cell:{align}{width}}"
+            for cell, align, width in zip(line, aligns, widths, strict=True)
+        ).rstrip()
+        for line in lines
+    )
