@@ -20,6 +20,7 @@ from npnet.arrays import Floats
 from npnet.errors import InputError
 from npnet.files import replacing
 from npnet.names import PARAMETER_NAMES
+from npnet.npz import read_npz
 from npnet.parameters import Parameters
 from npnet.recipe import Recipe
 
@@ -104,8 +105,7 @@ def _read(path: Path, recipe: Recipe, words: str) -> Checkpoint:
         raise InputError(f"{path}: is damaged, its checksum does not fit: it was not used")
     # The checksum holds, so what follows can only fail for a file of another version.
     try:
-        with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
-            entries = dict(arrays)
+        entries = read_npz(path, body)
         head = json.loads(str(entries.pop("head")))
         if head["format"] != FORMAT:
             raise InputError(f"{path}: is of format {head['format']!r}, wanted {FORMAT!r}")
@@ -125,7 +125,7 @@ def _read(path: Path, recipe: Recipe, words: str) -> Checkpoint:
         )
     except InputError:
         raise
-    except Exception as error:  # numpy and zipfile raise what each of them likes
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: is no checkpoint of this version of npnet ({error})") from error
     if asdict(made) | {"steps": 0} != asdict(recipe) | {"steps": 0} or checkpoint.words != words:
         raise InputError(f"{path}: belongs to another recipe or corpus than its folder says")

@@ -1,4 +1,4 @@
-"""Arrays in files that any program can write: npz files, and raw ones with numbers and no more."""
+"""Arrays that any program can write: in npz files, or raw ones with numbers and no more."""
 
 import math
 import os
@@ -11,6 +11,7 @@ from npnet.arrays import Array
 from npnet.errors import InputError
 from npnet.gradients import GRADIENTS
 from npnet.names import shape_of
+from npnet.npz import read_npz
 from npnet.problem import PRECISIONS, plain_name, plain_names
 
 CONTAINERS = ("npz", "raw")
@@ -22,30 +23,6 @@ SUFFIXES = {"float32": "f32", "float64": "f64", "int64": "i64"}
 def content(array: Array) -> bytes:
     """The numbers as a raw file has them: little endian, C order."""
     return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
-
-
-def read_npz(path: Path) -> dict[str, Array]:
-    """All arrays of an npz file, in the machine's byte order; no pickle is read.
-
-    Raises:
-        InputError: missing, damaged, another kind of file, an array of Python objects.
-    """
-    try:
-        # Opened here, because np.load leaves a file open that it cannot read.
-        with path.open("rb") as stream:
-            file = np.load(stream, allow_pickle=False)
-            # A lone npy file has no names; what is no npy file in a zip file is read as bytes.
-            arrays = {name: file[name] for name in getattr(file, "files", ())}
-    # A damaged file makes numpy, zipfile, zlib and the tokenizer raise what each of them likes.
-    except Exception as error:
-        said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        raise InputError(f"{path}: cannot be read as an npz file of arrays: {said}") from error
-    if not arrays or not all(isinstance(array, np.ndarray) for array in arrays.values()):
-        raise InputError(f"{path}: holds no arrays by name, wanted an npz file: np.savez writes it")
-    return {
-        name: array.astype(array.dtype.newbyteorder("="), copy=False)
-        for name, array in arrays.items()
-    }
 
 
 def read_raw(path: Path, dtype: str, shape: tuple[int, ...]) -> Array:

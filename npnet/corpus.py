@@ -23,8 +23,9 @@ END = "."  # ends every word and fills the contexts before its first character; 
 
 FEWEST_WORDS = 10  # in a file; with fewer it is most often the wrong one
 
-# The end mark, control characters, line and paragraph separators, a byte order mark inside.
-FORBIDDEN = re.compile(r"[.\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+# The end mark, control characters, line and paragraph separators, a byte order mark inside, and
+# lone surrogates, which UTF-8 has no bytes for.
+FORBIDDEN = re.compile(r"[.\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 
 FilePath = str | os.PathLike[str]
 
@@ -133,6 +134,13 @@ def _find_column(first_row: list[str], source: str, column: str | None) -> tuple
         if title in titles:
             return titles.index(title), True
     return 0, False
+
+
+def refuse_unwritable(words: Sequence[str], who: str) -> None:
+    """Raise InputError for words that a file could hold, but ``load_words`` would not take back."""
+    if FORBIDDEN.search("".join(words)):
+        word, found = next((word, found) for word in words if (found := FORBIDDEN.search(word)))
+        raise InputError(f"{who}: {_why_forbidden(word, found[0])}")
 
 
 def _why_forbidden(word: str, character: str) -> str:

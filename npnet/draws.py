@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from npnet.arrays import Floats
-from npnet.errors import InputError
+from npnet.errors import InputError, shown
 from npnet.names import PARAMETER_NAMES
+
+LARGEST = float(np.finfo(np.float32).max)  # parameters are drawn and scaled in float32
 
 _OPERATIONS = {"*": np.multiply, "/": np.divide, "+": np.add, "-": np.subtract}
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?"
@@ -50,7 +52,8 @@ class Draw:
     def __post_init__(self) -> None:
         if self.name not in PARAMETER_NAMES:
             raise InputError(
-                f"draws: {self.name!r} is no parameter, wanted one of {', '.join(PARAMETER_NAMES)}"
+                f"draws: {shown(self.name)} is no parameter, wanted one of "
+                f"{', '.join(PARAMETER_NAMES)}"
             )
         self._check(
             isinstance(self.scale, list | tuple) and all(isinstance(s, str) for s in self.scale),
@@ -63,8 +66,8 @@ class Draw:
             whole = type(self.seed) is int and -(2**63) <= self.seed < 2**64
             self._check(whole, "seed", "a whole number from -2^63 to 2^64-1, as torch")
         if self.constant is not None:
-            number = type(self.constant) in (int, float) and math.isfinite(self.constant)
-            self._check(number, "constant", "a finite number")
+            number = type(self.constant) in (int, float) and abs(self.constant) <= LARGEST
+            self._check(number, "constant", "a number in the range of float32")
             if self.scale or self.seed is not None:
                 raise InputError(
                     f"draws: {self.name} has a constant and a {'scale' if self.scale else 'seed'}, "
@@ -76,20 +79,21 @@ class Draw:
     def _check(self, holds: bool, key: str, wanted: str) -> None:
         if not holds:
             got = getattr(self, key)
-            raise InputError(f"draws: {self.name} has the {key} {got!r}, wanted {wanted}")
+            raise InputError(f"draws: {self.name} has the {key} {shown(got)}, wanted {wanted}")
 
     def scaled(self, normals: Floats, fan_in: int) -> Floats:
         """Apply the scale to float32 ``normals``, rounding after every operation as torch does."""
-        for step in self.scale:
-            operation, operand = self._operand(step, fan_in)
-            normals = operation(normals, np.float32(operand))
+        with np.errstate(over="ignore"):  # what becomes too large, draw_parameters refuses
+            for step in self.scale:
+                operation, operand = self._operand(step, fan_in)
+                normals = operation(normals, np.float32(operand))
         return normals
 
     def _operand(self, step: str, fan_in: int) -> tuple[np.ufunc, float]:
         match = _SCALE.fullmatch(step.strip())
         if match is None:
             raise InputError(
-                f"draws: {self.name} has the scale step {step!r}, wanted an operation such as "
+                f"draws: {self.name} has the scale step {shown(step)}, wanted an operation such as "
                 "'* 0.1', '* 5/3', '/ sqrt(fan_in)' or '+ 1'"
             )
         if match["sqrt"]:
@@ -100,9 +104,10 @@ class Draw:
             operand = float(match["over"]) / (float(match["under"]) or math.nan)
         else:
             operand = float(match["number"])
-        if not math.isfinite(operand) or (match["operation"] == "/" and operand == 0):
+        divides_by_0 = match["operation"] == "/" and np.float32(operand) == 0
+        if not abs(operand) <= LARGEST or divides_by_0:
             raise InputError(
-                f"draws: {self.name} has the scale step {step!r}, which divides by 0 or leaves "
-                "the range of numbers: wanted a finite operand"
+                f"draws: {self.name} has the scale step {shown(step)}, which divides by 0 or "
+                "leaves the range of float32: wanted another operand"
             )
         return _OPERATIONS[match["operation"]], operand

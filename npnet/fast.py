@@ -20,6 +20,7 @@ of one number a row, then run along memory.
 """
 
 from collections.abc import Collection
+from typing import Any
 
 import numpy as np
 
@@ -67,16 +68,16 @@ class Workspace:
             np.full(n, weight, dtype) for weight in (1, 1 / n, 1 / (n - 1))
         )
         self.classes = np.ones(V, dtype)
-        self.eye = np.eye(V, dtype=dtype)
 
     def load(self, X: Ints, Y: Ints) -> None:
         """Prepare minibatches for ``step``: contexts (K, n, T) and targets (K, n)."""
-        K, n, _ = X.shape
+        (K, n, _), dtype = X.shape, self.flat.dtype
         self.indices = X.reshape(K, -1)  # (K, n·T)
-        self.onehot = self.eye[self.indices].transpose(0, 2, 1)  # (K, V, n·T)
-        self.target = np.ascontiguousarray(self.eye[Y].transpose(0, 2, 1))  # (K, V, n)
+        onehot, target = (_onehot(each, len(self.classes), dtype) for each in (self.indices, Y))
+        self.onehot = onehot.transpose(0, 2, 1)  # (K, V, n·T)
+        self.target = np.ascontiguousarray(target.transpose(0, 2, 1))  # (K, V, n)
         self.place = Y * n + np.arange(n)  # (K, n), of the targets in (V, n) laid flat
-        self.picked, self.sums = (np.empty((K, n), self.flat.dtype) for _ in range(2))
+        self.picked, self.sums = (np.empty((K, n), dtype) for _ in range(2))
 
     def step(self, k: int, lr: float) -> None:
         """One step of gradient descent on prepared minibatch ``k``."""
@@ -159,6 +160,13 @@ class Workspace:
         """Copy the parameters out, into the arrays of ``params`` as they stand."""
         for name, array in _transposed(params).items():
             array[...] = self.params[name].reshape(array.shape)
+
+
+def _onehot(indices: Ints, V: int, dtype: np.dtype[Any]) -> Floats:
+    """A row (V,) for each index, with 1 in its place. Rows of np.eye would need V·V numbers."""
+    flat = np.zeros(indices.size * V, dtype)
+    flat[np.arange(0, flat.size, V) + indices.ravel()] = 1
+    return flat.reshape(*indices.shape, V)
 
 
 def _transposed(params: Parameters) -> dict[str, Array]:

@@ -18,7 +18,7 @@ from npnet.parameters import Parameters, draw_parameters
 from npnet.recipe import Recipe
 from npnet.runs import Run
 from npnet.statistics import calibrate, evaluate
-from npnet.train import AHEAD, Running, draw_rows, train_blocks
+from npnet.train import AHEAD, Running, draw_rows, rows_below, train_blocks
 
 
 class Start(NamedTuple):
@@ -55,7 +55,8 @@ def fit(
 
     Raises:
         InputError: words or recipe that cannot be used.
-        DivergedError: a loss was not finite; ``error.losses`` has those before it.
+        DivergedError: a loss was not finite, in training or after it; ``error.losses`` has those
+            before it.
     """
     with blas.limited(threads):
         training = Training(recipe, words)
@@ -136,14 +137,20 @@ class Training:
         )
 
     def finish(self) -> Run:
-        """Statistics and split losses of the trained parameters."""
+        """Statistics and split losses of the trained parameters; or ``DivergedError``."""
         X, _ = self.examples["train"]
         eps = self.recipe.eps
-        stats = self.running.statistics(eps) if self.running else calibrate(self.params, X, eps)
-        losses = {
-            split: evaluate(self.params, stats, *example)
-            for split, example in self.examples.items()
-        }
+        try:
+            stats = self.running.statistics(eps) if self.running else calibrate(self.params, X, eps)
+            losses = {
+                split: evaluate(self.params, stats, *example)
+                for split, example in self.examples.items()
+            }
+        except InputError as error:  # all was found to fit, so it is that nothing is finite
+            rate = self.recipe.rate(self.done - 1)
+            diverged = DivergedError(self.done, float("nan"), rate, eps)
+            diverged.losses = self.losses
+            raise diverged from error
         return Run(self.recipe, self.params, stats, self.losses, losses, self.vocab, self.words)
 
 
@@ -156,12 +163,14 @@ def begin(recipe: Recipe, words: Sequence[str]) -> Start:
     vocab = Vocabulary.from_words(words)
     generator = Generator(recipe.seed)
     examples = examples_of(recipe, words, vocab, generator)
+    count = len(examples["train"][1])
+    rows_below(recipe, count)  # refuses now what the first step would
     minibatches = generator
     if recipe.batch_first:
         minibatches = copy.copy(generator)
         steps = 1 if recipe.batch_once else recipe.steps
         for first in range(0, steps, AHEAD):  # some at a time, as training will draw them again
-            draw_rows(recipe, len(examples["train"][1]), generator, min(AHEAD, steps - first))
+            draw_rows(recipe, count, generator, min(AHEAD, steps - first))
     params = draw_parameters(recipe, vocab.size, generator)
     return Start(vocab, examples, params, minibatches)
 

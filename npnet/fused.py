@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from npnet.arrays import Floats, Ints
 from npnet.errors import InputError
+from npnet.measures import read_array
 from npnet.parameters import Parameters, check_batch
 
 
@@ -70,12 +71,13 @@ def cross_entropy(logits: Floats, Y: Ints) -> tuple[Floats, Floats]:
     Returns:
         The loss, a scalar of the logits' dtype, and ``dlogits`` (n, V), which is
         (softmax(logits) − onehot(Y)) / n. The largest logit of each row is subtracted first
-        and the logarithm is taken of the sum alone, so any finite logits give finite results.
+        and the logarithm is taken of the sum alone, so any finite logits give finite results (the
+        loss, if the logits of a row differ by no more than their dtype holds).
 
     Raises:
         InputError: shapes that do not fit, no rows, a target outside 0 to V-1.
     """
-    logits, Y = np.asarray(logits), np.asarray(Y)
+    logits, Y = read_array("cross_entropy: logits", logits), read_array("cross_entropy: Y", Y)
     if logits.ndim != 2 or Y.shape != logits.shape[:1] or not logits.size:
         raise InputError(
             f"cross_entropy: logits have shape {logits.shape} and Y {Y.shape}, "
@@ -122,7 +124,9 @@ def batch_norm(
     Raises:
         InputError: shapes that do not fit, or fewer than 2 rows.
     """
-    hprebn, bngain, bnbias = np.asarray(hprebn), np.asarray(bngain), np.asarray(bnbias)
+    hprebn = read_array("batch_norm: hprebn", hprebn)
+    bngain = read_array("batch_norm: bngain", bngain)
+    bnbias = read_array("batch_norm: bnbias", bnbias)
     if (
         hprebn.ndim != 2
         or len(hprebn) < 2
@@ -153,7 +157,7 @@ def batch_norm_backward(dhpreact: Floats, saved: BatchNormSaved) -> tuple[Floats
         InputError: ``dhpreact`` has another shape than ``hpreact`` had.
     """
     bnraw, bnvar_inv, bngain = saved
-    dhpreact = np.asarray(dhpreact)
+    dhpreact = read_array("batch_norm_backward: dhpreact", dhpreact)
     if dhpreact.shape != bnraw.shape:
         raise InputError(
             f"batch_norm_backward: dhpreact has shape {dhpreact.shape}, wanted {bnraw.shape} "

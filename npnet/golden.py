@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from npnet.arrays import Array, Named
-from npnet.containers import CONTAINERS, SUFFIXES, content, read_npz, read_raw
+from npnet.containers import CONTAINERS, SUFFIXES, content, read_raw
 from npnet.errors import InputError
 from npnet.names import shape_of
+from npnet.npz import read_npz
 from npnet.problem import KINDS, PRECISIONS, Problem
 
 FORMAT = "npnet golden"
@@ -79,13 +80,14 @@ def is_golden(folder: Path) -> bool:
     """Whether ``folder`` holds a golden set, be it damaged or of another version, and no more."""
     known = {"manifest.json", *(getattr(place, way) for place in PLACES for way in CONTAINERS)}
     try:
-        files = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
         with (folder / "manifest.json").open("rb") as manifest:
-            marked = FORMAT.encode() in manifest.read(100)
+            if FORMAT.encode() not in manifest.read(100):
+                return False
+        files = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     except OSError:
         return False
     folders = {"raw", *(f"raw/{place.kind}" for place in PLACES)}
-    return marked and files <= known | folders
+    return files <= known | folders
 
 
 def read_golden(folder: str | os.PathLike[str]) -> Problem:

@@ -12,6 +12,7 @@ from npnet.arrays import Array, Floats, Ints, Named
 from npnet.draws import Draw
 from npnet.errors import InputError
 from npnet.generator import Generator
+from npnet.measures import read_array
 from npnet.names import NAMES, PARAMETER_NAMES, shape_of
 from npnet.recipe import Recipe
 
@@ -44,7 +45,9 @@ class Parameters(Named):
                 f"Parameters: missing {missing or 'none'}, unknown {unknown or 'none'}, "
                 f"wanted {', '.join(PARAMETER_NAMES)}"
             )
-        entries = {name: np.asarray(arrays[name]) for name in PARAMETER_NAMES}
+        entries = {
+            name: read_array(f"Parameters: {name}", arrays[name]) for name in PARAMETER_NAMES
+        }
         dtype = entries["C"].dtype
         for name, array in entries.items():
             if array.dtype not in (np.float32, np.float64) or array.dtype != dtype:
@@ -99,7 +102,7 @@ def check_batch(who: str, params: Parameters, X: ArrayLike, Y: ArrayLike) -> tup
         InputError: a shape or dtype that does not fit, no rows, an index out of range (a
             negative one too, which NumPy would silently count from the end).
     """
-    X, Y = np.asarray(X), np.asarray(Y)
+    X, Y = read_array(f"{who}: X", X), read_array(f"{who}: Y", Y)
     T, V = params.sizes["T"], params.sizes["V"]
     if X.ndim != 2 or X.shape[1] != T or Y.shape != X.shape[:1]:
         raise InputError(
@@ -129,7 +132,8 @@ def draw_parameters(recipe: Recipe, V: int, generator: Generator) -> Parameters:
     Draws with a seed of their own leave ``generator`` alone.
 
     Raises:
-        InputError: ``V`` is below 2 (the end mark and at least one character).
+        InputError: ``V`` is below 2 (the end mark and at least one character), or a draw leaves
+            the range of float32.
     """
     if V < 2:
         raise InputError(f"draw_parameters: {V} characters, wanted 2 or more: . and a letter")
@@ -142,6 +146,9 @@ def draw_parameters(recipe: Recipe, V: int, generator: Generator) -> Parameters:
         for draw in recipe.draws
     }
     drawn.setdefault("b1", np.zeros(recipe.hidden, np.float32))
+    for name, array in drawn.items():
+        if not np.isfinite(array).all():
+            raise InputError(f"draws: {name} leaves the range of float32, wanted a smaller scale")
     return Parameters(**{name: drawn[name].astype(recipe.dtype) for name in PARAMETER_NAMES})
 
 

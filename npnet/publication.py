@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from npnet.corpus import FilePath, Vocabulary
-from npnet.errors import InputError
+from npnet.errors import InputError, shown
 from npnet.recipe import PUBLICATIONS, Recipe
 
 SPLIT_NAMES = ("train", "dev", "test")
@@ -132,7 +132,7 @@ class _Table:
         self.path, self.prefix, self.entries = path, prefix, entries
 
     def refusal(self, key: str, got: object, wanted: str) -> InputError:
-        what = "nothing" if got is None else repr(got)
+        what = "nothing" if got is None else shown(got)
         return InputError(f"{self.path}: {self.prefix}{key}: got {what}, wanted {wanted}")
 
     def refuse_others(self, *known: str) -> None:

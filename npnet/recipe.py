@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import math
+import operator
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +14,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from npnet.draws import Draw
-from npnet.errors import InputError
+from npnet.draws import LARGEST, Draw
+from npnet.errors import InputError, shown
 from npnet.names import PARAMETER_NAMES
 
 STATISTICS = ("whole-set", "running-var", "running-std", "last-batch")
 SPLITS = ("words", "examples")
 TRAINING_STATISTICS = ("batch", "running")
+LONGEST_NAME = 60
+MOST_SHUFFLES = 1000
 LARGEST_GROWTH = 300  # powers of ten between the first rate and the last: float64 ends at 308
 
 # Published recipes stand in these files, beside the figures that were printed.
@@ -97,13 +100,16 @@ class Recipe:
 
     def __post_init__(self) -> None:
         _coerce(self)
-        self._check(isinstance(self.name, str) and self.name.strip(), "name", "a name")
+        # A folder is called so, and systems allow 255 bytes, of which UTF-8 takes up to 4 a letter.
+        name = self.name.strip() and self.name.isprintable() and len(self.name) <= LONGEST_NAME
+        self._check(name, "name", f"a name of at most {LONGEST_NAME} printable characters")
         for field in ("block_size", "embedding", "hidden", "steps"):
             self._check(1 <= getattr(self, field) < 2**31, field, "1 or more, below 2^31")
         for field in ("seed", "sample_seed", "split_seed"):
             got = getattr(self, field)
             self._check(got is None or -(2**63) <= got < 2**64, field, "-2^63 to 2^64-1, as torch")
-        self._check(self.shuffles >= 0, "shuffles", "0 or more")
+        self._check(abs(self.shuffle_seed) < 2**64, "shuffle_seed", "one between -2^64 and 2^64")
+        self._check(0 <= self.shuffles <= MOST_SHUFFLES, "shuffles", f"0 to {MOST_SHUFFLES}")
         self._check(self.split in SPLITS, "split", f"one of {', '.join(SPLITS)}")
         self._check(
             self.split_seed is None or self.split == "examples",
@@ -113,7 +119,7 @@ class Recipe:
         enough = 2 <= self.batch < 2**31
         self._check(enough, "batch", "2 or more, below 2^31: Bessel's correction divides by n-1")
         over = self.batch_over
-        self._check(over is None or over >= 1, "batch_over", "1 or more")
+        self._check(over is None or 1 <= over < 2**31, "batch_over", "1 or more, below 2^31")
         firsts = [first for first, _ in self.rates]
         self._check(
             firsts[:1] == [0] and all(a < b for a, b in itertools.pairwise(firsts)),
@@ -130,7 +136,7 @@ class Recipe:
             "decay",
             "above 0, and not so far above 1 that the rate leaves the range of numbers",
         )
-        self._check(math.isfinite(self.eps) and self.eps >= 0, "eps", "0 or a little more")
+        self._check(0 <= self.eps <= LARGEST, "eps", "0 or a little more")
         self._check(0 < self.momentum <= 1, "momentum", "above 0, at most 1")
         self._check(self.statistics in STATISTICS, "statistics", f"one of {', '.join(STATISTICS)}")
         self._check(
@@ -180,7 +186,7 @@ class Recipe:
         """
         try:
             entries = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{source}: no JSON ({error}), wanted the JSON of a recipe") from error
         if not isinstance(entries, dict):
             raise InputError(f"{source}: wanted a JSON object with the fields of a recipe")
@@ -203,7 +209,7 @@ class Recipe:
 
 
 def _refusal(field: str, got: object, wanted: str) -> InputError:
-    return InputError(f"{field}: got {got!r}, wanted {wanted}")
+    return InputError(f"{field}: got {shown(got)}, wanted {wanted}")
 
 
 def _coerce(recipe: Recipe) -> None:
@@ -230,15 +236,21 @@ def _coerce(recipe: Recipe) -> None:
 
 
 def _integer(field: str, got: Any) -> int:
-    if isinstance(got, bool) or not hasattr(got, "__index__"):
-        raise _refusal(field, got, "a whole number")
-    return int(got)
+    try:
+        if not isinstance(got, bool):
+            return operator.index(got)
+    except TypeError:
+        pass
+    raise _refusal(field, got, "a whole number")
 
 
 def _number(field: str, got: Any) -> float:
     if isinstance(got, bool | str) or not hasattr(got, "__float__"):
         raise _refusal(field, got, "a number")
-    return float(got)
+    try:
+        return float(got)
+    except (TypeError, OverflowError) as error:  # an array, a number of hundreds of digits
+        raise _refusal(field, got, "a number in the range of float64") from error
 
 
 def _instance(field: str, got: Any, kind: type, wanted: str) -> Any:

@@ -8,7 +8,6 @@ import dataclasses
 import json
 import os
 import shutil
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
@@ -19,11 +18,12 @@ import numpy as np
 
 from npnet import blas
 from npnet.arrays import Floats
-from npnet.corpus import Vocabulary
+from npnet.corpus import Vocabulary, refuse_unwritable
 from npnet.errors import InputError
 from npnet.files import new_folder, replacing, unwritable
 from npnet.generator import Generator
 from npnet.names import PARAMETER_NAMES
+from npnet.npz import read_npz
 from npnet.parameters import Parameters
 from npnet.recipe import Recipe
 from npnet.sample import sample
@@ -67,10 +67,16 @@ class Run:
         samples.txt and, unless ``plot`` is False, loss.png; each beside and renamed.
 
         Raises:
-            InputError: the folder holds something already or cannot be written to.
+            InputError: the folder holds something already or cannot be written to; a word has
+                an invisible character, which words.txt would not give back.
         """
         folder = Path(folder)
-        if not folder.is_dir() or any(folder.iterdir()):
+        refuse_unwritable(self.words, "save")
+        try:
+            vacant = folder.is_dir() and not any(folder.iterdir())
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        if not vacant:
             new_folder(folder)
         write_recipe(folder, self.recipe)
         write_words(folder, self.words)
@@ -174,11 +180,10 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         InputError: missing, unreadable, no recipe.
     """
+    text = _text(path)
     try:
-        entries = json.loads(_text(path))
-    except ValueError as error:
-        if isinstance(error, InputError):
-            raise
+        entries = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: no JSON ({error}), wanted a recipe's fields") from error
     if not isinstance(entries, dict):
         raise InputError(f"{path}: wanted a JSON object with a recipe's fields")
@@ -200,22 +205,20 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     """Read what ``Run.save`` wrote.
 
     Raises:
-        InputError: no run folder, or a file of it is missing or damaged; says which.
+        InputError: no run folder, or a file of it is missing, damaged or of another run; says
+            which.
     """
     folder = Path(folder)
-    if not (folder / "recipe.json").is_file():
+    if not os.path.isfile(folder / "recipe.json"):
         raise InputError(f"{folder}: no recipe.json in it, wanted the folder of a run: npnet train")
     recipe = read_recipe(folder / "recipe.json")
-    params, stats, vocab = _read_model(folder / "model.npz")
-    return Run(
-        recipe,
-        params,
-        stats,
-        _read_losses(folder / "history.csv", recipe.dtype),
-        _read_split_losses(folder / "losses.json"),
-        vocab,
-        read_words_of(folder),
-    )
+    params, stats, vocab = _read_model(folder / "model.npz", recipe)
+    losses = _read_losses(folder / "history.csv", recipe)
+    split_losses = _read_split_losses(folder / "losses.json")
+    words = read_words_of(folder)
+    if unknown := {*"".join(words)} - {*vocab.chars[1:]}:
+        raise InputError(f"{folder / 'words.txt'}: has {min(unknown)!r}, which model.npz has not")
+    return Run(recipe, params, stats, losses, split_losses, vocab, words)
 
 
 def _text(path: Path) -> str:
@@ -227,41 +230,44 @@ def _text(path: Path) -> str:
         raise InputError(f"{path}: no UTF-8 text ({error.reason} at {error.start})") from error
 
 
-def _read_model(path: Path) -> tuple[Parameters, Statistics, Vocabulary]:
+def _read_model(path: Path, recipe: Recipe) -> tuple[Parameters, Statistics, Vocabulary]:
+    arrays = read_npz(path)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            params = Parameters(**{name: arrays[name] for name in PARAMETER_NAMES})
-            stats = Statistics(arrays["mean"], arrays["var"], float(arrays["eps"]))
-            vocab = Vocabulary.from_chars(arrays["chars"].tolist())
-    except InputError:
-        raise
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        params = Parameters(**{name: arrays[name] for name in PARAMETER_NAMES})
+        stats = Statistics(arrays["mean"], arrays["var"], float(arrays["eps"]))
+        vocab = Vocabulary.from_chars(arrays["chars"].tolist())
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: no model of npnet ({error}): train again") from error
+    said = {"E": recipe.embedding, "T": recipe.block_size, "H": recipe.hidden}
+    wanted = {"V": vocab.size, **said}, recipe.dtype, (1, recipe.hidden)
+    got = params.sizes, str(params.dtype), stats.mean.shape
+    if got != wanted:
         raise InputError(
-            f"{path}: missing or damaged ({error}), wanted the model that npnet train wrote: "
-            "train again"
-        ) from error
-    if params.sizes["V"] != vocab.size or stats.mean.shape != (1, params.sizes["H"]):
-        raise InputError(f"{path}: parameters, statistics and characters of different sizes")
+            f"{path}: sizes, dtype and shape of the statistics are {got}, wanted {wanted} by "
+            "recipe.json and the characters"
+        )
     return params, stats, vocab
 
 
-def _read_losses(path: Path, dtype: str) -> Floats:
-    rows = csv.reader(_text(path).splitlines())
-    if next(rows, None) != ["step", "loss", "lr"]:
-        raise InputError(f"{path}: the first line is not step,loss,lr: no history of a run")
+def _read_losses(path: Path, recipe: Recipe) -> Floats:
     try:
-        return np.array([row[1] for row in rows], dtype)
-    except (IndexError, ValueError) as error:
+        first, *rows = csv.reader(_text(path).splitlines())
+        if first != ["step", "loss", "lr"]:
+            raise InputError(f"{path}: the first line is not step,loss,lr: no history of a run")
+        if [row[0] for row in rows] != [str(step) for step in range(recipe.steps)]:
+            raise InputError(f"{path}: {len(rows)} lines, wanted steps 0 to {recipe.steps - 1}")
+        return np.array([row[1] for row in rows], recipe.dtype)
+    except InputError:
+        raise
+    except (IndexError, ValueError, csv.Error) as error:
         raise InputError(f"{path}: damaged ({error}), wanted three numbers a line") from error
 
 
 def _read_split_losses(path: Path) -> dict[str, float]:
+    text = _text(path)
     try:
-        entries = json.loads(_text(path))
-        return {str(split): float(loss) for split, loss in entries.items()}
-    except (AttributeError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
+        return {split: float(loss) for split, loss in json.loads(text).items()}
+    except (AttributeError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InputError(f"{path}: damaged ({error}), wanted a loss for each split") from error
 
 
@@ -274,11 +280,11 @@ def new_numbered(root: Path, name: str) -> Path:
     number = 1
     while True:
         folder = root / f"{name}-{number:03d}"
-        if not folder.exists():
+        if not os.path.lexists(folder):
             try:
                 return new_folder(folder)
             except InputError:
-                if not folder.exists():  # else another process took this number just now
+                if not os.path.lexists(folder):  # else another process took this number just now
                     raise
         number += 1
 

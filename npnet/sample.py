@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Generator as Yielding
 from collections.abc import Mapping
 from typing import Any
@@ -15,15 +16,18 @@ from npnet.corpus import Vocabulary
 from npnet.errors import InputError
 from npnet.generator import Generator
 from npnet.parameters import Parameters
-from npnet.statistics import Statistics, predict
+from npnet.statistics import UNTRAINED, Statistics, predict
 
 # Put behind a name that reached the bound before the model ended it.
 CUT = "…"
-# Contexts that differ in the last character alone go through the network together, up to this
-# many: a draw decides among just these, and 27 rows cost little more than one.
-TOGETHER = 64
-# Characters whose exponentials are drawn at once.
+# Contexts that differ in their last characters alone go through the network together, at most this
+# many: names will meet most of them, and 729 rows take as long as ten times one.
+TOGETHER = 1000
+# Probabilities that are remembered (16 MB of float32). A lecture's model rarely needs a tenth.
+REMEMBERED = 1 << 22
+# Characters whose exponentials are drawn at once, and the numbers that these may be.
 DRAWS = 256
+DRAWN_NUMBERS = 1 << 18
 
 
 def sample(
@@ -92,16 +96,24 @@ class _Table(dict[tuple[int, ...], Floats]):
         self.params, self.stats, self.temperature = params, stats, temperature
 
     def __missing__(self, context: tuple[int, ...]) -> Floats:
-        first = context[-1] // TOGETHER * TOGETHER
-        lasts = range(first, min(first + TOGETHER, self.params.sizes["V"]))
-        contexts = [(*context[:-1], last) for last in lasts]
-        logits = predict(self.params, self.stats, np.array(contexts)) / self.temperature
-        if not np.isfinite(logits).all():
-            raise InputError(
-                "sample: logits that are not finite, wanted a model whose training went well"
-            )
-        counts = np.exp(logits - logits.max(1, keepdims=True))
-        self.update(zip(contexts, counts / counts.sum(1, keepdims=True), strict=True))
+        V, T = self.params.sizes["V"], len(context)
+        shared = T
+        while shared and V ** (T - shared + 1) <= TOGETHER:
+            shared -= 1
+        lasts = itertools.product(range(V), repeat=T - shared)
+        contexts = [(*context[:shared], *last) for last in lasts]
+        with np.errstate(all="ignore"):  # what is not finite is found below
+            logits = predict(self.params, self.stats, np.array(contexts))
+            # The largest is subtracted first and the rest is divided in float64: then no
+            # temperature is too low or too high.
+            norm_logits = (logits - logits.max(1, keepdims=True)) / np.float64(self.temperature)
+            counts = np.exp(norm_logits.astype(logits.dtype))
+            probs = counts / counts.sum(1, keepdims=True)
+        if not np.isfinite(probs).all():
+            raise InputError(f"sample: probabilities that are not finite, {UNTRAINED}")
+        if V * (len(self) + len(contexts)) > REMEMBERED:
+            self.clear()
+        self.update(zip(contexts, probs, strict=True))
         return self[context]
 
 
@@ -112,15 +124,16 @@ def _draws(generator: Generator, V: int, dtype: np.dtype[Any]) -> Yielding[int, 
     time; when it is closed, the generator stands where single draws would have left it.
     """
     ratios, index = np.empty(V, dtype), 0
+    rows = max(1, min(DRAWS, DRAWN_NUMBERS // V))
     while True:
         before, used = generator.get_state(), 0
         try:
-            for q in generator.exponential(DRAWS, V, dtype=dtype):
+            for q in generator.exponential(rows, V, dtype=dtype):
                 probs = yield index
                 used += 1
                 np.divide(probs, q, ratios)
                 index = int(ratios.argmax())
         finally:
-            if used < DRAWS:
+            if used < rows:
                 generator.set_state(before)
                 generator.exponential(used, V, dtype=dtype)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,14 +12,18 @@ from numpy.typing import ArrayLike
 
 from npnet.arrays import Array, Floats, Ints
 from npnet.errors import InputError
+from npnet.measures import read_array
 from npnet.parameters import Parameters, check_batch
 
-# Rows that are taken at once. Their hidden layer is the largest array made here, 3 MB at
-# H = 200, whatever the number of examples.
+# Rows that are taken at once, and the numbers (16 MB of float32) that a layer of them may have:
+# with a large vocabulary or hidden layer it is fewer rows. So memory does not grow with examples.
 BLOCK = 4096
+BLOCK_NUMBERS = 1 << 22
 # Contexts repeat: 182,625 examples of names hold some 6,000 different ones. They are counted in a
 # table if it has at most this many places (16 MB), and the network sees each one only once.
 PLACES = 1 << 21
+
+UNTRAINED = "wanted finite numbers: take a model whose training went well"
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,9 @@ class Statistics:
     Attributes:
         mean, var: (1, H), the variance with Bessel's correction.
         eps: added to the variance.
+
+    Raises:
+        InputError: mean and var are not two arrays (1, H) of floats, or eps is below 0.
     """
 
     mean: Floats
@@ -35,13 +43,19 @@ class Statistics:
     eps: float
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "eps", float(self.eps))
-        shapes = np.shape(self.mean), np.shape(self.var)
-        if len(shapes[0]) != 2 or shapes[0][0] != 1 or shapes[0] != shapes[1]:
+        mean = read_array("Statistics: mean", self.mean)
+        var = read_array("Statistics: var", self.var)
+        fits = mean.ndim == 2 and len(mean) == 1 and mean.shape == var.shape
+        if not fits or {mean.dtype.kind, var.dtype.kind} != {"f"}:
             raise InputError(
-                f"Statistics: mean has shape {shapes[0]} and var {shapes[1]}, wanted (1, H) both: "
-                "keepdims=True"
+                f"Statistics: mean is {mean.dtype} of shape {mean.shape} and var {var.dtype} of "
+                f"shape {var.shape}, wanted floats of shape (1, H) both: keepdims=True"
             )
+        eps = float(self.eps)
+        if not 0 <= eps < math.inf:
+            raise InputError(f"Statistics: eps {eps}, wanted 0 or a little more")
+        for name, entry in (("mean", mean), ("var", var), ("eps", eps)):
+            object.__setattr__(self, name, entry)
 
 
 def calibrate(
@@ -59,29 +73,33 @@ def calibrate(
         pairwise update of Chan, Golub and LeVeque (1979), which does not cancel.
 
     Raises:
-        InputError: parameters and contexts do not fit, or fewer than 2 rows.
+        InputError: parameters and contexts do not fit, fewer than 2 rows, or a result that is
+            not finite.
     """
     params = params if isinstance(params, Parameters) else Parameters(**params)
-    X = np.asarray(X)
-    X, _ = check_batch("calibrate", params, X, np.zeros(len(X), np.int64))
+    X = read_array("calibrate: X", X)
+    X, _ = check_batch("calibrate", params, X, np.zeros(X.shape[:1], np.int64))
     if len(X) < 2:
         raise InputError("calibrate: 1 row, wanted 2 or more: the variance divides by N-1")
     contexts, repeats = _distinct([*X.T], params.sizes["V"])
     count = 0
     mean = np.zeros((1, params.sizes["H"]))
     squares = np.zeros_like(mean)  # sum of squared distances from the mean
-    for rows in _blocks(len(contexts)):
-        hprebn = _hprebn(params, contexts[rows]).astype(np.float64)
-        weights = repeats[rows]
-        weight = int(weights.sum())
-        block_mean = weights @ hprebn / weight
-        shift = block_mean - mean
-        squares += weights @ (hprebn - block_mean) ** 2
-        squares += shift**2 * (count * weight / (count + weight))
-        count += weight
-        mean += shift * (weight / count)
-    dtype = params.dtype
-    return Statistics(mean.astype(dtype), (squares / (count - 1)).astype(dtype), eps)
+    with np.errstate(all="ignore"):  # what is not finite is found below
+        for rows in _blocks(len(contexts), params):
+            hprebn = _hprebn(params, contexts[rows]).astype(np.float64)
+            weights = repeats[rows]
+            weight = int(weights.sum())
+            block_mean = weights @ hprebn / weight
+            shift = block_mean - mean
+            squares += weights @ (hprebn - block_mean) ** 2
+            squares += shift**2 * (count * weight / (count + weight))
+            count += weight
+            mean += shift * (weight / count)
+        var = (squares / (count - 1)).astype(params.dtype)
+        stats = Statistics(mean.astype(params.dtype), var, eps)
+    _refuse_infinite("calibrate", stats)
+    return stats
 
 
 def evaluate(
@@ -99,19 +117,23 @@ def evaluate(
         The loss in nats an example, computed in the parameters' dtype, averaged in float64.
 
     Raises:
-        InputError: parameters, statistics and examples do not fit together.
+        InputError: parameters, statistics and examples do not fit together, or a loss that is
+            not finite.
     """
     params = params if isinstance(params, Parameters) else Parameters(**params)
     X, Y = check_batch("evaluate", params, X, Y)
     # A context with its target is counted like a context that is longer by one.
     examples, repeats = _distinct([*X.T, Y], params.sizes["V"])
     total = 0.0
-    for rows in _blocks(len(examples)):
+    for rows in _blocks(len(examples), params):
         contexts, targets = examples[rows, :-1], examples[rows, -1]
         # Examples of one context lie side by side, and the network sees it once.
         first = np.r_[True, (contexts[1:] != contexts[:-1]).any(1)]
-        surprise = _surprise(predict(params, stats, contexts[first]))
+        with np.errstate(all="ignore"):  # what is not finite is found below
+            surprise = _surprise(predict(params, stats, contexts[first]))
         total += float(repeats[rows] @ surprise[first.cumsum() - 1, targets].astype(np.float64))
+    if not math.isfinite(total):
+        raise InputError(f"evaluate: the loss is {total}, {UNTRAINED}")
     return total / len(X)
 
 
@@ -119,7 +141,7 @@ def predict(params: Parameters, stats: Statistics, X: Ints) -> Floats:
     """The logits (N, V) of contexts (N, T) under fixed statistics.
 
     Raises:
-        InputError: the statistics are of another width than the parameters.
+        InputError: the statistics are of another width than the parameters, or not finite.
     """
     H = params.sizes["H"]
     if stats.mean.shape != (1, H):
@@ -127,11 +149,11 @@ def predict(params: Parameters, stats: Statistics, X: Ints) -> Floats:
             f"predict: statistics of shape {stats.mean.shape}, wanted (1, {H}): "
             "they belong to another network"
         )
+    _refuse_infinite("predict", stats)
     # Fixed statistics make of the whole normalisation one scale and one shift a unit.
     scale = params.bngain * (stats.var + stats.eps) ** -0.5
     shift = (params.b1 - stats.mean) * scale + params.bnbias
-    h = params.C[X].reshape(len(X), -1) @ params.W1
-    h *= scale
+    h = params.C.take(X, 0).reshape(len(X), -1) @ (params.W1 * scale)
     h += shift
     np.tanh(h, h)
     logits: Floats = h @ params.W2
@@ -140,7 +162,7 @@ def predict(params: Parameters, stats: Statistics, X: Ints) -> Floats:
 
 
 def _hprebn(params: Parameters, X: Ints) -> Array:
-    hprebn: Array = params.C[X].reshape(len(X), -1) @ params.W1 + params.b1
+    hprebn: Array = params.C.take(X, 0).reshape(len(X), -1) @ params.W1 + params.b1
     return hprebn
 
 
@@ -151,8 +173,15 @@ def _surprise(logits: Floats) -> Floats:
     return surprise
 
 
-def _blocks(count: int) -> Iterator[slice]:
-    return (slice(start, start + BLOCK) for start in range(0, count, BLOCK))
+def _blocks(count: int, params: Parameters) -> Iterator[slice]:
+    rows = max(1, min(BLOCK, BLOCK_NUMBERS // max(params.sizes.values())))
+    return (slice(start, start + rows) for start in range(0, count, rows))
+
+
+def _refuse_infinite(who: str, stats: Statistics) -> None:
+    # An infinite variance would make zeros of a hidden unit, and no loss would show it.
+    if not (np.isfinite(stats.mean).all() and 0 <= stats.var.min() <= stats.var.max() < np.inf):
+        raise InputError(f"{who}: statistics that are not finite, {UNTRAINED}")
 
 
 def _distinct(columns: Sequence[Ints], V: int) -> tuple[Ints, Ints]:

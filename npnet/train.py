@@ -128,8 +128,8 @@ def train_blocks(
     on: ``params``, ``g`` and ``running`` are as that step finds them.
     """
     X, Y = check_batch("train", params, X, Y)
-    for name in recipe.trained:
-        if not params[name].flags.writeable:
+    for name, array in params.items():
+        if not array.flags.writeable:
             raise InputError(
                 f"train: params.{name} is read-only, wanted arrays to change in place: "
                 "train params.copy()"
@@ -167,7 +167,8 @@ def train_blocks(
                     yield losses[:good]
                 if good < end - begin:
                     step = first + done
-                    raise DivergedError(step, float(losses[good]), recipe.rate(step))
+                    loss = float(losses[good])
+                    raise DivergedError(step, loss, recipe.rate(max(step - 1, 0)), recipe.eps)
         finally:
             if done < count and once is None:  # give back what was drawn for steps not taken
                 g.set_state(before)
@@ -178,6 +179,15 @@ def draw_rows(recipe: Recipe, examples: int, g: Generator, count: int = 1) -> In
     """The indices (count, n) of ``count`` minibatches out of so many training examples.
 
     Raises:
+        InputError: as ``rows_below``.
+    """
+    return g.randint(0, rows_below(recipe, examples), (count, recipe.batch))
+
+
+def rows_below(recipe: Recipe, examples: int) -> int:
+    """The number below which the indices of rows are drawn.
+
+    Raises:
         InputError: the recipe draws them over more examples than there are.
     """
     over = examples if recipe.batch_over is None else recipe.batch_over
@@ -186,4 +196,4 @@ def draw_rows(recipe: Recipe, examples: int, g: Generator, count: int = 1) -> In
             f"train: batch_over is {over}, wanted at most {examples}: "
             "there are no more training examples to draw from"
         )
-    return g.randint(0, over, (count, recipe.batch))
+    return over

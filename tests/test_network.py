@@ -175,11 +175,43 @@ def test_cross_entropy_refuses_targets_out_of_range() -> None:
         npnet.cross_entropy(logits, np.array([0]))
 
 
+@pytest.mark.parametrize(
+    ("logits", "Y"),
+    [((3,), (3,)), ((2, 3, 4), (2,)), ((2, 3), (3,)), ((0, 3), (0,)), ((2, 0), (2,))],
+)
+def test_cross_entropy_refuses_what_is_no_row_a_target(
+    logits: tuple[int, ...], Y: tuple[int, ...]
+) -> None:
+    with pytest.raises(InputError, match="cross_entropy: logits have shape"):
+        npnet.cross_entropy(np.zeros(logits), np.zeros(Y, int))
+
+
+def test_the_fused_forms_take_plain_lists_and_an_eps_of_1e_5() -> None:
+    rng = np.random.default_rng(0)
+    logits, dhpreact = rng.standard_normal((2, 5, 3))
+    ones: Any = [[1.0] * 3]
+    targets: Any = [0, 1, 2, 0, 1]
+    loss, dlogits = npnet.cross_entropy(logits.tolist(), targets)
+    wanted, dwanted = npnet.cross_entropy(logits, np.array(targets))
+    assert loss == wanted
+    assert np.array_equal(dlogits, dwanted)
+    hpreact, saved = npnet.batch_norm(logits.tolist(), ones, ones)
+    wanted, plain = npnet.batch_norm(logits, np.array(ones), np.array(ones), 1e-5)
+    assert np.array_equal(hpreact, wanted)
+    for ours, theirs in zip(
+        npnet.batch_norm_backward(dhpreact.tolist(), saved),
+        npnet.batch_norm_backward(dhpreact, plain),
+        strict=True,
+    ):
+        assert np.array_equal(ours, theirs)
+
+
 def test_batch_norm_alone_normalises_and_undoes(network: Make) -> None:
     rng = np.random.default_rng(0)
     hprebn, dhpreact = (locked(rng.standard_normal((9, 4)) * 3 + 1) for _ in range(2))
     gain, bias = locked(rng.standard_normal((1, 4))), locked(rng.standard_normal((1, 4)))
     hpreact, saved = npnet.batch_norm(hprebn, gain, bias, 0.0)
+    assert saved.bnvar_inv.shape == (1, 4)
     np.testing.assert_allclose(saved.bnraw.mean(0), 0, atol=1e-15)
     np.testing.assert_allclose(saved.bnraw.var(0, ddof=1), 1, rtol=1e-14)
     np.testing.assert_allclose(hpreact, gain * saved.bnraw + bias)
@@ -200,8 +232,8 @@ def test_batch_norm_alone_normalises_and_undoes(network: Make) -> None:
     "shapes", [((9, 4), (4,), (1, 4)), ((1, 4), (1, 4), (1, 4)), ((9,), (1, 9), (1, 9))]
 )
 def test_batch_norm_refuses_shapes_that_would_broadcast(shapes: Any) -> None:
+    hprebn, bngain, bnbias = (np.ones(shape) for shape in shapes)
     with pytest.raises(InputError, match="batch_norm: hprebn has shape"):
-        hprebn, bngain, bnbias = (np.ones(shape) for shape in shapes)
         npnet.batch_norm(hprebn, bngain, bnbias)
 
 

@@ -134,6 +134,4 @@ def test_the_readmes_example_fails_when_its_gradients_are_wrong(pytester: pytest
     pytester.makepyfile(test_mine=wrong)
     result = pytester.runpytest_inprocess("-q")
     result.assert_outcomes(passed=2, failed=2)
-    result.stdout.fnmatch_lines(
-        ["*next: npnet explain hpreact", "*gradients.dlogits"]
-    )
+    result.stdout.fnmatch_lines(["*next: npnet explain hpreact", "*gradients.dlogits"])

@@ -1,6 +1,7 @@
 """Training, statistics, evaluation and sampling."""
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ from conftest import locked
 import npnet
 from npnet import DivergedError, InputError, Recipe
 from npnet.arrays import Array
-from npnet.statistics import BLOCK
+from npnet.statistics import BLOCK, predict
 from npnet.train import AHEAD, Running, train_blocks
 
 Make = Callable[..., tuple[npnet.Parameters, Array, Array]]
@@ -209,6 +210,49 @@ def test_evaluation_under_the_batchs_own_statistics_is_the_batch_loss(
     assert npnet.evaluate(params, stats, X, Y) == pytest.approx(loss, rel=1e-12)
 
 
+@pytest.fixture
+def predicted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows went through the network, each time that evaluation sent some."""
+    rows: list[int] = []
+
+    def counted(params: npnet.Parameters, stats: npnet.Statistics, X: Array) -> Array:
+        rows.append(len(X))
+        return predict(params, stats, X)
+
+    monkeypatch.setattr("npnet.statistics.predict", counted)
+    return rows
+
+
+@pytest.mark.parametrize(("V", "seen"), [(128, 1), (129, 3)])
+def test_an_example_is_seen_once_as_long_as_a_table_of_them_has_at_most_2_to_the_21_places(
+    V: int, seen: int, network: Make, predicted: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params, _, _ = network(V=V, T=2)
+    stats = npnet.Statistics(np.zeros((1, 5)), np.ones((1, 5)), 1e-5)
+    monkeypatch.setattr("npnet.statistics.BLOCK", 1)
+    npnet.evaluate(params, stats, np.full((3, 2), V - 1), np.zeros(3, int))
+    assert predicted == [1] * seen
+
+
+@pytest.mark.parametrize(("numbers", "seen"), [(1, [1] * 9), (24, [4, 4, 1]), (54, [9])])
+def test_blocks_have_as_many_rows_as_the_widest_layer_may_have_numbers(
+    numbers: int,
+    seen: list[int],
+    network: Make,
+    predicted: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    params, _, Y = network(n=9)
+    X = np.column_stack([np.arange(9) % 6, np.arange(9) // 6, np.zeros(9, int)])
+    stats = npnet.calibrate(params, X)
+    loss = npnet.evaluate(params, stats, X, Y)
+    predicted.clear()
+    monkeypatch.setattr("npnet.statistics.BLOCK_NUMBERS", numbers)
+    np.testing.assert_allclose(npnet.calibrate(params, X).var, stats.var)
+    assert npnet.evaluate(params, stats, X, Y) == pytest.approx(loss)
+    assert predicted == seen
+
+
 @pytest.mark.parametrize("places", [0, npnet.statistics.PLACES])
 def test_distinct_contexts_change_no_figure(
     places: int, network: Make, monkeypatch: pytest.MonkeyPatch
@@ -228,13 +272,71 @@ def test_evaluation_of_huge_logits_is_finite(network: Make) -> None:
     assert np.isfinite(npnet.evaluate(wild, npnet.calibrate(wild, X), X, Y))
 
 
+def test_statistics_keep_the_parameters_dtype_and_a_plain_eps(network: Make) -> None:
+    params, X, _ = network(dtype=np.float32)
+    stats = npnet.calibrate(params, X, eps=np.float64(1e-5))
+    assert stats.mean.dtype == stats.var.dtype == np.float32
+    assert type(stats.eps) is float
+
+
+def test_plain_mappings_and_lists_will_do(network: Make) -> None:
+    params, X, Y = network()
+    stats, plain = npnet.calibrate(params, X), npnet.calibrate(dict(params), X.tolist())
+    assert np.array_equal(plain.mean, stats.mean)
+    assert np.array_equal(plain.var, stats.var)
+    loss = npnet.evaluate(dict(params), stats, X.tolist(), Y.tolist())
+    assert loss == npnet.evaluate(params, stats, X, Y)
+
+
+@pytest.mark.parametrize(
+    ("mean", "var"),
+    [
+        ((), ()),
+        ((1,), (1,)),
+        ((5,), (5,)),
+        ((5, 5), (5, 5)),
+        ((1, 1, 5), (1, 1, 5)),
+        ((1, 5), (5,)),
+        ((1, 5), (2, 5)),
+        ((1, 5), (1, 4)),
+    ],
+)
+def test_statistics_are_one_row_each(mean: tuple[int, ...], var: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match="keepdims"):
+        npnet.Statistics(np.zeros(mean), np.ones(var), 1e-5)
+
+
+def test_statistics_are_floats_and_eps_a_finite_number_from_0_on() -> None:
+    row = np.ones((1, 5))
+    assert npnet.Statistics(row, row, 0).eps == 0
+    for mean, var in ((row.astype(int), row), (row, row.astype(int))):
+        with pytest.raises(InputError, match="int64"):
+            npnet.Statistics(mean, var, 1e-5)
+    for eps in (-1e-9, np.inf, np.nan):
+        with pytest.raises(InputError, match="eps"):
+            npnet.Statistics(row, row, eps)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("mean", np.nan), ("mean", np.inf), ("var", np.nan), ("var", np.inf), ("var", -1.0)],
+)
+def test_statistics_that_are_not_finite_evaluate_nothing(
+    name: str, value: float, network: Make
+) -> None:
+    params, X, Y = network()
+    stats = npnet.calibrate(params, X)
+    entry = getattr(stats, name).copy()
+    entry[0, 3] = value
+    with pytest.raises(InputError, match="not finite"):
+        npnet.evaluate(params, dataclasses.replace(stats, **{name: entry}), X, Y)
+
+
 def test_statistics_of_another_network_are_refused(network: Make) -> None:
     params, X, Y = network()
     other, _, _ = network(H=6)
     with pytest.raises(InputError, match="another network"):
         npnet.evaluate(params, npnet.calibrate(other, X), X, Y)
-    with pytest.raises(InputError, match="keepdims"):
-        npnet.Statistics(np.zeros(5), np.ones(5), 1e-5)
     with pytest.raises(InputError, match="divides by N-1"):
         npnet.calibrate(params, X[:1])
 
@@ -248,33 +350,79 @@ def model() -> Model:
     return params, npnet.calibrate(params, X), vocab
 
 
-def test_names_are_drawn_as_a_plain_loop_draws_them(model: Model) -> None:
+def plainly_sampled(
+    model: Model, generator: npnet.Generator, start: str, temperature: float
+) -> list[str]:
+    """Thirty names, with a forward pass for each character."""
     params, stats, vocab = model
-    ours = npnet.sample(params, stats, vocab, count=30, generator=npnet.Generator(7))
-    generator, theirs = npnet.Generator(7), []
+    names = []
     for _ in range(30):
-        context, name = [0, 0, 0], ""
+        context, name = [0, 0, 0, *map(int, vocab.encode(start))][-3:], start
         while True:
             h = params.C[context].reshape(1, -1) @ params.W1 + params.b1 - stats.mean
             h = np.tanh(params.bngain * h / np.sqrt(stats.var + stats.eps) + params.bnbias)
-            logits = (h @ params.W2 + params.b2)[0].astype("float64")
+            logits = (h @ params.W2 + params.b2)[0].astype("float64") / temperature
             probs = (np.exp(logits) / np.exp(logits).sum()).astype("float32")
             index = generator.multinomial(probs)
             if index == 0:
                 break
             context, name = [*context[1:], index], name + vocab.chars[index]
-        theirs.append(name)
-    assert ours == theirs
+        names.append(name)
+    return names
+
+
+@pytest.mark.parametrize(("start", "temperature"), [("", 1.0), ("a", 0.5), ("zoen", 2.0)])
+def test_names_are_drawn_as_a_plain_loop_draws_them(
+    model: Model, start: str, temperature: float
+) -> None:
+    one, other = npnet.Generator(7), npnet.Generator(7)
+    ours = npnet.sample(*model, 30, one, start=start, temperature=temperature)
+    assert ours == plainly_sampled(model, other, start, temperature)
     assert len(set(ours)) > 3
+    assert one.randint(0, 99, (4,)).tolist() == other.randint(0, 99, (4,)).tolist()
+
+
+def test_names_of_a_hundred_characters_are_drawn_as_a_plain_loop_draws_them(network: Make) -> None:
+    params, X, _ = network(V=100, dtype=np.float32)
+    params = npnet.Parameters(**{**params, "b2": params.b2 + 4 * np.eye(1, 100, dtype="f")[0]})
+    vocab = npnet.Vocabulary.from_chars("".join(map(chr, range(0x4E00, 0x4E00 + 99))))
+    model = params, npnet.calibrate(params, X), vocab
+    ours = npnet.sample(*model, 30, npnet.Generator(7))
+    assert ours == plainly_sampled(model, npnet.Generator(7), "", 1.0)
+    assert max(map(max, filter(None, ours))) > chr(0x4E00 + 64)
+
+
+def test_a_model_forgets_probabilities_before_they_fill_the_memory(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = npnet.sample(*model)
+    monkeypatch.setattr(sys.modules["npnet.sample"], "REMEMBERED", 14)
+    assert npnet.sample(*model) == names
+
+
+def test_a_model_that_diverged_draws_no_names(model: Model) -> None:
+    params, stats, vocab = model
+    b2 = params.b2.copy()
+    b2[3] = np.nan
+    with pytest.raises(InputError, match="not finite"):
+        npnet.sample({**params, "b2": b2}, stats, vocab)
 
 
 def test_the_default_generator_is_the_lectures(model: Model) -> None:
     assert npnet.sample(*model) == npnet.sample(*model, generator=npnet.Generator(2147483657))
 
 
-def test_a_beginning_is_continued_with_its_own_context(model: Model) -> None:
-    names = npnet.sample(*model, count=10, start="ann")
-    assert all(name.startswith("ann") for name in names)
+def test_there_are_as_many_names_as_asked_for_20_if_nothing_is_said(model: Model) -> None:
+    assert len(npnet.sample(*model)) == 20
+    assert npnet.sample(*model, count=0) == []
+
+
+def test_plain_mappings_of_parameters_can_be_sampled(model: Model) -> None:
+    params, stats, vocab = model
+    assert npnet.sample(dict(params), stats, vocab) == npnet.sample(*model)
+
+
+def test_a_beginning_is_of_the_vocabulary(model: Model) -> None:
     with pytest.raises(InputError, match="'x'"):
         npnet.sample(*model, start="x")
 
@@ -284,9 +432,11 @@ def test_a_name_that_reaches_the_bound_is_cut_and_marked(model: Model) -> None:
     endless = npnet.Parameters(
         **{**params, "b2": params.b2 - 1e4 * (np.arange(13) == 0).astype("f")}
     )
-    names = npnet.sample(endless, stats, vocab, count=3, max_length=9)
-    assert [len(name) for name in names] == [10, 10, 10]
-    assert all(name.endswith("…") for name in names)
+    hundred = npnet.sample(endless, stats, vocab, count=1)
+    names = [npnet.sample(endless, stats, vocab, count=1, max_length=most) for most in (1, 9, 100)]
+    assert [len(name) for (name,) in names] == [2, 10, 101]
+    assert all(name.endswith("…") for (name,) in names)
+    assert names[-1] == hundred
 
 
 def test_a_low_temperature_gives_the_likeliest_name_each_time(model: Model) -> None:
@@ -296,7 +446,13 @@ def test_a_low_temperature_gives_the_likeliest_name_each_time(model: Model) -> N
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"count": -1}, {"temperature": 0.0}, {"temperature": float("nan")}, {"max_length": 0}],
+    [
+        {"count": -1},
+        {"temperature": 0.0},
+        {"temperature": np.nan},
+        {"temperature": np.inf},
+        {"max_length": 0},
+    ],
 )
 def test_sampling_refuses_what_makes_no_sense(model: Model, arguments: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=r"^sample: "):

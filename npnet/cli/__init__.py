@@ -7,12 +7,13 @@ usage or unreadable input, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
 
-from npnet.cli import bench, check, data, judge, replay, runs, train
+from npnet.cli import bench, check, data, judge, learn, page, replay, runs, train
 from npnet.errors import DivergedError, InputError
 
 
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"npnet {metadata.version('npnet')}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for room in (train, runs, data, check, judge, replay, bench):
+    for room in (train, runs, data, check, judge, replay, bench, learn, page):
         room.add_commands(commands)
     options = parser.parse_args(arguments)
     return guarded("npnet", lambda: options.command(options))
@@ -44,13 +45,37 @@ def guarded(program: str, command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough. Python would complain once more at exit
-        # when it flushes what is left, so that goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        _drop_output()
         return 0
+    except OSError as error:  # what no room foresaw, such as a folder that may not be entered
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"{program}: {where}{error.strerror or error}", file=sys.stderr)
+        _drop_output()
+        return 2
+    except MemoryError as error:
+        print(
+            f"{program}: not enough memory: {error}: a smaller network, batch or corpus takes less",
+            file=sys.stderr,
+        )
+        return 2
 
 
 def entry() -> None:
     """The console script."""
+    escape_output()
     sys.exit(main())
+
+
+def escape_output() -> None:
+    """Have letters that the output's encoding lacks printed as escapes, such as ``\\xe9``."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """What cannot be printed now goes nowhere, lest Python try again at exit and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,6 +10,7 @@ from typing import Any
 from npnet import blas
 from npnet.cli.words import add_word_options, words_from
 from npnet.corpus import build_dataset
+from npnet.errors import InputError
 from npnet.fit import examples_of
 from npnet.generator import Generator
 from npnet.runs import ROOT, Run, load_run, losses_line, newest
@@ -91,6 +92,8 @@ def eval_command(options: argparse.Namespace) -> int:
     folder, run = _run(options)
     recipe = run.recipe
     if options.words is None:
+        if options.fold or options.column is not None:
+            raise InputError("eval: got --fold or --column, wanted --words with them")
         splits = examples_of(recipe, run.words, run.vocab)
     else:
         splits = {"words": build_dataset(words_from(options), run.vocab, recipe.block_size)}

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import dataclasses
 import json
+import os
 import shutil
 import signal
 import sys
@@ -41,7 +42,7 @@ EVERY = 10_000  # steps from one printed line to the next, as in the lecture
 # steps, so that is 0.2 % of the time.
 INTERVAL = 10.0
 
-NEW_ONLY = ("recipe", "words", "fold", "column", "hidden", "batch", "seed", "set", "out")
+NEW_ONLY = ("recipe", "words", "column", "hidden", "batch", "seed", "set", "out")
 
 
 class Interrupted(Exception):
@@ -120,14 +121,15 @@ def _beginning(options: argparse.Namespace) -> tuple[Path, Callable[[], Training
 
 
 def _going_on(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]:
-    given = [name for name in NEW_ONLY if getattr(options, name)]
+    given = [name for name in NEW_ONLY if getattr(options, name) is not None]
+    given += ["fold"] * options.fold
     if given:
         raise InputError(
             f"--resume: got --{given[0]} as well, wanted --steps at most: a run goes on with the "
             "recipe and the words that it began with"
         )
     folder = options.resume
-    if not (folder / "recipe.json").is_file():
+    if not os.path.isfile(folder / "recipe.json"):
         raise InputError(f"--resume: {folder} has no recipe.json, wanted the folder of a run")
 
     def training() -> Training:
@@ -243,7 +245,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     """The recipe that the options of a new run ask for."""
     name = options.recipe or "lecture"
     named = RECIPES.get(name)
-    if named is None and not Path(name).exists():
+    if named is None and not os.path.exists(name):
         raise InputError(
             f"--recipe: got {name!r}, wanted one of {', '.join(RECIPES)}, or a JSON file"
         )
@@ -253,7 +255,8 @@ def _recipe(options: argparse.Namespace) -> Recipe:
         key, equals, value = assignment.partition("=")
         if not equals:
             raise InputError(f"--set: got {assignment!r}, wanted KEY=VALUE such as eps=0")
-        with contextlib.suppress(ValueError):  # what is no JSON is text, such as float64
+        with contextlib.suppress(ValueError, RecursionError):
+            # What is no JSON is text, such as float64.
             value = json.loads(value)
         entries[key] = value
     for key in ("steps", "hidden", "batch", "seed"):

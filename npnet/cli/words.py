@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from npnet.corpus import load_words
+from npnet.errors import InputError
 from npnet.library import KNOWN, default_words, known_words
 
 
@@ -26,9 +27,12 @@ def add_word_options(
 
 def words_from(options: argparse.Namespace) -> list[str]:
     """The words that the options name; what was dropped on the way is said on stderr."""
+    known = options.words in KNOWN and not Path(options.words).exists()
+    if options.column is not None and (options.words is None or known):
+        raise InputError(f"--column: got {options.column!r}, wanted --words with a table's file")
     if options.words is None:
         return default_words()
-    if options.words in KNOWN and not Path(options.words).exists():
+    if known:
         return known_words(options.words)
     words = load_words(options.words, fold=options.fold, column=options.column)
     if words.blank or words.trimmed:
