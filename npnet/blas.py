@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from npnet.errors import InputError
+
 # What OpenBLAS's kernels for x86-64 are written for, narrowest first, and the names under which
 # NumPy (since 2.4, and before) lists what the CPU has. The first of the kernels is the one to ask
 # for. Kernels that stand nowhere here are of other CPUs, about which nothing is said.
@@ -55,8 +57,15 @@ def advice() -> str | None:
 
 @contextlib.contextmanager
 def limited(threads: int = 1) -> Iterator[None]:
-    """Hold the BLAS to ``threads`` threads inside the block; as before, afterwards."""
+    """Hold the BLAS to ``threads`` threads inside the block; as before, afterwards.
+
+    Raises:
+        InputError: fewer than 1.
+    """
     import threadpoolctl
+
+    if threads < 1:
+        raise InputError(f"threads: got {threads}, wanted 1 or more")
 
     with threadpoolctl.threadpool_limits(threads, user_api="blas"):
         yield

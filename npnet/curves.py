@@ -50,7 +50,7 @@ def read_curve(source: Source) -> Curve:
     if not isinstance(source, str | os.PathLike):
         return _curve_of_result(source)
     path = Path(source)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return _curve_of_csv(path, path.stem, {})
     split_losses = _split_losses(path / "losses.json")
     return _curve_of_csv(path / "history.csv", path.resolve().name, split_losses)
@@ -119,5 +119,6 @@ def _split_losses(path: Path) -> dict[str, float]:
     try:
         entries = json.loads(path.read_bytes()) if path.exists() else {}
         return {split: float(loss) for split, loss in entries.items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    # The last two: a number of hundreds of digits, brackets within brackets without end.
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f'{path}: {error}, wanted losses like {{"train": 2.07}}') from error

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from npnet.arrays import Array, Named
 from npnet.errors import InputError
-from npnet.parameters import Parameters, check_batch
+from npnet.parameters import Parameters, check_batch, check_eps
 
 # The twenty values in the order in which they are computed, each with its shape. `v` holds the
 # parameters, the batch X (n, T) and Y (n,), eps, and the values of the lines above.
@@ -58,7 +58,7 @@ def forward(
         The values in the parameters' dtype, shapes as in ``npnet.names``.
 
     Raises:
-        InputError: parameters or batch do not fit together.
+        InputError: parameters or batch do not fit together, eps is below 0.
 
     The lines are cut for learning: they take the logarithm of probabilities that may have
     underflowed to 0. ``npnet.loss_and_gradients`` is safe for any logits.
@@ -69,7 +69,7 @@ def forward(
         raise InputError(
             "forward: a batch of 1, wanted 2 rows or more: the variance divides by n-1"
         )
-    v = SimpleNamespace(**params, X=X, Y=Y, eps=float(eps))
+    v = SimpleNamespace(**params, X=X, Y=Y, eps=check_eps("forward", eps))
     for name, line in LINES.items():
         setattr(v, name, line(v))
     return Values(vars(v))

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from npnet.arrays import Floats, Ints
 from npnet.errors import InputError
 from npnet.measures import read_array
-from npnet.parameters import Parameters, check_batch
+from npnet.parameters import Parameters, check_batch, check_eps
 
 
 def loss_and_gradients(
@@ -32,7 +32,7 @@ def loss_and_gradients(
         Both are finite for any finite logits.
 
     Raises:
-        InputError: parameters or batch do not fit together.
+        InputError: parameters or batch do not fit together, eps is below 0.
     """
     params = params if isinstance(params, Parameters) else Parameters(**params)
     X, Y = check_batch("loss_and_gradients", params, X, Y)
@@ -122,7 +122,7 @@ def batch_norm(
         ``hpreact`` (n, H), and what ``batch_norm_backward`` needs.
 
     Raises:
-        InputError: shapes that do not fit, or fewer than 2 rows.
+        InputError: shapes that do not fit, fewer than 2 rows, or eps is below 0.
     """
     hprebn = read_array("batch_norm: hprebn", hprebn)
     bngain = read_array("batch_norm: bngain", bngain)
@@ -138,7 +138,7 @@ def batch_norm(
         )
     bndiff = hprebn - hprebn.mean(0, keepdims=True)  # (n, H)
     bnvar = (bndiff**2).sum(0, keepdims=True) / (len(hprebn) - 1)  # (1, H)
-    bnvar_inv = (bnvar + float(eps)) ** -0.5  # (1, H)
+    bnvar_inv = (bnvar + check_eps("batch_norm", eps)) ** -0.5  # (1, H)
     bnraw = bndiff * bnvar_inv  # (n, H)
     return bngain * bnraw + bnbias, BatchNormSaved(bnraw, bnvar_inv, bngain)
 

@@ -94,7 +94,7 @@ def shipped_corpus() -> Path:
 def cache_folder() -> Path:
     """Return the folder for downloads: NPNET_CACHE, or npnet's in the user's cache folder."""
     if chosen := os.environ.get("NPNET_CACHE"):
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))
     import pooch
 
     return Path(pooch.os_cache("npnet"))
@@ -119,7 +119,7 @@ def _candidates(extra: Iterable[FilePath]) -> Iterator[Path]:
     for place in extra:
         yield from _files(Path(place), "find_corpus")
     if folder := os.environ.get("NPNET_CORPORA"):
-        yield from _files(Path(folder).expanduser(), "NPNET_CORPORA")
+        yield from _files(Path(os.path.expanduser(folder)), "NPNET_CORPORA")
     if os.path.exists(cache := cache_folder()):
         yield from _files(cache, "cache folder")
     yield from (folder / SHIPPED for folder in SHIPPED_FOLDERS)

@@ -23,9 +23,11 @@ KINDS = {
     "owed": tuple(GRADIENTS),
 }
 
-# Correct gradients of a whole backward pass in float32 came up to 12 times as far from the truth
-# as torch's, in 5,200 passes. For a single line compare's own K is ample.
-K_WHOLE = 16.0
+# How many times torch's error ours may reach in a whole backward pass. Correct gradients of 32
+# rows reached 23 times in 12,000 runs, and exceeded 16 in 4 of them: where the largest entry of
+# dcounts or dprobs belongs to a very improbable target, torch's error is now and then small by
+# luck. For a single line compare's own K is ample.
+K_WHOLE = 32.0
 
 
 @dataclass(frozen=True)

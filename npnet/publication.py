@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -95,7 +96,7 @@ def find_publication(name: str) -> Publication:
         InputError: neither is called so, or the file is no publication.
     """
     path = shipped().get(name, Path(name))
-    if not path.exists():
+    if not os.path.exists(path):
         raise InputError(f"replay: got {name!r}, wanted one of {', '.join(shipped())}, or a file")
     return read_publication(path)
 

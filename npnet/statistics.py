@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from npnet.arrays import Array, Floats, Ints
 from npnet.errors import InputError
 from npnet.measures import read_array
-from npnet.parameters import Parameters, check_batch
+from npnet.parameters import Parameters, check_batch, check_eps
 
 # Rows that are taken at once, and the numbers (16 MB of float32) that a layer of them may have:
 # with a large vocabulary or hidden layer it is fewer rows. So memory does not grow with examples.
@@ -51,9 +51,7 @@ class Statistics:
                 f"Statistics: mean is {mean.dtype} of shape {mean.shape} and var {var.dtype} of "
                 f"shape {var.shape}, wanted floats of shape (1, H) both: keepdims=True"
             )
-        eps = float(self.eps)
-        if not 0 <= eps < math.inf:
-            raise InputError(f"Statistics: eps {eps}, wanted 0 or a little more")
+        eps = check_eps("Statistics", self.eps)
         for name, entry in (("mean", mean), ("var", var), ("eps", eps)):
             object.__setattr__(self, name, entry)
 

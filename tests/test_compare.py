@@ -287,6 +287,12 @@ REFUSED: dict[str, Callable[[], object]] = {
     "rtol is 0.1 and atol is None, wanted both": lambda: compare(NAMED, NAMED, rtol=0.1),
     "rtol is None and atol is 0.1, wanted both": lambda: compare(NAMED, NAMED, atol=0.1),
     "with truth, K or zero_scales, wanted one": lambda: compare(NAMED, NAMED, rtol=0, atol=0, K=1),
+    "with truth, K or zero_scales, wanted one rule": lambda: compare(
+        NAMED, NAMED, rtol=0, atol=0, truth=NAMED
+    ),
+    "rule: the tolerances alone": lambda: compare(NAMED, NAMED, rtol=0, atol=0, zero_scales={}),
+    "zero_scales is a list": lambda: compare(NAMED, NAMED, zero_scales=[]),  # type: ignore[arg-type]
+    "labels is ('a', 1)": lambda: compare(NAMED, NAMED, labels=("a", 1)),  # type: ignore[arg-type]
     "atol is -1, wanted": lambda: compare(NAMED, NAMED, rtol=0, atol=-1),
     "K is nan, wanted": lambda: compare(NAMED, NAMED, K=np.nan),
     "zero_scales is inf": lambda: compare(NAMED, NAMED, zero_scales={"b1": np.inf}),
@@ -296,6 +302,9 @@ REFUSED: dict[str, Callable[[], object]] = {
     "labels is 'ab'": lambda: compare(NAMED, NAMED, labels="ab"),  # type: ignore[arg-type]
     "zero_scales: hprebn is None": lambda: zero_scales(NAMED),
     "hprebn is float32 of shape (3,)": lambda: zero_scales({"hprebn": WANTED[0]}),
+    "hprebn is int64 of shape (1, 2)": lambda: zero_scales({"hprebn": [[1, 2]]}),
+    "wanted a matrix of finite floats": lambda: zero_scales({"hprebn": [[1.0, np.inf]]}),
+    "gradients is a list": lambda: zero_scales([]),  # type: ignore[arg-type]
 }
 
 

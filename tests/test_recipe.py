@@ -105,15 +105,22 @@ def test_set_reaches_the_unusual_fields(
         ("dtype", "float16", "float64"),
         ("name", "", "a name"),
         ("name", 7, "text"),
+        ("name", "a\nb", "printable"),
+        ("name", "\ud800", "printable"),
+        ("name", "x" * 61, "at most 60"),
         ("draws", (Draw("C"),), "once"),
         ("draws", 5, "entries"),
         ("draws", [{"name": "C", "sclae": []}], "some of name, scale"),
         ("draws", ["C"], "some of name, scale"),
-        ("shuffles", -1, "0 or more"),
+        ("shuffles", -1, "0 to 1000"),
+        ("shuffles", 1001, "0 to 1000"),
+        ("hidden", np.zeros(2, int), "whole number"),
+        ("eps", 1e39, "0 or a little more"),
         ("split", "rows", "words, examples"),
         ("split_seed", 3, 'split = "examples" with it'),
         ("split_seed", 2**64, "torch"),
         ("batch_over", 0, "1 or more"),
+        ("batch_over", 2**31, r"below 2\^31"),
         ("batch_once", 1, "true or false"),
         ("batch_first", "yes", "true or false"),
         ("decay", 0, "above 0"),
@@ -129,9 +136,24 @@ def test_an_impossible_value_is_refused_by_field(field: str, value: Any, says: s
     assert str(caught.value).startswith(field)
 
 
+@pytest.mark.parametrize("digits", [400, 5000])  # beyond float64; beyond what Python writes out
+@pytest.mark.parametrize("field", ["hidden", "shuffle_seed", "eps", "decay", "batch_over", "rates"])
+def test_a_number_of_any_length_is_refused_by_field(field: str, digits: int) -> None:
+    value: Any = [[0, 10**digits]] if field == "rates" else 10**digits
+    with pytest.raises(InputError, match=f"^{field}: got .{{5,150}}, wanted"):
+        dataclasses.replace(npnet.RECIPES["lecture"], **{field: value})
+    with pytest.raises(InputError, match="C has the constant"):
+        Draw("C", constant=10**digits)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("{", "no JSON"), ("[]", "object"), ('{"width": 3}', "unknown field 'width'")],
+    [
+        ("{", "no JSON"),
+        ("[" * 10**5, "no JSON"),
+        ("[]", "object"),
+        ('{"width": 3}', "unknown field 'width'"),
+    ],
 )
 def test_json_that_is_no_recipe_is_refused(text: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
@@ -191,6 +213,9 @@ def test_scales_round_after_every_operation() -> None:
         {"name": "C", "scale": ("* 1",), "constant": 1.0},
         {"name": "C", "constant": float("inf")},
         {"name": "C", "constant": "1"},
+        {"name": "C", "constant": 1e39},
+        {"name": "C", "scale": ("* 1e39",)},
+        {"name": "C", "scale": ("/ 1e-60",)},
         {"name": "C", "constant": 1.0, "seed": 3},
         {"name": "C", "scale": "* 0.1"},
         {"name": "C", "scale": (0.1,)},
