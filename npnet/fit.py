@@ -97,6 +97,11 @@ class Training:
                 f"steps: got {recipe.steps}, wanted {checkpoint.recipe.steps} as it began: its "
                 "minibatches were drawn before its parameters"
             )
+        mine, theirs = ((p.sizes, p.dtype) for p in (self.params, checkpoint.params))
+        averages = [] if self.running is None else [self.running.mean.shape] * 2
+        kept = [array.shape for array in checkpoint.averages]
+        if mine != theirs or checkpoint.losses.shape != (done,) or kept != averages:
+            raise InputError("checkpoint: does not fit its run, wanted one that this run made")
         self.done, self.losses[:done] = done, checkpoint.losses
         self.params = checkpoint.params.copy()
         if not recipe.batch_once:  # else the one minibatch is drawn again, from the start

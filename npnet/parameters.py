@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -125,15 +124,19 @@ def check_batch(who: str, params: Parameters, X: ArrayLike, Y: ArrayLike) -> tup
     return X.astype(np.int64, copy=False), Y.astype(np.int64, copy=False)
 
 
-def check_eps(who: str, eps: float) -> float:
+def check_eps(who: str, eps: Any) -> float:
     """``eps`` as a float, if it is one that a variance can be added to.
 
     Raises:
         InputError: no number, below 0 or not finite.
     """
-    if not isinstance(eps, Real) or not 0 <= eps < np.inf:
+    try:
+        number = float(eps)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not 0 <= number < np.inf:
         raise InputError(f"{who}: eps is {eps!r}, wanted 0 or a little more")
-    return float(eps)
+    return number
 
 
 def draw_parameters(recipe: Recipe, V: int, generator: Generator) -> Parameters:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 PROGRAM = shutil.which("chromium")
-PATIENCE = 30.0  # seconds for one answer
+PATIENCE = 30.0  # seconds for one answer, or for a condition to come true
 
 FLAGS = (
     "--headless",
@@ -87,10 +87,8 @@ class Chromium:
         self.wait(f"document.readyState + location.href === {json.dumps('complete' + url)}")
 
     def run(self, script: str) -> Any:
-        """The value of a JavaScript expression, or of what it promises, as JSON has it."""
-        result = self.call(
-            "Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True
-        )
+        """The value of a JavaScript expression, as JSON has it."""
+        result = self.call("Runtime.evaluate", expression=script, returnByValue=True)
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
@@ -98,7 +96,7 @@ class Chromium:
         """Wait until a JavaScript expression is true."""
         until = time.monotonic() + PATIENCE
         while not self.run(condition):
-            assert time.monotonic() < until, f"still not true: {condition}"
+            assert time.monotonic() < until, f"still not true: {condition[:200]}"
             time.sleep(0.01)
 
     def press(self, key: str) -> None:
