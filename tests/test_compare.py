@@ -62,6 +62,8 @@ AMISS: dict[str, tuple[object, object, str, str]] = {
     ),
     "transposed": (WANTED.T, WANTED, "shape", "wanted (1, 3) like reference: transpose it"),
     "not summed": (np.ones((4, 3)), np.ones(3), "shape", ": what was broadcast forward is summed"),
+    "not summed to one row": (np.ones((4, 3)), np.ones((1, 3)), "shape", ": what was broadcast"),
+    "other rows": (np.ones((4, 3)), np.ones((2, 3)), "shape", "shape (4, 3), wanted (2, 3)"),
     "other shape": (np.ones((4, 3)), np.ones((2, 5)), "shape", "(4, 3), wanted (2, 5)"),
     "other rank": (np.ones(3), np.ones((2, 3)), "shape", "shape (3,), wanted (2, 3)"),
     "no entries": (np.ones((0, 3)), np.ones((0, 3)), "empty", "shape (0, 3) holds no entries"),
@@ -77,6 +79,9 @@ AMISS: dict[str, tuple[object, object, str, str]] = {
         "dtype",
         "dtype float64, wanted float32 like reference: a wider operand widened it",
     ),
+    "widened and wrong": (WANTED + np.float64(1), WANTED, "dtype", "a wider operand widened it"),
+    "widened and nan": (WANTED * np.float64(np.nan), WANTED, "dtype", "operand widened it"),
+    "byte order": (WANTED.astype(">f4"), WANTED, "dtype", "dtype >f4, wanted float32"),
     "narrowed": (WANTED, WANTED.astype(np.float64), "dtype", "float32, wanted float64"),
     "nan": ([[1, np.nan, np.nan]], [[1.0, 2, 3]], "not finite", "2 of 3 entries are not finite"),
     "their nan": ([[1.0, 2]], [[1, np.nan]], "not finite", "(0, 1): ours 2, reference nan"),
@@ -95,7 +100,9 @@ def test_what_is_amiss_gets_a_row_that_fails_and_says_why(kind: str) -> None:
     assert not row.blind
 
 
-@pytest.mark.parametrize("kind", ["other shape", "other rank", "integers", "narrowed"])
+@pytest.mark.parametrize(
+    "kind", ["other rows", "other shape", "other rank", "integers", "byte order", "narrowed"]
+)
 def test_no_advice_is_given_where_none_is_known(kind: str) -> None:
     ours, reference, *_ = AMISS[kind]
     assert row_of(ours, reference).reason.endswith("like reference")
@@ -128,6 +135,11 @@ def test_a_reference_that_is_not_finite_is_not_excused_by_a_truth() -> None:
     row = row_of(array([1, 2, 9]), array([1, np.inf, 0]), truth=truth, K=1)
     assert row.worst is not None
     assert (row.verdict, row.worst.index, row.blind) == ("not finite", (1,), False)
+
+
+def test_the_scale_is_that_of_the_finite_entries_and_0_for_none() -> None:
+    assert row_of([1.0, np.inf], [-2.0, np.inf]).scale == 2
+    assert row_of([np.nan], [np.nan]).scale == 0
 
 
 def test_nothing_stops_the_rest_and_the_references_order_is_kept() -> None:
@@ -166,6 +178,9 @@ def test_the_worst_entry_comes_with_both_values() -> None:
     assert (row.worst.index, row.worst.ours, row.worst.reference) == ((0, 1), -2.0, -2.5)
     assert (row.maxdiff, row.scale, row.bad, row.total) == (0.5, 4.0, 2, 4)
     assert "worst at (0, 1): ours -2, reference -2.5, off by 0.5" in row.reason
+    worse = row_of([1.0, 2.5, 4.0], [1.0, 2.0, 3.0]).worst
+    assert worse is not None
+    assert (worse.index, worse.ours, worse.reference) == ((2,), 4.0, 3.0)
 
 
 def test_values_are_printed_with_digits_enough_to_tell_them_apart() -> None:
@@ -175,13 +190,16 @@ def test_values_are_printed_with_digits_enough_to_tell_them_apart() -> None:
 def test_ulps_are_those_of_the_larger_value_in_the_coarser_dtype() -> None:
     next_up = np.nextafter(array([1.0, 4.0]), array(9.0))
     assert row_of(next_up, array([1.0, 4.0])).max_ulp == 1
+    assert row_of(-next_up, array([-1.0, -4.0])).max_ulp == 1
     assert row_of(next_up.astype(np.float64), array([1.0, 4.0])).max_ulp == 1
     assert row_of(next_up.astype(np.float64), np.array([1.0, 4.0])).max_ulp == 2.0**29
 
 
 def test_one_ulp_below_a_power_of_two_is_half_a_unit_of_it() -> None:
     below = np.nextafter(array(1.0), array(0.0))
-    assert row_of(below, array(1.0)).max_ulp == row_of(array(1.0), below).max_ulp == 0.5
+    for sign in (1, -1):
+        assert row_of(sign * below, array(sign)).max_ulp == 0.5
+        assert row_of(array(sign), sign * below).max_ulp == 0.5
 
 
 def test_differences_of_float32_are_not_rounded_to_float32() -> None:
@@ -206,6 +224,7 @@ def test_integers_must_be_equal_whatever_the_rule(dtype: DTypeLike) -> None:
     for rule in ({}, {"rtol": 9.0, "atol": 9.0}, {"truth": {}, "K": 9.0}):
         row = row_of(mixed, ones, **rule)
         assert (row.verdict, row.bad, row.maxdiff, row.max_ulp) == ("WRONG", 1, 1.0, None)
+        assert row.bound == 0
 
 
 def test_integers_that_float64_cannot_tell_apart_are_told_apart() -> None:
@@ -283,6 +302,30 @@ def test_tolerances_hold_entry_by_entry() -> None:
 
 
 NAMED = {"b2": WANTED}
+
+
+@pytest.mark.parametrize(
+    ("options", "rule"),
+    [
+        ({}, "max|ours - reference| <= 128 x eps x max|reference|"),
+        (
+            {"truth": NAMED},
+            "max|ours - truth| <= 8 x max(max|reference - truth|, eps x max|truth|)",
+        ),
+        ({"rtol": 0.01, "atol": 2}, "|ours - reference| <= 2 + 0.01 x |reference| at every entry"),
+        (
+            {"zero_scales": {"b1": 1.0}, "K": 9},
+            (
+                "max|ours - reference| <= 9 x eps x max|reference|; "
+                "(zero): sum|summands| for max|reference|"
+            ),
+        ),
+    ],
+)
+def test_the_rule_is_said_in_words(options: dict[str, Any], rule: str) -> None:
+    assert compare(NAMED, NAMED, **options).rule == rule
+
+
 REFUSED: dict[str, Callable[[], object]] = {
     "rtol is 0.1 and atol is None, wanted both": lambda: compare(NAMED, NAMED, rtol=0.1),
     "rtol is None and atol is 0.1, wanted both": lambda: compare(NAMED, NAMED, atol=0.1),
@@ -294,6 +337,7 @@ REFUSED: dict[str, Callable[[], object]] = {
     "zero_scales is a list": lambda: compare(NAMED, NAMED, zero_scales=[]),  # type: ignore[arg-type]
     "labels is ('a', 1)": lambda: compare(NAMED, NAMED, labels=("a", 1)),  # type: ignore[arg-type]
     "atol is -1, wanted": lambda: compare(NAMED, NAMED, rtol=0, atol=-1),
+    "K is '8', wanted": lambda: compare(NAMED, NAMED, K="8"),  # type: ignore[arg-type]
     "K is nan, wanted": lambda: compare(NAMED, NAMED, K=np.nan),
     "zero_scales is inf": lambda: compare(NAMED, NAMED, zero_scales={"b1": np.inf}),
     "truth is a list": lambda: compare(NAMED, NAMED, truth=[]),  # type: ignore[arg-type]

@@ -342,6 +342,14 @@ def test_infinite_ratios_ties_and_overflowing_sums_choose_as_in_torch(
         assert_same(drawn(g, draw), drawn_by_torch(t, draw), draw)
 
 
+def test_classes_race_in_the_dtype_of_their_probabilities() -> None:
+    # Two uniforms that float64 tells apart and float32 does not: the second is the smaller.
+    for dtype, picked in (("float64", 1), ("float32", 0)):
+        g = Generator(0)
+        g.set_state(state_giving(np.array([2**20, 1, 2**20, 0])))
+        assert g.multinomial(frozen([1, 1], dtype)) == picked
+
+
 def test_of_equal_ratios_the_first_classes_are_taken() -> None:
     g = Generator(0)
     g.set_state(state_giving(np.full(600, 5)))
@@ -402,6 +410,17 @@ def test_one_class_is_an_int_and_a_stated_number_of_them_an_array() -> None:
     rows = Generator(3).multinomial(frozen([[0.1, 0.2, 0.7]] * 4))
     assert rows.shape == (4, 1)
     assert rows[0, 0] == one
+
+
+def test_no_rows_of_probabilities_give_no_rows_of_classes() -> None:
+    assert Generator(3).multinomial(np.ones((0, 3)), 2).shape == (0, 2)
+
+
+def test_there_may_be_as_many_classes_as_the_bound_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("npnet.generator.MOST_CLASSES", 3)
+    assert Generator(3).multinomial(ONES) < 3
+    with pytest.raises(InputError, match="with V from 1 to 3"):
+        Generator(3).multinomial(frozen([1, 1, 1, 1]))
 
 
 def test_classes_drawn_without_replacement_differ_and_none_has_probability_0() -> None:
@@ -482,6 +501,8 @@ ONES = np.ones(3, np.float32)
 REFUSED: list[tuple[str, tuple[Any, ...], str]] = [
     ("rand", (-1,), "rand: size -1, wanted a whole number from 0"),
     ("rand", (2, 1.0), "rand: size 1.0"),
+    ("rand", (2**63,), "rand: size 9223372036854775808"),
+    ("rand", (2**63 - 1,), "rand: shape .* draw fewer"),
     ("randn", (True,), "randn: size True"),
     ("randn", ((2, 3), 4), r"randn: size \(2, 3\)"),
     ("randn", (3, np.float64), "randn: size <class"),
@@ -491,6 +512,7 @@ REFUSED: list[tuple[str, tuple[Any, ...], str]] = [
     ("randint", (5, 5, (0,)), "randint: high 5"),
     ("randint", (0, 2**63, 3), "randint: high 9223372036854775808"),
     ("randint", (-(2**63) - 1, 5, 3), "randint: low -9223372036854775809"),
+    ("randint", (2**63 - 1, 2**63, 3), "randint: low 9223372036854775807"),
     ("randint", (0, 2.5, 3), "randint: high 2.5"),
     ("randint", (0, 5, (-3,)), "randint: size -3"),
     ("randperm", (-1,), "randperm: n -1"),
@@ -515,6 +537,8 @@ REFUSED: list[tuple[str, tuple[Any, ...], str]] = [
     ("multinomial", (frozen([0.5, np.nan]), 2, True), "from nan to nan, wanted finite"),
     ("multinomial", (ONES, 0), "multinomial: num_samples 0, wanted a whole number from 1"),
     ("multinomial", (ONES, -1, True), "multinomial: num_samples -1"),
+    ("multinomial", (ONES, 2**63, True), "multinomial: num_samples 9223372036854775808"),
+    ("multinomial", (ONES, 2**63 - 1, True), "rand: shape .* draw fewer"),
     ("multinomial", (ONES, 2.0), "multinomial: num_samples 2.0"),
     ("multinomial", (ONES, 4), "4 draws without replacement, wanted at most 3"),
     ("multinomial", (frozen([1, 0, 1]), 3), "wanted at most 2, the number of classes"),

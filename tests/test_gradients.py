@@ -150,6 +150,12 @@ def test_lines_spelled_as_torch_computes_them_are_bit_equal(n: int, dtype: Any) 
         np.testing.assert_array_equal(ours[name], owed[name], err_msg=name)
 
 
+def test_a_plain_mapping_of_values_has_the_same_gradients() -> None:
+    values = npnet.forward(*random_network(np.random.default_rng(0)))
+    ours, plain = npnet.backward(values), npnet.backward(dict(values))
+    assert all(np.array_equal(ours[name], plain[name]) for name in GRADIENTS)
+
+
 def test_of_equal_largest_logits_the_first_is_paid_as_torch_does() -> None:
     values, _ = oracle.whole(*network())
     tied = np.flatnonzero(values["logits"][:, 0] == values["logit_maxes"][:, 0])

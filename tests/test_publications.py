@@ -6,6 +6,7 @@ import json
 import random
 import re
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -639,3 +640,16 @@ def test_characters_other_than_the_corpus_has_are_refused(write: Write) -> None:
 def test_without_words_only_a_first_batch_can_be_run(write: Write) -> None:
     with pytest.raises(InputError, match=r"mine\.toml: got no words, wanted those of its \[cor"):
         replay(read_publication(write()))
+
+
+def test_the_readmes_example_is_a_publication_with_every_key(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    example = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)[0]
+    path = tmp_path / "mine.toml"
+    path.write_text(example, encoding="utf-8")
+    printed = read_publication(path).printed
+    assert all((printed.losses, printed.split_losses, printed.parameters, printed.targets))
+    everything = tomllib.loads(re.sub(r"(?m)^# (?=\w+ =)", "", example))["recipe"]
+    assert set(everything) == {field.name for field in dataclasses.fields(Recipe)}
+    keys = {key for draw in everything["draws"] for key in draw}
+    assert keys == {field.name for field in dataclasses.fields(Draw)}

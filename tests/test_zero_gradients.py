@@ -40,6 +40,14 @@ def test_zero_scales_are_the_largest_sums_of_absolute_summands() -> None:
     }
 
 
+def test_zero_scales_are_summed_in_float64_and_0_for_no_entries() -> None:
+    small = array([[0.5], [2.0**-30]])
+    assert zero_scales({"hprebn": small, "norm_logits": array(np.ones((0, 5)))}) == {
+        "b1": 0.5 + 2.0**-30,
+        "logit_maxes": 0.0,
+    }
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("with_truth", [False, True])
 def test_a_whole_set_of_gradients_passes_with_other_noise(
@@ -100,6 +108,31 @@ def test_noise_of_many_eps_is_still_noise() -> None:
     scale = zero_scales(reference)["b1"]
     noisy = {**reference, "b1": array([20 * EPS32 * scale, 0, 0])}
     assert compare(reference, noisy).blind == ("logit_maxes", "b1")
+
+
+def test_noise_ends_at_128_eps_of_its_scale() -> None:
+    whole = {
+        "hprebn": array([[1, -4], [-2, 3]]),
+        "norm_logits": array([[0.0]]),
+        "logit_maxes": array([[0.0]]),
+    }
+    for eps, marked in ((128, 7.0), (129, None)):
+        noisy = {**whole, "b1": array([7 * eps * EPS32, 0])}
+        assert compare(noisy, noisy).rows[-1].zero_scale == marked
+
+
+def test_if_one_of_the_two_is_no_noise_neither_is_taken_for_it() -> None:
+    whole = end_to_end(np.float32)
+    for entry in (whole["b1"] + 1, array([0, 0, 0], np.int64)):
+        odd = {**whole, "b1": entry}
+        report = compare(odd, odd)
+        assert report.passed
+        assert all(row.zero_scale is None for row in report.rows)
+
+
+def test_zero_scales_that_were_given_are_not_asked_for() -> None:
+    (row,) = compare({"b1": array([1])}, {"b1": array([0])}, zero_scales={"b1": 1.0}).rows
+    assert (row.verdict, "give zero_scales" in row.reason) == ("WRONG", False)
 
 
 def test_tolerances_know_no_zero_scales() -> None:
