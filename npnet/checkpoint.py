@@ -66,11 +66,11 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     arrays |= {f"average_{i}": array for i, array in enumerate(checkpoint.averages)}
     content = io.BytesIO()
     np.savez(content, head=np.array(json.dumps(head)), **arrays)
-    with replacing(folder / NEWEST) as path:
+    # A damaged file must not push the whole one before it aside.
+    before = folder / BEFORE if _body(folder / NEWEST) is not None else None
+    with replacing(folder / NEWEST, before) as path:
         checksum = hashlib.sha256(content.getbuffer()).hexdigest()
         path.write_bytes(checksum.encode() + b"\n" + content.getbuffer())
-        if (folder / NEWEST).exists():
-            (folder / NEWEST).replace(folder / BEFORE)
 
 
 def read_checkpoint(
@@ -95,14 +95,19 @@ def read_checkpoint(
     return None, refused
 
 
-def _read(path: Path, recipe: Recipe, words: str) -> Checkpoint:
+def _body(path: Path) -> bytes | None:
+    """The npz file in a checkpoint, if it can be read and its checksum fits."""
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    checksum, _, body = content.partition(b"\n")
-    if checksum != hashlib.sha256(body).hexdigest().encode():
-        raise InputError(f"{path}: is damaged, its checksum does not fit: it was not used")
+        checksum, _, body = path.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    return body if checksum == hashlib.sha256(body).hexdigest().encode() else None
+
+
+def _read(path: Path, recipe: Recipe, words: str) -> Checkpoint:
+    body = _body(path)
+    if body is None:
+        raise InputError(f"{path}: is damaged, or cannot be read: it was not used")
     # The checksum holds, so what follows can only fail for a file of another version.
     try:
         entries = read_npz(path, body)
@@ -123,6 +128,8 @@ def _read(path: Path, recipe: Recipe, words: str) -> Checkpoint:
             averages,
             entries["losses"],
         )
+        if checkpoint.losses.ndim != 1:
+            raise ValueError(f"losses of shape {checkpoint.losses.shape}")
     except InputError:
         raise
     except (KeyError, TypeError, ValueError, RecursionError) as error:

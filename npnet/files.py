@@ -10,11 +10,14 @@ from npnet.errors import InputError
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(
+    path: str | os.PathLike[str], before: str | os.PathLike[str] | None = None
+) -> Iterator[Path]:
     """Yield an empty temporary file beside ``path``, which takes its place when the block ends.
 
     The temporary file has ``path``'s suffix. When the block raises, it is removed and whatever
     was at ``path`` stays as it was. A reader sees the old file or the new one, never a part.
+    ``before`` is a path for the old file to move to, once the new one is safe on the disk.
 
     Raises:
         InputError: the folder cannot be written to, or the disk is full.
@@ -36,11 +39,24 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.chmod(0o666 & ~umask)
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
+        if before is not None and path.exists():
+            path.replace(before)
         temporary.replace(path)
+        _sync_folder(path.parent)
     except OSError as error:
         raise unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make renames in ``folder`` last; where a folder cannot be opened (Windows), they do."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def unwritable(path: Path, error: OSError) -> InputError:

@@ -190,7 +190,10 @@ class Recipe:
             raise InputError(f"{source}: no JSON ({error}), wanted the JSON of a recipe") from error
         if not isinstance(entries, dict):
             raise InputError(f"{source}: wanted a JSON object with the fields of a recipe")
-        return cls.from_entries(entries, source)
+        notes = ("made_with", "began_with")  # what recipe.json of a run has besides
+        return cls.from_entries(
+            {key: value for key, value in entries.items() if key not in notes}, source
+        )
 
     @classmethod
     def from_entries(cls, entries: Mapping[str, Any], source: str = "recipe") -> Recipe:

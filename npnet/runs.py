@@ -78,13 +78,13 @@ class Run:
             raise unwritable(folder, error) from error
         if not vacant:
             new_folder(folder)
-        write_recipe(folder, self.recipe)
         write_words(folder, self.words)
         self.write(folder, plot=plot)
         return folder
 
     def write(self, folder: Path, *, plot: bool = True) -> None:
-        """Write what training made into a run folder that has recipe and words already."""
+        """Write what training made into a run folder that has its words already."""
+        write_recipe(folder, self.recipe)
         write_history(folder, self.recipe, self.losses)
         write_text(folder / "losses.json", json.dumps(dict(self.split_losses), indent=2))
         write_text(folder / "samples.txt", "\n".join(self.sample()))
@@ -149,14 +149,30 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def write_recipe(folder: Path, recipe: Recipe) -> None:
-    """Write recipe.json: the recipe's fields, and what it was run with."""
-    made_with = {
+def versions() -> dict[str, str]:
+    """What a run's bits depend on besides its recipe and words."""
+    return {
         "npnet": metadata.version("npnet"),
         "numpy": np.__version__,
         "blas": blas.describe(),
     }
-    entries = {**json.loads(recipe.to_json()), "made_with": made_with}
+
+
+def versions_of(folder: Path) -> dict[str, str]:
+    """What a run began with, as its recipe.json says; empty if it does not."""
+    try:
+        entries = json.loads(_text(folder / "recipe.json"))
+        return dict(entries.get("began_with") or entries["made_with"])
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        return {}
+
+
+def write_recipe(folder: Path, recipe: Recipe) -> None:
+    """Write recipe.json: the recipe's fields, and what it was run with, from the beginning."""
+    entries = {**json.loads(recipe.to_json()), "made_with": versions()}
+    began_with = versions_of(folder)
+    if began_with not in ({}, versions()):
+        entries["began_with"] = began_with
     write_text(folder / "recipe.json", json.dumps(entries, indent=2))
 
 
@@ -180,16 +196,7 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         InputError: missing, unreadable, no recipe.
     """
-    text = _text(path)
-    try:
-        entries = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: no JSON ({error}), wanted a recipe's fields") from error
-    if not isinstance(entries, dict):
-        raise InputError(f"{path}: wanted a JSON object with a recipe's fields")
-    return Recipe.from_entries(
-        {key: value for key, value in entries.items() if key != "made_with"}, str(path)
-    )
+    return Recipe.from_json(_text(path), str(path))
 
 
 def read_words_of(folder: Path) -> tuple[str, ...]:
@@ -254,9 +261,14 @@ def _read_losses(path: Path, recipe: Recipe) -> Floats:
         first, *rows = csv.reader(_text(path).splitlines())
         if first != ["step", "loss", "lr"]:
             raise InputError(f"{path}: the first line is not step,loss,lr: no history of a run")
-        if [row[0] for row in rows] != [str(step) for step in range(recipe.steps)]:
+        steps = [row[0] for row in rows]
+        if len(steps) != recipe.steps or any(step != str(i) for i, step in enumerate(steps)):
             raise InputError(f"{path}: {len(rows)} lines, wanted steps 0 to {recipe.steps - 1}")
-        return np.array([row[1] for row in rows], recipe.dtype)
+        with np.errstate(over="ignore"):
+            losses = np.array([row[1] for row in rows], recipe.dtype)
+        if not np.isfinite(losses).all():
+            raise InputError(f"{path}: a loss is not finite, wanted those of a finished run")
+        return losses
     except InputError:
         raise
     except (IndexError, ValueError, csv.Error) as error:

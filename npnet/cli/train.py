@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -32,6 +33,8 @@ from npnet.runs import (
     read_recipe,
     read_words_of,
     room_for,
+    versions,
+    versions_of,
     write_history,
     write_recipe,
     write_words,
@@ -135,19 +138,26 @@ def _going_on(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]
     def training() -> Training:
         recipe, words = read_recipe(folder / "recipe.json"), read_words_of(folder)
         checkpoint, refused = read_checkpoint(folder, recipe, digest(words))
+        if checkpoint is None and refused:
+            raise InputError(
+                f"{'; '.join(refused)}: no checkpoint to go on from, begin a new run of "
+                f"--recipe {folder / 'recipe.json'} --words {folder / 'words.txt'}"
+            )
         for sentence in refused:
             print(f"npnet: {sentence}", file=sys.stderr)
-        finished = checkpoint is not None and len(checkpoint.losses) == recipe.steps
-        if options.steps is not None:
-            recipe = dataclasses.replace(recipe, steps=options.steps)
-        elif finished and (folder / "model.npz").exists():
-            raise InputError(
-                f"--resume: {folder} has taken its {recipe.steps:,} steps: raise them by --steps"
+        began_with = versions_of(folder)
+        if began_with not in ({}, versions()):
+            print(
+                f"npnet: began with {began_with}, goes on with {versions()}: bits may differ",
+                file=sys.stderr,
             )
-        training = Training(recipe, words, checkpoint)
+        # recipe.json changes with the results, at the end; until then the checkpoint knows how
+        # many steps are wanted.
+        steps = recipe.steps if checkpoint is None else max(recipe.steps, checkpoint.recipe.steps)
+        steps = steps if options.steps is None else options.steps
+        recipe = dataclasses.replace(recipe, steps=steps)
         room_for(folder, recipe)
-        write_recipe(folder, recipe)
-        return training
+        return Training(recipe, words, checkpoint)
 
     return folder, training
 
@@ -159,7 +169,9 @@ def _train(options: argparse.Namespace, folder: Path, training: Training) -> int
             f"{recipe.name}: {len(training.words):,} words, {recipe.steps:,} steps of "
             f"{recipe.batch} examples, {recipe.hidden} hidden units"
         )
-        if training.done:
+        if training.done == recipe.steps:
+            print("all steps are taken: --steps N goes further")
+        elif training.done:
             print(f"going on after {training.done:,} steps")
     begun, started = training.done, time.perf_counter()
     try:
@@ -174,7 +186,7 @@ def _train(options: argparse.Namespace, folder: Path, training: Training) -> int
     except Interrupted as stop:
         return _stopped(folder, training, stop)
     except DivergedError as error:
-        if error.losses is not None:
+        if error.losses is not None and not (folder / "model.npz").exists():
             write_history(folder, recipe, error.losses)
             print(f"{folder}: keeps the recipe and the losses so far", file=sys.stderr)
         raise
@@ -232,10 +244,11 @@ def _catch(signum: int, caught: list[int], before: dict[signal.Signals, Any]) ->
 
 
 def _stopped(folder: Path, training: Training, stop: Interrupted) -> int:
-    write_history(folder, training.recipe, training.losses[: training.done])
+    if not (folder / "model.npz").exists():  # else the results of fewer steps stay as they are
+        write_history(folder, training.recipe, training.losses[: training.done])
     print(
         f"\nnpnet: stopped after {training.done:,} of {training.recipe.steps:,} steps; "
-        f"go on with: npnet train --resume {folder}",
+        f"go on with: npnet train --resume {shlex.quote(str(folder))}",
         file=sys.stderr,
     )
     return 128 + stop.signum
