@@ -1,22 +1,27 @@
 """The fused pass over memory that is made once: what training runs.
 
-The mathematics is that of ``npnet.fused``. What is done differently, and by how much a step
-(H = 200, n = 32, float32, one thread, AVX2 kernels) takes longer when that alone is undone:
+The mathematics is that of ``npnet.fused``. What is done differently has a letter, and stands here
+with what a step (H = 200, n = 32, float32, one thread, AVX2 kernels) takes longer when that alone
+is undone:
 
-* 25 %: minibatches are prepared many at a time; gathering rows costs as much for 64 as for one.
-* 11 %: dC is a matrix product with one-hot contexts, in which repeats add up by themselves.
-* 8 %: ``a.dot(b, out)`` for products of matrices; ``matmul`` takes longer to find the same BLAS.
-* 8 %: sums over rows are products with a vector of ones (or of 1/n); BLAS adds faster than
-  ``add.reduce``.
-* 7 %: logarithms of the losses are taken for many steps at once.
-* 5 %: the embeddings are centred over the batch. The hidden layer then has mean 0, and needs no
-  mean subtracted; likewise in the backward pass, where it is dembcat that is centred.
-* 4 %: parameters lie side by side in one array and their gradients in another, so that one
-  addition updates them all. -rate/n is multiplied into dlogits, from which all gradients follow.
-* 3 %: every result goes into memory that is there (``out``).
+* A, 25 %: minibatches are prepared many at a time; gathering costs as much for 64 as for one.
+* B, 11 %: dC is a product with the one-hot contexts, in which repeats add up by themselves.
+* C, 8 %: ``a.dot(b, out)`` for products of matrices; ``matmul`` takes longer to find the same BLAS.
+* D, 8 %: sums over rows are products with a vector of ones (or of 1/n), which BLAS adds faster
+  than ``add.reduce``.
+* E, 7 %: logarithms of the losses are taken for many steps at once.
+* F, 5 %: the embeddings are centred over the batch. The hidden layer then has mean 0 and needs no
+  mean subtracted; likewise backward, where it is dembcat that is centred. b1 drops out of the
+  forward pass, but not its gradient.
+* G, 4 %: parameters lie side by side in one array and their gradients in another, so that one
+  addition updates them all; -rate/n is multiplied into dlogits, from which all gradients follow.
+* H, 3 %: every result goes into memory that is there (``out``).
+* I, 1 %: a row that multiplies twice is first copied to every row, for NumPy multiplies one long
+  array faster than 32 short ones.
+* J, 1 %: what is read often has a local name.
 
-Logits are kept a column for each row of the batch, (V, n): their maximum, and the broadcasting
-of one number a row, then run along memory.
+Logits are kept a column for each row of the batch, (V, n): their maximum over classes is then taken
+along memory, 1.8 µs for 2.5.
 """
 
 from collections.abc import Collection
@@ -36,16 +41,22 @@ class Workspace:
         batch: rows of a minibatch, n.
         eps: added to the variance.
         trained: names of the parameters that ``step`` updates.
-
-    After a step, ``mean`` and ``var`` (H,) hold the minibatch's statistics.
+        averaged: whether somebody wants the minibatches' statistics: after a step they stand in
+            ``mean`` and ``var`` (H,).
     """
 
     def __init__(
-        self, params: Parameters, batch: int, eps: float, trained: Collection[str]
+        self,
+        params: Parameters,
+        batch: int,
+        eps: float,
+        trained: Collection[str],
+        *,
+        averaged: bool = False,
     ) -> None:
         dtype, sizes = params.dtype, params.sizes
         n, T, E, H, V = batch, sizes["T"], sizes["E"], sizes["H"], sizes["V"]
-        self.n, self.eps = n, eps
+        self.n, self.eps, self.averaged = n, eps, averaged
 
         self.flat = np.concatenate([array.ravel() for array in _transposed(params).values()])
         self.flat_gradient = np.zeros_like(self.flat)
@@ -59,6 +70,7 @@ class Workspace:
         self.demb = np.empty((n * T, E), dtype)
         self.dembcat = self.demb.reshape(n, T * E)
         self.bndiff, self.h, self.dh, self.product = (np.empty((n, H), dtype) for _ in range(4))
+        self.scales = np.empty((n, H), dtype)
         self.mean, self.var, self.bnvar_inv = (np.empty(H, dtype) for _ in range(3))
         self.scale, self.slope = (np.empty(H, dtype) for _ in range(2))
         self.probs = np.empty((V, n), dtype)
@@ -88,65 +100,67 @@ class Workspace:
 
     def differentiate(self, k: int, factor: float) -> None:
         """Fill ``gradient`` with ``factor`` times the gradients of minibatch ``k``."""
-        p, d, n, ones = self.params, self.gradient, self.n, self.ones
+        C, W1, b1, W2T, b2, bngain, bnbias = self.params.values()  # J
+        dC, dW1, db1, dW2T, db2, dbngain, dbnbias = self.gradient.values()
         embcat, embmean, dembcat = self.embcat, self.embmean, self.dembcat
         bndiff, h, dh, product = self.bndiff, self.h, self.dh, self.product
-        bnvar_inv, scale, slope = self.bnvar_inv, self.scale, self.slope
-        W1, W2T, probs, sums = p["W1"], p["W2"], self.probs, self.sums[k]
+        bnvar_inv, scale, scales, slope = self.bnvar_inv, self.scale, self.scales, self.slope
+        probs, sums, n, ones = self.probs, self.sums[k], self.n, self.ones
 
-        p["C"].take(self.indices[k], 0, self.emb)
-        self.nth.dot(embcat, embmean)
-        np.subtract(embcat, embmean, embcat)  # centred over the batch
-        embcat.dot(W1, bndiff)  # so this has mean 0, whatever b1 is
-        embmean.dot(W1, self.mean)
-        np.add(self.mean, p["b1"], self.mean)
+        C.take(self.indices[k], 0, self.emb)  # A, H
+        self.nth.dot(embcat, embmean)  # D
+        np.subtract(embcat, embmean, embcat)  # F
+        embcat.dot(W1, bndiff)  # C; its mean is 0, whatever b1 is
+        if self.averaged:
+            np.add(embmean.dot(W1), b1, self.mean)
         np.multiply(bndiff, bndiff, product)
         self.bessel.dot(product, self.var)
         np.add(self.var, self.eps, bnvar_inv)
         np.sqrt(bnvar_inv, bnvar_inv)
         np.divide(1, bnvar_inv, bnvar_inv)
-        np.multiply(p["bngain"], bnvar_inv, scale)
-        np.multiply(bndiff, scale, h)
-        np.add(h, p["bnbias"], h)
+        np.multiply(bngain, bnvar_inv, scale)
+        np.copyto(scales, scale)  # I
+        np.multiply(bndiff, scales, h)
+        np.add(h, bnbias, h)
         np.tanh(h, h)
         W2T.dot(h.T, probs)
-        np.add(probs, p["b2"], probs)
+        np.add(probs, b2, probs)
         np.maximum.reduce(probs, 0, out=self.maxes)
         np.subtract(probs, self.maxes, probs)  # norm_logits
-        probs.take(self.place[k], None, self.picked[k])
+        probs.take(self.place[k], None, self.picked[k])  # E
         np.exp(probs, probs)  # counts
         self.classes.dot(probs, sums)
         np.divide(probs, sums, probs)
 
         dlogits = np.subtract(probs, self.target[k], probs)
-        np.multiply(dlogits, factor / n, dlogits)
-        dlogits.dot(h, d["W2"])
-        dlogits.dot(ones, d["b2"][:, 0])
+        np.multiply(dlogits, factor / n, dlogits)  # G
+        dlogits.dot(h, dW2T)
+        dlogits.dot(ones, db2[:, 0])
         dlogits.T.dot(W2T, dh)
         np.multiply(h, h, h)
         np.multiply(h, dh, h)
         dhpreact = np.subtract(dh, h, dh)  # (1 - h²) · dh
-        ones.dot(dhpreact, d["bnbias"])
+        ones.dot(dhpreact, dbnbias)
         np.multiply(dhpreact, bndiff, product)
         ones.dot(product, slope)
-        np.multiply(slope, bnvar_inv, d["bngain"])  # Σ dhpreact · bnraw
+        np.multiply(slope, bnvar_inv, dbngain)  # Σ dhpreact · bnraw
         # The fused formula, with bnraw as bndiff · bnvar_inv, is
         #     dhprebn = scale · (dhpreact − bndiff · slope) − scale · dbnbias / n
         # where slope = bnvar_inv · dbngain / (n−1). Its last term is the same in every row. It
-        # drops out of dW1, for embcat is centred, and is taken from dembcat by centring that.
-        np.multiply(d["bngain"], bnvar_inv, slope)
+        # drops out of dW1, for embcat is centred, and is taken from dembcat by centring that (F).
+        np.multiply(dbngain, bnvar_inv, slope)
         np.multiply(slope, 1 / (n - 1), slope)
         np.multiply(bndiff, slope, bndiff)
         np.subtract(dhpreact, bndiff, dh)
-        np.multiply(dh, scale, dh)
-        embcat.T.dot(dh, d["W1"])
-        ones.dot(dh, d["b1"])
-        np.multiply(scale, d["bnbias"], scale)
-        np.subtract(d["b1"], scale, d["b1"])
+        np.multiply(dh, scales, dh)
+        embcat.T.dot(dh, dW1)
+        ones.dot(dh, db1)
+        np.multiply(scale, dbnbias, scale)
+        np.subtract(db1, scale, db1)
         dh.dot(W1.T, dembcat)
         self.nth.dot(dembcat, embmean)
         np.subtract(dembcat, embmean, dembcat)
-        self.onehot[k].dot(self.demb, d["C"])
+        self.onehot[k].dot(self.demb, dC)  # B
 
     def losses(self, first: int, last: int) -> Floats:
         """The losses of prepared minibatches ``first`` to ``last`` (excluded), all at once.

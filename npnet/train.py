@@ -139,7 +139,8 @@ def train_blocks(
         running = Running.begin(recipe) if running is None else running
         workspace = Steady(params, recipe.trained, running, recipe.eps)
     else:
-        workspace = Workspace(params, recipe.batch, recipe.eps, recipe.trained)
+        averaged = running is not None
+        workspace = Workspace(params, recipe.batch, recipe.eps, recipe.trained, averaged=averaged)
     once = draw_rows(recipe, len(X), g) if recipe.batch_once else None
     onehot = params.sizes["V"] * recipe.batch * (recipe.block_size + 1)
     ahead = max(1, min(AHEAD, AHEAD_NUMBERS // onehot))

@@ -78,7 +78,7 @@ def test_huge_logits_give_a_finite_loss_and_gradients(scale: float) -> None:
 
 def test_the_statistics_of_the_minibatch_are_left_behind() -> None:
     params, X, Y = random_network(np.random.default_rng(0), np.float64)
-    workspace = Workspace(params, len(Y), 1e-5, PARAMETER_NAMES)
+    workspace = Workspace(params, len(Y), 1e-5, PARAMETER_NAMES, averaged=True)
     workspace.load(X[None], Y[None])
     workspace.step(0, 0.1)
     values = npnet.forward(params, X, Y)
