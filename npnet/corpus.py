@@ -233,10 +233,12 @@ def split_words(
     """Shuffle a copy of the words and cut it at 80 % and 90 %: training, dev and test words.
 
     ``random.Random(seed)`` shuffles ``times`` times in a row (a notebook cell that was run again
-    shuffled again); the seed None keeps the order. Raises InputError if a part would be empty.
+    shuffled again); the seed None keeps the order. Raises InputError if a part would be
+    empty, or for a str in place of a list.
     """
     if times < 1 or (seed is None and times > 1):
         raise InputError(f"split_words: times={times}, wanted 1 or more, and 1 without a seed")
+    _refuse_text(words, "split_words")
     shuffled = list(words)
     if seed is not None:
         generator = random.Random(seed)
@@ -284,8 +286,7 @@ def show_contexts(word: str, vocab: Vocabulary, block_size: int = 3) -> list[str
 
 def _join(words: Sequence[str], who: str) -> str:
     """Return all words as one text, an end mark after each."""
-    if isinstance(words, str):
-        raise InputError(f"{who}: the str {reprlib.repr(words)}, wanted a list of them: [word]")
+    _refuse_text(words, who)
     try:
         text = END.join([*words, ""])
     except TypeError as error:
@@ -293,6 +294,12 @@ def _join(words: Sequence[str], who: str) -> str:
     if not text:
         raise InputError(f"{who}: no words, wanted at least one")
     return text
+
+
+def _refuse_text(words: Sequence[str], who: str) -> None:
+    """Refuse a str, which is a sequence of letters."""
+    if isinstance(words, str):
+        raise InputError(f"{who}: the str {reprlib.repr(words)}, wanted a list of them: [word]")
 
 
 def _refuse_inner_end(words: Sequence[str], ends: int, who: str) -> None:

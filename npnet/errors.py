@@ -12,9 +12,9 @@ class InputError(ValueError):
 
 
 def shown(value: object) -> str:
-    """``repr`` of what was got, for a message: at most 100 characters."""
+    """``repr`` of what was got, for a message: one line of at most 100 characters."""
     try:
-        text = repr(value)
+        text = repr(value).replace("\n", "")
     except ValueError:  # Python refuses to write out numbers of thousands of digits
         return f"a {type(value).__name__} that is too long to show"
     return text if len(text) <= 100 else f"{text[:99]}…"

@@ -80,8 +80,8 @@ class Training:
     def __init__(
         self, recipe: Recipe, words: Sequence[str], checkpoint: Checkpoint | None = None
     ) -> None:
+        self.vocab, self.examples, self.params, self.generator = begin(recipe, words)
         self.recipe, self.words = recipe, tuple(words)
-        self.vocab, self.examples, self.params, self.generator = begin(recipe, self.words)
         self.running = None if recipe.statistics == "whole-set" else Running.begin(recipe)
         self.losses = np.empty(recipe.steps, recipe.dtype)
         self.done = 0

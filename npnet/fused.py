@@ -78,10 +78,11 @@ def cross_entropy(logits: Floats, Y: Ints) -> tuple[Floats, Floats]:
         InputError: shapes that do not fit, no rows, a target outside 0 to V-1.
     """
     logits, Y = read_array("cross_entropy: logits", logits), read_array("cross_entropy: Y", Y)
-    if logits.ndim != 2 or Y.shape != logits.shape[:1] or not logits.size:
+    fits = logits.ndim == 2 and Y.shape == logits.shape[:1] and logits.size
+    if not fits or logits.dtype.kind != "f":
         raise InputError(
-            f"cross_entropy: logits have shape {logits.shape} and Y {Y.shape}, "
-            "wanted (n, V) and (n,) with a row or more"
+            f"cross_entropy: logits have shape {logits.shape} and dtype {logits.dtype}, Y has "
+            f"shape {Y.shape}, wanted floats (n, V) and (n,) with a row or more"
         )
     n, V = logits.shape
     if not np.issubdtype(Y.dtype, np.integer) or Y.min() < 0 or Y.max() >= V:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from npnet.arrays import Array, Floats, Ints, Named
 from npnet.draws import Draw
-from npnet.errors import InputError
+from npnet.errors import InputError, shown
 from npnet.generator import Generator
 from npnet.measures import read_array
 from npnet.names import NAMES, PARAMETER_NAMES, shape_of
@@ -51,9 +51,10 @@ class Parameters(Named):
         dtype = entries["C"].dtype
         for name, array in entries.items():
             if array.dtype not in (np.float32, np.float64) or array.dtype != dtype:
+                where = f" where C is {dtype}" if array.dtype != dtype else ""
                 raise InputError(
-                    f"Parameters: {name} is {array.dtype} where C is {dtype}, wanted all seven "
-                    "in float32 or all in float64: use .astype"
+                    f"Parameters: {name} is {array.dtype}{where}, wanted all seven in float32 or "
+                    "all in float64: use .astype"
                 )
         sizes = _sizes(entries)
         for name, array in entries.items():
@@ -135,7 +136,7 @@ def check_eps(who: str, eps: Any) -> float:
     except (TypeError, ValueError):
         number = np.nan
     if not 0 <= number < np.inf:
-        raise InputError(f"{who}: eps is {eps!r}, wanted 0 or a little more")
+        raise InputError(f"{who}: eps is {shown(eps)}, wanted 0 or a little more")
     return number
 
 

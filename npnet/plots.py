@@ -35,6 +35,8 @@ STYLES: tuple[LineStyleType, ...] = ("-", (0, (4, 1.2)), (0, (1, 0.8)), (0, (5, 
 STRETCHES = 1000
 # A rate that changes more often than this is a smooth schedule: marks would hide the curves.
 MOST_MARKS = 8
+# Windows of gaps that are marked one by one.
+FEW_WINDOWS = 40
 # Letters of a name in the legend; longer names could push the axes out of the figure.
 LONGEST_NAME = 36
 
@@ -64,7 +66,8 @@ def losses(
         labels: names of the runs in the legend, in place of recipe, folder and file names.
 
     Raises:
-        InputError: a source cannot be read or is empty, or the arguments do not fit each other.
+        InputError: a source cannot be read, is empty or has no loss that can be drawn, or the
+            arguments do not fit each other.
     """
     if isinstance(sources, str) or not isinstance(sources, Iterable):
         sources = [sources]
@@ -76,6 +79,9 @@ def losses(
     lines = []
     for number, (name, curve) in enumerate(zip(names, curves, strict=True)):
         drawable = np.isfinite(curve.losses) & ((curve.losses > 0) | (not log))
+        if not drawable.any():
+            hint = "wanted one or more: log=False (--plain) draws others" if log else "wanted some"
+            raise InputError(f"losses: {curve.name}: no finite loss{' above 0' * log}, {hint}")
         values = np.where(drawable, curve.losses, np.nan)
         values = np.log10(values) if log else values
         centres, means = smooth(curve.steps, values, window)
@@ -114,7 +120,7 @@ def gaps(
 
     The gap stands on a logarithmic axis: that of every step faint, the largest of each window
     strong, the largest of all as a dot. Steps whose losses are equal, or not finite, have no place
-    there.
+    there; the legend says how many are equal.
 
     Args:
         pair: two sources as ``losses`` takes them.
@@ -137,19 +143,23 @@ def gaps(
     losses(pair, top, window=window, labels=labels).set_xlabel("")
     top.ticklabel_format(axis="y", useOffset=False)
     apart = np.abs(ours.losses - reference.losses)
+    equal = int((apart == 0).sum())
     apart[~(np.isfinite(apart) & (apart > 0))] = np.nan
     bottom.set(xlabel="step", ylabel="gap of the losses", yscale="log")
     shown = [*apart[~np.isnan(apart)], *([limit] if limit else [])] or [1]
     bottom.set_ylim(min(shown) / 4, max(shown) * 2)
     if not np.isnan(apart).all():
         _draw_gap(bottom, ours.steps, apart, window)
+        if equal:
+            name = f"gap 0, not drawn: {equal:,} of {apart.size:,} steps"
+            bottom.plot([], [], " ", label=name)
     else:
         bottom.text(0.5, 0.5, "equal at every step", ha="center", transform=bottom.transAxes)
     if limit:
         style = (0, (6, 4))
         bottom.axhline(limit, color=COLOURS[4], lw=0.8, ls=style, label=f"limit: {limit:g}")
     if bottom.lines:
-        bottom.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, ncols=3)
+        bottom.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, ncols=2)
     return figure
 
 
@@ -253,6 +263,8 @@ def _draw_gap(ax: Axes, steps: Floats, apart: Floats, window: int) -> None:
     name = f"largest of {window:,} steps" if window > 1 else "every step"
     line = ax.plot(centres, np.fmax.reduceat(apart, starts), color=COLOURS[2], lw=1.2, label=name)
     line[0].set_drawstyle("steps-mid")
+    if starts.size <= FEW_WINDOWS:  # a line of so few would hardly be seen, nor its breaks
+        line[0].set(marker="o", markersize=3)
     worst = int(np.nanargmax(apart))
     name = f"largest: {apart[worst]:.2g} at step {steps[worst]:,.0f}"
     ax.plot(steps[worst], apart[worst], "o", ms=4, color=COLOURS[4], label=name)
@@ -270,9 +282,7 @@ def _outline(steps: Floats, values: Floats) -> tuple[Floats, Floats]:
 
 def _corners(steps: Floats, values: Floats) -> Floats:
     """Two opposite corners, (2, 2), of what the axes must show of the raw values."""
-    finite = values[np.isfinite(values)]
-    # A run without a finite value has nothing to show, and its nan sets no limit.
-    shown = finite if finite.size else values[:1]
+    shown = values[np.isfinite(values)]
     low = np.quantile(shown, 0.001, method="lower")
     high = np.quantile(shown, 0.999, method="higher")
     return np.array([[steps[0], low], [steps[-1], high]])

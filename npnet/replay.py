@@ -45,7 +45,7 @@ class Figure:
         ours: with four more digits, if it is a loss.
         match: ``equal`` in every digit, ``±1`` in the last digit, or ``DIFFERS``.
         edge: whether ours lies so close to a rounding edge that another order of summation may
-            print another last digit.
+            print another last digit. Never of digits so fine that every number does.
         digits: how many significant digits were compared where the dtype holds fewer than were
             printed, else None.
     """
@@ -96,7 +96,7 @@ def replay(
             add(figure)
         return figures
 
-    recipe, printed = _needed(publication), publication.printed
+    recipe, printed = needed(publication), publication.printed
     pending = list(printed.losses)
 
     def compare_losses(first: int, losses: Floats) -> None:
@@ -200,12 +200,13 @@ def compare(what: str, step: int | None, published: str, ours: float, dtype: str
         exact = Decimal(ours)
         units = abs(exact.quantize(unit) - told.quantize(unit)) / unit
         match = EQUAL if units == 0 else NEAR if units == 1 else DIFFERS
-        edge = abs(exact / unit % 1 - Decimal("0.5")) * unit < Decimal(EDGE)
+        to_edge = abs(exact / unit % 1 - Decimal("0.5")) * unit
+        edge = to_edge < Decimal(EDGE) < unit / 2  # no number is further from one than unit / 2
         more = f"{ours:.{max(0, -int(unit.adjusted())) + 4}f}"
     return Figure(what, step, published, more, match, edge, digits)
 
 
-def _needed(publication: Publication) -> Recipe:
+def needed(publication: Publication) -> Recipe:
     """The recipe with as many steps as the figures need."""
     recipe, printed = publication.recipe, publication.printed
     ahead = recipe.batch_first and not recipe.batch_once  # the parameters depend on the steps

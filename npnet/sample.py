@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from npnet.arrays import Floats
-from npnet.corpus import Vocabulary
+from npnet.corpus import END, Vocabulary
 from npnet.errors import InputError
 from npnet.generator import Generator
 from npnet.parameters import Parameters
@@ -57,8 +57,9 @@ def sample(
         The names, without end marks; names may be empty and may repeat.
 
     Raises:
-        InputError: an argument out of range, a start outside the vocabulary, parameters,
-            statistics and vocabulary that do not fit together.
+        InputError: an argument out of range, a start outside the vocabulary, with an end mark or
+            longer than ``max_length``; parameters, statistics and vocabulary that do not fit
+            together.
     """
     params = params if isinstance(params, Parameters) else Parameters(**params)
     generator = Generator(2147483647 + 10) if generator is None else generator
@@ -67,10 +68,20 @@ def sample(
             f"sample: the vocabulary has {vocab.size} characters, wanted {params.sizes['V']} "
             "as the parameters have: they belong to another corpus"
         )
-    if count < 0 or max_length < 1 or not 0 < temperature < np.inf:
+    if count < 0:
+        raise InputError(f"sample: count {count}, wanted 0 or more")
+    if max_length < 1:
+        raise InputError(f"sample: max_length {max_length}, wanted 1 or more")
+    if not 0 < temperature < np.inf:
+        raise InputError(f"sample: temperature {temperature}, wanted a finite number above 0")
+    if END in start:
         raise InputError(
-            f"sample: count {count}, max_length {max_length}, temperature {temperature}, "
-            "wanted 0 or more, 1 or more, above 0"
+            f"sample: start {start!r} contains {END!r}, the mark that ends every word: take it out"
+        )
+    if len(start) > max_length:
+        raise InputError(
+            f"sample: start {start!r} has {len(start)} characters and max_length is {max_length}, "
+            "wanted a start that is not over the bound"
         )
     T = params.sizes["T"]
     beginning = [int(index) for index in vocab.encode(start)]

@@ -5,33 +5,27 @@ Ours may be a few times as far from the truth as torch is, so that nobody has to
 Float64 has no finer truth at hand: there the two are compared by ``npnet.compare``'s own rule.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from npnet.compare import K_TRUTH, compare, zero_scales
+from npnet.compare import compare
 from npnet.errors import InputError
 from npnet.forward import Values, forward
 from npnet.gradients import GRADIENTS, Gradients
 from npnet.names import VALUE_NAMES
 from npnet.parameters import Parameters
-from npnet.problem import K_WHOLE
-from npnet.tables import Report, Row
-from oracle.lines import Array, cut
+from npnet.problem import judge_by_truth
+from npnet.tables import Report
+from oracle.lines import LINES, Array, cut
 from oracle.whole import whole
 
 Functions = Mapping[str, Callable[[Any, Any], Any]]
 
 LABELS = ("ours", "torch")
-
-# The rows for which K_TRUTH and K_WHOLE are meant. NumPy adds a column up row after row, torch in
-# blocks, so that the errors of more rows part with about their root: line by line, ours reached
-# 4.2 times torch's for 32 rows, 7.3 times for 300, 16 for 1,000, 20 for 3,000.
-ROWS = 32
 
 
 def end_to_end(
@@ -67,7 +61,7 @@ def end_to_end(
     if rtol is not None or atol is not None or params.dtype == np.float64:
         return compare(ours, reference, rtol=rtol, atol=atol, labels=LABELS)
     _, truth = whole(params.astype(np.float64), X, Y, eps)
-    return _judged(ours, reference, truth, K_WHOLE * _growth(Y), zero_scales(truth))
+    return judge_by_truth(ours, reference, truth, np.size(Y), lines=False, labels=LABELS)
 
 
 def per_line(
@@ -101,7 +95,7 @@ def per_line(
     if v.C.dtype == np.float64:
         return compare(ours, reference, zero_scales={}, labels=LABELS)
     truth = cut(_widened(values), _widened(above))
-    return _judged(ours, reference, truth, K_TRUTH * _growth(v.Y), {})
+    return judge_by_truth(ours, reference, truth, len(v.Y), lines=True, labels=LABELS)
 
 
 def upstream(values: Mapping[str, Any], seed: int) -> dict[str, Array]:
@@ -172,58 +166,58 @@ def _widened(entries: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _growth(Y: ArrayLike) -> float:
-    return max(1.0, float(np.sqrt(np.size(Y) / ROWS)))
-
-
-def _judged(
-    ours: Mapping[str, Any],
-    reference: Mapping[str, Array],
-    truth: Mapping[str, Array],
-    K: float,
-    scales: Mapping[str, float],
-) -> Report:
-    """By the truth, and by torch's dtype: a gradient that was widened on its way is wrong too."""
-    report = compare(ours, reference, truth=truth, K=K, zero_scales=scales, labels=LABELS)
-
-    def typed(row: Row) -> Row:
-        fits = not row.ok or np.asarray(ours[row.name]).dtype == reference[row.name].dtype
-        return row if fits else replace(row, verdict="dtype")
-
-    return replace(report, rows=tuple(map(typed, report.rows)))
-
-
 class Isolation(NamedTuple):
     """Where a table of gradients goes wrong.
 
     Attributes:
         alone: wrong line by line, whatever they are given; in running order, the first first.
-        inherited: wrong end to end and right line by line.
+        inherited: wrong end to end and right line by line, given what one of ``alone`` made.
+        unexplained: wrong end to end and right line by line, and given none of that.
     """
 
     alone: tuple[str, ...]
     inherited: tuple[str, ...]
+    unexplained: tuple[str, ...]
 
     def __str__(self) -> str:
-        if not self.alone and not self.inherited:
-            return "no line is wrong"
-        inherited = ", ".join(self.inherited)
-        if not self.alone:
-            return (
-                f"wrong end to end, though right line by line: {inherited}: "
+        says = []
+        if self.alone:
+            first, *others = self.alone
+            says.append(f"the first wrong line is d{first}")
+            if others:
+                says.append(f"wrong by themselves too: {', '.join(others)}")
+        if self.inherited:
+            says.append(f"wrong only because of what they were given: {', '.join(self.inherited)}")
+        if self.unexplained:
+            says.append(
+                f"wrong end to end, though right line by line: {', '.join(self.unexplained)}: "
                 "compare the values of the forward pass"
             )
-        first, *others = self.alone
-        says = f"the first wrong line is d{first}"
-        if others:
-            says += f"; wrong by themselves too: {', '.join(others)}"
-        return says + (
-            f"; wrong only because of what they were given: {inherited}" * bool(inherited)
-        )
+        return "; ".join(says) or "no line is wrong"
 
 
 def first_wrong(end_to_end: Report, per_line: Report) -> Isolation:
     """Tell the lines that are wrong from those that were only given something wrong."""
     alone = tuple(row.name for row in per_line.failures)
-    inherited = (row.name for row in end_to_end.failures if row.name not in alone)
-    return Isolation(alone, tuple(inherited))
+    others = [row.name for row in end_to_end.failures if row.name not in alone]
+    given = _given(alone)
+    return Isolation(
+        alone,
+        tuple(name for name in others if name in given),
+        tuple(name for name in others if name not in given),
+    )
+
+
+def _given(sources: Iterable[str]) -> set[str]:
+    """The gradients that some of ``sources`` flow into, directly or through others.
+
+    The gradient of a line's result is what the gradients of all that the line reads are made of.
+    """
+    found: set[str] = set()
+    waiting = [*sources]
+    while waiting:
+        line = LINES.get(waiting.pop())  # a parameter is no line's result, and passes nothing on
+        reads = set() if line is None else set(line.__code__.co_names) & {*GRADIENTS} - found
+        found |= reads
+        waiting += reads
+    return found

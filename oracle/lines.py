@@ -150,9 +150,10 @@ def array_of(tensor: Tensor) -> Array:
 
 def _leaf(who: str, name: str, array: Array, dtype: np.dtype[Any]) -> Tensor:
     if array.dtype not in (np.float32, np.float64) or array.dtype != dtype:
+        where = f" where C is {dtype}" if array.dtype != dtype else ""
         raise InputError(
-            f"{who}: {name} is {array.dtype} where C is {dtype}, wanted all in float32 or all in "
-            "float64: use .astype"
+            f"{who}: {name} is {array.dtype}{where}, wanted all in float32 or all in float64: "
+            "use .astype"
         )
     return tensor_of(array).requires_grad_()
 

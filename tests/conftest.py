@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 import npnet
 from npnet.arrays import Array
@@ -17,6 +18,20 @@ SIZES = {"n": 7, "V": 6, "E": 4, "T": 3, "H": 5}
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=10, help="how often to kill a training process")
     parser.addoption("--mutants", type=int, default=300, help="how many damaged files to read")
+
+
+# Hypothesis remembers failures in the current folder; where it may not, it warns, and fails.
+settings.register_profile("forgetful", database=None)
+if not os.access(".", os.W_OK):
+    settings.load_profile("forgetful")
+
+
+def copied(folder: Path, target: Path) -> Path:
+    """A copy of a folder of files that may be changed, whatever holds for the original."""
+    target.mkdir()
+    for path in folder.iterdir():
+        (target / path.name).write_bytes(path.read_bytes())
+    return target
 
 
 def locked(array: Array) -> Array:

@@ -207,12 +207,12 @@ PLANTED: dict[str, dict[str | Function, str]] = {
         overwritten: "adds up",
     },
     "dh": {
-        "d.logits @ v.W2": "transpose",
-        "v.W2 @ d.logits.T": "transpose",
+        "d.logits @ v.W2": "W2 stands where W2.T belongs",
+        "v.W2 @ d.logits.T": "the factors changed places",
     },
     "dW2": {
-        "d.logits.T @ v.h": "transpose",
-        "v.h @ d.logits": "transpose",
+        "d.logits.T @ v.h": "h stands where h.T belongs",
+        "v.h @ d.logits": "h stands where h.T belongs",
         "v.h.T @ d.logits / len(v.h)": "1/n",
         "-v.h.T @ d.logits": "times -1",
         "v.hpreact.T @ d.logits": "hpreact stands where h",
@@ -285,10 +285,10 @@ PLANTED: dict[str, dict[str | Function, str]] = {
         "normalised(v, d)": "at once",
     },
     "dembcat": {
-        "d.hprebn @ v.W1": "transpose",
+        "d.hprebn @ v.W1": "W1 stands where W1.T belongs",
     },
     "dW1": {
-        "d.hprebn.T @ v.embcat": "transpose",
+        "d.hprebn.T @ v.embcat": "dhprebn.T stands where dhprebn belongs",
         "v.embcat.T @ d.hpreact": "dhpreact stands where dhprebn",
         "v.embcat.T @ np.ones_like(d.hprebn)": "dhprebn is left out",
     },
@@ -398,6 +398,14 @@ def test_words_of_torch_are_answered_with_numpys(said: str) -> None:
     assert any(word in mark.reason for word in TORCH.values()), mark.reason
 
 
+def test_a_missing_transpose_is_named_by_what_belongs_there() -> None:
+    mark = mark_of("dW2", "d.logits.T @ v.h")
+    assert mark.cause.endswith(
+        "the factors changed places; h stands where h.T belongs and dlogits.T stands where "
+        "dlogits belongs"
+    )
+
+
 def test_a_constant_factor_is_named_by_the_sizes() -> None:
     for factor, words in {
         "2": "times 2",
@@ -406,6 +414,7 @@ def test_a_constant_factor_is_named_by_the_sizes() -> None:
         "1 / len(v.Y)": "times 1/n",
         "(1 - 1 / len(v.Y))": "times (n - 1)/n",
         "-len(v.Y) / v.probs.shape[1]": "times -n/V",
+        "np.exp(d.loss)": "times np.e",
         "1.7": "times 1.7",
     }.items():
         mark = mark_of("dnorm_logits", f"v.counts * d.counts * {factor}")

@@ -309,7 +309,7 @@ def test_a_notebook_shows_the_grades_as_a_table() -> None:
     ("functions", "said"),
     [
         ([1], "grade: a list, wanted a mapping"),
-        ({"dlogitz": np.sum}, "no 'dlogitz', wanted one of dlogprobs"),
+        ({"dlogitz": np.sum}, r"grade: no 'dlogitz', did you mean dlogits\?"),
         ({"h": np.sum, "dh": np.sum}, "are one, wanted one of the two"),
         ({"dh": 3}, "dh is a int, wanted a function"),
     ],
@@ -317,6 +317,17 @@ def test_a_notebook_shows_the_grades_as_a_table() -> None:
 def test_grade_refuses_what_is_no_set_of_functions(functions: Any, said: str) -> None:
     with pytest.raises(InputError, match=said):
         grade(functions)
+
+
+def test_a_ratio_of_nothing_has_no_sign() -> None:
+    (mark,) = grade({"dbnmeani": lambda v, d: np.zeros_like(v.bnmeani)}).marks
+    assert re.search(r", ratio 0\b", mark.reason)
+
+
+def test_the_report_is_as_narrow_as_it_is_told() -> None:
+    grades = grade({"dh": lambda v, d: v.W2})
+    assert max(map(len, grades.text(50).splitlines())) <= 50
+    assert grades.text(50).split() == str(grades).split()
 
 
 def test_no_size_of_the_random_case_can_pass_for_another() -> None:
@@ -425,7 +436,9 @@ def test_an_endless_loop_at_the_top_of_a_sheet_ends(written: Callable[[str], Pat
 def test_a_sheet_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"missing\.py: No such file .* npnet exercise new"):
         check_sheet(tmp_path / "missing.py")
-    with pytest.raises(InputError, match="Is a directory"):
+    with pytest.raises(
+        InputError, match=r"Is a directory, wanted an exercise sheet: name its file$"
+    ):
         check_sheet(tmp_path)
     (tmp_path / "latin.py").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="no UTF-8 text"):

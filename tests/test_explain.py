@@ -127,10 +127,26 @@ def test_the_command_prints_what_the_function_returns(capsys: pytest.CaptureFixt
 
 
 def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(InputError, match=r"explain: no 'bnvarinv', wanted one of C, W1"):
+    with pytest.raises(InputError, match=r"explain: no 'bnvarinv', did you mean bnvar_inv\?"):
         npnet.explain("bnvarinv")
+    with pytest.raises(InputError, match=r"explain: no '\?', wanted one of C, W1"):
+        npnet.explain("?")
+    with pytest.raises(InputError, match=r"explain: X \(n, T\), .* are the data"):
+        npnet.explain("X")
     assert main(["explain", "bnvarinv"]) == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_prose_is_as_narrow_as_the_terminal_and_code_is_left_as_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    assert main(["explain", "hprebn"]) == 0
+    narrow = capsys.readouterr().out
+    assert narrow == f"{npnet.explain('hprebn', width=50)}\n"
+    wide = npnet.explain("hprebn")
+    assert narrow.split() == wide.split()
+    assert narrow.count("\n") > wide.count("\n") + 1
 
 
 def test_code_is_put_into_the_lectures_notation() -> None:

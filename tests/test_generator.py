@@ -198,8 +198,9 @@ def test_every_size_and_dtype_is_torchs(seed: int) -> None:
 
 @pytest.mark.parametrize("name", ["rand", "randn", "exponential"])
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_draws_longer_than_a_piece_are_torchs(name: str, dtype: str) -> None:
-    g, t = Generator(7), torch_generator(7)
+@pytest.mark.parametrize("seed", [7, 2147483647, 2**64 - 1])
+def test_draws_longer_than_a_piece_are_torchs(name: str, dtype: str, seed: int) -> None:
+    g, t = Generator(seed), torch_generator(seed)
     for shape in ([32768], [32769], [16, 4097], [100003]):
         draw = [name, shape, dtype]
         assert_same(drawn(g, draw), drawn_by_torch(t, draw), draw)
@@ -209,13 +210,13 @@ def test_draws_longer_than_a_piece_are_torchs(name: str, dtype: str) -> None:
 @pytest.mark.parametrize(("low", "high"), SPANS)
 def test_randint_is_torchs_for_every_kind_of_span(low: int, high: int) -> None:
     g, t = Generator(11), torch_generator(11)
-    for size in (1, 623, 40000):
+    for size in (1, 623, 40000, 100003):
         draw = ["randint", low, high, [size]]
         assert_same(drawn(g, draw), drawn_by_torch(t, draw), draw)
     assert_same_state(g, t)
 
 
-@pytest.mark.parametrize("n", [2, 3, 50, 32768, 32769, 32770, 70000])
+@pytest.mark.parametrize("n", [2, 3, 50, 32768, 32769, 32770, 70000, 100003])
 def test_randperm_is_torchs(n: int) -> None:
     g, t = Generator(n), torch_generator(n)
     assert_same(drawn(g, ["randperm", n]), drawn_by_torch(t, ["randperm", n]), ["randperm", n])

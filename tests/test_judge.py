@@ -140,7 +140,8 @@ def test_the_first_wrong_line_is_told_from_those_that_suffer_from_it() -> None:
     isolation = first_wrong(
         end_to_end(*batch, functions=table), per_line(oracle.whole(*batch)[0], table)
     )
-    assert isolation == (("bnvar", "W1"), ("bndiff2", "bndiff", "hprebn", "embcat", "emb", "C"))
+    inherited = ("bndiff2", "bndiff", "hprebn", "embcat", "emb", "C")
+    assert isolation == (("bnvar", "W1"), inherited, ())
     assert str(isolation) == (
         "the first wrong line is dbnvar; wrong by themselves too: W1; wrong only because of what "
         "they were given: bndiff2, bndiff, hprebn, embcat, emb, C"
@@ -148,6 +149,30 @@ def test_the_first_wrong_line_is_told_from_those_that_suffer_from_it() -> None:
 
 
 def test_gradients_that_were_given_wrong_values_are_not_blamed() -> None:
-    isolation = Isolation(alone=(), inherited=("h", "C"))
+    isolation = Isolation(alone=(), inherited=(), unexplained=("h", "C"))
     assert str(isolation).startswith("wrong end to end, though right line by line: h, C: ")
     assert "values of the forward pass" in str(isolation)
+
+
+def test_of_two_mistakes_each_is_blamed_for_what_it_is_read_by_alone() -> None:
+    batch = network()
+    table = {**scaled("b2", 2.0), "embcat": scaled("embcat", 2.0)["embcat"]}
+    alone = per_line(oracle.whole(*batch)[0], table)
+    assert first_wrong(end_to_end(*batch, functions=table), alone) == (
+        ("b2", "embcat"),
+        ("emb", "C"),
+        (),
+    )
+
+
+def test_what_runs_before_the_wrong_line_or_apart_from_it_did_not_inherit_from_it() -> None:
+    batch = network()
+    chain = end_to_end(*batch, functions={**scaled("logits", 2.0), "b1": lambda v, d: v.b1 + 1})
+    alone = per_line(oracle.whole(*batch)[0], scaled("bngain", 2.0))
+    isolation = first_wrong(chain, alone)
+    assert isolation[:2] == (("bngain",), ())
+    assert isolation.unexplained[:2] == ("logits", "h")
+    assert "b1" in isolation.unexplained
+    assert str(isolation).startswith(
+        "the first wrong line is dbngain; wrong end to end, though right line by line: logits, h,"
+    )

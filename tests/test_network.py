@@ -95,7 +95,7 @@ def test_values_cannot_be_changed(network: Make) -> None:
         (lambda p, X, Y: ({**p, "bngain": p.bngain[0]}, X, Y), r"bngain has shape \(5,\)"),
         (lambda p, X, Y: ({**p, "W2": p.W2.astype("f")}, X, Y), "float32 where C is float64"),
         (lambda p, X, Y: ({**p, "W1": p.W1[:-1]}, X, Y), "T·E"),
-        (lambda p, X, Y: ({**p, "C": p.C.astype(int)}, X, Y), "int64"),
+        (lambda p, X, Y: ({**p, "C": p.C.astype(int)}, X, Y), "C is int64, wanted all seven"),
         (lambda p, X, Y: ({name: p[name] for name in list(p)[1:]}, X, Y), r"missing \['C'\]"),
         (lambda p, X, Y: ({**p, "b3": p.b2}, X, Y), r"unknown \['b3'\]"),
     ],

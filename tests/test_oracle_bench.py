@@ -170,6 +170,16 @@ def test_the_command_prints_rows_and_a_table_and_draws_it(
     assert "<svg" in picture.read_text(encoding="utf-8")
 
 
+def test_quick_says_which_row_it_leaves_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oracle.cli.bench.measure", lambda setting, names: [])
+    assert main(["bench", "--quick"]) == 0
+    assert "skipped: left out of --quick" in capsys.readouterr().out
+    assert main(["bench", "--quick", "--rows", "eager"]) == 0
+    assert "skipped" not in capsys.readouterr().out
+
+
 @pytest.mark.usefixtures("small_command")
 def test_json_has_the_machine_and_all_figures(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--quick", "--rows", "windows,contexts", "--json"]) == 0

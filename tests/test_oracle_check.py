@@ -70,6 +70,17 @@ def test_check_names_the_wrong_line_and_leaves_with_1(
     assert last.endswith(": bndiff, hprebn, embcat, W1, emb, C")
 
 
+def test_tolerances_leave_nothing_inherited_from_what_runs_later(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["check", "--rtol", "1e-7", "--atol", "1e-10", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)["first_wrong"]
+    order = list(GRADIENTS)
+    first = min(map(order.index, found["alone"]))
+    assert all(order.index(name) > first for name in found["inherited"])
+    assert not {*found["inherited"]} & {*found["unexplained"]}
+
+
 def test_why_shows_reasons_and_what_the_experiments_gave(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -384,6 +384,17 @@ def test_home_and_end_names_of_the_graph_names_in_code_and_the_address_lead_to_a
 
 
 @needs_chromium
+def test_a_narrow_window_begins_at_the_top_and_follows_the_steps(
+    browser: Chromium, written: Path
+) -> None:
+    browser.window(400)
+    browser.open(written.as_uri())
+    assert browser.run("scrollY") == 0
+    browser.press("ArrowRight")
+    assert browser.run("scrollY") > 0
+
+
+@needs_chromium
 @pytest.mark.parametrize("width", [360, 700, 1280])
 def test_no_step_is_wider_than_the_window(width: int, browser: Chromium) -> None:
     browser.window(width)

@@ -167,7 +167,9 @@ def test_losses_without_a_logarithm_or_not_finite_leave_a_gap(tmp_path: Path) ->
     save(ax, tmp_path / "gap.png")
 
 
-@pytest.mark.parametrize("values", [[np.nan] * 3, [2.5], [2.5] * 4, [0, -1, 2], [1e-320, 3e38]])
+@pytest.mark.parametrize(
+    "values", [[np.nan, 2.5, np.inf], [2.5], [2.5] * 4, [0, -1, 2], [1e-320, 3e38]]
+)
 @pytest.mark.parametrize("log", [True, False])
 def test_strange_runs_still_give_a_picture(values: list[float], log: bool, tmp_path: Path) -> None:
     save(losses(Result(np.array(values)), log=log), tmp_path / "strange.svg")
@@ -357,3 +359,19 @@ def test_drawing_and_saving_never_load_pyplot(tmp_path: Path) -> None:
     )
     arguments = [sys.executable, "-c", program, str(path), str(tmp_path / "loss.svg")]
     subprocess.run(arguments, check=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "log", "says"),
+    [
+        ("0 -1 nan", True, r"no finite loss above 0, .*log=False \(--plain\)"),
+        ("inf nan", True, "no finite loss above 0"),
+        ("inf nan", False, "no finite loss, wanted some"),
+    ],
+)
+def test_a_source_without_a_loss_to_draw_is_refused(
+    values: str, log: bool, says: str, tmp_path: Path
+) -> None:
+    rows = "".join(f"{step},{loss}\n" for step, loss in enumerate(values.split()))
+    with pytest.raises(InputError, match=f"^losses: .*: {says}"):
+        losses(csv_file(tmp_path, f"step,loss\n{rows}"), log=log)

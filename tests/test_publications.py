@@ -259,9 +259,9 @@ def test_part3_on_the_shipped_corpus_gives_what_torch_printed() -> None:
         ("3", 4.4, "±1", False, None, "4.4000"),
         ("9.9999", 10.00004, "±1", False, None, "10.00004000"),
         ("0.0", 0.04, "equal", False, None, "0.04000"),
-        ("2.0674145221710205", 2.0674149, "equal", True, 7, "2.0674149000"),
-        ("2.0674145221710205", 2.0674158, "±1", True, 7, "2.0674158000"),
-        ("2.0674145221710205", 2.0674190, "DIFFERS", True, 7, "2.0674190000"),
+        ("2.0674145221710205", 2.0674149, "equal", False, 7, "2.0674149000"),
+        ("2.0674145221710205", 2.0674158, "±1", False, 7, "2.0674158000"),
+        ("2.0674145221710205", 2.0674190, "DIFFERS", False, 7, "2.0674190000"),
         ("12.345678", 12.3456801, "equal", False, 7, "12.345680100"),
         ("123456789", 123456800, "equal", False, 7, "123456800.0000"),
     ],
@@ -365,17 +365,21 @@ def test_replay_prints_every_figure_beside_ours(
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == "mine: A notebook of my own."
     assert printed[1].split() == ["step", "published", "ours", "match"]
-    labels = [line.split()[0] for line in printed[2:-1]]
+    labels = [line.split()[0] for line in printed[2:-2]]
     assert labels == ["0", "110", "dev", "parameters", "targets", "name", "name", "name"]
-    assert printed[3].endswith("edge")
-    assert "in 7 digits" in printed[3]
-    assert printed[-1].startswith("8 of 8 equal in every digit, 0 within one unit of the last, 0 d")
+    assert printed[3].endswith("in 7 digits")  # every number is near an edge of the 7th
+    assert printed[-2] == "losses: 1 of 2 equal in every digit, 1 in the 7 that float32 holds"
+    edges = sum(line.endswith("edge") for line in printed[:-2])
+    assert printed[-1] == (
+        "7 of 8 equal in every digit, 1 in the 7 that float32 holds, 0 within one unit of the "
+        f"last, 0 differ; {edges} on a rounding edge"
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "code", "says"),
     [
-        ({"first": "9.9999"}, 1, "7 of 8 equal in every digit, 0 within one unit of the last, 1 d"),
+        ({"first": "9.9999"}, 1, "holds, 0 within one unit of the last, 1 differ"),
         ({"parameters": "1"}, 1, "DIFFERS"),
         ({"targets": "0 0 0 0 0"}, 1, "DIFFERS"),
         ({"names": '["zzz"]'}, 1, "DIFFERS"),
@@ -410,6 +414,35 @@ def test_the_short_form_stops_at_its_last_line(
     assert json.loads(capsys.readouterr().out)["figures"][0] == short["figures"][0]
 
 
+def test_the_short_form_says_what_it_leaves_out(
+    write: Write, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(write())
+    for steps, more in ((110, 111), (111, 120)):
+        assert main(["replay", path, "--steps", str(steps)]) == 0
+        last = capsys.readouterr().out.splitlines()[-1]
+        count = 3 if steps == 110 else 4
+        assert last == f"the first {count} of 8 figures; more from --steps {more} on"
+    assert main(["replay", path, "--steps", "120"]) == 0
+    assert "more from" not in capsys.readouterr().out
+
+
+def test_the_list_counts_what_a_replay_shows_and_the_steps_that_it_takes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert main(["replay"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(len(line) for line in lines if line.startswith(" ")) <= 60
+    assert any("the first batch alone, no corpus" in line for line in lines)
+    assert main(["replay", "--json"]) == 0
+    for row in json.loads(capsys.readouterr().out):
+        if row["rows"]:
+            publication = find_publication(row["name"])
+            assert row["figures"] == len(replay(publication, words_of(publication)))
+            assert row["steps"] == 1
+
+
 def test_rows_appear_as_their_steps_are_done(write: Write, small_words: list[str]) -> None:
     events: list[Any] = []
     replay(
@@ -438,8 +471,8 @@ def test_a_terminal_shows_the_same_rows_above_a_bar(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     assert main(["replay", str(write())]) == 0
     printed = capsys.readouterr().out
-    assert printed.count("equal") == 9
-    assert "8 of 8 equal" in printed
+    assert printed.count("equal") == 10
+    assert "7 of 8 equal" in printed
 
 
 def test_words_may_be_named(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

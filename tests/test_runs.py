@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 import json
 import subprocess
 import sys
@@ -276,13 +277,51 @@ def test_a_diverging_run_names_its_step_and_keeps_its_history(
 
 
 def test_dropped_blank_lines_are_counted(
-    here: Path, small_words: list[str], capsys: pytest.CaptureFixture[str]
+    here: Path,
+    small_words: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     words = words_file(here, ["", " ann ", *small_words, "", ""])
     assert main(["data", "--show", "ann", "--words", str(words)]) == 0
     printed = capsys.readouterr()
     assert printed.out.splitlines()[:2] == ["... ---> a", "..a ---> n"]
-    assert "dropped 2 blank lines" in printed.err
+    dropped = "dropped 2 blank lines, trimmed blanks around 1 word"
+    assert printed.err == f"{words}: {dropped}\n"
+    content = words.read_text(encoding="utf-8").replace("\n\n", "\n").replace(" ", "")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content.encode())))
+    assert main(["data", "--show", "ann", "--words", "-"]) == 0
+    assert capsys.readouterr().err == "standard input: dropped 1 blank line\n"
+
+
+def test_no_names_are_no_line(
+    here: Path, run: npnet.Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.save("runs/none")
+    assert main(["sample", "--count", "0"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_contexts_can_be_had_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["data", "--show", "Al", "--fold", "--block-size", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [".. ---> a", ".a ---> l", "al ---> ."]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("--words w.txt --fold", "got --words, --fold for the list of corpora, wanted --in, --j"),
+        ("--block-size 3", "got --block-size for the list"),
+        ("--column name", "got --column for the list"),
+        ("--show anna --in .", "got --in for --show, wanted --block-size"),
+        ("--download names.txt --json", "got --json for --download, wanted nothing with it"),
+    ],
+)
+def test_data_ignores_no_option(
+    arguments: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", *arguments.split()]) == 2
+    assert says in capsys.readouterr().err
 
 
 def test_data_lists_the_corpora(capsys: pytest.CaptureFixture[str]) -> None:

@@ -41,6 +41,39 @@ def test_npnets_backward_pass_holds(precision: str) -> None:
         assert_gradients(npnet.backward(values), case.whole(precision))
 
 
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("n", [1000, 3000])
+def test_npnets_gradients_of_many_rows_hold(n: int, precision: str) -> None:
+    for seed in range(3):
+        case = problem(seed, n=n)
+        lines = {name: line(case, name, precision) for name in GRADIENTS}
+        assert_gradients(lines, case.lines(precision))
+        v = case.values(precision)
+        values = npnet.forward({n: v[n] for n in npnet.names.PARAMETER_NAMES}, v.X, v.Y, v.eps)
+        assert_gradients(npnet.backward(values), case.whole(precision))
+
+
+def test_float64_among_float32_was_widened_and_float64_altogether_is_held_to_float64() -> None:
+    case = problem(seed=3)
+    single = {name: line(case, name, "float32") for name in GRADIENTS}
+    for widened in (single["C"].astype("f8"), torch.tensor(single["C"], dtype=torch.float64)):
+        with pytest.raises(AssertionError, match="C: dtype float64, wanted float32 like torch: a"):
+            assert_gradients({**single, "C": widened}, case.lines("float32"))
+    wide = {name: array.astype("f8") for name, array in single.items()}
+    with pytest.raises(AssertionError, match=r"wrong: .*hpreact"):
+        assert_gradients(wide, case.lines("float32"))
+    assert_gradients({name: line(case, name) for name in GRADIENTS}, case.lines("float32"))
+
+
+def test_numbers_without_a_dtype_are_not_widened() -> None:
+    case = problem(seed=3)
+    for precision in PRECISIONS:
+        ours = {name: line(case, name, precision) for name in GRADIENTS}
+        assert_gradients(ours | {"C": ours["C"].tolist()}, case.lines(precision))
+        lists = {name: array.tolist() for name, array in ours.items()}
+        assert_gradients(lists, case.lines(precision))
+
+
 def test_cases_are_the_26_in_the_order_of_running() -> None:
     assert each_gradient().args == ("name", tuple(GRADIENTS))
     assert each_gradient(["dC", "logits"]).args == ("name", ("logits", "C"))
@@ -134,4 +167,4 @@ def test_the_readmes_example_fails_when_its_gradients_are_wrong(pytester: pytest
     pytester.makepyfile(test_mine=wrong)
     result = pytester.runpytest_inprocess("-q")
     result.assert_outcomes(passed=2, failed=2)
-    result.stdout.fnmatch_lines(["*next: npnet explain hpreact", "*gradients.dlogits"])
+    result.stdout.fnmatch_lines(["*next: npnet explain hpreact", "*next: npnet explain logits"])

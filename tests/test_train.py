@@ -1,6 +1,7 @@
 """Training, statistics, evaluation and sampling."""
 
 import dataclasses
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -516,18 +517,26 @@ def test_a_low_temperature_gives_the_likeliest_name_each_time(model: Model) -> N
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "says"),
     [
-        {"count": -1},
-        {"temperature": 0.0},
-        {"temperature": np.nan},
-        {"temperature": np.inf},
-        {"max_length": 0},
+        ({"count": -1}, "count -1, wanted 0 or more"),
+        ({"temperature": 0.0}, "temperature 0.0, wanted a finite number above 0"),
+        ({"temperature": np.nan}, "temperature nan, wanted"),
+        ({"temperature": np.inf}, "temperature inf, wanted"),
+        ({"max_length": 0}, "max_length 0, wanted 1 or more"),
+        ({"start": "a."}, "start 'a.' contains '.', the mark that ends every word"),
+        ({"start": "ada", "max_length": 2}, "start 'ada' has 3 characters and max_length is 2,"),
     ],
 )
-def test_sampling_refuses_what_makes_no_sense(model: Model, arguments: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=r"^sample: count .*, wanted 0 or more"):
+def test_sampling_refuses_what_makes_no_sense(
+    model: Model, arguments: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(InputError, match=f"^sample: {re.escape(says)}"):
         npnet.sample(*model, **arguments)
+
+
+def test_a_beginning_may_be_as_long_as_the_bound(model: Model) -> None:
+    assert set(npnet.sample(*model, 5, start="ada", max_length=3)) == {"ada…"}
 
 
 def test_sampling_refuses_another_vocabulary(model: Model) -> None:

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
+from typing import Any
 
 from npnet.cli import bench, check, data, judge, learn, page, replay, runs, train
 from npnet.errors import DivergedError, InputError
@@ -26,8 +27,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for room in (train, runs, data, check, judge, replay, bench, learn, page):
         room.add_commands(commands)
-    options = parser.parse_args(arguments)
+    options = parsed(parser, commands, arguments)
     return guarded("npnet", lambda: options.command(options))
+
+
+def parsed(
+    parser: argparse.ArgumentParser, commands: Any, arguments: Sequence[str] | None
+) -> argparse.Namespace:
+    """The options; what a command does not know is refused with that command's own usage."""
+    for command in commands.choices.values():
+        command.set_defaults(parser=command)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return options
 
 
 def guarded(program: str, command: Callable[[], int]) -> int:
@@ -69,7 +82,9 @@ def entry() -> None:
 
 def escape_output() -> None:
     """Have letters that the output's encoding lacks printed as escapes, such as ``\\xe9``."""
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+    # Unless the user has chosen another way, by PYTHONIOENCODING.
+    unchosen = ("strict", "surrogateescape")
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in unchosen:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 

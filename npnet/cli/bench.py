@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from npnet import bench, blas, growth
+from npnet.cli.width import width
 from npnet.cli.words import add_word_options, words_from
 from npnet.corpus import FEWEST_WORDS
 from npnet.errors import InputError
@@ -101,14 +102,14 @@ def header(machine: dict[str, str], threads: int) -> Iterator[str]:
     yield f"{machine['CPU']}, threads: {threads}"
     yield ", ".join(f"{name} {value}" for name, value in machine.items() if name != "CPU")
     if advice := blas.advice():
-        yield from textwrap.wrap(advice, WIDEST)
+        yield from textwrap.wrap(advice, width())
 
 
 def _shares(total: float, rows: Iterable[tuple[str, float]]) -> None:
-    width = shutil.get_terminal_size((WIDEST, 0)).columns if sys.stdout.isatty() else WIDEST
+    columns = shutil.get_terminal_size((WIDEST, 0)).columns if sys.stdout.isatty() else WIDEST
     for text, seconds in rows:
         shown = f"{seconds * 1e6:9.2f} µs {seconds / total:6.1%}  {text}"
-        print(shown if len(shown) <= width else f"{shown[: width - 1]}…")
+        print(shown if len(shown) <= columns else f"{shown[: columns - 1]}…")
 
 
 def _grouped(lines: list[bench.Line], least: float) -> Iterator[tuple[str, float]]:

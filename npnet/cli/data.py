@@ -9,6 +9,7 @@ from typing import Any
 from npnet import library
 from npnet.cli.words import add_word_options, words_from
 from npnet.corpus import Vocabulary, show_contexts
+from npnet.errors import InputError
 
 
 def add_commands(commands: Any) -> None:
@@ -32,24 +33,53 @@ def add_commands(commands: Any) -> None:
         help="a file or folder to look for corpora in, before NPNET_CORPORA and the cache",
     )
     data.add_argument(
-        "--block-size", type=int, default=3, metavar="T", help="context length (default: 3)"
+        "--block-size", type=int, metavar="T", help="context length of --show (default: 3)"
     )
     add_word_options(data)
-    data.add_argument("--json", action="store_true", help="print the list as JSON")
+    data.add_argument("--json", action="store_true", help="print the list or the contexts as JSON")
     data.set_defaults(command=data_command)
 
 
 def data_command(options: argparse.Namespace) -> int:
     """`npnet data`."""
+    _refuse_what_would_be_ignored(options)
     if options.show is not None:
         vocab = Vocabulary.from_words(words_from(options))
         word = options.show.lower() if options.fold else options.show
-        print("\n".join(show_contexts(word, vocab, options.block_size)))
+        block_size = 3 if options.block_size is None else options.block_size
+        lines = show_contexts(word, vocab, block_size)
+        if options.json:
+            print(json.dumps(lines, ensure_ascii=False, indent=2))
+        else:
+            print("\n".join(lines))
     elif options.download is not None:
         print(library.download(options.download))
     else:
         _list(library.listing(options.places), options.json)
     return 0
+
+
+def _refuse_what_would_be_ignored(options: argparse.Namespace) -> None:
+    given = {
+        "--words": options.words is not None,
+        "--fold": options.fold,
+        "--column": options.column is not None,
+        "--block-size": options.block_size is not None,
+        "--in": bool(options.places),
+        "--json": options.json,
+    }
+    if options.show is not None:
+        action, taken = "--show", {"--words", "--fold", "--column", "--block-size", "--json"}
+    elif options.download is not None:
+        action, taken = "--download", set()
+    else:
+        action, taken = "the list of corpora", {"--in", "--json"}
+    ignored = [option for option, is_given in given.items() if is_given and option not in taken]
+    if ignored:
+        raise InputError(
+            f"data: got {', '.join(ignored)} for {action}, "
+            f"wanted {', '.join(sorted(taken)) or 'nothing'} with it"
+        )
 
 
 def _list(rows: list[library.Row], as_json: bool) -> None:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from npnet.cli.width import width
 from npnet.errors import InputError
 from npnet.learn.checking import SECONDS, check_sheet
 from npnet.learn.exercises import find, shown_solution, write_sheet
@@ -30,7 +31,7 @@ def add_commands(commands: Any) -> None:
 
     new = actions.add_parser("new", help="write a new exercise sheet")
     _add_sheet(new)
-    new.set_defaults(command=new_command)
+    new.set_defaults(command=new_command, parser=new)
 
     check = actions.add_parser("check", help="judge the functions of a sheet, each alone")
     _add_sheet(check)
@@ -52,7 +53,7 @@ def add_commands(commands: Any) -> None:
         "--plot", type=Path, metavar="FILE", help="draw that training's losses: PNG or SVG"
     )
     check.add_argument("--json", action="store_true", help="print the marks as JSON")
-    check.set_defaults(command=check_command)
+    check.set_defaults(command=check_command, parser=check)
 
     hinting = actions.add_parser("hint", help="a hint for one function, or our line")
     hinting.add_argument("name", metavar="NAME", help="such as dbnvar_inv")
@@ -64,10 +65,10 @@ def add_commands(commands: Any) -> None:
         help="1: a question, 2: the rule, 3: the formula (default: 1)",
     )
     hinting.add_argument("--solution", action="store_true", help="our own line instead")
-    hinting.set_defaults(command=hint_command)
+    hinting.set_defaults(command=hint_command, parser=hinting)
 
     mistakes = actions.add_parser("mistakes", help="a dozen that people make, judged")
-    mistakes.set_defaults(command=mistakes_command)
+    mistakes.set_defaults(command=mistakes_command, parser=mistakes)
 
 
 def _add_sheet(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +79,7 @@ def _add_sheet(parser: argparse.ArgumentParser) -> None:
 
 def explain_command(options: argparse.Namespace) -> int:
     """`npnet explain`."""
-    print(explain(options.name))
+    print(explain(options.name, width=width()))
     return 0
 
 
@@ -97,7 +98,7 @@ def check_command(options: argparse.Namespace) -> int:
             "above 0 and steps of 0 or more"
         )
     grades = check_sheet(options.file, seconds=options.seconds, steps=options.steps)
-    print(grades.to_json() if options.json else grades)
+    print(grades.to_json() if options.json else grades.text(width()))
     if options.plot is not None:
         if grades.curve is None:
             raise InputError(
@@ -110,13 +111,16 @@ def check_command(options: argparse.Namespace) -> int:
 
 def hint_command(options: argparse.Namespace) -> int:
     """`npnet exercise hint`."""
-    exercise = find(options.name)
-    print(shown_solution(exercise) if options.solution else hint(exercise, options.level))
+    exercise = find(options.name, "hint")
+    if options.solution:
+        print(shown_solution(exercise))
+    else:
+        print(hint(exercise, options.level, width()))
     return 0
 
 
 def mistakes_command(options: argparse.Namespace) -> int:
     """`npnet exercise mistakes`."""
-    for line in report():
+    for line in report(width()):
         print(line)
     return 0

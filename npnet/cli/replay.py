@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from npnet.arrays import Floats
+from npnet.cli.width import width
 from npnet.errors import InputError
 from npnet.library import find_corpus
 from npnet.publication import Publication, find_publication, read_publication, shipped
-from npnet.replay import DIFFERS, EQUAL, NEAR, Figure, replay, words_of
+from npnet.replay import DIFFERS, EQUAL, NEAR, Figure, needed, replay, shortened, words_of
 
 # Widest text of a row's two middle columns: the digits of a float64 fit, a batch's rows do not.
 WIDEST = 20
@@ -57,7 +58,7 @@ def replay_command(options: argparse.Namespace) -> int:
         name = publication.recipe.name
         print(json.dumps({"publication": name, "figures": rows}, indent=2, ensure_ascii=False))
     else:
-        print(textwrap.fill(f"{publication.recipe.name}: {publication.source}", 90))
+        print(textwrap.fill(f"{publication.recipe.name}: {publication.source}", width()))
         print(_line("step", "published", "ours", "match"), flush=True)
         whole = publication.recipe.steps
         with _watching(min(options.steps or whole, whole)) as (watch, say):
@@ -68,22 +69,26 @@ def replay_command(options: argparse.Namespace) -> int:
                 watch=watch,
                 seen=lambda figure: say(_row(figure)),
             )
-        print(_summary(figures))
+        print("\n".join(_summary(figures, publication.recipe.dtype)))
+        if left := _left_out(publication, options.steps, len(figures)):
+            print(left)
     return int(any(figure.match == DIFFERS for figure in figures))
 
 
 def _list(publications: list[Publication], as_json: bool) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "name": publication.recipe.name,
-            "figures": publication.printed.count,
-            "steps": publication.recipe.steps,
+            # With the corpus, the rows of the batch are a figure too.
+            "figures": publication.printed.count + bool(publication.batch and found),
+            "steps": needed(publication).steps,
             "corpus": publication.corpus and publication.corpus.name,
-            "found": publication.corpus and find_corpus(publication.corpus.sha256),
+            "found": found,
             "rows": bool(publication.batch),
             "source": publication.source,
         }
         for publication in publications
+        for found in [publication.corpus and find_corpus(publication.corpus.sha256)]
     ]
     if as_json:
         print(json.dumps(rows, default=str, indent=2, ensure_ascii=False))
@@ -91,8 +96,11 @@ def _list(publications: list[Publication], as_json: bool) -> None:
     for row in rows:
         found = f"{row['corpus']} {'found' if row['found'] else 'not found'}"
         needs = "no corpus needed" if row["rows"] else found
-        print(f"{row['name']}: figures {row['figures']}, steps {row['steps']:,}, {needs}")
-        print(textwrap.indent(textwrap.fill(str(row["source"]), 90), "  "))
+        run = f"steps {row['steps']:,}" if row["steps"] > 1 else "the first batch alone"
+        print(f"{row['name']}: figures {row['figures']}, {run}, {needs}")
+        indent = "  "
+        source = str(row["source"])
+        print(textwrap.fill(source, width(), initial_indent=indent, subsequent_indent=indent))
 
 
 def _line(*cells: str) -> str:
@@ -115,13 +123,36 @@ def _row(figure: Figure) -> str:
     return _line(first, figure.published, figure.ours, f"{figure.match:7}", ", ".join(notes))
 
 
-def _summary(figures: list[Figure]) -> str:
-    counts = {match: sum(f.match == match for f in figures) for match in (EQUAL, NEAR, DIFFERS)}
+def _summary(figures: list[Figure], dtype: str) -> Iterator[str]:
+    """How many figures match: the losses, where there are others too, then all."""
+    losses = [figure for figure in figures if figure.what == "loss"]
+    if losses and len(losses) < len(figures):
+        yield f"losses: {_equal(losses, dtype)}"
+    near, differ = (sum(figure.match == match for figure in figures) for match in (NEAR, DIFFERS))
     edges = sum(figure.edge for figure in figures)
-    return (
-        f"{counts[EQUAL]} of {len(figures)} equal in every digit, {counts[NEAR]} within one unit "
-        f"of the last, {counts[DIFFERS]} differ; {edges} on a rounding edge"
+    yield (
+        f"{_equal(figures, dtype)}, {near} within one unit of the last, {differ} differ; "
+        f"{edges} on a rounding edge"
     )
+
+
+def _equal(figures: list[Figure], dtype: str) -> str:
+    """How many are equal: in all digits that were printed, or in as many as the dtype holds."""
+    digits = [figure.digits for figure in figures if figure.match == EQUAL]
+    text = f"{digits.count(None)} of {len(figures)} equal in every digit"
+    held = [count for count in digits if count is not None]
+    return text + (f", {len(held)} in the {held[0]} that {dtype} holds" if held else "")
+
+
+def _left_out(publication: Publication, steps: int | None, shown: int) -> str | None:
+    """What the short form did not come to, and how many steps do."""
+    whole, short = publication.printed, shortened(publication, steps).printed
+    left = whole.count - short.count
+    if not left:
+        return None
+    later = [step + 1 for step in whole.losses if step not in short.losses]
+    more = min(later, default=publication.recipe.steps)
+    return f"the first {shown} of {shown + left} figures; more from --steps {more} on"
 
 
 @contextlib.contextmanager

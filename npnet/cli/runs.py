@@ -83,7 +83,10 @@ def sample_command(options: argparse.Namespace) -> int:
             temperature=options.temperature,
             max_length=options.max_length,
         )
-    print(json.dumps(names, ensure_ascii=False, indent=2) if options.json else "\n".join(names))
+    if options.json:
+        print(json.dumps(names, ensure_ascii=False, indent=2))
+    else:
+        print("".join(f"{name}\n" for name in names), end="")
     return 0
 
 

@@ -141,7 +141,8 @@ def _going_on(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]
         if checkpoint is None and refused:
             raise InputError(
                 f"{'; '.join(refused)}: no checkpoint to go on from, begin a new run of "
-                f"--recipe {folder / 'recipe.json'} --words {folder / 'words.txt'}"
+                f"--recipe {shlex.quote(str(folder / 'recipe.json'))} "
+                f"--words {shlex.quote(str(folder / 'words.txt'))}"
             )
         for sentence in refused:
             print(f"npnet: {sentence}", file=sys.stderr)

@@ -35,10 +35,12 @@ def words_from(options: argparse.Namespace) -> list[str]:
     if known:
         return known_words(options.words)
     words = load_words(options.words, fold=options.fold, column=options.column)
-    if words.blank or words.trimmed:
-        print(
-            f"{options.words}: dropped {words.blank} blank lines, "
-            f"trimmed blanks around {words.trimmed} words",
-            file=sys.stderr,
-        )
+    done = []
+    if words.blank:
+        done.append(f"dropped {words.blank} blank line{'s' * (words.blank > 1)}")
+    if words.trimmed:
+        done.append(f"trimmed blanks around {words.trimmed} word{'s' * (words.trimmed > 1)}")
+    if done:
+        source = "standard input" if options.words == "-" else options.words
+        print(f"{source}: {', '.join(done)}", file=sys.stderr)
     return list(words.words)

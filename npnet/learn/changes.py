@@ -120,14 +120,14 @@ def _of_matrix_product(node: ast.BinOp) -> list[Change]:
     rights = (node.right, _transposed(node.right))
     for left, right in product(lefts, rights):
         slips = [
-            ast.unparse(old)
+            f"{ast.unparse(new)} stands where {ast.unparse(old)} belongs"
             for old, new in ((node.left, left), (node.right, right))
             if old is not new
         ]
-        said = "a transpose is missing or too much: " + " and ".join(slips)
+        said = " and ".join(slips)
         if slips:
             found.append(("transpose", said, ast.BinOp(left, ast.MatMult(), right)))
-        swapped = f"the factors changed places{', ' if slips else ''}" + (said if slips else "")
+        swapped = "the factors changed places" + (f"; {said}" if slips else "")
         found.append(("transpose", swapped, ast.BinOp(right, ast.MatMult(), left)))
         entrywise = "the entries are multiplied where a matrix product belongs"
         found.append(("entrywise", entrywise, ast.BinOp(left, ast.Mult(), right)))

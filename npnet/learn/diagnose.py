@@ -163,6 +163,7 @@ def _factors(labels: Iterable[str]) -> Iterator[tuple[str, dict[str, float]]]:
     atoms = {str(number): dict.fromkeys(sizes, float(number)) for number in (1, 2, 3)}
     for letter in ("n", "V", "H", "T", "E"):
         atoms[letter] = {label: float(of[letter]) for label, of in sizes.items()}
+    atoms["np.e"] = dict.fromkeys(sizes, math.e)  # exp of d.loss, or of ones
     atoms["(n - 1)"] = {label: of["n"] - 1.0 for label, of in sizes.items()}
     for (above, one), (below, other) in itertools.product(atoms.items(), repeat=2):
         for sign in (1, -1):

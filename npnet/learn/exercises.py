@@ -13,6 +13,7 @@ from npnet.files import unwritable
 from npnet.fused import BatchNormSaved, batch_norm_backward, cross_entropy
 from npnet.gradients import GRADIENTS, backward
 from npnet.learn.explain import commented, read_by
+from npnet.learn.near import unknown
 from npnet.learn.notation import backward_lines, forward_lines, statements
 from npnet.names import NAMES, PARAMETER_NAMES
 
@@ -130,15 +131,15 @@ EXERCISES: Mapping[str, Exercise] = MappingProxyType(
 )
 
 
-def find(name: str) -> Exercise:
+def find(name: str, who: str) -> Exercise:
     """The exercise of that name, with or without the lecture's d.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none; ``who`` says so.
     """
     exercise = EXERCISES.get(name) or EXERCISES.get(f"d{name}")
     if exercise is None:
-        raise InputError(f"exercise: no {name!r}, wanted one of {', '.join(EXERCISES)}")
+        raise unknown(who, name, EXERCISES)
     return exercise
 
 
@@ -150,7 +151,8 @@ Ask for a hint:             npnet exercise hint dcounts
 Every function gets v, the values of the forward pass below (v.probs, v.W2, v.X), and d, the
 gradients of the lines that run before it on the way back (d.logprobs, d.probs); d.loss is 1.
 It returns the gradient of the loss for its value, a new array in the shape and dtype of that
-value. Every line that reads a value is a road from it to the loss.
+value. Every line that reads a value is a road from it to the loss. What a function prints is shown
+with its verdict; what is printed outside the functions is not.
 
 n rows of the batch, T characters of context, E numbers for a character, H hidden units,
 V characters there are; X (n, T) and Y (n,) hold character indices, eps is a number:

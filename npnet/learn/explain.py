@@ -5,6 +5,7 @@ import textwrap
 from npnet.errors import InputError
 from npnet.forward import LINES
 from npnet.gradients import GRADIENTS
+from npnet.learn.near import unknown
 from npnet.learn.notation import (
     backward_lines,
     code_of,
@@ -27,11 +28,12 @@ class Text(str):
         return str(self)
 
 
-def explain(name: str | None = None) -> Text:
+def explain(name: str | None = None, *, width: int = WIDTH) -> Text:
     """What there is to know about one gradient; without a name, forward and backward pass.
 
     Args:
         name: one of the 27, with or without the lecture's d.
+        width: of the prose; code is left as it is.
 
     Returns:
         Text in the lecture's notation, ``dbnraw`` for ``d.bnraw``. The two passes are code: they
@@ -40,7 +42,7 @@ def explain(name: str | None = None) -> Text:
     Raises:
         InputError: no such name.
     """
-    return Text(_passes() if name is None else _page(known(name)))
+    return Text(_passes() if name is None else _page(known(name), width))
 
 
 def known(name: str) -> str:
@@ -50,8 +52,13 @@ def known(name: str) -> str:
         InputError: no such name.
     """
     plain = "loss" if name == "dloss" else plain_name(name)
+    if plain in ("X", "Y"):
+        raise InputError(
+            "explain: X (n, T), the contexts, and Y (n,), the targets, are the data: they have no "
+            f"gradient, wanted one of {', '.join(NAMES)}"
+        )
     if plain not in NAMES:
-        raise InputError(f"explain: no {name!r}, wanted one of {', '.join(NAMES)}")
+        raise unknown("explain", name, NAMES)
     return plain
 
 
@@ -94,7 +101,7 @@ def _column(lines: list[tuple[str, str | None]]) -> list[str]:
     return [code if name is None else commented(code, name, width) for code, name in lines]
 
 
-def _page(name: str) -> str:
+def _page(name: str, width: int) -> str:
     made = forward_lines().get(name)
     lines = [
         f"{name} {NAMES[name].shape}: {NAMES[name].meaning}",
@@ -106,10 +113,10 @@ def _page(name: str) -> str:
     if name not in GRADIENTS:
         return "\n".join([*lines, "dloss is 1: every backward pass begins with it."])
     parts = docstring(name)
-    lines += [*textwrap.wrap(parts.derivation, WIDTH), *parts.code, ""]
+    lines += [*textwrap.wrap(parts.derivation, width), *parts.code, ""]
     lines += [code_of(GRADIENTS[name]), ""]
     for label, remark in parts.remarks.items():
-        lines += textwrap.wrap(f"{label}: {remark}", WIDTH, subsequent_indent="  ")
+        lines += textwrap.wrap(f"{label}: {remark}", width, subsequent_indent="  ")
     return "\n".join(lines)
 
 

@@ -108,17 +108,21 @@ class Grades:
         return f"{self.progress} lines; functions: {words or 'none'}"
 
     def __str__(self) -> str:
+        return self.text()
+
+    __repr__ = __str__
+
+    def text(self, width: int = WIDTH) -> str:
+        """The report, its prose wrapped to ``width``."""
         lines: list[str] = []
         for number, title in enumerate(PARTS, 1):
             marks = [mark for mark in self.marks if EXERCISES[mark.name].part == number]
             if marks:
                 lines.append(f"Exercise {number}: {title}")
-                lines += (line for mark in marks for line in _lines(mark))
+                lines += (line for mark in marks for line in _lines(mark, width))
         if self.curve:
             lines.append(str(self.curve))
         return "\n".join([*lines, self.footer])
-
-    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         """The same for a notebook, in one table without style sheet or script."""
@@ -193,7 +197,7 @@ def _named(functions: Mapping[str, Function]) -> dict[str, Function]:
         )
     named: dict[str, Function] = {}
     for name, function in functions.items():
-        exercise = find(str(name))
+        exercise = find(str(name), "grade")
         if exercise.name in named:
             raise InputError(f"grade: {name} and {exercise.name} are one, wanted one of the two")
         if not callable(function):
@@ -255,8 +259,9 @@ def _reason(exercise: Exercise, rows: list[Row]) -> str:
     row = rows[0]
     text = row.reason
     if row.worst is not None and row.verdict == "WRONG":
-        ratio = f", ratio {row.worst.ours / row.worst.reference:.4g}" if row.worst.reference else ""
-        text = f"{row.bad} of {row.total} entries, worst {row.worst.text(LABELS)}{ratio}"
+        text = f"{row.bad} of {row.total} entries, worst {row.worst.text(LABELS)}"
+        if row.worst.reference:
+            text += f", ratio {row.worst.ours / row.worst.reference + 0.0:.4g}"  # 0 for -0
     if len(exercise.gradients) == 1:
         return text
     names = ", ".join(row.name for row in rows)
@@ -280,12 +285,12 @@ def _identity(exercise: Exercise, found: Attempt, cause: Cause | None) -> str:
     return "It leans on something that is not so for all values and gradients"
 
 
-def _lines(mark: Mark) -> Iterator[str]:
+def _lines(mark: Mark, width: int) -> Iterator[str]:
     yield f"  {mark.name:16}{mark.verdict}"
     for text in _details(mark):
         yield from textwrap.wrap(
             text,
-            WIDTH,
+            width,
             initial_indent=" " * 6,
             subsequent_indent=" " * 6,
             break_long_words=False,

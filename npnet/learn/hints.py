@@ -71,8 +71,10 @@ their results.
 }
 
 
-def hint(exercise: Exercise, level: int) -> str:
+def hint(exercise: Exercise, level: int, width: int = WIDTH) -> str:
     """A hint: 1 asks a question, 2 says how such a line is undone, 3 gives the formula.
+
+    Its prose is wrapped to ``width``; code is left as it is.
 
     Raises:
         InputError: no such level.
@@ -80,18 +82,18 @@ def hint(exercise: Exercise, level: int) -> str:
     if level not in LEVELS:
         raise InputError(f"hint: level {level}, wanted 1, 2 or 3")
     if exercise.name in AT_ONCE:
-        return textwrap.fill(AT_ONCE[exercise.name].strip().split("\n\n")[level - 1], WIDTH)
+        return textwrap.fill(AT_ONCE[exercise.name].strip().split("\n\n")[level - 1], width)
     name = exercise.gradients[0]
     if level == 1:
-        return "\n".join(_question(name))
+        return "\n".join(_question(name, width))
     if level == 2:
-        return "\n".join(_rules(name))
+        return "\n".join(_rules(name, width))
     parts = docstring(name)
     formula = [parts.derivation, *(f"Sum: {text}" for text in [parts.remarks.get("Sum")] if text)]
-    return "\n".join(textwrap.fill(text, WIDTH) for text in formula)
+    return "\n".join(textwrap.fill(text, width) for text in formula)
 
 
-def _question(name: str) -> Iterator[str]:
+def _question(name: str, width: int) -> Iterator[str]:
     roads = readers(name)
     for road in roads:
         yield f"    {commented(forward_lines()[road], road)}"
@@ -102,17 +104,17 @@ def _question(name: str) -> Iterator[str]:
     )
     if len(roads) > 1:
         question += f" {name} is read {len(roads)} times: what becomes of the answers?"
-    yield textwrap.fill(question, WIDTH)
+    yield textwrap.fill(question, width)
 
 
-def _rules(name: str) -> Iterator[str]:
+def _rules(name: str, width: int) -> Iterator[str]:
     roads = readers(name)
     for road in roads:
         line = forward_lines()[road]
         yield f"    {commented(line, road)}"
         steps = [RULES[step] for step in steps_to(name, line)]
         text = f"up is d{road} {NAMES[road].shape}. From the outside in: " + "; ".join(steps)
-        yield textwrap.fill(text + "." + _collected(name, road), WIDTH)
+        yield textwrap.fill(text + "." + _collected(name, road), width)
     if len(roads) > 1:
         yield "What comes by the roads adds up."
 

@@ -142,14 +142,14 @@ MISTAKES = (
 )
 
 
-def report() -> Iterator[str]:
-    """Each mistake, and what npnet says about it."""
+def report(width: int = WIDTH) -> Iterator[str]:
+    """Each mistake, and what npnet says about it, in lines of at most ``width`` where they can."""
     for number, mistake in enumerate(MISTAKES, 1):
-        yield f"{number:2}. {mistake.done}"
+        yield textwrap.fill(f"{number:2}. {mistake.done}", width, subsequent_indent=" " * 4)
         for line in mistake.says().splitlines():
             yield textwrap.fill(
                 line,
-                WIDTH,
+                width,
                 initial_indent=" " * 6,
                 subsequent_indent=" " * 8,
                 break_long_words=False,

@@ -154,6 +154,10 @@ function show(step) {
     edge.classList.toggle("made", turn(edge.dataset.from) < at);
     edge.classList.toggle("now", edge.dataset.from === name);
   }
+}
+
+/* Bring the step into sight. */
+function reach() {
   const { top } = sections[at].getBoundingClientRect();
   if (top < 0 || top > innerHeight / 2) sections[at].scrollIntoView();
 }
@@ -168,6 +172,7 @@ function draw() {
 function go(step) {
   if (step < 0 || step > last || step === at) return;
   show(step);
+  reach();
   history.replaceState(null, "", `#${data.steps[at]}`);
 }
 
@@ -188,9 +193,11 @@ const named = () => data.steps.indexOf(location.hash.slice(1));
 addEventListener("hashchange", () => {
   if (named() < 0) return;
   show(named());
+  reach();
   sections[at].querySelector("h2").focus({ preventScroll: true });
 });
 addEventListener("resize", () => maps[at].forEach((map) => map.fit()));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 
 show(Math.max(0, named()));
+if (named() >= 0) reach(); // else the page begins at its top

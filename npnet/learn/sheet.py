@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import os
 import sys
@@ -12,6 +11,7 @@ from pathlib import Path
 from npnet.errors import InputError
 from npnet.learn.attempts import Function, said
 from npnet.learn.exercises import EXERCISES
+from npnet.learn.near import nearest
 
 MODULE = "exercise_sheet"
 
@@ -26,9 +26,13 @@ def read_sheet(path: Path) -> str:
         text = path.read_text(encoding="utf-8")
         compile(text, path, "exec")
     except OSError as error:
-        raise InputError(
-            f"{path}: {error.strerror}, wanted an exercise sheet: npnet exercise new {path}"
-        ) from error
+        # Where something is in the way already, no new sheet can be written.
+        way = (
+            f"npnet exercise new {path}"
+            if isinstance(error, FileNotFoundError)
+            else "name its file"
+        )
+        raise InputError(f"{path}: {error.strerror}, wanted an exercise sheet: {way}") from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: no UTF-8 text ({error.reason} at {error.start})") from error
     except SyntaxError as error:
@@ -66,11 +70,9 @@ def run_sheet(path: Path) -> dict[str, Function]:
                 raise InputError(f"{path}: {name} is a {kind}, wanted a function of v and d")
             functions[name] = entry
         elif _meant_as_exercise(name, entry):
-            near = difflib.get_close_matches(name, EXERCISES, 1)
+            near = nearest(name, EXERCISES)
             hint = (
-                f"did you mean {near[0]}?"
-                if near
-                else "give a helper other parameters than v and d"
+                f"did you mean {near}?" if near else "give a helper other parameters than v and d"
             )
             raise InputError(
                 f"{path} line {entry.__code__.co_firstlineno}: {name} is no exercise, {hint}"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from importlib.util import find_spec
 
-from npnet.cli import escape_output, guarded
+from npnet.cli import escape_output, guarded, parsed
 from oracle import WITHOUT_TORCH
 
 
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for room in (check, golden, bench, lockstep):
         room.add_commands(commands)
-    options = parser.parse_args(arguments)
+    options = parsed(parser, commands, arguments)
     return guarded("oracle", lambda: options.command(options))
 
 

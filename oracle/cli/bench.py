@@ -68,6 +68,10 @@ def bench_command(options: argparse.Namespace) -> int:
         rows.append(row)
         if not options.json:
             print(_shown(row), flush=True)
+    if options.quick and options.rows is None:
+        rows.append(Skipped(SLOW, "torch.compile", "left out of --quick"))
+        if not options.json:
+            print(_shown(rows[-1]))
     table = [row for row in rows if isinstance(row, Pair) and row.name == "sizes"]
     if options.plot:
         from npnet import plots
