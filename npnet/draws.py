@@ -83,7 +83,7 @@ class Draw:
 
     def scaled(self, normals: Floats, fan_in: int) -> Floats:
         """Apply the scale to float32 ``normals``, rounding after every operation as torch does."""
-        with np.errstate(over="ignore"):  # what becomes too large, draw_parameters refuses
+        with np.errstate(all="ignore"):  # what becomes too large, draw_parameters refuses
             for step in self.scale:
                 operation, operand = self._operand(step, fan_in)
                 normals = operation(normals, np.float32(operand))

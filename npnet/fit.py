@@ -146,6 +146,8 @@ class Training:
         X, _ = self.examples["train"]
         eps = self.recipe.eps
         try:
+            if not all(np.isfinite(array).all() for array in self.params.values()):
+                raise InputError("finish: parameters that are not finite")
             stats = self.running.statistics(eps) if self.running else calibrate(self.params, X, eps)
             losses = {
                 split: evaluate(self.params, stats, *example)

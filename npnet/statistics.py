@@ -129,7 +129,8 @@ def evaluate(
         first = np.r_[True, (contexts[1:] != contexts[:-1]).any(1)]
         with np.errstate(all="ignore"):  # what is not finite is found below
             surprise = _surprise(predict(params, stats, contexts[first]))
-        total += float(repeats[rows] @ surprise[first.cumsum() - 1, targets].astype(np.float64))
+            taken = surprise[first.cumsum() - 1, targets].astype(np.float64)
+            total += float(repeats[rows] @ taken)
     if not math.isfinite(total):
         raise InputError(f"evaluate: the loss is {total}, {UNTRAINED}")
     return total / len(X)

@@ -1,0 +1,184 @@
+"""Other people's machines: strict warnings, other encodings and locales, spaces in every path."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+import npnet
+
+# Latin, Turkish dotted and dotless, Devanagari, and a letter beyond 16 bits.
+ACCENTED = [
+    "zoë",
+    "éva",
+    "ışıl",
+    "İpek",
+    "naïma",
+    "नेहा",
+    "𝒜da",
+    "müge",
+    "señora",
+    "łucja",
+    "ärla",
+] * 3
+
+NOTHING: Mapping[str, str] = {}
+
+# Python's own encoding is then that of the locale, which is ASCII: whatever is read or written
+# without saying how would fail or differ.
+ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+ENVIRONMENTS = {
+    "C": {"LC_ALL": "C"},
+    "ASCII files and terminal": ASCII,
+    "ASCII terminal": {"PYTHONIOENCODING": "ascii"},
+    "Latin-1 terminal": {"PYTHONIOENCODING": "latin-1"},
+    "Turkish": {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8", "LANGUAGE": "tr"},
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home folder with spaces and accents in its name, and a word list in it."""
+    folder = tmp_path / "my höme folder"
+    folder.mkdir()
+    (folder / "my words.txt").write_text("\n".join(ACCENTED), encoding="utf-8")
+    return folder
+
+
+def environment(home: Path, changes: Mapping[str, str] = NOTHING) -> dict[str, str]:
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("LC_", "LANG", "XDG_", "NPNET_", *ASCII, "PYTHONIOENCODING"))
+    }
+    # Matplotlib takes a second to look through the fonts, and keeps what it found there.
+    fonts = {"MPLCONFIGDIR": matplotlib.get_configdir()}
+    return {**inherited, **fonts, "HOME": str(home), **changes}
+
+
+def npnet_in(
+    home: Path, *arguments: str, python: Sequence[str] = (), changes: Mapping[str, str] = NOTHING
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, *python, "-m", "npnet", *arguments],
+        cwd=home,
+        env=environment(home, changes),
+        capture_output=True,
+        check=False,
+    )
+
+
+TRAIN = ("train", "--words", "my words.txt", "--steps", "70", "--hidden", "4")
+
+
+@pytest.mark.parametrize("kind", ENVIRONMENTS)
+def test_an_accented_corpus_gives_the_same_run_in_any_locale(kind: str, home: Path) -> None:
+    done = npnet_in(home, *TRAIN, "--out", "my rün", changes=ENVIRONMENTS[kind])
+    assert done.returncode == 0, done.stderr
+    # Matplotlib may say where it keeps its fonts, or that it lacks some.
+    assert b"Traceback" not in done.stderr
+    recipe = dataclasses.replace(npnet.RECIPES["lecture"], steps=70, hidden=4)
+    ours, theirs = npnet.fit(recipe, ACCENTED), npnet.load_run(home / "my rün")
+    assert theirs.words == ours.words
+    assert theirs.vocab == ours.vocab
+    assert theirs.losses.tobytes() == ours.losses.tobytes()
+    names = (home / "my rün" / "samples.txt").read_text(encoding="utf-8").splitlines()
+    assert names == ours.sample()
+
+    done = npnet_in(home, "sample", "my rün", changes=ENVIRONMENTS[kind])
+    assert done.returncode == 0, done.stderr
+    encoding = "ascii" if "ASCII" in kind else "latin-1" if "Latin" in kind else "utf-8"
+    assert done.stdout == "\n".join([*names, ""]).encode(encoding, "backslashreplace")
+    assert done.stderr == b""
+
+
+def test_errors_about_letters_that_cannot_be_shown_are_one_line(home: Path) -> None:
+    command = ("data", "--show", "Ω", "--words", "my words.txt")
+    done = npnet_in(home, *command, changes=ENVIRONMENTS["ASCII terminal"])
+    assert done.returncode == 2
+    assert done.stderr.count(b"\n") == 1
+    assert rb"'\u03a9' in '\u03a9', wanted characters out of" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["--help", "train --help", "sample --help", "replay --help", "replay", "data", "--version"],
+)
+def test_whatever_a_command_prints_an_ascii_terminal_shows(command: str, home: Path) -> None:
+    done = npnet_in(home, *command.split(), changes=ENVIRONMENTS["ASCII terminal"])
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
+
+
+def test_no_command_warns(home: Path) -> None:
+    strict = ("-W", "error")
+    golden = str(Path(__file__).parent / "golden")
+    for command in (
+        (*TRAIN, "--out", "my run", "--set", "statistics=running-std"),
+        ("train", "--resume", "my run", "--steps", "90", "--quiet"),
+        ("sample", "my run", "--count", "3"),
+        ("eval", "my run", "--json"),
+        ("plot", "my run", "--out", "a plot.svg"),
+        ("check", "--words", "my words.txt", "--hidden", "2", "--rows", "8"),
+        ("judge", f"{golden}/gradient.f32.npz", "--reference", golden),
+        ("replay", "constant-gain"),
+    ):
+        done = npnet_in(home, *command, python=strict)
+        assert (done.returncode, done.stderr) == (0, b""), command
+
+
+def test_every_file_is_opened_with_its_encoding_said(home: Path) -> None:
+    telling = ("-X", "warn_default_encoding", "-W", "always::EncodingWarning")
+    package = str(Path(npnet.__file__).parent)
+    for command in ((*TRAIN, "--out", "my run"), ("eval", "my run"), ("replay",), ("data",)):
+        done = npnet_in(home, *command, python=telling)
+        assert done.returncode == 0, done.stderr
+        # Matplotlib has some of its own.
+        warnings = [line for line in done.stderr.decode().splitlines() if "EncodingWarning" in line]
+        assert not [line for line in warnings if line.startswith(package)]
+
+
+def test_a_path_with_spaces_can_be_pasted_from_what_is_said(home: Path) -> None:
+    command = "train --steps 9000000 --hidden 4 --checkpoint 0.01 --quiet"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "npnet", *command.split(), "--out", "my run"],
+        cwd=home,
+        env=environment(home),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (home / "my run" / "checkpoint.bin").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate()
+    command = said.partition("go on with: npnet ")[2]
+    assert command == "train --resume 'my run'\n"
+    resumed = subprocess.run(
+        f"{sys.executable} -m npnet {command.strip()} --steps 10",
+        cwd=home,
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "so many are taken" in resumed.stderr
+
+
+def test_the_cache_is_found_in_a_home_with_spaces(home: Path) -> None:
+    program = "from npnet.library import cache_folder; print(ascii(str(cache_folder())))"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ascii(str(home))[1:-1] in done.stdout
