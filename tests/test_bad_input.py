@@ -256,7 +256,7 @@ def test_a_folder_in_the_environment_may_be_of_nobody(
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (PermissionError(13, "Permission denied", "/root/x"), "/root/x: Permission denied"),
+        (PermissionError(13, "Permission denied", "/nowhere/x"), "/nowhere/x: Permission denied"),
         (OSError(5, "Input/output error"), "Input/output error"),
         (MemoryError("Unable to allocate 8.00 TiB"), "not enough memory: Unable to allocate 8.00"),
         (np.exceptions.AxisError("a mistake of ours"), None),
