@@ -3,13 +3,14 @@
 Warnings are errors in this suite, so that none of what follows warns either.
 """
 
+import dataclasses
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import npnet
@@ -92,8 +93,17 @@ def outcome(call: Callable[[], Any]) -> tuple[Any, str]:
         return None, str(error)
 
 
+NAMES = ["anna", "bob", "zoe", "ada", "mia", "otto", "nina", "ava", "noor", "ben", "liv", "eli"]
+SMALL = Recipe("any", hidden=4, batch=4, steps=20)
+
+
+# One of every kind is given, for what is drawn depends on hypothesis's release.
 @settings(max_examples=120, **FIXED)
 @given(WORDS, recipes())
+@example(NAMES, SMALL)
+@example([f"{name}\t" for name in NAMES], SMALL)
+@example(NAMES, dataclasses.replace(SMALL, rates=((0, 1e308),)))
+@example(NAMES, dataclasses.replace(SMALL, batch_over=1_000_000))
 def check_a_run(words: list[str], recipe: Recipe) -> None:
     run, said = outcome(lambda: npnet.fit(recipe, words))
     if run is None:
