@@ -203,6 +203,19 @@ def test_a_last_step_that_leaves_no_model_is_a_stop(
     assert not Path("run/model.npz").exists()
 
 
+def test_a_parameter_beyond_numbers_is_a_stop_though_no_loss_shows_it() -> None:
+    training = Training(SMALL, npnet.default_words()[:50])
+    training.run()
+    training.params.bnbias[0, 0] = np.inf  # the tanh of which is 1
+    X, Y = training.examples["train"]
+    stats = npnet.calibrate(training.params, X)
+    assert np.isfinite(npnet.evaluate(training.params, stats, X, Y))
+    with pytest.raises(DivergedError, match="the loss of step 100 is nan") as caught:
+        training.finish()
+    assert caught.value.losses is not None
+    assert len(caught.value.losses) == 100
+
+
 @both
 @pytest.mark.parametrize("rate", [0.0, 5e-324, 1e-60])
 def test_a_rate_of_nearly_nothing_changes_nothing(rate: float, dtype: str) -> None:
