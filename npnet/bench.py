@@ -24,7 +24,7 @@ from npnet.parameters import Parameters
 from npnet.recipe import RECIPES, Recipe
 from npnet.sample import sample
 from npnet.statistics import calibrate, evaluate
-from npnet.train import draw_rows, train_blocks
+from npnet.train import compact, draw_rows, minibatches, train_blocks
 
 FEWEST = 5  # measurements behind every median
 NAMES = 1000  # that are sampled
@@ -197,13 +197,13 @@ def _parts(
     """What a step's share is of the parts of a block of training, done here as training does."""
     workspace = Workspace(params, recipe.batch, recipe.eps, recipe.trained)
     trained = params.copy()
+    examples = compact(X, Y, params.sizes["V"])
     readings: list[list[float]] = []
     end = time.perf_counter() + seconds
     while len(readings) < FEWEST or time.perf_counter() < end:
         marks = [clock()]
         g.get_state()
-        rows = draw_rows(recipe, len(X), g, ahead)
-        Xb, Yb = X[rows], Y[rows]
+        Xb, Yb = minibatches(examples, draw_rows(recipe, len(X), g, ahead))
         marks.append(clock())
         workspace.load(Xb, Yb)
         marks.append(clock())

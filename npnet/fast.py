@@ -4,31 +4,24 @@ The mathematics is that of ``npnet.fused``. What is done differently has a lette
 with what a step (H = 200, n = 32, float32, one thread, AVX2 kernels) takes longer when that alone
 is undone:
 
-* A, 25 %: minibatches are prepared many at a time; gathering costs as much for 64 as for one.
-* B, 11 %: dC is a product with the one-hot contexts, in which repeats add up by themselves.
-* C, 8 %: ``a.dot(b, out)`` for products of matrices; ``matmul`` takes longer to find the same BLAS.
-* D, 8 %: sums over rows are products with a vector of ones (or of 1/n), which BLAS adds faster
-  than ``add.reduce``.
-* E, 7 %: logarithms of the losses are taken for many steps at once.
-* F, 5 %: the embeddings are centred over the batch. The hidden layer then has mean 0 and needs no
-  mean subtracted; likewise backward, where it is dembcat that is centred. b1 drops out of the
-  forward pass, but not its gradient.
-* G, 4 %: parameters lie side by side in one array and their gradients in another, so that one
-  addition updates them all; -rate/n is multiplied into dlogits, from which all gradients follow.
-* H, 3 %: every result goes into memory that is there (``out``).
-* I, 1 %: what is read often has a local name.
-
+@@LETTERS@@
 Logits are kept a column for each row of the batch, (V, n): their maximum over classes is then taken
 along memory, 1.8 µs for 2.5.
 """
 
+import math
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from npnet.arrays import Array, Floats, Ints
 from npnet.parameters import Parameters
+
+# Matrices are filled up to these multiples, which BLAS multiplies faster (J).
+UNITS = 8
+CLASSES = 4
+ONE = 20.0  # its tanh is 1 in float32 and in float64
 
 
 class Workspace:
@@ -41,6 +34,9 @@ class Workspace:
         trained: names of the parameters that ``step`` updates.
         averaged: whether somebody wants the minibatches' statistics: after a step they stand in
             ``mean`` and ``var`` (H,).
+
+    ``params`` and ``gradient`` are views of the parameters and of their gradients, by name and in
+    their own shapes.
     """
 
     def __init__(
@@ -54,39 +50,50 @@ class Workspace:
     ) -> None:
         dtype, sizes = params.dtype, params.sizes
         n, T, E, H, V = batch, sizes["T"], sizes["E"], sizes["H"], sizes["V"]
-        self.n, self.eps, self.averaged = n, eps, averaged
+        self.n, self.V, self.averaged = n, V, averaged
 
-        self.flat = np.concatenate([array.ravel() for array in _transposed(params).values()])
-        self.flat_gradient = np.zeros_like(self.flat)
-        self.params = _views(self.flat, params)
-        self.gradient = _views(self.flat_gradient, params)
+        self.flat, self.blocks, self.params = _memory(sizes, dtype)
+        self.flat_gradient, self.gradient_blocks, self.gradient = _memory(sizes, dtype)
+        for name, array in params.items():
+            self.params[name][...] = array
+        # Unit H is always 1, and its weights in W2 are b2 (J). Units after it are always 0; classes
+        # after the last have probability 0. So what is filled up has gradient 0 and stays.
+        self.blocks.bnbias[H] = ONE
+        self.blocks.W2T[V:, H] = np.finfo(dtype).min
         self.untrained = [array for name, array in self.gradient.items() if name not in trained]
 
-        self.emb = np.empty((n * T, E), dtype)
-        self.embcat = self.emb.reshape(n, T * E)
+        classes, units = self.blocks.W2T.shape
+        self.emb, self.demb = (np.empty((n * T, E), dtype) for _ in range(2))
+        self.embcat, self.dembcat = self.emb.reshape(n, T * E), self.demb.reshape(n, T * E)
         self.embmean = np.empty(T * E, dtype)
-        self.demb = np.empty((n * T, E), dtype)
-        self.dembcat = self.demb.reshape(n, T * E)
-        self.bndiff, self.h, self.dh, self.product = (np.empty((n, H), dtype) for _ in range(4))
-        self.mean, self.var, self.bnvar_inv = (np.empty(H, dtype) for _ in range(3))
-        self.scale, self.slope = (np.empty(H, dtype) for _ in range(2))
-        self.probs = np.empty((V, n), dtype)
-        self.maxes = np.empty(n, dtype)
-        # Products with these are sums, means and unbiased variances over the rows of a batch.
-        self.ones, self.nth, self.bessel = (
-            np.full(n, weight, dtype) for weight in (1, 1 / n, 1 / (n - 1))
+        self.bndiff, self.h, self.dh, self.product, self.scales = (
+            np.empty((n, units), dtype) for _ in range(5)
         )
-        self.classes = np.ones(V, dtype)
+        self.spread, self.bnvar_inv, self.scale, self.slope = (
+            np.empty(units, dtype) for _ in range(4)
+        )
+        self.mean, self.var = (np.empty(H, dtype) for _ in range(2))
+        self.probs = np.empty((classes, n), dtype)
+        self.maxes = np.empty(n, dtype)
+        # Products with these are sums over rows, means over rows and sums over classes (D).
+        self.ones, self.nth, self.every = (
+            np.full(size, weight, dtype) for size, weight in ((n, 1), (n, 1 / n), (classes, 1))
+        )
+        self.margin = np.full(units, (n - 1) * eps, dtype)
+        self.margin[H:] = 1  # their variance is 0, and eps may be
+        self.root, self.factor = np.array(math.sqrt(n - 1), dtype), np.array(1, dtype)  # K
 
     def load(self, X: Ints, Y: Ints) -> None:
-        """Prepare minibatches for ``step``: contexts (K, n, T) and targets (K, n)."""
-        (K, n, _), dtype = X.shape, self.flat.dtype
-        self.indices = X.reshape(K, -1)  # (K, n·T)
-        onehot, target = (_onehot(each, len(self.classes), dtype) for each in (self.indices, Y))
-        self.onehot = onehot.transpose(0, 2, 1)  # (K, V, n·T)
-        self.target = np.ascontiguousarray(target.transpose(0, 2, 1))  # (K, V, n)
-        self.place = Y * n + np.arange(n)  # (K, n), of the targets in (V, n) laid flat
-        self.picked, self.sums = (np.empty((K, n), dtype) for _ in range(2))
+        """Prepare minibatches for ``step``: contexts (steps, n, T) and targets (steps, n)."""
+        (steps, n, _), (classes, _), dtype = X.shape, self.probs.shape, self.flat.dtype
+        self.indices = X.reshape(steps, -1)  # (steps, n·T)
+        self.onehot = _onehot(self.indices, self.V, dtype).transpose(0, 2, 1)  # (steps, V, n·T)
+        target = _onehot(Y, classes, dtype).transpose(0, 2, 1)
+        self.target = np.ascontiguousarray(target)  # (steps, classes, n)
+        self.norm_logits = np.empty_like(self.target)
+        self.counts_sum = np.empty((steps, n), dtype)
+        # Where the targets' norm_logits stand, all laid flat.
+        self.place = (np.arange(steps)[:, None] * classes + Y) * n + np.arange(n)  # (steps, n)
 
     def step(self, k: int, lr: float) -> None:
         """One step of gradient descent on prepared minibatch ``k``."""
@@ -97,41 +104,41 @@ class Workspace:
 
     def differentiate(self, k: int, factor: float) -> None:
         """Fill ``gradient`` with ``factor`` times the gradients of minibatch ``k``."""
-        C, W1, b1, W2T, b2, bngain, bnbias = self.params.values()  # I
-        dC, dW1, db1, dW2T, db2, dbngain, dbnbias = self.gradient.values()
+        C, W1, _, W2T, bngain, bnbias = self.blocks  # I
+        dC, dW1, db1, dW2T, dbngain, dbnbias = self.gradient_blocks
         embcat, embmean, dembcat = self.embcat, self.embmean, self.dembcat
         bndiff, h, dh, product = self.bndiff, self.h, self.dh, self.product
-        bnvar_inv, scale, slope = self.bnvar_inv, self.scale, self.slope
-        probs, sums, n, ones = self.probs, self.sums[k], self.n, self.ones
+        spread, bnvar_inv, scale, slope = self.spread, self.bnvar_inv, self.scale, self.slope
+        norm_logits, probs, counts_sum = self.norm_logits[k], self.probs, self.counts_sum[k]
+        n, ones, scales = self.n, self.ones, self.scales
 
-        C.take(self.indices[k], 0, self.emb)  # A, H
+        C.take(self.indices[k], 0, self.emb, "clip")  # A, H; "clip" looks for no wrong index: L
         self.nth.dot(embcat, embmean)  # D
         np.subtract(embcat, embmean, embcat)  # F
         embcat.dot(W1, bndiff)  # C; its mean is 0, whatever b1 is
-        if self.averaged:
-            np.add(embmean.dot(W1), b1, self.mean)
         np.multiply(bndiff, bndiff, product)
-        self.bessel.dot(product, self.var)
-        np.add(self.var, self.eps, bnvar_inv)
-        np.sqrt(bnvar_inv, bnvar_inv)
-        np.divide(1, bnvar_inv, bnvar_inv)
+        ones.dot(product, spread)
+        if self.averaged:
+            self._average()
+        np.add(spread, self.margin, spread)  # (n−1) · (bnvar + eps)
+        np.sqrt(spread, bnvar_inv)
+        np.divide(self.root, bnvar_inv, bnvar_inv)
         np.multiply(bngain, bnvar_inv, scale)
-        np.multiply(bndiff, scale, h)
+        np.copyto(scales, scale)  # M
+        np.multiply(bndiff, scales, h)
         np.add(h, bnbias, h)
         np.tanh(h, h)
-        W2T.dot(h.T, probs)
-        np.add(probs, b2, probs)
-        np.maximum.reduce(probs, 0, out=self.maxes)
-        np.subtract(probs, self.maxes, probs)  # norm_logits
-        probs.take(self.place[k], None, self.picked[k])  # E
-        np.exp(probs, probs)  # counts
-        self.classes.dot(probs, sums)
-        np.divide(probs, sums, probs)
+        W2T.dot(h.T, norm_logits)  # with b2: J
+        np.maximum.reduce(norm_logits, 0, out=self.maxes)
+        np.subtract(norm_logits, self.maxes, norm_logits)
+        np.exp(norm_logits, probs)  # counts
+        self.every.dot(probs, counts_sum)
+        np.divide(probs, counts_sum, probs)
 
         dlogits = np.subtract(probs, self.target[k], probs)
-        np.multiply(dlogits, factor / n, dlogits)  # G
+        self.factor.fill(factor / n)
+        np.multiply(dlogits, self.factor, dlogits)  # G
         dlogits.dot(h, dW2T)
-        dlogits.dot(ones, db2[:, 0])
         dlogits.T.dot(W2T, dh)
         np.multiply(h, h, h)
         np.multiply(h, dh, h)
@@ -142,13 +149,13 @@ class Workspace:
         np.multiply(slope, bnvar_inv, dbngain)  # Σ dhpreact · bnraw
         # The fused formula, with bnraw as bndiff · bnvar_inv, is
         #     dhprebn = scale · (dhpreact − bndiff · slope) − scale · dbnbias / n
-        # where slope = bnvar_inv · dbngain / (n−1). Its last term is the same in every row. It
-        # drops out of dW1, for embcat is centred, and is taken from dembcat by centring that (F).
-        np.multiply(dbngain, bnvar_inv, slope)
-        np.multiply(slope, 1 / (n - 1), slope)
+        # where slope = Σ dhpreact · bndiff / ((n−1) · (bnvar + eps)). Its last term is the same in
+        # every row. It drops out of dW1, for embcat is centred, and is taken from dembcat by
+        # centring that (F).
+        np.divide(slope, spread, slope)
         np.multiply(bndiff, slope, bndiff)
         np.subtract(dhpreact, bndiff, dh)
-        np.multiply(dh, scale, dh)
+        np.multiply(dh, scales, dh)
         embcat.T.dot(dh, dW1)
         ones.dot(dh, db1)
         np.multiply(scale, dbnbias, scale)
@@ -158,18 +165,58 @@ class Workspace:
         np.subtract(dembcat, embmean, dembcat)
         self.onehot[k].dot(self.demb, dC)  # B
 
+    def _average(self) -> None:
+        """Leave the minibatch's mean and variance behind, of whose parts a step has no need."""
+        H = len(self.mean)
+        np.add(self.embmean.dot(self.params["W1"]), self.params["b1"], self.mean)
+        np.divide(self.spread[:H], self.n - 1, self.var)
+
     def losses(self, first: int, last: int) -> Floats:
-        """The losses of prepared minibatches ``first`` to ``last`` (excluded), all at once.
+        """The losses of prepared minibatches ``first`` to ``last`` (excluded), all at once: E.
 
         log(sum of counts) − (logit − largest logit), so finite for any finite logits.
         """
-        losses: Floats = (np.log(self.sums[first:last]) - self.picked[first:last]).mean(1)
+        picked = self.norm_logits.take(self.place[first:last])
+        losses: Floats = (np.log(self.counts_sum[first:last]) - picked).mean(1)
         return losses
 
     def store(self, params: Parameters) -> None:
         """Copy the parameters out, into the arrays of ``params`` as they stand."""
-        for name, array in _transposed(params).items():
-            array[...] = self.params[name].reshape(array.shape)
+        for name, array in params.items():
+            array[...] = self.params[name]
+
+
+class _Blocks(NamedTuple):
+    """The parameters, or their gradients, as the workspace lays them out and fills them up."""
+
+    C: Array  # (V, E)
+    W1: Array  # (T·E, units)
+    b1: Array  # (units,)
+    W2T: Array  # (classes, units): W2 transposed, then b2
+    bngain: Array  # (units,)
+    bnbias: Array  # (units,)
+
+
+def _memory(sizes: dict[str, int], dtype: np.dtype[Any]) -> tuple[Array, _Blocks, dict[str, Array]]:
+    """Zeros for all parameters, side by side: laid flat, in blocks, and by name in their shapes."""
+    H, V, K = sizes["H"], sizes["V"], sizes["T"] * sizes["E"]
+    units = -(-(H + 1) // UNITS) * UNITS
+    classes = -(-V // CLASSES) * CLASSES
+    shapes = ((V, sizes["E"]), (K, units), (units,), (classes, units), (units,), (units,))
+    counts = [math.prod(shape) for shape in shapes]
+    flat = np.zeros(sum(counts), dtype)
+    pieces = np.split(flat, np.cumsum(counts)[:-1])
+    blocks = _Blocks(*(piece.reshape(shape) for piece, shape in zip(pieces, shapes, strict=True)))
+    named = {
+        "C": blocks.C,
+        "W1": blocks.W1[:, :H],
+        "b1": blocks.b1[:H],
+        "W2": blocks.W2T[:V, :H].T,
+        "b2": blocks.W2T[:V, H],
+        "bngain": blocks.bngain[None, :H],
+        "bnbias": blocks.bnbias[None, :H],
+    }
+    return flat, blocks, named
 
 
 def _onehot(indices: Ints, V: int, dtype: np.dtype[Any]) -> Floats:
@@ -177,20 +224,3 @@ def _onehot(indices: Ints, V: int, dtype: np.dtype[Any]) -> Floats:
     flat = np.zeros(indices.size * V, dtype)
     flat[np.arange(0, flat.size, V) + indices.ravel()] = 1
     return flat.reshape(*indices.shape, V)
-
-
-def _transposed(params: Parameters) -> dict[str, Array]:
-    """The seven arrays as the workspace lays them out: W2 is (V, H) there, like the logits."""
-    return {**params, "W2": params.W2.T}
-
-
-def _views(flat: Array, params: Parameters) -> dict[str, Array]:
-    """The parts of ``flat`` as matrices, and as vectors what has one number a hidden unit."""
-    arrays = _transposed(params)
-    shapes = {name: array.shape for name, array in arrays.items()}
-    shapes |= {"bngain": params.b1.shape, "bnbias": params.b1.shape, "b2": (params.b2.size, 1)}
-    ends = np.cumsum([array.size for array in arrays.values()])
-    return {
-        name: flat[end - array.size : end].reshape(shapes[name])
-        for (name, array), end in zip(arrays.items(), ends, strict=True)
-    }

@@ -21,7 +21,7 @@ from npnet.statistics import Statistics
 from npnet.steady import Steady
 
 # Minibatches that are drawn and prepared at once, and the numbers (4 MB of float32) that their
-# one-hot rows may take: with a large vocabulary or batch it is fewer minibatches.
+# one-hot rows and logits may take: with a large vocabulary or batch it is fewer minibatches.
 AHEAD = 64
 AHEAD_NUMBERS = 1 << 20
 
@@ -142,13 +142,14 @@ def train_blocks(
         averaged = running is not None
         workspace = Workspace(params, recipe.batch, recipe.eps, recipe.trained, averaged=averaged)
     once = draw_rows(recipe, len(X), g) if recipe.batch_once else None
-    onehot = params.sizes["V"] * recipe.batch * (recipe.block_size + 1)
-    ahead = max(1, min(AHEAD, AHEAD_NUMBERS // onehot))
+    numbers = params.sizes["V"] * recipe.batch * (recipe.block_size + 2)
+    ahead = max(1, min(AHEAD, AHEAD_NUMBERS // numbers))
+    examples = compact(X, Y, params.sizes["V"])
     for first in range(start, recipe.steps, ahead):
         count = min(ahead, recipe.steps - first)
         before = g.get_state()
         rows = draw_rows(recipe, len(X), g, count) if once is None else once.repeat(count, axis=0)
-        workspace.load(X[rows], Y[rows])
+        workspace.load(*minibatches(examples, rows))
         done = 0
         try:
             for begin in range(0, count, every):
@@ -198,3 +199,17 @@ def rows_below(recipe: Recipe, examples: int) -> int:
             "there are no more training examples to draw from"
         )
     return over
+
+
+def compact(X: Ints, Y: Ints, V: int) -> Ints:
+    """Contexts and targets (N, T+1) in the smallest type that holds indices below V.
+
+    An example of names is then 4 bytes in place of 32, and they all fit into the cache.
+    """
+    return np.column_stack([X, Y]).astype(np.min_scalar_type(V - 1))
+
+
+def minibatches(examples: Ints, rows: Ints) -> tuple[Ints, Ints]:
+    """Contexts (K, n, T) and targets (K, n) that stand in these ``rows`` (K, n) of ``compact``."""
+    picked = examples.take(rows, 0).astype(np.intp)
+    return picked[..., :-1], picked[..., -1]
