@@ -24,7 +24,7 @@ from npnet.growth import run_apart
 from npnet.parameters import Parameters, draw_parameters
 from npnet.runs import Run
 from npnet.sample import sample
-from npnet.statistics import BLOCK, Statistics, evaluate, predict
+from npnet.statistics import BLOCK, Folded, Statistics, evaluate, surprise
 from npnet.train import train_blocks
 from oracle import loops
 from oracle.replay import Stats
@@ -116,14 +116,12 @@ def plain(task: loops.Task) -> loops.Losses:
 
 def every_row(params: Parameters, stats: Statistics, X: Ints, Y: Ints) -> float:
     """``npnet.evaluate`` as it would be if each context stood there once: all rows in blocks."""
-    total = 0.0
+    network, total = Folded(params, stats, len(X)), 0.0
     for start in range(0, len(X), BLOCK):
         targets = Y[start : start + BLOCK]
-        logits = predict(params, stats, X[start : start + BLOCK])
-        logits -= logits.max(1, keepdims=True)
-        picked = logits[np.arange(len(targets)), targets]
-        np.exp(logits, logits)
-        total += float((np.log(logits.sum(1)) - picked).sum(dtype=np.float64))
+        logits = network.logits(X[start : start + BLOCK])
+        losses = surprise(logits, np.arange(len(targets)), targets)
+        total += float(losses.sum(dtype=np.float64))
     return total / len(X)
 
 

@@ -13,7 +13,7 @@ from conftest import locked
 import npnet
 from npnet import DivergedError, InputError, Recipe
 from npnet.arrays import Array
-from npnet.statistics import BLOCK, predict
+from npnet.statistics import BLOCK, Folded
 from npnet.train import AHEAD, Running, train_blocks
 
 Make = Callable[..., tuple[npnet.Parameters, Array, Array]]
@@ -216,13 +216,39 @@ def predicted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many rows went through the network, each time that some were sent."""
     rows: list[int] = []
 
-    def counted(params: npnet.Parameters, stats: npnet.Statistics, X: Array) -> Array:
-        rows.append(len(X))
-        return predict(params, stats, X)
+    logits = Folded.logits
 
-    for room in ("statistics", "sample"):
-        monkeypatch.setattr(sys.modules[f"npnet.{room}"], "predict", counted)
+    def counted(network: Folded, X: Array) -> Array:
+        rows.append(len(X))
+        return logits(network, X)
+
+    monkeypatch.setattr(Folded, "logits", counted)
     return rows
+
+
+@pytest.mark.parametrize("T", [1, 2, 3, 5])
+def test_what_is_looked_up_for_many_contexts_is_what_is_multiplied_for_few(
+    T: int, network: Make
+) -> None:
+    params, X, Y = network(n=500, V=6, T=T, dtype=np.float64)
+    stats = npnet.calibrate(params, X)
+    many, few = (Folded(params, stats, count) for count in (2 * 6 ** ((T + 1) // 2), 1))
+    fewer = Folded(params, stats, 2 * 6 ** ((T + 1) // 2) - 1)
+    assert [bool(each.tables) for each in (many, fewer, few)] == [True, False, False]
+    np.testing.assert_allclose(many.logits(X), few.logits(X), rtol=1e-12, atol=1e-14)
+    values = npnet.forward(params, X, Y, eps=stats.eps)
+    np.testing.assert_allclose(many.logits(X).T, values.logits, rtol=1e-9, atol=1e-12)
+
+
+def test_tables_are_not_larger_than_a_block_may_be(
+    network: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params, X, _ = network(n=500, V=6, T=3, H=5)
+    stats = npnet.calibrate(params, X)
+    monkeypatch.setattr("npnet.statistics.BLOCK_NUMBERS", 6**2 * 5 - 1)
+    assert not Folded(params, stats, 500).tables
+    monkeypatch.setattr("npnet.statistics.BLOCK_NUMBERS", 6**2 * 5)
+    assert Folded(params, stats, 500).tables
 
 
 @pytest.mark.parametrize(("V", "seen"), [(128, 1), (129, 3)])
