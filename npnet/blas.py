@@ -33,8 +33,8 @@ def describe() -> str:
 def advice() -> str | None:
     """What to do if OpenBLAS picked narrower kernels than the CPU has: a sentence, or None.
 
-    On a Zen 4, whose AVX-512 units are half as wide as they look, a training step took 1.13 times
-    as long with the AVX2 kernels at H = 200, n = 32, and 0.88 times at H = 1024, n = 256.
+    On a Zen 4, whose AVX-512 units are half as wide as they look, a training step took 1.16 times
+    as long with the AVX2 kernels at H = 200, n = 32, and 0.96 times at H = 1024, n = 256.
     """
     library = _library()
     if library is None or library["internal_api"] != "openblas":

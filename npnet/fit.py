@@ -48,7 +48,8 @@ def fit(
         words: at least 10, of any alphabet, without the end mark ``.``.
         watch: called now and then during training with the number of the first new step and
             the losses since the last call.
-        threads: BLAS threads. At these sizes more than one gains nothing.
+        threads: BLAS threads. With two of them a step at H = 200, n = 32 took 0.99 to 1.01 times
+            as long; at H = 1024, n = 256 it was 0.8 on a quiet machine and 1.4 on a busy one.
 
     Returns:
         The run, with a loss for every step.

@@ -86,8 +86,12 @@ def test_blocks_take_the_same_steps_as_records() -> None:
     assert generator.randint(0, 99, (4,)).tolist() == other.randint(0, 99, (4,)).tolist()
 
 
-@pytest.mark.parametrize("taken", [1, AHEAD - 1, AHEAD, AHEAD + 5])
-def test_a_closed_training_leaves_parameters_and_generator_at_its_last_step(taken: int) -> None:
+@pytest.mark.parametrize("noted", [1, AHEAD + 1, 1024])
+@pytest.mark.parametrize("taken", [1, AHEAD - 1, AHEAD, AHEAD + 5, 2 * AHEAD + 1])
+def test_a_closed_training_leaves_parameters_and_generator_at_its_last_step(
+    taken: int, noted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["npnet.train"], "NOTED", noted)
     stopped, X, Y, generator = start()
     training = npnet.train(SHORT, stopped, X, Y, generator)
     for _ in range(taken):
