@@ -101,7 +101,7 @@ class Workspace:
         # Added to (n−1) times the variance; units that are filled up have none, and eps may be 0.
         self.margin = np.full(units, min((n - 1) * eps, float(np.finfo(dtype).max)), dtype)
         self.margin[H:] = 1
-        self.root, self.factor = np.array(math.sqrt(n - 1), dtype), np.array(1, dtype)  # K
+        self.root, self.factor = np.array(math.sqrt(n - 1), dtype), np.empty((), dtype)  # K
 
     def load(self, X: Ints, Y: Ints) -> None:
         """Prepare minibatches for ``step``: contexts (steps, n, T) and targets (steps, n)."""

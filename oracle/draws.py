@@ -33,6 +33,14 @@ def cut(whole: Whole) -> dict[str, Whole]:
 
 def dataset(words: Sequence[str], chars: str, block_size: int) -> tuple[Array, Array]:
     """Contexts (N, T) and targets (N,), one for each character and each end of a word."""
+    X, Y = window_lists(words, chars, block_size)
+    return np.array(X, np.int64), np.array(Y, np.int64)
+
+
+def window_lists(
+    words: Sequence[str], chars: str, block_size: int
+) -> tuple[list[list[int]], list[int]]:
+    """The same as lists, appended to character by character as in the lecture."""
     stoi = {ch: ix for ix, ch in enumerate(chars)}
     X, Y = [], []
     for word in words:
@@ -42,7 +50,7 @@ def dataset(words: Sequence[str], chars: str, block_size: int) -> tuple[Array, A
             X.append(context)
             Y.append(ix)
             context = context[1:] + [ix]  # noqa: RUF005
-    return np.array(X, np.int64), np.array(Y, np.int64)
+    return X, Y
 
 
 def split_examples(

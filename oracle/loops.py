@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from npnet.names import PARAMETER_NAMES
+from oracle.draws import seeded, window_lists
 from oracle.lines import Array, tensor_of
-from oracle.replay import Stats, seeded
+from oracle.replay import Stats
 
 
 class Task(NamedTuple):
@@ -188,15 +189,7 @@ def evaluation(
 
 def windows(words: Sequence[str], chars: str, block_size: int) -> tuple[Tensor, Tensor]:
     """Contexts and targets, character by character into lists, then two tensors."""
-    stoi = {ch: ix for ix, ch in enumerate(chars)}
-    X, Y = [], []
-    for word in words:
-        context = [0] * block_size
-        for ch in word + ".":
-            ix = stoi[ch]
-            X.append(context)
-            Y.append(ix)
-            context = context[1:] + [ix]  # noqa: RUF005
+    X, Y = window_lists(words, chars, block_size)
     return torch.tensor(X), torch.tensor(Y)
 
 

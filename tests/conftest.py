@@ -1,18 +1,30 @@
-"""What several test files share: a small network, a small batch, the big corpora."""
+"""What several test files share: networks, short runs, golden gradients, a page, big corpora."""
 
+import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from hypothesis import settings
+from numpy.typing import ArrayLike, DTypeLike
 
 import npnet
 from npnet.arrays import Array
+from npnet.statistics import Folded
+from npnet.train import AHEAD
+
+if TYPE_CHECKING:
+    from npnet.learn.grading import Grades
+    from npnet.problem import Problem
 
 SIZES = {"n": 7, "V": 6, "E": 4, "T": 3, "H": 5}
+SHORT = npnet.Recipe(
+    "short", hidden=12, batch=8, steps=2 * AHEAD + 21, rates=((0, 0.1), (50, 0.02))
+)
+GOLDEN = Path(__file__).parent / "golden"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,6 +52,11 @@ def locked(array: Array) -> Array:
     return array
 
 
+def frozen(values: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
+    """A read-only array of these values."""
+    return locked(np.array(values, dtype))
+
+
 def random_network(
     rng: np.random.Generator, dtype: Any = np.float64, **sizes: int
 ) -> tuple[npnet.Parameters, Array, Array]:
@@ -58,6 +75,38 @@ def random_network(
     return params, X, Y
 
 
+def start(
+    recipe: npnet.Recipe = SHORT,
+) -> tuple[npnet.Parameters, Array, Array, npnet.Generator]:
+    """What a training of a recipe begins with, on 20 words."""
+    words = ["anna", "bob", "zoe", "ada", "mia", "otto", "nina", "ava", "noor", "ben"] * 2
+    vocab = npnet.Vocabulary.from_words(words)
+    X, Y = npnet.build_dataset(words, vocab, recipe.block_size)
+    generator = npnet.Generator(recipe.seed)
+    params = npnet.draw_parameters(recipe, vocab.size, generator)
+    return params, locked(X), locked(Y), generator
+
+
+def solved(golden: "Problem", precision: str) -> tuple[npnet.Values, npnet.Gradients]:
+    """npnet's values and gradients of the golden problem."""
+    from npnet.names import PARAMETER_NAMES
+
+    v = golden.values(precision)
+    values = npnet.forward({name: v[name] for name in PARAMETER_NAMES}, v.X, v.Y, v.eps)
+    return values, npnet.backward(values)
+
+
+def judge(path: Path, *options: str, reference: Path = GOLDEN) -> int:
+    """The exit code of ``npnet judge`` on a file of gradients."""
+    from npnet.cli import main
+
+    return main(["judge", str(path), "--reference", str(reference), *options])
+
+
+def verdicts(grades: "Grades") -> dict[str, str]:
+    return {mark.name: mark.verdict for mark in grades.marks}
+
+
 @pytest.fixture
 def network() -> Callable[..., tuple[npnet.Parameters, Array, Array]]:
     """``network(seed, dtype, **sizes)`` makes a random network and batch."""
@@ -66,6 +115,17 @@ def network() -> Callable[..., tuple[npnet.Parameters, Array, Array]]:
         return random_network(np.random.default_rng(seed), dtype, **sizes)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Torch's threads wait for each other more than they compute at these sizes."""
+    import torch  # here, for most tests run without it
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
@@ -81,3 +141,45 @@ def names_txt() -> list[str]:
 def small_words() -> list[str]:
     """Sixty real words, for runs of some hundred steps."""
     return npnet.default_words()[::400][:60]
+
+
+@pytest.fixture(scope="session")
+def golden() -> "Problem":
+    """The committed golden set."""
+    from npnet.golden import read_golden
+
+    return read_golden(GOLDEN)
+
+
+@pytest.fixture
+def predicted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows went through the network, each time that some were sent."""
+    rows: list[int] = []
+
+    logits = Folded.logits
+
+    def counted(network: Folded, X: Array) -> Array:
+        rows.append(len(X))
+        return logits(network, X)
+
+    monkeypatch.setattr(Folded, "logits", counted)
+    return rows
+
+
+@pytest.fixture(scope="session")
+def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page that ``npnet page`` writes by default."""
+    from npnet.cli import main
+
+    file = tmp_path_factory.mktemp("page") / "page.html"
+    assert main(["page", str(file)]) == 0
+    return file
+
+
+@pytest.fixture(scope="session")
+def page_values() -> npnet.Values:
+    """The minibatch of that page."""
+    from npnet.cli.check import first_minibatch
+
+    recipe = dataclasses.replace(npnet.RECIPES["lecture-64"], dtype="float64")
+    return first_minibatch(recipe, npnet.default_words())

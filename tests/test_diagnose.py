@@ -14,6 +14,7 @@ from npnet.learn.attempts import TORCH
 from npnet.learn.cases import RANDOM, cases
 from npnet.learn.exercises import EXERCISES
 from npnet.learn.grading import BY_CHANCE, ERROR, WRONG, Mark, grade
+from npnet.learn.mistakes import n_for_n_minus_1, only_last_position, repeats_lost
 from npnet.learn.notation import compute, names_for
 from npnet.learn.slips import slips
 
@@ -61,21 +62,6 @@ def assigned(v: Any, d: Any) -> Any:
     for i in range(v.X.shape[0]):
         for t in range(v.X.shape[1]):
             dC[v.X[i, t]] = d.emb[i, t]
-    return dC
-
-
-def fancy_index(v: Any, d: Any) -> Any:
-    dC = np.zeros_like(v.C)
-    dC[v.X] += d.emb
-    return dC
-
-
-def dedented(v: Any, d: Any) -> Any:
-    dC = np.zeros_like(v.C)
-    for k in range(v.X.shape[0]):
-        for j in range(v.X.shape[1]):
-            ix = v.X[k, j]
-        dC[ix] += d.emb[k, j]
     return dC
 
 
@@ -130,10 +116,6 @@ def normalised(v: Any, d: Any, bessel: Any = None, first: int = 1, gain: int = 1
     inner = n * d.hpreact - first * d.hpreact.sum(0)
     inner = inner - bessel * v.bnraw * (d.hpreact * v.bnraw).sum(0)
     return (v.bngain if gain else 1) * v.bnvar_inv / n * inner
-
-
-def biased(v: Any, d: Any) -> Any:
-    return np.ones_like(v.bndiff2) * d.bnvar / len(v.bndiff2)
 
 
 def seven(**wrong: Function) -> Function:
@@ -303,8 +285,8 @@ PLANTED: dict[str, dict[str | Function, str]] = {
     },
     "dC": {
         assigned: "one place alone",
-        fancy_index: "one place alone",
-        dedented: "last position",
+        repeats_lost: "one place alone",
+        only_last_position: "last position",
         last_row: "last row",
         all_but_the_last: "last row",
         averaged: "mean over the places",
@@ -321,8 +303,8 @@ PLANTED: dict[str, dict[str | Function, str]] = {
         "normalised(v, d, gain=0)": "factor bngain is missing",
     },
     "backward": {
-        seven(bndiff2=biased): "n stands where n - 1",
-        seven(C=fancy_index): "one place alone",
+        seven(bndiff2=n_for_n_minus_1): "n stands where n - 1",
+        seven(C=repeats_lost): "one place alone",
         seven(bndiff=lambda v, d: v.bnvar_inv * d.bnraw): "road through bndiff2",
     },
 }

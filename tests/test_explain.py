@@ -3,6 +3,7 @@
 import re
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -124,6 +125,17 @@ def test_the_command_prints_what_the_function_returns(capsys: pytest.CaptureFixt
     assert main(["explain", "dbnvar_inv"]) == 0
     assert main(["explain"]) == 0
     assert capsys.readouterr().out == f"{npnet.explain('bnvar_inv')}\n{npnet.explain()}\n"
+
+
+def test_a_sheets_name_is_quoted_where_a_command_takes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["exercise", "check", "my sheet.py"]) == 2
+    assert capsys.readouterr().err.endswith(": npnet exercise new 'my sheet.py'\n")
+    assert main(["exercise", "new", "my sheet.py"]) == 0
+    assert capsys.readouterr().out.endswith(": npnet exercise check 'my sheet.py'\n")
+    assert "npnet exercise check 'my sheet.py'\n" in Path("my sheet.py").read_text()
 
 
 def test_an_unknown_name_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

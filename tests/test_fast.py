@@ -65,6 +65,40 @@ def test_in_float32_the_step_is_about_as_near_to_the_truth_as_the_fused_pass(hid
         assert ours <= 2 * plain, name
 
 
+@pytest.mark.parametrize(
+    ("H", "units", "V", "classes"),
+    [(1, 8, 2, 4), (7, 8, 4, 4), (8, 16, 5, 8), (200, 208, 27, 28), (1024, 1032, 28, 28)],
+)
+def test_matrices_are_filled_up_with_room_for_b2_and_no_further(
+    H: int, units: int, V: int, classes: int
+) -> None:
+    params, _, _ = random_network(np.random.default_rng(0), np.float32, H=H, V=V)
+    workspace = Workspace(params, 4, 1e-5, PARAMETER_NAMES)
+    assert workspace.blocks.W2T.shape == (classes, units)
+    assert {name: array.shape for name, array in workspace.gradient.items()} == {
+        name: array.shape for name, array in params.items()
+    }
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("eps", [0.0, 1e-5])
+def test_what_is_filled_up_never_moves(eps: float, dtype: str) -> None:
+    params, X, Y = random_network(np.random.default_rng(0), dtype, H=5, V=6)
+    workspace = Workspace(params, len(Y), eps, PARAMETER_NAMES)
+    workspace.load(np.repeat(X[None], 50, 0), np.repeat(Y[None], 50, 0))
+    before = workspace.flat.copy()
+    for array in workspace.params.values():
+        array.fill(0)
+    filled = workspace.flat.copy()  # all else
+    workspace.flat[:] = before
+    for k in range(50):
+        workspace.step(k, 0.5)
+    for array in workspace.params.values():
+        array.fill(0)
+    assert np.count_nonzero(filled) == 3  # the unit's 1, and two classes that are not there
+    np.testing.assert_array_equal(workspace.flat, filled)
+
+
 @pytest.mark.parametrize("scale", [1e4, 1e30])
 def test_huge_logits_give_a_finite_loss_and_gradients(scale: float) -> None:
     params, X, Y = random_network(np.random.default_rng(0), np.float32)

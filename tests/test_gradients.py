@@ -1,6 +1,6 @@
 """The 26 gradients before the oracle: each line alone, and all of them chained."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,24 +17,25 @@ from npnet.compare import zero_scales
 
 pytest.importorskip("torch")
 
-import torch
-
 import oracle
 from oracle.judge import end_to_end, per_line, upstream
 from oracle.mistakes import LECTURE, network
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 # Lines whose readable formula is torch's order of operations too.
 SAME_BITS = ("logprobs", "probs", "counts_sum", "counts", "norm_logits", "logits",
              "bnraw", "bndiff2", "bndiff", "hprebn", "emb")  # fmt: skip
 
+LARGER = (
+    {"n": 24, "T": 3, "E": 8, "H": 24, "V": 24},
+    {"n": 2000, "T": 2, "E": 5, "H": 33, "V": 9},
+    LECTURE,
+)
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Torch's threads wait for each other more than they compute at these sizes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+
+def shown(sizes: Mapping[str, int]) -> str:
+    return " ".join(f"{letter}={size}" for letter, size in sizes.items())
 
 
 def alone(values: Mapping[str, Any], seed: int) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -78,11 +79,9 @@ def test_each_line_alone_owes_what_torch_says(seed: int, tied: bool, **sizes: in
     [
         {"n": 2, "T": 1, "E": 4, "H": 6, "V": 5},
         {"n": 3, "T": 4, "E": 1, "H": 9, "V": 8},
-        {"n": 24, "T": 3, "E": 8, "H": 24, "V": 24},
-        {"n": 2000, "T": 2, "E": 5, "H": 33, "V": 9},
-        LECTURE,
+        *LARGER,
     ],
-    ids=lambda sizes: " ".join(f"{letter}={size}" for letter, size in sizes.items()),
+    ids=shown,
 )
 def test_the_judge_passes_every_line(sizes: dict[str, int], dtype: Any) -> None:
     for seed in range(4):
@@ -95,13 +94,8 @@ def test_the_judge_passes_every_line(sizes: dict[str, int], dtype: Any) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     "sizes",
-    [
-        {"n": 8, "T": 4, "E": 2, "H": 9, "V": 8},
-        {"n": 24, "T": 3, "E": 8, "H": 24, "V": 24},
-        {"n": 2000, "T": 2, "E": 5, "H": 33, "V": 9},
-        LECTURE,
-    ],
-    ids=lambda sizes: " ".join(f"{letter}={size}" for letter, size in sizes.items()),
+    [{"n": 8, "T": 4, "E": 2, "H": 9, "V": 8}, *LARGER],
+    ids=shown,
 )
 def test_the_judge_passes_all_of_them_chained(sizes: dict[str, int], dtype: Any) -> None:
     for seed in range(4):

@@ -1,6 +1,6 @@
 """The judge: its rule, its two tables, and whom it blames."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,22 +12,13 @@ from npnet.arrays import Array
 
 pytest.importorskip("torch")
 
-import torch
-
 import oracle
 from oracle.judge import Isolation, chained, end_to_end, first_wrong, per_line
 from oracle.mistakes import network
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 Function = Callable[[Any, Any], Array]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Torch's threads wait for each other more than they compute at these sizes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def scaled(name: str, factor: float) -> dict[str, Function]:

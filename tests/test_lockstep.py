@@ -5,7 +5,6 @@ import hashlib
 import json
 import sys
 import tracemalloc
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,8 @@ import oracle
 from oracle.cli import main
 from oracle.lockstep import lockstep
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 SMALL = Recipe("small", hidden=16, batch=8, steps=60, rates=((0, 0.1), (40, 0.01)))
 VARIANTS: list[dict[str, Any]] = [
     {},
@@ -39,15 +40,6 @@ VARIANTS: list[dict[str, Any]] = [
     {"batch_first": True, "split": "examples"},
     {"statistics": "running-var", "training_statistics": "running"},
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Torch's threads wait for each other more than they compute at these sizes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("changes", VARIANTS, ids=lambda changes: " ".join(changes) or "plain")

@@ -1,6 +1,5 @@
 """The checker is checked: every planted mistake is refused, and nothing that is right."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,12 @@ from npnet.names import PARAMETER_NAMES, VALUE_NAMES
 
 pytest.importorskip("torch")
 
-import torch
-
 import oracle
 from oracle.judge import Unmade, chained, end_to_end, first_wrong, per_line, upstream
 from oracle.mistakes import LECTURE, MISTAKES, Mistake, network, rerun
 from oracle.selftest import RUNS, selftest
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 # The gradients that these lose are zero by mathematics, or their upstream is 1 or zero.
 UNSEEN_END_TO_END = {
@@ -33,15 +32,6 @@ UNSEEN_END_TO_END = {
     ("bnmeani", "summed before bndiff's second road was added"),
     ("b1", "all zeros"),
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Torch's threads wait for each other more than they compute at these sizes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

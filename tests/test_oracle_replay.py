@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,11 @@ from npnet.train import draw_rows as npnet_rows
 
 pytest.importorskip("torch")
 
-import torch
-
 import oracle
 from oracle.draws import dataset, draw_parameters, draw_rows, seeded
 from oracle.replay import Running, Stats, begin, calibrate, sample, split_loss, train
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 LECTURE = npnet.RECIPES["lecture"]
 # Of a quantity computed twice from the same weights, relative to its largest entry.
@@ -79,15 +78,6 @@ VARIANTS: list[dict[str, Any]] = [
     {"block_size": 8, "embedding": 24, "batch": 64},
     {"block_size": 5, "hidden": 512, "draws": NO_B1},
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Torch's threads wait for each other more than they compute at these sizes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from npnet.fit import Training
 from npnet.runs import locked, room_for
 
 RECIPE = dataclasses.replace(npnet.RECIPES["lecture"], hidden=12, steps=500, name="short")
+NOBODY = 65534  # the user whom most systems call so
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "running-std": {"statistics": "running-std"},
@@ -32,6 +34,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "examples split": {"split": "examples"},
     "float64": {"dtype": "float64"},
 }
+
+
+@pytest.fixture
+def here(tmp_path: Path, small_words: list[str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with words.txt in it."""
+    (tmp_path / "words.txt").write_text("\n".join(small_words))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 class Stop(Exception):
@@ -183,13 +193,11 @@ def test_a_full_disk_is_noticed_before_training(
 
 
 @pytest.fixture
-def start(tmp_path: Path, small_words: list[str]) -> Callable[..., subprocess.Popen[bytes]]:
-    (tmp_path / "words.txt").write_text("\n".join(small_words))
-
+def start(here: Path) -> Callable[..., subprocess.Popen[bytes]]:
     def start(*arguments: str) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             [sys.executable, "-m", "npnet", "train", "--quiet", "--checkpoint", "0.02", *arguments],
-            cwd=tmp_path,
+            cwd=here,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -260,13 +268,8 @@ def test_a_signal_ends_training_with_the_command_that_goes_on(
 
 
 def test_a_finished_run_takes_more_steps_and_no_other_options(
-    tmp_path: Path,
-    small_words: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("words.txt").write_text("\n".join(small_words))
     new = ["train", "--words", "words.txt", "--hidden", "8", "--quiet", "--out"]
     assert main([*new, "short", "--steps", "100"]) == 0
     assert main([*new, "long", "--steps", "170"]) == 0
@@ -283,9 +286,7 @@ def test_a_finished_run_takes_more_steps_and_no_other_options(
 
 
 def test_a_longer_run_that_is_stopped_leaves_the_finished_one_as_it_was(
-    tmp_path: Path,
-    small_words: list[str],
-    start: Callable[..., subprocess.Popen[bytes]],
+    tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     short = start("--words", "words.txt", "--steps", "100", "--out", "run")
     assert (short.communicate(), short.returncode)[1] == 0
@@ -305,14 +306,8 @@ def test_a_longer_run_that_is_stopped_leaves_the_finished_one_as_it_was(
 
 @pytest.mark.parametrize("how", ["truncated", "other words"])
 def test_nothing_is_overwritten_where_no_checkpoint_can_be_used(
-    how: str,
-    tmp_path: Path,
-    small_words: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    how: str, here: Path, small_words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("words.txt").write_text("\n".join(small_words))
     assert main(["train", "--words", "words.txt", "--steps", "99", "--quiet", "--out", "run"]) == 0
     if how == "truncated":
         os.truncate(Path("run", NEWEST), 1000)
@@ -347,13 +342,8 @@ def test_a_damaged_checkpoint_never_pushes_a_whole_one_aside(
 
 
 def test_going_on_with_other_versions_is_said_and_noted(
-    tmp_path: Path,
-    small_words: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("words.txt").write_text("\n".join(small_words))
     assert main(["train", "--words", "words.txt", "--steps", "70", "--quiet", "--out", "run"]) == 0
     recipe = Path("run", "recipe.json")
     recipe.write_text(recipe.read_text().replace(npnet.runs.versions()["numpy"], "1.0.0"))
@@ -363,12 +353,31 @@ def test_going_on_with_other_versions_is_said_and_noted(
     assert npnet.load_run("run").recipe.steps == 90
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_folder_is_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.fixture
+def read_only(here: Path) -> Iterator[Path]:
+    """A folder with words.txt in which nobody may write; root looks at it as somebody else."""
+    # Once as who we are, who may read all that is imported on the way.
+    assert main(["train", "--words", "words.txt", "--steps", "1", "--quiet", "--out", "run"]) == 0
+    with tempfile.TemporaryDirectory() as name:  # tmp_path lies where only root may look
+        folder = Path(name)
+        shutil.copy(here / "words.txt", folder)
+        folder.chmod(0o555)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(NOBODY)
+        yield folder
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o755)
+
+
+def test_a_read_only_folder_is_one_line_before_training(
+    read_only: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tmp_path.chmod(0o555)
-    monkeypatch.chdir(tmp_path)
-    assert main(["train", "--steps", "10"]) == 2
-    assert "cannot be written" in capsys.readouterr().err
-    tmp_path.chmod(0o755)
+    monkeypatch.chdir(read_only)
+    capsys.readouterr()
+    assert main(["train", "--words", "words.txt", "--steps", "10"]) == 2
+    printed = capsys.readouterr()
+    assert len(printed.err.splitlines()) == 1
+    assert "cannot be written" in printed.err
+    assert [path.name for path in read_only.iterdir()] == ["words.txt"]

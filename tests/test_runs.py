@@ -308,6 +308,22 @@ def test_contexts_can_be_had_as_json(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize(
+    ("corpus", "words"), [("default_words", []), ("known_words", ["--words", "names.txt"])]
+)
+def test_whatever_the_corpus_fold_lower_cases_its_words(
+    here: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    corpus: str,
+    words: list[str],
+) -> None:
+    monkeypatch.setattr(f"npnet.cli.words.{corpus}", lambda *name: ["ANNA", "Bob"])
+    assert main(["data", "--show", "ba", *words]) == 2
+    assert main(["data", "--show", "ba", *words, "--fold"]) == 0
+    assert capsys.readouterr().out == "... ---> b\n..b ---> a\n.ba ---> .\n"
+
+
+@pytest.mark.parametrize(
     ("arguments", "says"),
     [
         ("--words w.txt --fold", "got --words, --fold for the list of corpora, wanted --in, --j"),

@@ -1,6 +1,5 @@
 """Why right gradients have other last bits than torch's."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,20 +15,13 @@ import oracle
 from oracle.mistakes import LECTURE, network
 from oracle.why import EXPERIMENTS, TANH, UNKNOWN, chains, forward_differences, line_findings
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 # Without vector instructions torch's tanh backward has no fused multiply-add.
 FUSED = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
 needs_fused = pytest.mark.skipif(not FUSED, reason="torch runs without AVX2 here")
 
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Torch's threads wait for each other more than they compute at these sizes."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @needs_fused

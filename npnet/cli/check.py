@@ -40,14 +40,7 @@ def add_commands(commands: Any) -> None:
         description="Compare the 26 hand-written gradients of a real minibatch, in float64, with "
         "what the forward pass says when one number at a time is moved.",
     )
-    check.add_argument(
-        "--recipe",
-        default="lecture",
-        choices=RECIPES,
-        metavar="NAME",
-        help=f"{', '.join(RECIPES)} (default: lecture)",
-    )
-    add_word_options(check)
+    add_recipe_options(check)
     check.add_argument("--rows", type=int, metavar="n", help="default: the recipe's batch, 32")
     check.add_argument(
         "--hidden",
@@ -68,6 +61,18 @@ def add_commands(commands: Any) -> None:
     )
     check.add_argument("--json", action="store_true", help="print the comparison as JSON")
     check.set_defaults(command=check_command)
+
+
+def add_recipe_options(parser: argparse.ArgumentParser, default: str = "lecture") -> None:
+    """Add what says whose first minibatch it is: --recipe, and the options for its words."""
+    parser.add_argument(
+        "--recipe",
+        default=default,
+        choices=RECIPES,
+        metavar="NAME",
+        help=f"{', '.join(RECIPES)} (default: {default})",
+    )
+    add_word_options(parser)
 
 
 def check_command(options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,8 @@ def explain_command(options: argparse.Namespace) -> int:
 def new_command(options: argparse.Namespace) -> int:
     """`npnet exercise new`."""
     write_sheet(options.file)
-    print(f"{options.file}: write its functions, then: npnet exercise check {options.file}")
+    quoted = shlex.quote(str(options.file))
+    print(f"{options.file}: write its functions, then: npnet exercise check {quoted}")
     return 0
 
 

@@ -11,8 +11,14 @@ from typing import Any
 import numpy as np
 
 from npnet import witness
-from npnet.cli.check import FEWEST_ROWS, LABELS, first_minibatch, line_by_line
-from npnet.cli.words import add_word_options, words_from
+from npnet.cli.check import (
+    FEWEST_ROWS,
+    LABELS,
+    add_recipe_options,
+    first_minibatch,
+    line_by_line,
+)
+from npnet.cli.words import words_from
 from npnet.compare import compare
 from npnet.corpus import Vocabulary
 from npnet.errors import InputError
@@ -39,14 +45,7 @@ def add_commands(commands: Any) -> None:
         "complex-step differentiation says of it.",
     )
     parser.add_argument("file", type=Path, metavar="FILE.html", help="a file of a new name")
-    parser.add_argument(
-        "--recipe",
-        default="lecture-64",
-        choices=RECIPES,
-        metavar="NAME",
-        help=f"{', '.join(RECIPES)} (default: lecture-64)",
-    )
-    add_word_options(parser)
+    add_recipe_options(parser, default="lecture-64")
     parser.add_argument("--rows", type=int, metavar="n", help="default: the recipe's batch, 32")
     parser.add_argument("--hidden", type=int, metavar="H", help="default: the recipe's")
     parser.add_argument("--seed", type=int, help="of the generator (default: the recipe's)")

@@ -30,10 +30,9 @@ def words_from(options: argparse.Namespace) -> list[str]:
     known = options.words in KNOWN and not Path(options.words).exists()
     if options.column is not None and (options.words is None or known):
         raise InputError(f"--column: got {options.column!r}, wanted --words with a table's file")
-    if options.words is None:
-        return default_words()
-    if known:
-        return known_words(options.words)
+    if options.words is None or known:
+        corpus = known_words(options.words) if known else default_words()
+        return [word.lower() for word in corpus] if options.fold else corpus
     words = load_words(options.words, fold=options.fold, column=options.column)
     done = []
     if words.blank:

@@ -1,5 +1,6 @@
 """The exercises of the lecture, and the sheet on which they are handed out."""
 
+import shlex
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -180,7 +181,8 @@ def sheet(file: str = "exercises.py") -> str:
     forward = "\n".join(
         f"    {commented(line, name, width)}" for name, line in forward_lines().items()
     )
-    parts = [HEAD.format(count=len(EXERCISES), file=file, parameters=parameters, forward=forward)]
+    name = shlex.quote(file)
+    parts = [HEAD.format(count=len(EXERCISES), file=name, parameters=parameters, forward=forward)]
     for number, title in enumerate(PARTS, 1):
         parts.append(f"\n\n# Exercise {number}: {title}.\n")
         parts += [

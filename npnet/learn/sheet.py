@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import shlex
 import sys
 import types
 from pathlib import Path
@@ -28,7 +29,7 @@ def read_sheet(path: Path) -> str:
     except OSError as error:
         # Where something is in the way already, no new sheet can be written.
         way = (
-            f"npnet exercise new {path}"
+            f"npnet exercise new {shlex.quote(str(path))}"
             if isinstance(error, FileNotFoundError)
             else "name its file"
         )

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from npnet.cli.words import add_word_options, words_from
+from npnet.cli.check import add_recipe_options
+from npnet.cli.words import words_from
 from npnet.errors import InputError
 from npnet.fit import begin
 from npnet.gradients import GRADIENTS
@@ -62,14 +63,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--recipe",
-        default="lecture",
-        choices=RECIPES,
-        metavar="NAME",
-        help=f"{', '.join(RECIPES)} (default: lecture)",
-    )
-    add_word_options(parser)
+    add_recipe_options(parser)
     parser.add_argument("--seed", type=int, help="of the generator (default: the recipe's)")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
 

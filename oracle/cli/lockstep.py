@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from npnet import blas
 from npnet.arrays import Floats
 from npnet.cli.words import add_word_options, words_from
 from npnet.errors import InputError
@@ -23,6 +22,7 @@ from npnet.publication import Publication, read_publication, shipped
 from npnet.recipe import RECIPES, Recipe
 from npnet.replay import words_of
 from npnet.runs import read_recipe
+from oracle.bench import one_thread
 from oracle.lockstep import SIDES, Lockstep, lockstep
 
 LINES = 20  # printed on the way
@@ -80,7 +80,7 @@ def lockstep_command(options: argparse.Namespace) -> int:
     words = _words(options, publication)
     steps = recipe.steps if options.steps is None else options.steps
     watching = contextlib.nullcontext() if options.json else _watching(recipe, words, steps)
-    with _one_thread(), watching as watch:
+    with one_thread(), watching as watch:
         both = lockstep(recipe, words, steps=steps, limit=options.limit, watch=watch)
     if options.csv:
         both.write_csv(options.csv)
@@ -139,18 +139,6 @@ def _draw(both: Lockstep, limit: float, path: Path) -> None:
     pair = (Side(both.recipe, both.npnet, {}), Side(both.recipe, both.torch, {}))
     window = min(1000, max(1, len(both.npnet) // 40))
     plots.save(plots.gaps(pair, limit=limit, window=window, labels=SIDES), path)
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Both sides in one thread: at these sizes more of them only wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with blas.limited(1):
-            yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextlib.contextmanager
