@@ -3,7 +3,8 @@
 The engine is MT19937; what is torch's own is how its 32-bit words become numbers. A "word" below
 is one of them, a "long word" two, the high half first. The rules are those of torch 2.13
 (ATen/core/DistributionsHelper.h, ATen/native/cpu/DistributionTemplates.h, and for randperm
-ATen/native/TensorFactories.cpp), stated here in full.
+ATen/native/TensorFactories.cpp), stated here in full. Torch 2.7, 2.8 and 2.15 were found to follow
+them; 2.6 and older draw other exponentials (and so other classes) and other integers of long spans.
 
 float32 and int64 results equal torch's bit for bit where torch runs its AVX2 or AVX-512 kernels.
 On its other paths (``ATEN_CPU_CAPABILITY=default``, ARM) torch itself draws other last bits for a

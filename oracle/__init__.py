@@ -7,7 +7,7 @@ setting of torch as the caller has them; commands put back what they set.
 
 from typing import Any
 
-WITHOUT_TORCH = "torch is not installed, wanted 2.3 or newer: pip install 'npnet[oracle]'"
+WITHOUT_TORCH = "torch is not installed, wanted 2.7 or newer: pip install 'npnet[oracle]'"
 
 try:
     from oracle.lines import cut as cut

@@ -186,6 +186,11 @@ def test_cross_entropy_refuses_what_is_no_row_a_target(
         npnet.cross_entropy(np.zeros(logits), np.zeros(Y, int))
 
 
+def test_cross_entropy_refuses_logits_that_are_integers() -> None:
+    with pytest.raises(InputError, match="dtype int64"):
+        npnet.cross_entropy(np.zeros((2, 3), np.int64), np.zeros(2, int))
+
+
 def test_the_fused_forms_take_plain_lists_and_an_eps_of_1e_5() -> None:
     rng = np.random.default_rng(0)
     logits, dhpreact = rng.standard_normal((2, 5, 3))

@@ -193,7 +193,7 @@ def test_without_torch_the_command_says_how_to_install_it() -> None:
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr == (
-        "oracle: torch is not installed, wanted 2.3 or newer: pip install 'npnet[oracle]'\n"
+        "oracle: torch is not installed, wanted 2.7 or newer: pip install 'npnet[oracle]'\n"
     )
 
 
