@@ -211,7 +211,9 @@ def compact(X: Ints, Y: Ints, V: int) -> Ints:
 
     An example of names is then 4 bytes in place of 32, and they all fit into the cache.
     """
-    return np.column_stack([X, Y]).astype(np.min_scalar_type(V - 1))
+    examples = np.empty((len(X), X.shape[1] + 1), np.min_scalar_type(V - 1))
+    examples[:, :-1], examples[:, -1] = X, Y
+    return examples
 
 
 def minibatches(examples: Ints, rows: Ints) -> tuple[Ints, Ints]:
