@@ -202,7 +202,6 @@ def _parts(
     end = time.perf_counter() + seconds
     while len(readings) < FEWEST or time.perf_counter() < end:
         marks = [clock()]
-        g.get_state()
         Xb, Yb = minibatches(examples, draw_rows(recipe, len(X), g, ahead))
         marks.append(clock())
         workspace.load(Xb, Yb)

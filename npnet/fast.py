@@ -19,7 +19,7 @@ is undone:
 * I, 1 %: what is read often has a local name.
 * J, 2 %: matrices are filled up with units that give 0 and classes of probability 0. One of these
   units gives 1, and its weights are b2. At H = 1024 and n = 256 it is 20 % with AVX-512 kernels:
-  all rows of 4096 bytes would compete for the same places of the cache.
+  rows of 4096 bytes would all compete for the same places of the cache.
 * K, 2 %: numbers that a step multiplies by are arrays; a float is converted anew each time.
 * L, 1 %: "clip" spares ``take`` the search for wrong indices, of which there are none.
 * M, 1 %: each unit's scale is copied into every row once, for two products of equal shapes.
@@ -37,9 +37,11 @@ import numpy as np
 from npnet.arrays import Array, Floats, Ints
 from npnet.parameters import Parameters
 
-# Matrices are filled up to these multiples, which BLAS multiplies faster (J).
+# Matrices are filled up to these multiples, which BLAS multiplies faster, and once more where the
+# rows would be a multiple of so many bytes (J).
 UNITS = 8
 CLASSES = 4
+PAGE = 4096
 ONE = 20.0  # its tanh is 1 in float32 and in float64
 
 
@@ -91,6 +93,7 @@ class Workspace:
         self.spread, self.bnvar_inv, self.scale, self.slope = (
             np.empty(units, dtype) for _ in range(4)
         )
+        self.dunit = self.dh[:, H]
         self.mean, self.var = (np.empty(H, dtype) for _ in range(2))
         self.probs = np.empty((classes, n), dtype)
         self.maxes = np.empty(n, dtype)
@@ -99,7 +102,7 @@ class Workspace:
             np.full(size, weight, dtype) for size, weight in ((n, 1), (n, 1 / n), (classes, 1))
         )
         # Added to (n−1) times the variance; units that are filled up have none, and eps may be 0.
-        self.margin = np.full(units, min((n - 1) * eps, float(np.finfo(dtype).max)), dtype)
+        self.margin = np.full(units, (n - 1) * eps, dtype)
         self.margin[H:] = 1
         self.root, self.factor = np.array(math.sqrt(n - 1), dtype), np.empty((), dtype)  # K
 
@@ -160,6 +163,7 @@ class Workspace:
         np.multiply(dlogits, self.factor, dlogits)  # G
         dlogits.dot(h, dW2T)
         dlogits.T.dot(W2T, dh)
+        self.dunit.fill(0)  # it would be 0 · ∞ if b2 rules a class out
         np.multiply(h, h, h)
         np.multiply(h, dh, h)
         dhpreact = np.subtract(dh, h, dh)  # (1 - h²) · dh
@@ -221,6 +225,8 @@ def _memory(sizes: dict[str, int], dtype: np.dtype[Any]) -> tuple[Array, _Blocks
     """Zeros for all parameters, side by side: laid flat, in blocks, and by name in their shapes."""
     H, V, K = sizes["H"], sizes["V"], sizes["T"] * sizes["E"]
     units = -(-(H + 1) // UNITS) * UNITS
+    if units * dtype.itemsize % PAGE == 0:
+        units += UNITS
     classes = -(-V // CLASSES) * CLASSES
     shapes = ((V, sizes["E"]), (K, units), (units,), (classes, units), (units,), (units,))
     counts = [math.prod(shape) for shape in shapes]

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from npnet.draws import LARGEST, Draw
+from npnet.draws import Draw
 from npnet.errors import InputError, shown
 from npnet.names import PARAMETER_NAMES
 
@@ -23,6 +23,7 @@ SPLITS = ("words", "examples")
 TRAINING_STATISTICS = ("batch", "running")
 LONGEST_NAME = 60
 MOST_SHUFFLES = 1000
+LARGEST_EPS = 1e30  # times the rows of a batch, it is still a float32
 LARGEST_GROWTH = 300  # powers of ten between the first rate and the last: float64 ends at 308
 
 # Published recipes stand in these files, beside the figures that were printed.
@@ -136,7 +137,7 @@ class Recipe:
             "decay",
             "above 0, and not so far above 1 that the rate leaves the range of numbers",
         )
-        self._check(0 <= self.eps <= LARGEST, "eps", "0 or a little more")
+        self._check(0 <= self.eps <= LARGEST_EPS, "eps", "0 or a little more")
         self._check(0 < self.momentum <= 1, "momentum", "above 0, at most 1")
         self._check(self.statistics in STATISTICS, "statistics", f"one of {', '.join(STATISTICS)}")
         self._check(

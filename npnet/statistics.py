@@ -112,7 +112,8 @@ def evaluate(
         Y: target indices (N,).
 
     Returns:
-        The loss in nats an example, computed in the parameters' dtype, averaged in float64.
+        The loss in nats an example, computed in the wider dtype of parameters and
+        statistics, averaged in float64.
 
     Raises:
         InputError: parameters, statistics and examples do not fit together, or a loss that is
@@ -152,7 +153,8 @@ class Folded:
     The whole normalisation is then one scale and one shift a unit, which go into W1. And hprebn
     is a sum over the places of a context, of which each character gives its part: where many
     contexts have the same characters in their first half, or in their second, what these give is
-    looked up rather than multiplied: 182,625 examples take 62 ms in place of 91.
+    looked up rather than multiplied: 182,625 examples of T = 4 take 77 ms in place of 104, and the
+    different ones of T = 3 5.5 in place of 5.9 (H = 200, one thread, AVX-512 kernels).
 
     Args:
         params, stats: as for ``predict``.
@@ -201,11 +203,11 @@ class Folded:
         return np.add((h @ p.W2).T, p.b2[:, None], order="C")
 
 
-def surprise(logits: Floats, rows: Ints, targets: Ints) -> Floats:
-    """Minus the log probability of ``targets`` (M,) in the columns ``rows`` (M,) of (V, N)."""
+def surprise(logits: Floats, columns: Ints, targets: Ints) -> Floats:
+    """Minus the log probability of ``targets`` (M,) in these ``columns`` (M,) of logits (V, N)."""
     norm_logits = logits - logits.max(0)
     counts_sum = np.exp(norm_logits).sum(0)
-    taken: Floats = np.log(counts_sum).take(rows) - norm_logits[targets, rows]
+    taken: Floats = np.log(counts_sum).take(columns) - norm_logits[targets, columns]
     return taken
 
 
@@ -215,7 +217,8 @@ def _hprebn(params: Parameters, X: Ints) -> Array:
 
 
 def _blocks(count: int, params: Parameters) -> Iterator[slice]:
-    rows = max(1, min(BLOCK, BLOCK_NUMBERS // max(params.sizes.values())))
+    widest = max(len(params.W1), *params.sizes.values())
+    rows = max(1, min(BLOCK, BLOCK_NUMBERS // widest))
     return (slice(start, start + rows) for start in range(0, count, rows))
 
 

@@ -75,7 +75,7 @@ def random_network(
     return params, X, Y
 
 
-def start(
+def begun(
     recipe: npnet.Recipe = SHORT,
 ) -> tuple[npnet.Parameters, Array, Array, npnet.Generator]:
     """What a training of a recipe begins with, on 20 words."""
@@ -120,12 +120,10 @@ def network() -> Callable[..., tuple[npnet.Parameters, Array, Array]]:
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """Torch's threads wait for each other more than they compute at these sizes."""
-    import torch  # here, for most tests run without it
+    from oracle import bench  # here, for most tests run without torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with bench.one_thread():
+        yield
 
 
 @pytest.fixture(scope="session")

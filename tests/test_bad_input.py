@@ -80,6 +80,7 @@ TRAIN = [
     ('--set draws=[{"name":"Q"}]', "draws: 'Q' is no parameter"),
     ('--set draws=[{"name":"C","scale":["*"]}]', "draws: C has the scale step '*'"),
     ("--set eps=1e999", "eps: got inf"),
+    ("--set eps=1.1e30", "eps: got 1.1e+30, wanted 0 or a little more"),
     ("--set rates=[[0,1e999]]", "rates: got ((0, inf),)"),
     ('--set name="a\\nb"', "name: got 'a\\nb'"),
     ('--set name="\\ud800"', "name: got '\\ud800'"),

@@ -67,7 +67,14 @@ def test_in_float32_the_step_is_about_as_near_to_the_truth_as_the_fused_pass(hid
 
 @pytest.mark.parametrize(
     ("H", "units", "V", "classes"),
-    [(1, 8, 2, 4), (7, 8, 4, 4), (8, 16, 5, 8), (200, 208, 27, 28), (1024, 1032, 28, 28)],
+    [
+        (1, 8, 2, 4),
+        (7, 8, 4, 4),
+        (8, 16, 5, 8),
+        (200, 208, 27, 28),
+        (1016, 1032, 27, 28),
+        (1024, 1032, 28, 28),
+    ],
 )
 def test_matrices_are_filled_up_with_room_for_b2_and_no_further(
     H: int, units: int, V: int, classes: int
@@ -97,6 +104,21 @@ def test_what_is_filled_up_never_moves(eps: float, dtype: str) -> None:
         array.fill(0)
     assert np.count_nonzero(filled) == 3  # the unit's 1, and two classes that are not there
     np.testing.assert_array_equal(workspace.flat, filled)
+
+
+@pytest.mark.parametrize("b2", [-1e4, 1e4, -np.inf])
+def test_biases_far_from_0_and_classes_ruled_out_give_the_fused_gradients(b2: float) -> None:
+    params, X, Y = random_network(np.random.default_rng(0), np.float64, n=40, V=5)
+    biases = np.full(5, b2)
+    if np.isinf(b2):
+        biases[:4], Y = 0.5, Y % 4
+    far = npnet.Parameters(**{**params, "b2": biases})
+    with np.errstate(invalid="ignore"):  # 0 · ∞, in what is not a gradient: training ignores it
+        loss, fast = fast_gradients(far, X, Y)
+    wanted, fused = npnet.loss_and_gradients(far, X, Y)
+    assert loss == pytest.approx(wanted, rel=1e-12)
+    for name in PARAMETER_NAMES:
+        np.testing.assert_allclose(fast[name], fused[name], rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("scale", [1e4, 1e30])

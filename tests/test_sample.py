@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SHORT, start
+from conftest import SHORT, begun
 
 import npnet
 from npnet import InputError
@@ -16,7 +16,7 @@ Model = tuple[npnet.Parameters, npnet.Statistics, npnet.Vocabulary]
 
 @pytest.fixture
 def model() -> Model:
-    params, X, Y, generator = start()
+    params, X, Y, generator = begun()
     for _ in npnet.train(SHORT, params, X, Y, generator):
         pass
     vocab = npnet.Vocabulary.from_chars("abdeimnotrvz")

@@ -79,7 +79,7 @@ def test_an_example_is_seen_once_as_long_as_a_table_of_them_has_at_most_2_to_the
     assert predicted == [1] * seen
 
 
-@pytest.mark.parametrize(("numbers", "seen"), [(1, [1] * 9), (24, [4, 4, 1]), (54, [9])])
+@pytest.mark.parametrize(("numbers", "seen"), [(1, [1] * 9), (48, [4, 4, 1]), (108, [9])])
 def test_blocks_have_as_many_rows_as_the_widest_layer_may_have_numbers(
     numbers: int,
     seen: list[int],

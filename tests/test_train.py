@@ -5,11 +5,11 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import SHORT, locked, start
+from conftest import SHORT, begun, locked
 
 import npnet
 from npnet import DivergedError, InputError
-from npnet.train import AHEAD, Running, train_blocks
+from npnet.train import AHEAD, Running, compact, minibatches, train_blocks
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -23,8 +23,8 @@ def test_training_is_the_textbook_loop(dtype: str, name: str) -> None:
         rates=((0, 0.1), (50, 0.02)),
         dtype=dtype,
     )
-    ours, X, Y, generator = start(recipe)
-    theirs, _, _, same = start(recipe)
+    ours, X, Y, generator = begun(recipe)
+    theirs, _, _, same = begun(recipe)
     theirs = theirs.astype("float64")
     for record in npnet.train(recipe, ours, X, Y, generator):
         rows = same.randint(0, len(X), (recipe.batch,))
@@ -47,7 +47,7 @@ def test_an_untrained_parameter_keeps_its_bits() -> None:
         SHORT,
         draws=tuple(dataclasses.replace(draw, trained=draw.name != "W2") for draw in SHORT.draws),
     )
-    params, X, Y, generator = start(recipe)
+    params, X, Y, generator = begun(recipe)
     before = params.copy()
     for _ in npnet.train(recipe, params, X, Y, generator):
         pass
@@ -58,9 +58,9 @@ def test_an_untrained_parameter_keeps_its_bits() -> None:
 
 
 def test_blocks_take_the_same_steps_as_records() -> None:
-    one, X, Y, generator = start()
+    one, X, Y, generator = begun()
     losses = [record.loss for record in npnet.train(SHORT, one, X, Y, generator)]
-    many, _, _, other = start()
+    many, _, _, other = begun()
     blocks = list(train_blocks(SHORT, many, X, Y, other))
     assert np.concatenate(blocks).tolist() == losses
     assert [len(block) for block in blocks] == [AHEAD, AHEAD, 21]
@@ -74,12 +74,12 @@ def test_a_closed_training_leaves_parameters_and_generator_at_its_last_step(
     taken: int, noted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys.modules["npnet.train"], "NOTED", noted)
-    stopped, X, Y, generator = start()
+    stopped, X, Y, generator = begun()
     training = npnet.train(SHORT, stopped, X, Y, generator)
     for _ in range(taken):
         next(training)
     training.close()  # type: ignore[attr-defined]
-    whole, _, _, other = start()
+    whole, _, _, other = begun()
     for _ in npnet.train(dataclasses.replace(SHORT, steps=taken), whole, X, Y, other):
         pass
     assert all(np.array_equal(stopped[name], whole[name]) for name in whole)
@@ -89,8 +89,8 @@ def test_a_closed_training_leaves_parameters_and_generator_at_its_last_step(
 @pytest.mark.parametrize("taken", [1, AHEAD + 5, SHORT.steps])
 def test_a_batch_that_is_drawn_once_is_drawn_once_however_many_steps(taken: int) -> None:
     recipe = dataclasses.replace(SHORT, batch_once=True)
-    params, X, Y, generator = start(recipe)
-    _, _, _, other = start(recipe)
+    params, X, Y, generator = begun(recipe)
+    _, _, _, other = begun(recipe)
     training = npnet.train(recipe, params, X, Y, generator)
     losses = [next(training).loss for _ in range(taken)]
     training.close()  # type: ignore[attr-defined]
@@ -102,7 +102,7 @@ def test_a_batch_that_is_drawn_once_is_drawn_once_however_many_steps(taken: int)
 
 
 def test_rows_cannot_be_drawn_over_more_examples_than_there_are() -> None:
-    params, X, Y, generator = start()
+    params, X, Y, generator = begun()
     recipe = dataclasses.replace(SHORT, batch_over=len(X) + 1)
     with pytest.raises(InputError, match=f"batch_over is {len(X) + 1}, wanted at most {len(X)}"):
         next(npnet.train(recipe, params, X, Y, generator))
@@ -111,7 +111,7 @@ def test_rows_cannot_be_drawn_over_more_examples_than_there_are() -> None:
 @pytest.mark.parametrize("every", [1, AHEAD])
 def test_a_loss_that_is_not_finite_stops_training_by_its_step(every: int) -> None:
     recipe = dataclasses.replace(SHORT, rates=((0, 0.1), (70, 1e30)))
-    params, X, Y, generator = start(recipe)
+    params, X, Y, generator = begun(recipe)
     losses: list[float] = []
     blocks = train_blocks(recipe, params, X, Y, generator, every=every)
     with pytest.raises(DivergedError, match="smaller rate") as caught:
@@ -123,7 +123,7 @@ def test_a_loss_that_is_not_finite_stops_training_by_its_step(every: int) -> Non
 
 
 def test_read_only_parameters_are_refused_with_the_way_out() -> None:
-    params, X, Y, generator = start()
+    params, X, Y, generator = begun()
     locked(params.W1)
     with pytest.raises(InputError, match=r"params\.W1 is read-only.*copy"):
         next(npnet.train(SHORT, params, X, Y, generator))
@@ -131,8 +131,8 @@ def test_read_only_parameters_are_refused_with_the_way_out() -> None:
 
 def test_training_under_running_statistics_keeps_its_own_averages_if_given_none() -> None:
     recipe = dataclasses.replace(SHORT, statistics="running-var", training_statistics="running")
-    alone, X, Y, generator = start(recipe)
-    watched, _, _, other = start(recipe)
+    alone, X, Y, generator = begun(recipe)
+    watched, _, _, other = begun(recipe)
     losses = [record.loss for record in npnet.train(recipe, alone, X, Y, generator)]
     running = Running.begin(recipe)
     records = npnet.train(recipe, watched, X, Y, other, running=running)
@@ -155,8 +155,8 @@ def test_running_statistics_move_by_the_momentum() -> None:
 @pytest.mark.parametrize("kind", ["running-var", "last-batch"])
 def test_running_statistics_are_those_of_the_minibatches(kind: str) -> None:
     recipe = dataclasses.replace(SHORT, statistics=kind, momentum=0.1, steps=1, dtype="float64")
-    params, X, Y, generator = start(recipe)
-    _, _, _, same = start(recipe)
+    params, X, Y, generator = begun(recipe)
+    _, _, _, same = begun(recipe)
     rows = same.randint(0, len(X), (recipe.batch,))
     values = npnet.forward(params, X[rows], Y[rows], recipe.eps)
     running = Running.begin(recipe)
@@ -166,3 +166,30 @@ def test_running_statistics_are_those_of_the_minibatches(kind: str) -> None:
     stats = running.statistics(recipe.eps)
     np.testing.assert_allclose(stats.mean, share * values.bnmeani, rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(stats.var, (1 - share) + share * values.bnvar, rtol=1e-12)
+
+
+@pytest.mark.parametrize("V", [2, 256, 257, 65_536, 65_537])
+def test_examples_are_packed_in_as_few_bytes_as_hold_every_character(V: int) -> None:
+    X = np.array([[0, V - 1], [V - 1, 1], [1, 0]])
+    Y = np.array([V - 1, 0, 1])
+    rows = np.array([[2, 0], [1, 1]])
+    examples = compact(X, Y, V)
+    assert examples.dtype == np.min_scalar_type(V - 1)
+    contexts, targets = minibatches(examples, rows)
+    np.testing.assert_array_equal(contexts, X[rows])
+    np.testing.assert_array_equal(targets, Y[rows])
+
+
+@pytest.mark.parametrize("noted", [1, AHEAD + 1, 1024])
+def test_a_training_that_goes_on_and_is_closed_gives_back_what_it_did_not_use(
+    noted: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules["npnet.train"], "NOTED", noted)
+    params, X, Y, generator = begun()
+    _, _, _, other = begun()
+    blocks = train_blocks(SHORT, params, X, Y, generator, every=1, start=40)
+    for _ in range(AHEAD + 3):
+        next(blocks)
+    blocks.close()
+    other.randint(0, len(X), (AHEAD + 3, SHORT.batch))
+    assert generator.randint(0, 99, (4,)).tolist() == other.randint(0, 99, (4,)).tolist()

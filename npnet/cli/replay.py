@@ -163,10 +163,11 @@ def _watching(
     if not sys.stdout.isatty():
         yield None, lambda row: print(row, flush=True)
         return
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (BarColumn(), TextColumn("step {task.completed:,}"), TimeRemainingColumn())
-    with Progress(*columns, transient=True) as progress:
+    with Progress(*columns, transient=True, console=Console()) as progress:
         task = progress.add_task("replay", total=steps)
         yield (
             lambda first, losses: progress.update(task, completed=first + len(losses)),

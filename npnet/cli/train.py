@@ -300,6 +300,7 @@ def _watching(recipe: Recipe, done: int, silent: bool) -> Iterator[Callable[[int
 
 @contextlib.contextmanager
 def _bar(recipe: Recipe, begun: int) -> Iterator[Callable[[int, Floats], None]]:
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -310,7 +311,7 @@ def _bar(recipe: Recipe, begun: int) -> Iterator[Callable[[int, Floats], None]]:
         TimeRemainingColumn(),
     )
     started = time.perf_counter()
-    with Progress(*columns) as progress:
+    with Progress(*columns, console=Console()) as progress:
         task = progress.add_task(
             "train", total=recipe.steps, completed=begun, loss=float("nan"), speed=0.0
         )

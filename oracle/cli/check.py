@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +20,7 @@ from npnet.recipe import RECIPES, Recipe
 from npnet.tables import Report
 from npnet.train import draw_rows
 from oracle.accuracy import Batch, accuracy
+from oracle.bench import one_thread
 from oracle.judge import end_to_end, first_wrong, per_line
 from oracle.selftest import RUNS, SelfTest, selftest
 from oracle.whole import whole
@@ -73,21 +73,7 @@ def _add_tolerances(parser: argparse.ArgumentParser, purpose: str) -> None:
     parser.add_argument("--atol", type=float, metavar="A", help="with --rtol")
 
 
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch in one thread: two take two to three times the processor time at these sizes.
-
-    (2.3 s against 4.7 to 6.8 s for 40 seeds of `oracle accuracy`, and no sooner done.)
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@_one_thread()
+@one_thread()
 def check_command(options: argparse.Namespace) -> int:
     """`oracle check`."""
     recipe = _recipe(options)
@@ -129,7 +115,7 @@ def check_command(options: argparse.Namespace) -> int:
     return 0 if chained.passed and alone.passed else 1
 
 
-@_one_thread()
+@one_thread()
 def accuracy_command(options: argparse.Namespace) -> int:
     """`oracle accuracy`."""
     recipe, words = replace(_recipe(options), dtype="float32"), words_from(options)
@@ -149,7 +135,7 @@ def accuracy_command(options: argparse.Namespace) -> int:
     return 0 if ratio <= LARGEST_RATIO else 1
 
 
-@_one_thread()
+@one_thread()
 def selftest_command(options: argparse.Namespace) -> int:
     """`oracle selftest`."""
     result = selftest(options.rtol, options.atol)

@@ -147,6 +147,7 @@ def _watching(recipe: Recipe, words: Sequence[str], steps: int) -> Iterator[Watc
     if not sys.stdout.isatty():
         yield _lines(lambda text: print(text, flush=True), recipe, words, steps)
         return
+    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -156,7 +157,7 @@ def _watching(recipe: Recipe, words: Sequence[str], steps: int) -> Iterator[Watc
         TimeRemainingColumn(),
     )
     started = time.perf_counter()
-    with Progress(*columns, transient=True) as progress:
+    with Progress(*columns, transient=True, console=Console()) as progress:
         task = progress.add_task("lockstep", total=steps, speed=0.0)
         say = partial(progress.console.print, markup=False, highlight=False, soft_wrap=True)
         lines = _lines(say, recipe, words, steps)
