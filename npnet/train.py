@@ -128,8 +128,8 @@ def train_blocks(
     each yield; a block may be shorter than ``every``, the last one and those that end a
     prepared stretch of at most ``AHEAD`` minibatches. Raises what ``train`` raises: the good losses
     of the block in which it happens are yielded first, with ``params`` as they were before that
-    block. ``start`` is the number of the first step, for a run that goes
-    on: ``params``, ``g`` and ``running`` are as that step finds them.
+    block. ``start`` is the number of the first step, for a run that goes on: ``params``, ``g`` and
+    ``running`` are as that step finds them.
     """
     X, Y = check_batch("train", params, X, Y)
     for name, array in params.items():

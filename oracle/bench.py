@@ -1,6 +1,5 @@
 """npnet's work beside the same work in torch and jax, in one process with one thread each."""
 
-import contextlib
 import dataclasses
 import os
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from npnet import bench, blas
+from npnet import bench
 from npnet.arrays import Ints
 from npnet.bench import endless
 from npnet.corpus import Vocabulary, build_dataset, split_words
@@ -28,6 +27,7 @@ from npnet.statistics import BLOCK, Folded, Statistics, evaluate, surprise
 from npnet.train import train_blocks
 from oracle import loops
 from oracle.replay import Stats
+from oracle.threads import one_thread
 from oracle.turns import Memory, Pair, Row, Skipped, alternate
 
 SEED = 2147483647  # of the minibatches
@@ -78,22 +78,6 @@ def measure(setting: Setting, names: Sequence[str]) -> Iterator[Row]:
     with one_thread():
         for name in names:
             yield from ROWS[name](setting)
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Hold torch and NumPy's BLAS to one thread inside the block; as before, afterwards.
-
-    Two of torch's take two to three times the processor's time at these sizes, and are no sooner
-    done (2.3 s against 4.7 to 6.8 for 40 seeds of `oracle accuracy`).
-    """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with blas.limited(1):
-            yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def machine() -> dict[str, str]:

@@ -120,9 +120,9 @@ def network() -> Callable[..., tuple[npnet.Parameters, Array, Array]]:
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
     """Torch's threads wait for each other more than they compute at these sizes."""
-    from oracle import bench  # here, for most tests run without torch
+    from oracle import threads  # here, for most tests run without torch
 
-    with bench.one_thread():
+    with threads.one_thread():
         yield
 
 

@@ -21,6 +21,7 @@ from npnet.train import train_blocks
 from oracle import bench, chart, loops, turns
 from oracle.cli import bench as command
 from oracle.cli import main
+from oracle.threads import one_thread
 
 OPTIONAL = ("compile", "jax", "scan")
 SMALL: dict[str, Any] = {"seconds": 0, "hidden": 8, "widths": (8, 12), "batches": (32,)}
@@ -60,7 +61,7 @@ def losses(loop: Callable[[loops.Task], loops.Losses], steps: int) -> tuple[Any,
     params = npnet.draw_parameters(recipe, vocab.size, npnet.Generator(1))
     for array in (*params.values(), X, Y):
         array.flags.writeable = False
-    with bench.one_thread():
+    with one_thread():
         ours = train_blocks(recipe, params.copy(), X, Y, npnet.Generator(2), every=steps)
         theirs = loop(loops.Task(params, X, Y, 32, recipe.eps, recipe.rate(0), 2, steps))
         return [*next(ours), *next(ours)], [*next(theirs), *next(theirs)]
@@ -120,7 +121,7 @@ def test_one_thread_is_for_the_block_alone() -> None:
         ]
 
     before = threads()
-    with bench.one_thread():
+    with one_thread():
         assert set(threads()) == {1}
     assert threads() == before
 

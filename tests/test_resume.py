@@ -378,6 +378,7 @@ def test_a_read_only_folder_is_one_line_before_training(
     capsys.readouterr()
     assert main(["train", "--words", "words.txt", "--steps", "10"]) == 2
     printed = capsys.readouterr()
+    assert not printed.out
     assert len(printed.err.splitlines()) == 1
     assert "cannot be written" in printed.err
     assert [path.name for path in read_only.iterdir()] == ["words.txt"]

@@ -167,6 +167,7 @@ def _watching(
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (BarColumn(), TextColumn("step {task.completed:,}"), TimeRemainingColumn())
+    # A console of its own: rich's takes every terminal for the first that it saw.
     with Progress(*columns, transient=True, console=Console()) as progress:
         task = progress.add_task("replay", total=steps)
         yield (

@@ -311,6 +311,7 @@ def _bar(recipe: Recipe, begun: int) -> Iterator[Callable[[int, Floats], None]]:
         TimeRemainingColumn(),
     )
     started = time.perf_counter()
+    # A console of its own: rich's takes every terminal for the first that it saw.
     with Progress(*columns, console=Console()) as progress:
         task = progress.add_task(
             "train", total=recipe.steps, completed=begun, loss=float("nan"), speed=0.0

@@ -20,9 +20,9 @@ from npnet.recipe import RECIPES, Recipe
 from npnet.tables import Report
 from npnet.train import draw_rows
 from oracle.accuracy import Batch, accuracy
-from oracle.bench import one_thread
 from oracle.judge import end_to_end, first_wrong, per_line
 from oracle.selftest import RUNS, SelfTest, selftest
+from oracle.threads import one_thread
 from oracle.whole import whole
 from oracle.why import Chain, Finding, chains, forward_differences, line_findings
 

@@ -22,8 +22,8 @@ from npnet.publication import Publication, read_publication, shipped
 from npnet.recipe import RECIPES, Recipe
 from npnet.replay import words_of
 from npnet.runs import read_recipe
-from oracle.bench import one_thread
 from oracle.lockstep import SIDES, Lockstep, lockstep
+from oracle.threads import one_thread
 
 LINES = 20  # printed on the way
 OFTEN = 64  # steps from one look of the bar to the next
@@ -157,6 +157,7 @@ def _watching(recipe: Recipe, words: Sequence[str], steps: int) -> Iterator[Watc
         TimeRemainingColumn(),
     )
     started = time.perf_counter()
+    # A console of its own: rich's takes every terminal for the first that it saw.
     with Progress(*columns, transient=True, console=Console()) as progress:
         task = progress.add_task("lockstep", total=steps, speed=0.0)
         say = partial(progress.console.print, markup=False, highlight=False, soft_wrap=True)
