@@ -137,7 +137,9 @@ class Recipe:
             "decay",
             "above 0, and not so far above 1 that the rate leaves the range of numbers",
         )
-        self._check(0 <= self.eps <= LARGEST_EPS, "eps", "0 or a little more")
+        self._check(
+            0 <= self.eps <= LARGEST_EPS, "eps", f"0 or a little more, at most {LARGEST_EPS:g}"
+        )
         self._check(0 < self.momentum <= 1, "momentum", "above 0, at most 1")
         self._check(self.statistics in STATISTICS, "statistics", f"one of {', '.join(STATISTICS)}")
         self._check(
