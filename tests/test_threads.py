@@ -1,0 +1,67 @@
+"""The threads of the BLAS: set by who runs a whole job, restored after it, left alone by others."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import threadpoolctl
+from conftest import SHORT, begun
+
+import npnet
+from npnet.cli import main
+from npnet.fit import Training
+
+RECIPE = npnet.Recipe("short", hidden=4, batch=4, steps=70)
+
+
+def threads() -> list[int]:
+    pools = threadpoolctl.threadpool_info()
+    return [pool["num_threads"] for pool in pools if pool["user_api"] == "blas"]
+
+
+@pytest.fixture
+def three() -> Iterator[list[int]]:
+    """The threads that every BLAS has while it is asked to take three."""
+    with threadpoolctl.threadpool_limits(3, user_api="blas"):
+        if 3 not in threads():
+            pytest.skip("this BLAS takes no number of threads")
+        yield threads()
+
+
+@pytest.mark.parametrize(("options", "wanted"), [({}, 1), ({"threads": 2}, 2)])
+def test_fit_sets_them_and_sets_them_back(
+    options: dict[str, Any], wanted: int, three: list[int], small_words: list[str]
+) -> None:
+    seen = set()
+    npnet.fit(RECIPE, small_words, watch=lambda *_: seen.update(threads()), **options)
+    assert seen == {wanted}
+    assert threads() == three
+
+
+@pytest.mark.parametrize(("options", "wanted"), [([], 1), (["--threads", "2"], 2)])
+def test_the_command_sets_them_and_sets_them_back(
+    options: list[str],
+    wanted: int,
+    three: list[int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = set()
+    run = Training.run
+
+    def noted(*arguments: Any) -> None:
+        seen.update(threads())
+        run(*arguments)
+
+    monkeypatch.setattr(Training, "run", noted)
+    out = ["--out", str(tmp_path / "run")]
+    assert main(["train", "--steps", "70", "--hidden", "4", "--quiet", *out, *options]) == 0
+    assert seen == {wanted}
+    assert threads() == three
+
+
+def test_train_leaves_them_alone(three: list[int]) -> None:
+    params, X, Y, generator = begun()
+    for _ in npnet.train(SHORT, params, X, Y, generator):
+        assert threads() == three
