@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npnet.arrays import Ints
-from npnet.compare import zero_scales
-from npnet.errors import InputError
-from npnet.forward import forward
-from npnet.gradients import backward
-from npnet.parameters import Parameters
+from npnet.base.arrays import Ints
+from npnet.base.errors import InputError
+from npnet.checks.compare import zero_scales
+from npnet.network.forward import forward
+from npnet.network.gradients import backward
+from npnet.network.parameters import Parameters
 from oracle.lines import GRADIENT_NAMES
 from oracle.whole import whole
 

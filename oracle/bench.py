@@ -12,23 +12,23 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from npnet import bench
-from npnet.arrays import Ints
-from npnet.bench import endless
-from npnet.corpus import Vocabulary, build_dataset, split_words
-from npnet.fit import fit
-from npnet.fused import loss_and_gradients
-from npnet.generator import Generator
-from npnet.growth import run_apart
-from npnet.parameters import Parameters, draw_parameters
-from npnet.runs import Run
-from npnet.sample import sample
-from npnet.statistics import BLOCK, Folded, Statistics, evaluate, surprise
-from npnet.train import train_blocks
-from oracle import loops
+from npnet.base.arrays import Ints
+from npnet.bench import steps as bench
+from npnet.bench.growth import run_apart
+from npnet.bench.steps import endless
+from npnet.corpora.words import Vocabulary, build_dataset, split_words
+from npnet.network.fused import loss_and_gradients
+from npnet.network.parameters import Parameters, draw_parameters
+from npnet.torch_rng.generator import Generator
+from npnet.training.batchnorm import BLOCK, Folded, Statistics, evaluate, surprise
+from npnet.training.fit import fit
+from npnet.training.runs import Run
+from npnet.training.sample import sample
+from npnet.training.sgd import train_blocks
+from oracle import baselines
 from oracle.replay import Stats
 from oracle.threads import one_thread
-from oracle.turns import Memory, Pair, Row, Skipped, alternate
+from oracle.timing import Memory, Pair, Row, Skipped, alternate
 
 SEED = 2147483647  # of the minibatches
 
@@ -87,7 +87,7 @@ def machine() -> dict[str, str]:
     return {**bench.machine(), "torch": f"{torch.__version__} ({capability})", **chosen}
 
 
-def plain(task: loops.Task) -> loops.Losses:
+def plain(task: baselines.Task) -> baselines.Losses:
     """NumPy as one writes it at first: ``npnet.loss_and_gradients`` and an update."""
     params = Parameters(**task.params).copy()
     g = Generator(task.seed)
@@ -114,13 +114,13 @@ def every_row(params: Parameters, stats: Statistics, X: Ints, Y: Ints) -> float:
 
 
 def _training(
-    name: str, against: str, loop: Callable[[loops.Task], loops.Losses], setting: Setting
+    name: str, against: str, loop: Callable[[baselines.Task], baselines.Losses], setting: Setting
 ) -> Iterator[Row]:
     yield _step(name, against, loop, setting, setting.hidden, setting.batch, setting.seconds)
 
 
 def _optional(
-    name: str, against: str, loop: Callable[[loops.Task], loops.Losses], setting: Setting
+    name: str, against: str, loop: Callable[[baselines.Task], baselines.Losses], setting: Setting
 ) -> Iterator[Row]:
     """A row of what may not be there: jax not installed, no compiler for torch."""
     try:
@@ -133,13 +133,13 @@ def _sizes(setting: Setting) -> Iterator[Row]:
     for batch in setting.batches:
         for hidden in setting.widths:
             sizes, seconds = (hidden, batch), setting.seconds / 3
-            yield _step("sizes", "torch eager autograd", loops.eager, setting, *sizes, seconds)
+            yield _step("sizes", "torch eager autograd", baselines.eager, setting, *sizes, seconds)
 
 
 def _step(
     name: str,
     against: str,
-    loop: Callable[[loops.Task], loops.Losses],
+    loop: Callable[[baselines.Task], baselines.Losses],
     setting: Setting,
     hidden: int,
     batch: int,
@@ -151,7 +151,7 @@ def _step(
     params = draw_parameters(recipe, setting.vocab.size, Generator(recipe.seed))
     ours = train_blocks(recipe, params.copy(), X, Y, Generator(SEED))
     losses = next(ours)
-    task = loops.Task(params, X, Y, batch, recipe.eps, recipe.rate(0), SEED, len(losses))
+    task = baselines.Task(params, X, Y, batch, recipe.eps, recipe.rate(0), SEED, len(losses))
     theirs = loop(task)
     apart = float(np.abs(losses - np.array(next(theirs))).max())
     times = alternate(partial(next, ours), partial(next, theirs), seconds)
@@ -162,7 +162,7 @@ def _step(
 
 def _evaluation(name: str, how: str, ours: Callable[..., float], setting: Setting) -> Iterator[Row]:
     run, (X, Y) = setting.run, setting.split
-    theirs = loops.evaluation(run.params, _stats(run), X, Y)
+    theirs = baselines.evaluation(run.params, _stats(run), X, Y)
     work = partial(ours, run.params, run.stats, X, Y)
     apart = abs(work() - theirs())
     against = f"torch, {len(X):,} examples; npnet: {how}"
@@ -172,7 +172,7 @@ def _evaluation(name: str, how: str, ours: Callable[..., float], setting: Settin
 def _windows(setting: Setting) -> Iterator[Row]:
     words, vocab = setting.words, setting.vocab
     ours = partial(build_dataset, words, vocab)
-    theirs = partial(loops.windows, words, vocab.chars, 3)
+    theirs = partial(baselines.windows, words, vocab.chars, 3)
     X, _ = ours()
     apart = float(np.abs(X - theirs()[0].numpy()).max())
     against = f"the lecture's list loop, {len(words):,} words"
@@ -185,7 +185,7 @@ def _sampling(setting: Setting) -> Iterator[Row]:
     def ours() -> list[str]:
         return sample(run.params, run.stats, run.vocab, setting.names, Generator(seed))
 
-    theirs = loops.sampling(run.params, _stats(run), run.vocab.chars, setting.names, seed)
+    theirs = baselines.sampling(run.params, _stats(run), run.vocab.chars, setting.names, seed)
     apart = float(sum(one != other for one, other in zip(ours(), theirs(), strict=True)))
     against = f"the lecture's loop in torch, {setting.names:,} names"
     times = alternate(ours, theirs, setting.seconds)
@@ -205,14 +205,14 @@ def _stats(run: Run) -> Stats:
 
 
 ROWS: Mapping[str, Callable[[Setting], Iterator[Row]]] = {
-    "eager": partial(_training, "eager", "torch eager autograd", loops.eager),
-    "module": partial(_training, "module", "torch nn.Module and optim.SGD", loops.module),
-    "manual": partial(_training, "manual", "the published loop by hand in torch", loops.manual),
+    "eager": partial(_training, "eager", "torch eager autograd", baselines.eager),
+    "module": partial(_training, "module", "torch nn.Module and optim.SGD", baselines.module),
+    "manual": partial(_training, "manual", "the published loop by hand in torch", baselines.manual),
     "compile": partial(
-        _optional, "compile", "torch.compile of the whole step by hand", loops.compiled
+        _optional, "compile", "torch.compile of the whole step by hand", baselines.compiled
     ),
-    "jax": partial(_optional, "jax", "jax, jit of a step", loops.jax_steps),
-    "scan": partial(_optional, "scan", "jax, scan over many steps", loops.jax_scan),
+    "jax": partial(_optional, "jax", "jax, jit of a step", baselines.jax_steps),
+    "scan": partial(_optional, "scan", "jax, scan over many steps", baselines.jax_scan),
     "numpy": partial(_training, "numpy", "straightforward NumPy", plain),
     "sizes": _sizes,
     "evaluation": partial(_evaluation, "evaluation", "every row", every_row),

@@ -16,15 +16,15 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from npnet.arrays import Named
-from npnet.containers import CONTAINERS, content
-from npnet.errors import InputError
-from npnet.files import unwritable
-from npnet.golden import FORMAT, PLACES, VERSION, checksum, is_golden
-from npnet.names import PARAMETER_NAMES, VALUE_NAMES
-from npnet.npz import read_npz
-from npnet.problem import KINDS, PRECISIONS, Problem
-from npnet.recipe import Recipe
+from npnet.base.arrays import Named
+from npnet.base.errors import InputError
+from npnet.base.files import unwritable
+from npnet.base.npz import read_npz
+from npnet.checks.array_files import CONTAINERS, content
+from npnet.checks.golden import FORMAT, PLACES, VERSION, checksum, is_golden
+from npnet.checks.reference import KINDS, PRECISIONS, Problem
+from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES
+from npnet.recipes.recipe import Recipe
 from oracle.lines import Array, array_of, cut
 from oracle.replay import replay, seeded
 from oracle.whole import whole

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from npnet.compare import compare
-from npnet.errors import InputError
-from npnet.forward import Values, forward
-from npnet.gradients import GRADIENTS, Gradients
-from npnet.names import VALUE_NAMES
-from npnet.parameters import Parameters
-from npnet.problem import judge_by_truth
-from npnet.tables import Report
+from npnet.base.errors import InputError
+from npnet.checks.compare import compare
+from npnet.checks.reference import judge_by_truth
+from npnet.checks.report import Report
+from npnet.network.forward import Values, forward
+from npnet.network.gradients import GRADIENTS, Gradients
+from npnet.network.names import VALUE_NAMES
+from npnet.network.parameters import Parameters
 from oracle.lines import LINES, Array, cut
 from oracle.whole import whole
 

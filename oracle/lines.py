@@ -9,14 +9,14 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from npnet.errors import InputError
-from npnet.names import PARAMETER_NAMES, VALUE_NAMES, shape_of
+from npnet.base.errors import InputError
+from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES, shape_of
 
 Array = NDArray[Any]
 
 # The twenty values in the order in which they are computed, as the lecture writes them. `v` holds
 # the parameters, the batch X (n, T) and Y (n,), n, eps, and the values of the lines above. Shapes
-# are in npnet.names.
+# are in npnet.network.names.
 # fmt: off
 LINES: dict[str, Callable[[Any], Tensor]] = {
     "emb":            lambda v: v.C[v.X],

@@ -15,18 +15,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from npnet.compare import compare
-from npnet.errors import DivergedError, InputError
-from npnet.files import replacing
-from npnet.fit import begin as npnet_begin
-from npnet.forward import forward
-from npnet.gradients import backward
-from npnet.names import PARAMETER_NAMES
-from npnet.parameters import Parameters
-from npnet.recipe import Recipe
-from npnet.tables import Report
-from npnet.train import draw_rows
-from npnet.train import train as npnet_train
+from npnet.base.errors import DivergedError, InputError
+from npnet.base.files import replacing
+from npnet.checks.compare import compare
+from npnet.checks.report import Report
+from npnet.network.forward import forward
+from npnet.network.gradients import backward
+from npnet.network.names import PARAMETER_NAMES
+from npnet.network.parameters import Parameters
+from npnet.recipes.recipe import Recipe
+from npnet.training.fit import begin as npnet_begin
+from npnet.training.sgd import draw_rows
+from npnet.training.sgd import train as npnet_train
 from oracle.lines import Array
 from oracle.replay import Running, begin, train
 from oracle.whole import whole

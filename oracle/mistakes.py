@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 from torch import Tensor
 
-from npnet.arrays import Array, Ints
-from npnet.gradients import GRADIENTS, Gradient
-from npnet.names import PARAMETER_NAMES, shape_of
-from npnet.parameters import Parameters
+from npnet.base.arrays import Array, Ints
+from npnet.network.gradients import GRADIENTS, Gradient
+from npnet.network.names import PARAMETER_NAMES, shape_of
+from npnet.network.parameters import Parameters
 from oracle.lines import GRADIENT_NAMES, LINES, leaves
 
 

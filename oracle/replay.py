@@ -19,11 +19,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from npnet.errors import DivergedError, InputError
-from npnet.recipe import Recipe
-from oracle.draws import draw_all, split_examples
-from oracle.draws import draw_parameters as draw_parameters
-from oracle.draws import seeded as seeded
+from npnet.base.errors import DivergedError, InputError
+from npnet.recipes.recipe import Recipe
+from oracle.initialization import draw_all, split_examples
+from oracle.initialization import draw_parameters as draw_parameters
+from oracle.initialization import seeded as seeded
 from oracle.lines import Array, array_of, tensor_of
 from oracle.whole import whole
 

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npnet.compare import compare
-from npnet.forward import forward
-from npnet.gradients import GRADIENTS
+from npnet.checks.compare import compare
+from npnet.network.forward import forward
+from npnet.network.gradients import GRADIENTS
 from oracle.judge import chained, end_to_end, per_line
 from oracle.mistakes import LECTURE, MISTAKES, Mistake, network, rerun
 from oracle.whole import whole

@@ -1,8 +1,8 @@
 """For other people's test suites: problems that torch has solved, and an assert that explains.
 
 Any implementation will do that can hand over arrays or nested lists; the README has an example.
-Where torch is not installed, ``npnet.golden.read_golden`` gives the same kind of problem from a
-folder, and ``assert read_golden(folder).whole().judge(mine)`` says as much.
+Where torch is not installed, ``npnet.checks.golden.read_golden`` gives the same kind of problem
+from a folder, and ``assert read_golden(folder).whole().judge(mine)`` says as much.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import torch
 
-from npnet.compare import compare
-from npnet.errors import InputError
-from npnet.gradients import GRADIENTS
-from npnet.problem import Problem, Reference, gradient_names, next_step, plain_names
-from npnet.recipe import Recipe
+from npnet.base.errors import InputError
+from npnet.checks.compare import compare
+from npnet.checks.reference import Problem, Reference, gradient_names, next_step, plain_names
+from npnet.network.gradients import GRADIENTS
+from npnet.recipes.recipe import Recipe
 from oracle.golden import solve
 from oracle.lines import array_of
 from oracle.replay import draw_parameters, seeded

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import torch
 
-from npnet import blas
+from npnet.base import blas
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from npnet.names import PARAMETER_NAMES, VALUE_NAMES
+from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES
 from oracle.lines import GRADIENT_NAMES, LINES, Array, array_of, leaves
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from npnet.forward import LINES as NUMPY_LINES
-from npnet.forward import Values
-from npnet.gradients import GRADIENTS, Gradient
-from npnet.names import PARAMETER_NAMES
+from npnet.network.forward import LINES as NUMPY_LINES
+from npnet.network.forward import Values
+from npnet.network.gradients import GRADIENTS, Gradient
+from npnet.network.names import PARAMETER_NAMES
 from oracle.judge import Functions, chained, upstream
 from oracle.lines import GRADIENT_NAMES, LINES, Array, array_of, cut, leaves, tensor_of
 from oracle.whole import whole

@@ -12,13 +12,13 @@ from hypothesis import settings
 from numpy.typing import ArrayLike, DTypeLike
 
 import npnet
-from npnet.arrays import Array
-from npnet.statistics import Folded
-from npnet.train import AHEAD
+from npnet.base.arrays import Array
+from npnet.training.batchnorm import Folded
+from npnet.training.sgd import AHEAD
 
 if TYPE_CHECKING:
+    from npnet.checks.reference import Problem
     from npnet.learn.grading import Grades
-    from npnet.problem import Problem
 
 SIZES = {"n": 7, "V": 6, "E": 4, "T": 3, "H": 5}
 SHORT = npnet.Recipe(
@@ -61,7 +61,7 @@ def random_network(
     rng: np.random.Generator, dtype: Any = np.float64, **sizes: int
 ) -> tuple[npnet.Parameters, Array, Array]:
     """Parameters and a batch of random numbers, all read-only."""
-    from npnet.names import PARAMETER_NAMES, shape_of
+    from npnet.network.names import PARAMETER_NAMES, shape_of
 
     sizes = {**SIZES, **sizes}
     params = npnet.Parameters(
@@ -89,7 +89,7 @@ def begun(
 
 def solved(golden: "Problem", precision: str) -> tuple[npnet.Values, npnet.Gradients]:
     """npnet's values and gradients of the golden problem."""
-    from npnet.names import PARAMETER_NAMES
+    from npnet.network.names import PARAMETER_NAMES
 
     v = golden.values(precision)
     values = npnet.forward({name: v[name] for name in PARAMETER_NAMES}, v.X, v.Y, v.eps)
@@ -144,7 +144,7 @@ def small_words() -> list[str]:
 @pytest.fixture(scope="session")
 def golden() -> "Problem":
     """The committed golden set."""
-    from npnet.golden import read_golden
+    from npnet.checks.golden import read_golden
 
     return read_golden(GOLDEN)
 

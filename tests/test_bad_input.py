@@ -15,12 +15,14 @@ import pytest
 from conftest import copied
 
 import npnet
-from npnet import DivergedError, InputError, blas, growth
-from npnet.checkpoint import NEWEST, digest, read_checkpoint
+from npnet import DivergedError, InputError
+from npnet.base import blas
+from npnet.base.files import new_folder, replacing
+from npnet.bench import growth
 from npnet.cli import main
-from npnet.files import new_folder, replacing
-from npnet.publication import read_publication
-from npnet.runs import LOCK, locked, new_numbered
+from npnet.recipes.publication import read_publication
+from npnet.training.checkpoint import NEWEST, digest, read_checkpoint
+from npnet.training.runs import LOCK, locked, new_numbered
 
 GOLDEN = Path(__file__).parent / "golden"
 RECIPE = dataclasses.replace(npnet.RECIPES["lecture"], hidden=4, steps=5)
@@ -369,7 +371,7 @@ def test_a_golden_set_that_cannot_take_its_place_leaves_the_older_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torch")
-    from npnet.golden import read_golden
+    from npnet.checks.golden import read_golden
     from oracle.golden import write
 
     folder = copied(GOLDEN, tmp_path / "set")

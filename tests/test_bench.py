@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from npnet import bench, blas, growth
+from npnet.base import blas
+from npnet.base.errors import InputError
+from npnet.bench import growth
+from npnet.bench import steps as bench
 from npnet.cli import main
-from npnet.errors import InputError
-from npnet.fast import Workspace
-from npnet.fit import begin
+from npnet.network.fast import Workspace
+from npnet.training.fit import begin
 
 WIDE, OLD_WIDE = ["X86_V3", "X86_V4"], ["AVX2", "AVX512F", "AVX512_SKX"]
 

@@ -8,10 +8,10 @@ import pytest
 from conftest import frozen as array
 from numpy.typing import DTypeLike
 
-from npnet.arrays import Array
-from npnet.compare import K_REFERENCE, K_TRUTH, compare, zero_scales
-from npnet.errors import InputError
-from npnet.tables import Row
+from npnet.base.arrays import Array
+from npnet.base.errors import InputError
+from npnet.checks.compare import K_REFERENCE, K_TRUTH, compare, zero_scales
+from npnet.checks.report import Row
 
 EPS32 = float(np.finfo(np.float32).eps)
 EPS64 = float(np.finfo(np.float64).eps)

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import DTypeLike
 
-from npnet.arrays import Array
-from npnet.compare import compare
-from npnet.tables import Report
+from npnet.base.arrays import Array
+from npnet.checks.compare import compare
+from npnet.checks.report import Report
 
 ENTRIES = st.floats(0.125, 1.0, width=32) | st.floats(-1.0, -0.125, width=32)
 MATRICES = st.tuples(st.integers(1, 4), st.integers(1, 4)).flatmap(

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from npnet.corpus import (
+from npnet.base.errors import InputError
+from npnet.corpora.words import (
     Vocabulary,
     Words,
     build_dataset,
@@ -21,7 +22,6 @@ from npnet.corpus import (
     show_contexts,
     split_words,
 )
-from npnet.errors import InputError
 
 TEN = ["emma", "ada", "noor", "li", "zoë", "o'neil", "ada", "anne marie", "éva", "மாலா"]
 CORPORA = os.environ.get("NPNET_CORPORA")

@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import npnet
-import npnet.names
+import npnet.network.names
 from npnet import GRADIENTS, InputError
-from npnet.arrays import Array
-from npnet.names import NAMES, shape_of
+from npnet.base.arrays import Array
+from npnet.network.names import NAMES, shape_of
 
 Make = Callable[..., tuple[npnet.Parameters, Array, Array]]
-ROOM = Path(npnet.names.__file__).parent
+ROOM = Path(npnet.network.names.__file__).parent
 SIZES = st.fixed_dictionaries(
     {
         "n": st.integers(2, 9),

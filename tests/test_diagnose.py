@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import npnet
-from npnet.learn.attempts import TORCH
-from npnet.learn.cases import RANDOM, cases
+from npnet.learn.calls import TORCH
+from npnet.learn.common_mistakes import slips
 from npnet.learn.exercises import EXERCISES
 from npnet.learn.grading import BY_CHANCE, ERROR, WRONG, Mark, grade
+from npnet.learn.grading_inputs import RANDOM, cases
 from npnet.learn.mistakes import n_for_n_minus_1, only_last_position, repeats_lost
 from npnet.learn.notation import compute, names_for
-from npnet.learn.slips import slips
 
 Function = Callable[[Any, Any], Any]
 

@@ -15,13 +15,13 @@ from conftest import verdicts
 import npnet
 from npnet import InputError
 from npnet.cli import main
-from npnet.learn.attempts import attempt
-from npnet.learn.cases import EVEN
-from npnet.learn.checking import check_sheet
-from npnet.learn.child import packed, unpacked
+from npnet.learn.calls import attempt
 from npnet.learn.exercises import EXERCISES, sheet, write_sheet
 from npnet.learn.grading import RIGHT, UNSOLVED, WRONG
+from npnet.learn.grading_inputs import EVEN
 from npnet.learn.notation import code_of
+from npnet.learn.sheet_check import check_sheet
+from npnet.learn.sheet_process import packed, unpacked
 
 AT_ONCE = """
 import numpy as np

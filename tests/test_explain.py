@@ -11,7 +11,7 @@ import pytest
 
 import npnet
 from npnet import InputError
-from npnet.arrays import Array
+from npnet.base.arrays import Array
 from npnet.cli import main
 from npnet.learn.exercises import EXERCISES
 from npnet.learn.hints import AT_ONCE, LEVELS, RULES, hint, steps_to
@@ -24,7 +24,7 @@ from npnet.learn.notation import (
     readers,
     statements,
 )
-from npnet.names import NAMES, PARAMETER_NAMES, VALUE_NAMES
+from npnet.network.names import NAMES, PARAMETER_NAMES, VALUE_NAMES
 
 Make = Callable[..., tuple[npnet.Parameters, Array, Array]]
 

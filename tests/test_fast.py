@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import npnet
-from npnet.arrays import Array
-from npnet.fast import Workspace
-from npnet.names import PARAMETER_NAMES
+from npnet.base.arrays import Array
+from npnet.network.fast import Workspace
+from npnet.network.names import PARAMETER_NAMES
 
 SIZES = {"n": st.integers(2, 40), "V": st.integers(2, 30), "E": st.integers(1, 6),
          "T": st.integers(1, 4), "H": st.integers(1, 20)}  # fmt: skip

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import npnet
-from npnet.publication import Batch, find_publication
+from npnet.recipes.publication import Batch, find_publication
 
 
 def published(name: str) -> tuple[Batch, str]:

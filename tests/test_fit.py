@@ -9,9 +9,9 @@ import pytest
 
 import npnet
 from npnet import Draw, Recipe
-from npnet.arrays import Array
-from npnet.fit import examples_of
-from npnet.names import PARAMETER_NAMES
+from npnet.base.arrays import Array
+from npnet.network.names import PARAMETER_NAMES
+from npnet.training.fit import examples_of
 
 TINY = Recipe(
     "tiny",

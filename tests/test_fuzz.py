@@ -24,14 +24,14 @@ from conftest import copied
 
 import npnet
 from npnet import InputError
-from npnet.checkpoint import NEWEST, digest, read_checkpoint, write_checkpoint
-from npnet.curves import read_curve
-from npnet.fit import Training
-from npnet.golden import read_golden
-from npnet.npz import MOST_BYTES, read_npz
-from npnet.problem import Problem
-from npnet.publication import read_publication, shipped
-from npnet.runs import load_run
+from npnet.base.npz import MOST_BYTES, read_npz
+from npnet.checks.golden import read_golden
+from npnet.checks.reference import Problem
+from npnet.plotting.loss_logs import read_curve
+from npnet.recipes.publication import read_publication, shipped
+from npnet.training.checkpoint import NEWEST, digest, read_checkpoint, write_checkpoint
+from npnet.training.fit import Training
+from npnet.training.runs import load_run
 
 HERE = Path(__file__).parent
 RECIPE = dataclasses.replace(npnet.RECIPES["lecture"], hidden=4, steps=70, name="short")

@@ -16,9 +16,9 @@ from conftest import frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from npnet import cephes
-from npnet.arrays import Array
-from npnet.generator import Generator
+from npnet.base.arrays import Array
+from npnet.torch_rng import cephes
+from npnet.torch_rng.generator import Generator
 
 SEEDS = [0, 1, -1, 42, 2147483647, 6942069420, 2**32, 2**32 + 1, 2**63, -(2**63), 2**64 - 1]
 FLOATS = ["float32", "float64"]

@@ -13,9 +13,9 @@ from conftest import GOLDEN, judge, solved
 
 import npnet
 from npnet import GRADIENTS
-from npnet.arrays import Array
-from npnet.names import VALUE_NAMES
-from npnet.problem import PRECISIONS, Problem
+from npnet.base.arrays import Array
+from npnet.checks.reference import PRECISIONS, Problem
+from npnet.network.names import VALUE_NAMES
 
 both = pytest.mark.parametrize("precision", PRECISIONS)
 

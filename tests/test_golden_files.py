@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 import npnet
 from npnet import InputError
-from npnet.arrays import Named
-from npnet.containers import read_gradients
-from npnet.fit import examples_of
-from npnet.golden import read_golden
-from npnet.names import PARAMETER_NAMES
-from npnet.npz import read_npz
-from npnet.problem import KINDS, PRECISIONS, Problem
+from npnet.base.arrays import Named
+from npnet.base.npz import read_npz
+from npnet.checks.array_files import read_gradients
+from npnet.checks.golden import read_golden
+from npnet.checks.reference import KINDS, PRECISIONS, Problem
+from npnet.network.names import PARAMETER_NAMES
+from npnet.training.fit import examples_of
 
 RECIPE = {"name": "lecture", "hidden": 8}  # what was committed: oracle golden DIR --hidden 8 --npz
 
@@ -279,7 +279,8 @@ def own_problem(path: Path, **changes: Any) -> Path:
     rng = np.random.default_rng(5)
     sizes = {"V": 5, "E": 2, "T": 2, "H": 3}
     arrays: dict[str, Any] = {
-        name: rng.standard_normal(npnet.names.shape_of(name, sizes)) for name in PARAMETER_NAMES
+        name: rng.standard_normal(npnet.network.names.shape_of(name, sizes))
+        for name in PARAMETER_NAMES
     }
     arrays |= {"X": rng.integers(0, 5, (9, 2)), "Y": rng.integers(0, 5, 9), **changes}
     np.savez(path, **{name: array for name, array in arrays.items() if array is not None})

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import npnet
 from npnet import GRADIENTS
-from npnet.arrays import Array
-from npnet.compare import zero_scales
+from npnet.base.arrays import Array
+from npnet.checks.compare import zero_scales
 
 pytest.importorskip("torch")
 

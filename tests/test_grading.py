@@ -11,8 +11,8 @@ from conftest import verdicts
 
 import npnet
 from npnet import InputError
-from npnet.learn.cases import EVEN_SIZES, ODD_SIZES, cases
 from npnet.learn.grading import BY_CHANCE, ERROR, RIGHT, WRONG, grade
+from npnet.learn.grading_inputs import EVEN_SIZES, ODD_SIZES, cases
 from npnet.learn.mistakes import MISTAKES
 
 Function = Callable[[Any, Any], Any]
@@ -164,7 +164,7 @@ def test_printing_is_allowed_and_shown_once(capsys: pytest.CaptureFixture[str]) 
 def test_a_backward_pass_says_which_of_the_seven_are_wrong() -> None:
     def backward(v: Any, d: Any) -> Any:
         gradients = npnet.backward(v)
-        seven = [gradients[name] for name in npnet.names.PARAMETER_NAMES]
+        seven = [gradients[name] for name in npnet.network.names.PARAMETER_NAMES]
         return [*seven[:3], seven[3] * 2, *seven[4:]]
 
     mark = graded("backward", backward)
@@ -175,13 +175,13 @@ def test_a_backward_pass_says_which_of_the_seven_are_wrong() -> None:
 
 def test_a_training_that_goes_wrong_ends_in_a_message() -> None:
     def climbing(v: Any, d: Any) -> Any:
-        return [-200 * npnet.backward(v)[name] for name in npnet.names.PARAMETER_NAMES]
+        return [-200 * npnet.backward(v)[name] for name in npnet.network.names.PARAMETER_NAMES]
 
     def weary(v: Any, d: Any) -> Any:
         calls.append(1)
         if len(calls) > 20:
             raise RuntimeError("enough")
-        return [npnet.backward(v)[name] for name in npnet.names.PARAMETER_NAMES]
+        return [npnet.backward(v)[name] for name in npnet.network.names.PARAMETER_NAMES]
 
     calls: list[int] = []
     lost = grade({"backward": climbing}, steps=300).curve
@@ -196,7 +196,7 @@ def test_a_training_that_goes_wrong_ends_in_a_message() -> None:
 def test_gradients_that_lose_their_shape_in_training_end_in_a_message() -> None:
     def flat_at_last(v: Any, d: Any) -> Any:
         calls.append(1)
-        gradients = [npnet.backward(v)[name] for name in npnet.names.PARAMETER_NAMES]
+        gradients = [npnet.backward(v)[name] for name in npnet.network.names.PARAMETER_NAMES]
         return [each.ravel() for each in gradients] if len(calls) > 20 else gradients
 
     calls: list[int] = []

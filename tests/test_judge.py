@@ -8,7 +8,7 @@ import pytest
 
 import npnet
 from npnet import GRADIENTS, InputError
-from npnet.arrays import Array
+from npnet.base.arrays import Array
 
 pytest.importorskip("torch")
 

@@ -15,10 +15,9 @@ from typing import Any, NamedTuple
 import pooch
 import pytest
 
-from npnet import library
-from npnet.corpus import read_words
-from npnet.errors import InputError
-from npnet.library import (
+from npnet.base.errors import InputError
+from npnet.corpora import known
+from npnet.corpora.known import (
     KNOWN,
     Corpus,
     default_words,
@@ -28,6 +27,7 @@ from npnet.library import (
     listing,
     shipped_corpus,
 )
+from npnet.corpora.words import read_words
 
 CORPORA = os.environ.get("NPNET_CORPORA")
 CONTENT = b"Ada\nBo\nCy\nDi\nEd\nFlo\nGus\nHal\nIda\nJo\n"
@@ -68,7 +68,7 @@ def test_the_package_is_searched_before_the_checkout(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package, checkout = tmp_path / "package", tmp_path / "checkout"
-    monkeypatch.setattr(library, "SHIPPED_FOLDERS", (package, checkout))
+    monkeypatch.setattr(known, "SHIPPED_FOLDERS", (package, checkout))
     with pytest.raises(InputError, match=r"no names\.csv in .*package or .*checkout"):
         default_words()
     beside = saved(checkout / "names.csv")
@@ -102,9 +102,9 @@ def test_folders_handed_in_come_before_the_environment_and_the_cache(
 
 def test_the_cache_is_the_users_unless_another_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NPNET_CACHE", "~/lists")
-    assert library.cache_folder() == Path.home() / "lists"
+    assert known.cache_folder() == Path.home() / "lists"
     monkeypatch.delenv("NPNET_CACHE")
-    assert "npnet" in library.cache_folder().parts
+    assert "npnet" in known.cache_folder().parts
 
 
 def test_the_shipped_corpus_is_found_by_its_checksum() -> None:
@@ -119,7 +119,7 @@ def test_a_file_of_another_size_is_not_read(
     same_size = saved(tmp_path / "lists" / "a.txt", CONTENT.lower())
     saved(tmp_path / "lists" / "b.txt", b"another size")
     with (tmp_path / "lists" / "huge").open("wb") as sparse:
-        sparse.truncate(library.LARGEST + 1)
+        sparse.truncate(known.LARGEST + 1)
     hashed = []
     file_digest = hashlib.file_digest
 

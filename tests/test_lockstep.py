@@ -16,11 +16,11 @@ from matplotlib.figure import Figure
 
 import npnet
 from npnet import InputError, Recipe
-from npnet.arrays import Array, Floats
-from npnet.fit import begin as npnet_begin
-from npnet.names import PARAMETER_NAMES
-from npnet.plots import gaps, save
-from npnet.train import draw_rows
+from npnet.base.arrays import Array, Floats
+from npnet.network.names import PARAMETER_NAMES
+from npnet.plotting.plots import gaps, save
+from npnet.training.fit import begin as npnet_begin
+from npnet.training.sgd import draw_rows
 
 pytest.importorskip("torch")
 

@@ -7,8 +7,8 @@ import pytest
 
 import npnet
 from npnet import GRADIENTS
-from npnet.compare import compare
-from npnet.names import PARAMETER_NAMES, VALUE_NAMES
+from npnet.checks.compare import compare
+from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES
 
 pytest.importorskip("torch")
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import npnet
 from npnet import InputError
-from npnet.arrays import Array
-from npnet.forward import LINES
-from npnet.names import NAMES, PARAMETER_NAMES, VALUE_NAMES, shape_of
+from npnet.base.arrays import Array
+from npnet.network.forward import LINES
+from npnet.network.names import NAMES, PARAMETER_NAMES, VALUE_NAMES, shape_of
 
 Make = Callable[..., tuple[npnet.Parameters, Array, Array]]
 SIZES = {"n": st.integers(2, 9), "V": st.integers(2, 8), "E": st.integers(1, 5),
@@ -40,9 +40,9 @@ def test_the_lines_are_the_twenty_names_in_order() -> None:
 
 
 def test_the_shape_written_behind_each_line_is_its_shape() -> None:
-    import npnet.names
+    import npnet.network.names
 
-    source = (Path(npnet.names.__file__).parent / "forward.py").read_text(encoding="utf-8")
+    source = (Path(npnet.network.names.__file__).parent / "forward.py").read_text(encoding="utf-8")
     written = dict(re.findall(r'^    "(\w+)": .*# (\(.*\))$', source, re.MULTILINE))
     assert written == {name: NAMES[name].shape for name in VALUE_NAMES}
 

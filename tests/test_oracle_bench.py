@@ -16,9 +16,9 @@ import threadpoolctl
 import torch
 
 import npnet
-from npnet.bench import endless
-from npnet.train import train_blocks
-from oracle import bench, chart, loops, turns
+from npnet.bench.steps import endless
+from npnet.training.sgd import train_blocks
+from oracle import baselines, bench, ratio_plot, timing
 from oracle.cli import bench as command
 from oracle.cli import main
 from oracle.threads import one_thread
@@ -30,7 +30,7 @@ SMALL |= {"steps": 300, "names": 20, "train": (20,)}
 
 @pytest.fixture(autouse=True)
 def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "TURN", 0.001)
+    monkeypatch.setattr(timing, "TURN", 0.001)
 
 
 @pytest.fixture(scope="module")
@@ -43,16 +43,16 @@ def test_every_row_is_finite_and_its_sides_agree(name: str, setting: bench.Setti
     rows = list(bench.measure(setting, [name]))
     assert len(rows) == (2 if name == "sizes" else 1)
     for row in rows:
-        if isinstance(row, turns.Pair):
-            assert row.ours.shape == row.theirs.shape == (turns.FEWEST, 2)
+        if isinstance(row, timing.Pair):
+            assert row.ours.shape == row.theirs.shape == (timing.FEWEST, 2)
             assert all(np.isfinite(side).all() and (side > 0).all() for side in row[3:5])
             assert row.apart <= (0 if name in ("windows", "sampling") else 1e-4)
         else:
-            assert isinstance(row, turns.Memory)
+            assert isinstance(row, timing.Memory)
             assert 20e6 < row.peak < 500e6
 
 
-def losses(loop: Callable[[loops.Task], loops.Losses], steps: int) -> tuple[Any, Any]:
+def losses(loop: Callable[[baselines.Task], baselines.Losses], steps: int) -> tuple[Any, Any]:
     """Ours and theirs, from the same parameters and the same minibatches."""
     recipe = endless(8, 32)
     words = npnet.default_words()[::40]
@@ -63,11 +63,11 @@ def losses(loop: Callable[[loops.Task], loops.Losses], steps: int) -> tuple[Any,
         array.flags.writeable = False
     with one_thread():
         ours = train_blocks(recipe, params.copy(), X, Y, npnet.Generator(2), every=steps)
-        theirs = loop(loops.Task(params, X, Y, 32, recipe.eps, recipe.rate(0), 2, steps))
+        theirs = loop(baselines.Task(params, X, Y, 32, recipe.eps, recipe.rate(0), 2, steps))
         return [*next(ours), *next(ours)], [*next(theirs), *next(theirs)]
 
 
-LOOPS = (loops.eager, loops.module, loops.manual, bench.plain)
+LOOPS = (baselines.eager, baselines.module, baselines.manual, bench.plain)
 
 
 @pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.__name__)
@@ -78,11 +78,11 @@ def test_a_loop_has_our_losses_and_goes_on_where_it_stopped(loop: Any) -> None:
 
 def test_the_step_that_torch_would_compile_has_our_losses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda step: step)
-    ours, theirs = losses(loops.compiled, steps=8)
+    ours, theirs = losses(baselines.compiled, steps=8)
     np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("loop", [loops.jax_steps, loops.jax_scan], ids=["jax", "scan"])
+@pytest.mark.parametrize("loop", [baselines.jax_steps, baselines.jax_scan], ids=["jax", "scan"])
 def test_the_steps_of_jax_have_our_losses(loop: Any) -> None:
     pytest.importorskip("jax", reason="needs jax, which is no dependency")
     ours, theirs = losses(loop, steps=8)
@@ -95,7 +95,7 @@ def test_jax_is_skipped_by_name_where_it_is_not_installed(
 ) -> None:
     monkeypatch.setitem(sys.modules, "jax", None)
     (row,) = bench.measure(setting, [name])
-    assert isinstance(row, turns.Skipped)
+    assert isinstance(row, timing.Skipped)
     assert row.name == name
     assert "jax" in row.why
 
@@ -108,7 +108,7 @@ def test_a_torch_that_cannot_compile_is_skipped_by_name(
 
     monkeypatch.setattr(torch, "compile", compile_nothing)
     assert list(bench.measure(setting, ["compile"])) == [
-        turns.Skipped("compile", "torch.compile of the whole step by hand", "no C++ compiler")
+        timing.Skipped("compile", "torch.compile of the whole step by hand", "no C++ compiler")
     ]
 
 
@@ -129,16 +129,16 @@ def test_one_thread_is_for_the_block_alone() -> None:
 def test_the_sides_take_turns_and_take_turns_at_beginning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(turns, "TURN", 0)
+    monkeypatch.setattr(timing, "TURN", 0)
     calls: list[str] = []
-    turns.alternate(partial(calls.append, "o"), partial(calls.append, "t"), seconds=0)
+    timing.alternate(partial(calls.append, "o"), partial(calls.append, "t"), seconds=0)
     assert "".join(calls) == "ot" + "ot" + "to" + "ot"  # first to see how long it takes
 
 
 def test_ratios_are_those_of_turns_side_by_side() -> None:
     ours = np.array([[1.0, 2.0], [2.0, 2.0], [4.0, 2.0]])
-    row = turns.Pair("x", "y", "step", ours, ours * [[2.0, 1.0], [3.0, 1.0], [4.0, 1.0]], 0.0)
-    shown = turns.figures(row)
+    row = timing.Pair("x", "y", "step", ours, ours * [[2.0, 1.0], [3.0, 1.0], [4.0, 1.0]], 0.0)
+    shown = timing.figures(row)
     assert shown["ratios"]["processor"]["rounds"] == [2, 3, 4]
     assert shown["ratios"]["processor"]["median"] == 3
     assert (shown["ratios"]["processor"]["lower"], shown["ratios"]["wall"]["upper"]) == (2.5, 1)
@@ -190,7 +190,7 @@ def test_json_has_the_machine_and_all_figures(capsys: pytest.CaptureFixture[str]
     assert [row["name"] for row in entries["rows"]] == ["windows", "contexts"]
     for row in entries["rows"]:
         wall = row["ratios"]["wall"]
-        assert len(wall["rounds"]) == turns.FEWEST
+        assert len(wall["rounds"]) == timing.FEWEST
         assert 0 < wall["lower"] <= wall["median"] <= wall["upper"]
 
 
@@ -213,11 +213,11 @@ def test_options_that_cannot_be_used_end_in_exit_code_2(
 def test_the_chart_has_a_line_for_each_batch_through_its_medians() -> None:
     ours = np.ones((3, 2))
     rows = [
-        turns.Pair("sizes", "torch", "step", ours, ours * (width / batch), 0.0, width, batch)
+        timing.Pair("sizes", "torch", "step", ours, ours * (width / batch), 0.0, width, batch)
         for batch in (32, 64)
         for width in (64, 128)
     ]
-    handles: Any = chart.ratios(rows).get_legend_handles_labels()[0]
+    handles: Any = ratio_plot.ratios(rows).get_legend_handles_labels()[0]
     lines = [handle[0] for handle in handles]
     assert [line.get_xdata().tolist() for line in lines] == [[64, 128]] * 2
     assert [line.get_ydata().tolist() for line in lines] == [[2, 4], [1, 2]]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import npnet
 from npnet import InputError
-from npnet.arrays import Array
-from npnet.forward import LINES
-from npnet.names import PARAMETER_NAMES, VALUE_NAMES, shape_of
+from npnet.base.arrays import Array
+from npnet.network.forward import LINES
+from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES, shape_of
 
 pytest.importorskip("torch")
 

@@ -12,18 +12,18 @@ from conftest import locked
 
 import npnet
 from npnet import DivergedError, Draw, InputError, Recipe
-from npnet.arrays import Array
-from npnet.fit import begin as npnet_begin
-from npnet.names import PARAMETER_NAMES
-from npnet.publication import find_publication
-from npnet.recipe import STATISTICS
-from npnet.replay import replay as npnet_replay
-from npnet.train import draw_rows as npnet_rows
+from npnet.base.arrays import Array
+from npnet.network.names import PARAMETER_NAMES
+from npnet.recipes.publication import find_publication
+from npnet.recipes.recipe import STATISTICS
+from npnet.replays.replay import replay as npnet_replay
+from npnet.training.fit import begin as npnet_begin
+from npnet.training.sgd import draw_rows as npnet_rows
 
 pytest.importorskip("torch")
 
 import oracle
-from oracle.draws import dataset, draw_parameters, draw_rows, seeded
+from oracle.initialization import dataset, draw_parameters, draw_rows, seeded
 from oracle.replay import Running, Stats, begin, calibrate, sample, split_loss, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -354,8 +354,8 @@ def test_torch_gives_the_published_first_losses(names_txt: list[str], name: str,
     assert f"{run.losses[0]:.4f}" == f"{run.values['loss']:.4f}" == loss
 
 
-@pytest.mark.parametrize("room", ["__init__", "lines", "whole", "draws", "replay"])
+@pytest.mark.parametrize("room", ["__init__", "lines", "whole", "initialization", "replay"])
 def test_the_oracle_takes_nothing_from_npnet_but_names_and_recipes(room: str) -> None:
     source = Path(oracle.__file__).with_name(f"{room}.py").read_text(encoding="utf-8")
     taken = set(re.findall(r"^\s*(?:from|import) (npnet\S*)", source, re.MULTILINE))
-    assert taken <= {"npnet.names", "npnet.recipe", "npnet.errors"}
+    assert taken <= {"npnet.network.names", "npnet.recipes.recipe", "npnet.base.errors"}

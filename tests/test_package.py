@@ -72,6 +72,6 @@ def test_the_shipped_corpus_is_as_its_readme_says() -> None:
     assert len(words) >= 4000
     assert len(set(words)) == len(words)
     assert set("".join(words)) <= set("abcdefghijklmnopqrstuvwxyz")
-    rows = npnet.library.shipped_corpus().read_text(encoding="utf-8").splitlines()
+    rows = npnet.corpora.known.shipped_corpus().read_text(encoding="utf-8").splitlines()
     assert rows[0] == "name,language"
     assert all(row.count(",") == 1 and row.split(",")[1].strip() for row in rows)

@@ -18,15 +18,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import npnet
-from npnet.arrays import Array
+from npnet.base.arrays import Array
 from npnet.cli import main
 from npnet.cli.check import first_minibatch
-from npnet.gradients import GRADIENTS
 from npnet.learn import markup
 from npnet.learn.graph import places
 from npnet.learn.notation import code_of, docstring, forward_lines, readers
 from npnet.learn.page import STEPS, page
-from npnet.names import NAMES
+from npnet.network.gradients import GRADIENTS
+from npnet.network.names import NAMES
 
 SMALL = ["--rows", "8", "--hidden", "4"]
 EMPTY = ("br", "link", "meta")  # elements that HTML leaves open

@@ -18,10 +18,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from npnet.arrays import Array, Floats
-from npnet.errors import InputError
-from npnet.plots import losses, save, smooth
-from npnet.recipe import Recipe
+from npnet.base.arrays import Array, Floats
+from npnet.base.errors import InputError
+from npnet.plotting.plots import losses, save, smooth
+from npnet.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -354,7 +354,8 @@ def test_other_suffixes_and_missing_folders_are_refused(tmp_path: Path) -> None:
 def test_drawing_and_saving_never_load_pyplot(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "step,loss\n0,3.3\n1,2.1\n")
     program = (
-        "import sys; from npnet.plots import losses, save; save(losses(sys.argv[1]), sys.argv[2]);"
+        "import sys; from npnet.plotting.plots import losses, save;"
+        "save(losses(sys.argv[1]), sys.argv[2]);"
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     arguments = [sys.executable, "-c", program, str(path), str(tmp_path / "loss.svg")]

@@ -175,7 +175,7 @@ def test_a_path_with_spaces_can_be_pasted_from_what_is_said(home: Path) -> None:
 
 
 def test_the_cache_is_found_in_a_home_with_spaces(home: Path) -> None:
-    program = "from npnet.library import cache_folder; print(ascii(str(cache_folder())))"
+    program = "from npnet.corpora.known import cache_folder; print(ascii(str(cache_folder())))"
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
         env=environment(home),

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 import npnet
 from npnet import DivergedError, Draw, InputError, Recipe
-from npnet.corpus import FORBIDDEN
-from npnet.names import PARAMETER_NAMES
-from npnet.recipe import SPLITS, STATISTICS
+from npnet.corpora.words import FORBIDDEN
+from npnet.network.names import PARAMETER_NAMES
+from npnet.recipes.recipe import SPLITS, STATISTICS
 
 # The same examples every time: what a suite finds should not depend on the day.
 FIXED: dict[str, Any] = {"deadline": None, "derandomize": True}
@@ -189,7 +189,8 @@ def test_an_array_of_anything_is_taken_or_refused_by_name(which: str, entry: Any
     rng = np.random.default_rng(0)
     sizes = {"V": 6, "E": 2, "T": 3, "H": 5}
     params = {
-        name: rng.standard_normal(npnet.names.shape_of(name, sizes)) for name in PARAMETER_NAMES
+        name: rng.standard_normal(npnet.network.names.shape_of(name, sizes))
+        for name in PARAMETER_NAMES
     }
     given: dict[str, Any] = {**params, "X": rng.integers(0, 6, (4, 3)), "Y": np.zeros(4, int)}
     given |= {

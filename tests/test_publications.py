@@ -13,8 +13,8 @@ import pytest
 import npnet
 from npnet import Draw, InputError, Recipe
 from npnet.cli import main
-from npnet.publication import Publication, find_publication, read_publication, shipped
-from npnet.replay import replay
+from npnet.recipes.publication import Publication, find_publication, read_publication, shipped
+from npnet.replays.replay import replay
 
 # Those that come with npnet
 
@@ -60,7 +60,7 @@ def test_part3_prints_the_lectures_log(names_txt: list[str]) -> None:
 
 def test_part3_on_the_shipped_corpus_gives_what_torch_printed() -> None:
     figures = json.loads(Path(__file__).with_name("part3_figures.json").read_text("utf-8"))
-    corpus = npnet.library.shipped_corpus()
+    corpus = npnet.corpora.known.shipped_corpus()
     assert hashlib.sha256(corpus.read_bytes()).hexdigest() == figures["sha256"]
     recipe = dataclasses.replace(npnet.RECIPES["part3"], steps=200)
     run = npnet.fit(recipe, npnet.default_words())

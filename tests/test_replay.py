@@ -12,9 +12,9 @@ import pytest
 import npnet
 from npnet import InputError
 from npnet.cli import main
-from npnet.fit import examples_of
-from npnet.publication import find_publication, read_publication, shipped
-from npnet.replay import compare, replay, words_of
+from npnet.recipes.publication import find_publication, read_publication, shipped
+from npnet.replays.replay import compare, replay, words_of
+from npnet.training.fit import examples_of
 
 # Comparing digits
 

@@ -18,10 +18,10 @@ import pytest
 
 import npnet
 from npnet import InputError
-from npnet.checkpoint import BEFORE, NEWEST, digest, read_checkpoint, write_checkpoint
 from npnet.cli import main
-from npnet.fit import Training
-from npnet.runs import locked, room_for
+from npnet.training.checkpoint import BEFORE, NEWEST, digest, read_checkpoint, write_checkpoint
+from npnet.training.fit import Training
+from npnet.training.runs import locked, room_for
 
 RECIPE = dataclasses.replace(npnet.RECIPES["lecture"], hidden=12, steps=500, name="short")
 NOBODY = 65534  # the user whom most systems call so
@@ -147,7 +147,7 @@ def test_a_checkpoint_of_another_version_is_refused(
     tmp_path: Path, small_words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("npnet.checkpoint.FORMAT", "npnet checkpoint 0")
+        patched.setattr("npnet.training.checkpoint.FORMAT", "npnet checkpoint 0")
         write_checkpoint(tmp_path, stopped_at(RECIPE, small_words, 100).checkpoint())
     checkpoint, refused = read_checkpoint(tmp_path, RECIPE, digest(small_words))
     assert checkpoint is None
@@ -158,7 +158,7 @@ def test_a_second_process_in_a_run_folder_is_refused(tmp_path: Path) -> None:
     program = f"""
 import time
 from pathlib import Path
-from npnet.runs import locked
+from npnet.training.runs import locked
 with locked(Path({str(tmp_path)!r})):
     print("locked", flush=True)
     time.sleep(60)
@@ -346,7 +346,7 @@ def test_going_on_with_other_versions_is_said_and_noted(
 ) -> None:
     assert main(["train", "--words", "words.txt", "--steps", "70", "--quiet", "--out", "run"]) == 0
     recipe = Path("run", "recipe.json")
-    recipe.write_text(recipe.read_text().replace(npnet.runs.versions()["numpy"], "1.0.0"))
+    recipe.write_text(recipe.read_text().replace(npnet.training.runs.versions()["numpy"], "1.0.0"))
     assert main(["train", "--resume", "run", "--steps", "90", "--quiet"]) == 0
     assert "bits may differ" in capsys.readouterr().err
     assert json.loads(recipe.read_text())["began_with"]["numpy"] == "1.0.0"

@@ -14,8 +14,8 @@ import pytest
 
 import npnet
 from npnet import InputError
+from npnet.base.files import replacing
 from npnet.cli import main
-from npnet.files import replacing
 
 RECIPE = dataclasses.replace(npnet.RECIPES["lecture"], hidden=16, steps=200)
 
@@ -317,7 +317,7 @@ def test_whatever_the_corpus_fold_lower_cases_its_words(
     corpus: str,
     words: list[str],
 ) -> None:
-    monkeypatch.setattr(f"npnet.cli.words.{corpus}", lambda *name: ["ANNA", "Bob"])
+    monkeypatch.setattr(f"npnet.cli.word_options.{corpus}", lambda *name: ["ANNA", "Bob"])
     assert main(["data", "--show", "ba", *words]) == 2
     assert main(["data", "--show", "ba", *words, "--fold"]) == 0
     assert capsys.readouterr().out == "... ---> b\n..b ---> a\n.ba ---> .\n"

@@ -67,7 +67,7 @@ def test_contexts_go_together_that_share_a_beginning_and_are_not_too_many(
 ) -> None:
     names = npnet.sample(*model)
     predicted.clear()
-    monkeypatch.setattr(sys.modules["npnet.sample"], "TOGETHER", together)
+    monkeypatch.setattr(sys.modules["npnet.training.sample"], "TOGETHER", together)
     assert npnet.sample(*model) == names
     assert set(predicted) == {rows}
     assert len(predicted) <= 13**3 / rows
@@ -77,8 +77,8 @@ def test_contexts_go_together_that_share_a_beginning_and_are_not_too_many(
 def test_all_probabilities_are_forgotten_before_they_are_too_many(
     most: int, model: Model, predicted: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["npnet.sample"], "TOGETHER", 13)
-    monkeypatch.setattr(sys.modules["npnet.sample"], "REMEMBERED", most)
+    monkeypatch.setattr(sys.modules["npnet.training.sample"], "TOGETHER", 13)
+    monkeypatch.setattr(sys.modules["npnet.training.sample"], "REMEMBERED", most)
     # Contexts that differ in the last character are computed together, 13 rows of 13.
     known: set[str] = set()
     computed = 0
@@ -116,7 +116,7 @@ def test_how_much_is_drawn_ahead_changes_no_name_and_no_state(
     params, stats, vocab = model
     one, other = Watched(7), Watched(7)
     names = npnet.sample(params.astype(dtype), stats, vocab, 30, one)
-    monkeypatch.setattr(sys.modules["npnet.sample"], bound, value)
+    monkeypatch.setattr(sys.modules["npnet.training.sample"], bound, value)
     assert npnet.sample(params.astype(dtype), stats, vocab, 30, other) == names
     assert other.drawn[0] == ((rows, 13), dtype)
     assert all(drawn == dtype for _, drawn in one.drawn + other.drawn)

@@ -15,16 +15,16 @@ import pytest
 
 import npnet
 from npnet import InputError
-from npnet.checkpoint import write_checkpoint
-from npnet.fit import Training
-from npnet.library import KNOWN, Corpus, download
+from npnet.corpora.known import KNOWN, Corpus, download
+from npnet.training.checkpoint import write_checkpoint
+from npnet.training.fit import Training
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted([*ROOT.glob("npnet/**/*.py"), *ROOT.glob("oracle/**/*.py")])
 
 # Rooms that run text as a program, and whose text it is. None of it comes from a file of data.
 RUNNING = {
-    "npnet/bench.py": "our own training step, with the clock read after every line",
+    "npnet/bench/steps.py": "our own training step, with the clock read after every line",
     "npnet/learn/diagnose.py": "our own formulas, and the slips that we make of them",
     "npnet/learn/notation.py": "our own formulas",
     "npnet/learn/sheet.py": "the learner's program, which the learner asks us to run",
@@ -92,12 +92,12 @@ def test_the_walk_finds_what_it_looks_for(program: str) -> None:
 LISTENING = """
 import sys
 from pathlib import Path
-from npnet.checkpoint import digest, read_checkpoint
-from npnet.corpus import read_words
-from npnet.curves import read_curve
-from npnet.golden import read_golden
-from npnet.publication import find_publication
-from npnet.runs import load_run
+from npnet.training.checkpoint import digest, read_checkpoint
+from npnet.corpora.words import read_words
+from npnet.plotting.loss_logs import read_curve
+from npnet.checks.golden import read_golden
+from npnet.recipes.publication import find_publication
+from npnet.training.runs import load_run
 
 folder, golden = Path(sys.argv[1]), Path(sys.argv[2])
 

@@ -13,9 +13,9 @@ import pytest
 
 import npnet
 from npnet import DivergedError, InputError, Recipe
-from npnet.arrays import Array
+from npnet.base.arrays import Array
 from npnet.cli import main
-from npnet.fit import Training
+from npnet.training.fit import Training
 
 Make = Callable[..., tuple[npnet.Parameters, Array, Array]]
 SMALL = Recipe("small", hidden=8, batch=8, steps=100, rates=((0, 0.1),))

@@ -5,9 +5,9 @@ import json
 import numpy as np
 from numpy.typing import ArrayLike
 
-from npnet.arrays import Floats
-from npnet.compare import compare
-from npnet.tables import Report
+from npnet.base.arrays import Floats
+from npnet.checks.compare import compare
+from npnet.checks.report import Report
 
 
 def floats(values: ArrayLike) -> Floats:

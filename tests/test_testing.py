@@ -9,7 +9,7 @@ import pytest
 
 import npnet
 from npnet import GRADIENTS, InputError
-from npnet.problem import PRECISIONS, Problem
+from npnet.checks.reference import PRECISIONS, Problem
 
 pytest.importorskip("torch")
 
@@ -37,7 +37,9 @@ def test_npnets_lines_hold_one_by_one(name: str) -> None:
 def test_npnets_backward_pass_holds(precision: str) -> None:
     for case in (problem(), problem(1, n=50, T=2, E=3, H=4, V=5)):
         v = case.values(precision)
-        values = npnet.forward({n: v[n] for n in npnet.names.PARAMETER_NAMES}, v.X, v.Y, v.eps)
+        values = npnet.forward(
+            {n: v[n] for n in npnet.network.names.PARAMETER_NAMES}, v.X, v.Y, v.eps
+        )
         assert_gradients(npnet.backward(values), case.whole(precision))
 
 
@@ -49,7 +51,9 @@ def test_npnets_gradients_of_many_rows_hold(n: int, precision: str) -> None:
         lines = {name: line(case, name, precision) for name in GRADIENTS}
         assert_gradients(lines, case.lines(precision))
         v = case.values(precision)
-        values = npnet.forward({n: v[n] for n in npnet.names.PARAMETER_NAMES}, v.X, v.Y, v.eps)
+        values = npnet.forward(
+            {n: v[n] for n in npnet.network.names.PARAMETER_NAMES}, v.X, v.Y, v.eps
+        )
         assert_gradients(npnet.backward(values), case.whole(precision))
 
 

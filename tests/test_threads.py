@@ -10,7 +10,7 @@ from conftest import SHORT, begun
 
 import npnet
 from npnet.cli import main
-from npnet.fit import Training
+from npnet.training.fit import Training
 
 RECIPE = npnet.Recipe("short", hidden=4, batch=4, steps=70)
 

@@ -9,7 +9,7 @@ from conftest import SHORT, begun, locked
 
 import npnet
 from npnet import DivergedError, InputError
-from npnet.train import AHEAD, Running, compact, minibatches, train_blocks
+from npnet.training.sgd import AHEAD, Running, compact, minibatches, train_blocks
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -73,7 +73,7 @@ def test_blocks_take_the_same_steps_as_records() -> None:
 def test_a_closed_training_leaves_parameters_and_generator_at_its_last_step(
     taken: int, noted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["npnet.train"], "NOTED", noted)
+    monkeypatch.setattr(sys.modules["npnet.training.sgd"], "NOTED", noted)
     stopped, X, Y, generator = begun()
     training = npnet.train(SHORT, stopped, X, Y, generator)
     for _ in range(taken):
@@ -184,7 +184,7 @@ def test_examples_are_packed_in_as_few_bytes_as_hold_every_character(V: int) -> 
 def test_a_training_that_goes_on_and_is_closed_gives_back_what_it_did_not_use(
     noted: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["npnet.train"], "NOTED", noted)
+    monkeypatch.setattr(sys.modules["npnet.training.sgd"], "NOTED", noted)
     params, X, Y, generator = begun()
     _, _, _, other = begun()
     blocks = train_blocks(SHORT, params, X, Y, generator, every=1, start=40)

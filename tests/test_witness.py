@@ -13,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import npnet
-from npnet import GRADIENTS, InputError, witness
-from npnet.arrays import Array
+from npnet import GRADIENTS, InputError
+from npnet.base.arrays import Array
+from npnet.checks import numerical
 from npnet.cli import check, main
-from npnet.forward import LINES
-from npnet.gradients import Gradient
-from npnet.names import NAMES, VALUE_NAMES
+from npnet.network.forward import LINES
+from npnet.network.gradients import Gradient
+from npnet.network.names import NAMES, VALUE_NAMES
 
 SIZES = {"n": st.integers(2, 9), "V": st.integers(2, 8), "E": st.integers(1, 4),
          "T": st.integers(1, 3), "H": st.integers(1, 6)}  # fmt: skip
@@ -86,7 +87,7 @@ def test_the_complex_step_agrees_with_the_hand_written_gradients(
     values = random_values(seed, eps, **sizes)
     ours = npnet.backward(values)
     # In a batch of equal rows gradients are 0 by symmetry, sums of these that cancel.
-    assert_near(ours, witness.complex_step(values), noise=np.abs(ours.logits).max())
+    assert_near(ours, numerical.complex_step(values), noise=np.abs(ours.logits).max())
 
 
 @settings(deadline=None, max_examples=15)
@@ -98,7 +99,7 @@ def test_every_line_alone_agrees_with_its_hand_written_gradient(
     upstream = random_upstream(values, seed + 1)
     d = SimpleNamespace(**upstream)
     ours = {name: function(values, d) for name, function in GRADIENTS.items()}
-    assert_near(ours, witness.cut(values, upstream), noise=1e-3)
+    assert_near(ours, numerical.cut(values, upstream), noise=1e-3)
 
 
 @pytest.mark.parametrize("recipe", ["lecture", "part3"])
@@ -112,7 +113,7 @@ def test_a_real_minibatch_passes_by_every_method(recipe: str) -> None:
 
 def test_the_complex_step_agrees_with_the_fused_pass() -> None:
     params, X, Y = random_network(np.random.default_rng(3))
-    reference = witness.complex_step(npnet.forward(params, X, Y))
+    reference = numerical.complex_step(npnet.forward(params, X, Y))
     _, fused = npnet.loss_and_gradients(params, X, Y)
     for name in fused:
         np.testing.assert_allclose(fused[name], reference[name], rtol=1e-10, atol=1e-14)
@@ -122,7 +123,7 @@ def test_tiny_probabilities_are_no_smaller_than_the_step() -> None:
     params, X, Y = random_network(np.random.default_rng(0), n=9)
     values = npnet.forward({**params, "W2": 50 * params.W2}, X, Y)
     assert values.probs[np.arange(9), Y].min() < 1e-30
-    assert npnet.compare(npnet.backward(values), witness.complex_step(values)).passed
+    assert npnet.compare(npnet.backward(values), numerical.complex_step(values)).passed
 
 
 @pytest.mark.parametrize("step", [None, 1e-2, 1e-3, 1e-8, 1e-10])
@@ -130,7 +131,7 @@ def test_finite_differences_know_their_error(step: float | None) -> None:
     for seed in range(3):
         values = random_values(seed, n=9, V=5, E=2, H=4)
         ours = npnet.backward(values)
-        gradients, errors = witness.finite_differences(values, step)
+        gradients, errors = numerical.finite_differences(values, step)
         for name in GRADIENTS:
             assert gradients[name].shape == ours[name].shape
             assert np.abs(gradients[name] - ours[name]).max() <= errors[name], name
@@ -153,7 +154,7 @@ def test_the_lines_that_a_line_reads_are_those_that_its_code_names() -> None:
     for name, line in LINES.items():
         recorder = Recorder()
         line(recorder)
-        assert recorder.read & set(NAMES) == witness.READS[name]
+        assert recorder.read & set(NAMES) == numerical.READS[name]
 
 
 def test_the_maximum_of_complex_numbers_is_that_of_their_real_parts() -> None:
@@ -164,9 +165,9 @@ def test_read_only_values_stay_as_they_are() -> None:
     values = random_values()
     upstream = random_upstream(values)
     before = {name: np.array(values[name]) for name in (*NAMES, "X", "Y")}
-    witness.complex_step(values)
-    witness.cut(values, upstream)
-    witness.finite_differences(values)
+    numerical.complex_step(values)
+    numerical.cut(values, upstream)
+    numerical.finite_differences(values)
     for name, array in before.items():
         np.testing.assert_array_equal(values[name], array)
 
@@ -236,9 +237,9 @@ def witnesses() -> Any:
     return SimpleNamespace(
         values=values,
         upstream=SimpleNamespace(**upstream),
-        complex=witness.complex_step(values),
-        lines=witness.cut(values, upstream),
-        differences=witness.finite_differences(values),
+        complex=numerical.complex_step(values),
+        lines=numerical.cut(values, upstream),
+        differences=numerical.finite_differences(values),
     )
 
 
@@ -275,27 +276,30 @@ def test_some_mistakes_cannot_be_seen_from_the_loss(
 
 
 def test_tied_rows_are_named_and_only_they() -> None:
-    assert witness.ties({"logits": [[1, 2, 2], [1, 2, 3], [0, 0, 1], [4, 4, 4]]}).tolist() == [0, 3]
+    assert numerical.ties({"logits": [[1, 2, 2], [1, 2, 3], [0, 0, 1], [4, 4, 4]]}).tolist() == [
+        0,
+        3,
+    ]
     values = tied_values()
     tied = np.flatnonzero(values.h[:, 0] > 0.1)
     assert 0 < len(tied) < 8
-    assert witness.ties(values).tolist() == tied.tolist()
-    assert witness.ties(random_values()).tolist() == []
+    assert numerical.ties(values).tolist() == tied.tolist()
+    assert numerical.ties(random_values()).tolist() == []
     with pytest.raises(InputError, match="ties: logits of shape"):
-        witness.ties({})
+        numerical.ties({})
 
 
 def test_the_loss_has_its_gradient_at_a_tie() -> None:
     values = tied_values()
-    assert_near(npnet.backward(values), witness.complex_step(values), noise=0.1)
+    assert_near(npnet.backward(values), numerical.complex_step(values), noise=0.1)
 
 
 def test_the_line_of_the_maximum_has_none_at_a_tie() -> None:
     values = tied_values()
-    owed = witness.cut(values, random_upstream(values))
-    assert np.flatnonzero(np.isnan(owed["logits"]).all(1)).tolist() == [*witness.ties(values)]
+    owed = numerical.cut(values, random_upstream(values))
+    assert np.flatnonzero(np.isnan(owed["logits"]).all(1)).tolist() == [*numerical.ties(values)]
     nans = {name: np.isnan(array).sum() for name, array in owed.items()}
-    assert sum(nans.values()) == nans["logits"] == 6 * len(witness.ties(values))
+    assert sum(nans.values()) == nans["logits"] == 6 * len(numerical.ties(values))
 
 
 # What is refused
@@ -319,14 +323,14 @@ def test_values_that_do_not_fit_are_refused(
     values = random_values()
     arguments = [random_upstream(values)] if method == "cut" else []
     with pytest.raises(InputError, match=f"^{method}: .*{says}"):
-        getattr(witness, method)(spoil(values), *arguments)
+        getattr(numerical, method)(spoil(values), *arguments)
 
 
 def test_float32_networks_are_refused_with_the_way_out() -> None:
     params, X, Y = random_network(np.random.default_rng(0), np.float32)
     with pytest.raises(InputError, match=r'is float32.*params.astype\("float64"\)'):
-        witness.complex_step(npnet.forward(params, X, Y))
-    witness.complex_step(npnet.forward(params.astype("float64"), X, Y))
+        numerical.complex_step(npnet.forward(params, X, Y))
+    numerical.complex_step(npnet.forward(params.astype("float64"), X, Y))
 
 
 @pytest.mark.parametrize(
@@ -341,13 +345,15 @@ def test_upstream_gradients_that_do_not_fit_are_refused(spoil: Any, says: str) -
     values = random_values()
     upstream = {**random_upstream(values), **spoil}
     with pytest.raises(InputError, match=f"^cut: {says}"):
-        witness.cut(values, {name: entry for name, entry in upstream.items() if entry is not None})
+        numerical.cut(
+            values, {name: entry for name, entry in upstream.items() if entry is not None}
+        )
 
 
 @pytest.mark.parametrize("step", [0, -1e-5, 0.25, np.nan])
 def test_steps_out_of_range_are_refused(step: float) -> None:
     with pytest.raises(InputError, match=r"wanted one above 0 and below 0\.25"):
-        witness.finite_differences(random_values(), step)
+        numerical.finite_differences(random_values(), step)
 
 
 # The command
@@ -411,7 +417,7 @@ def test_the_command_reports_ties(
     monkeypatch.setattr(check, "first_minibatch", lambda recipe, words: values)
     assert main([*SMALL, *options]) == 0
     line = capsys.readouterr().out.splitlines()[2]
-    assert line.startswith(f"rows {', '.join(map(str, witness.ties(values)))}: the largest logit")
+    assert line.startswith(f"rows {', '.join(map(str, numerical.ties(values)))}: the largest logit")
     assert line.endswith(said)
 
 

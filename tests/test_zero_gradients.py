@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike, DTypeLike
 
-from npnet.arrays import Array
-from npnet.compare import compare, zero_scales
+from npnet.base.arrays import Array
+from npnet.checks.compare import compare, zero_scales
 
 EPS32 = float(np.finfo(np.float32).eps)
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from importlib import metadata
 from typing import Any
 
+from npnet.base.errors import DivergedError, InputError
 from npnet.cli import bench, check, data, judge, learn, page, replay, runs, train
-from npnet.errors import DivergedError, InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,11 +10,13 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from npnet import bench, blas, growth
-from npnet.cli.width import width
-from npnet.cli.words import add_word_options, words_from
-from npnet.corpus import FEWEST_WORDS
-from npnet.errors import InputError
+from npnet.base import blas
+from npnet.base.errors import InputError
+from npnet.bench import growth
+from npnet.bench import steps as bench
+from npnet.cli.terminal import width
+from npnet.cli.word_options import add_word_options, words_from
+from npnet.corpora.words import FEWEST_WORDS
 
 SHARE = 0.01  # of the step: lines in a row that each take less are shown as one
 WIDEST = 100  # columns, where the terminal does not say
@@ -92,7 +94,7 @@ def bench_command(options: argparse.Namespace) -> int:
     )
     _shares(figures.step, figures.parts.items())
     total = sum(line.seconds for line in figures.lines)
-    print(f"\nthe step, line by line as in npnet/fast.py: {total * 1e6:.1f} µs")
+    print(f"\nthe step, line by line as in npnet/network/fast.py: {total * 1e6:.1f} µs")
     _shares(total, _grouped(figures.lines, SHARE * total))
     return 0
 

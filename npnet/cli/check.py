@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from npnet import witness
-from npnet.cli.words import add_word_options, words_from
-from npnet.compare import compare
-from npnet.corpus import Vocabulary
-from npnet.errors import InputError
-from npnet.fit import examples_of
-from npnet.forward import Values, forward
-from npnet.generator import Generator
-from npnet.gradients import GRADIENTS, backward
-from npnet.names import VALUE_NAMES
-from npnet.parameters import draw_parameters
-from npnet.recipe import RECIPES, Recipe
-from npnet.tables import Report
+from npnet.base.errors import InputError
+from npnet.checks import numerical
+from npnet.checks.compare import compare
+from npnet.checks.report import Report
+from npnet.cli.word_options import add_word_options, words_from
+from npnet.corpora.words import Vocabulary
+from npnet.network.forward import Values, forward
+from npnet.network.gradients import GRADIENTS, backward
+from npnet.network.names import VALUE_NAMES
+from npnet.network.parameters import draw_parameters
+from npnet.recipes.recipe import RECIPES, Recipe
+from npnet.torch_rng.generator import Generator
+from npnet.training.fit import examples_of
 
 # With fewer, the same context often fills a batch, and what is left of a gradient is rounding:
 # the worst of 120 batches of 4 was off by 4e4 eps of its largest entry, of 200 of 8 by 16 (H=16).
@@ -87,7 +87,7 @@ def check_command(options: argparse.Namespace) -> int:
             report = line_by_line(values)
         else:
             method, report = "complex step of the loss", by_complex_step(values)
-    tied = witness.ties(values).tolist()
+    tied = numerical.ties(values).tolist()
     if options.json:
         about = {"recipe": recipe.name, **_sizes(values), "eps": recipe.eps, "seed": recipe.seed}
         about |= {"loss": float(values.loss), "method": method, "ties": tied}
@@ -107,12 +107,12 @@ def check_command(options: argparse.Namespace) -> int:
 
 def by_complex_step(values: Values) -> Report:
     """``npnet.backward`` against the complex step, end to end."""
-    return compare(backward(values), _in_order(witness.complex_step(values)), labels=LABELS)
+    return compare(backward(values), _in_order(numerical.complex_step(values)), labels=LABELS)
 
 
 def by_differences(values: Values) -> Report:
     """``npnet.backward`` against finite differences, each within its own error."""
-    ours, reference = backward(values), witness.finite_differences(values)
+    ours, reference = backward(values), numerical.finite_differences(values)
     reports = [
         compare(
             {name: ours[name]},
@@ -128,15 +128,15 @@ def by_differences(values: Values) -> Report:
 
 
 def line_by_line(values: Values) -> Report:
-    """The 26 functions one by one under random upstream gradients, against ``witness.cut``."""
+    """The 26 functions one by one under random upstream gradients, against ``numerical.cut``."""
     rng = np.random.default_rng(0)
     upstream = {name: rng.standard_normal(values[name].shape) for name in VALUE_NAMES}
     d = SimpleNamespace(**upstream)
     ours = {name: function(values, d) for name, function in GRADIENTS.items()}
-    reference = _in_order(witness.cut(values, upstream))
+    reference = _in_order(numerical.cut(values, upstream))
     # A tied row has no derivative to compare with.
     for side in (ours, reference):
-        side["logits"] = np.delete(side["logits"], witness.ties(values), axis=0)
+        side["logits"] = np.delete(side["logits"], numerical.ties(values), axis=0)
     return compare(ours, reference, labels=LABELS)
 
 

@@ -6,10 +6,10 @@ import argparse
 import json
 from typing import Any
 
-from npnet import library
-from npnet.cli.words import add_word_options, words_from
-from npnet.corpus import Vocabulary, show_contexts
-from npnet.errors import InputError
+from npnet.base.errors import InputError
+from npnet.cli.word_options import add_word_options, words_from
+from npnet.corpora import known
+from npnet.corpora.words import Vocabulary, show_contexts
 
 
 def add_commands(commands: Any) -> None:
@@ -53,9 +53,9 @@ def data_command(options: argparse.Namespace) -> int:
         else:
             print("\n".join(lines))
     elif options.download is not None:
-        print(library.download(options.download))
+        print(known.download(options.download))
     else:
-        _list(library.listing(options.places), options.json)
+        _list(known.listing(options.places), options.json)
     return 0
 
 
@@ -82,7 +82,7 @@ def _refuse_what_would_be_ignored(options: argparse.Namespace) -> None:
         )
 
 
-def _list(rows: list[library.Row], as_json: bool) -> None:
+def _list(rows: list[known.Row], as_json: bool) -> None:
     if as_json:
         print(json.dumps([row._asdict() for row in rows], default=str, indent=2))
         return

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from npnet.containers import read_gradients
-from npnet.golden import read_golden
-from npnet.problem import Problem, next_step
+from npnet.checks.array_files import read_gradients
+from npnet.checks.golden import read_golden
+from npnet.checks.reference import Problem, next_step
 
 
 def add_commands(commands: Any) -> None:

@@ -7,13 +7,13 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from npnet.cli.width import width
-from npnet.errors import InputError
-from npnet.learn.checking import SECONDS, check_sheet
+from npnet.base.errors import InputError
+from npnet.cli.terminal import width
 from npnet.learn.exercises import find, shown_solution, write_sheet
 from npnet.learn.explain import explain
 from npnet.learn.hints import LEVELS, hint
 from npnet.learn.mistakes import report
+from npnet.learn.sheet_check import SECONDS, check_sheet
 from npnet.learn.training import STEPS
 
 SHEET = Path("exercises.py")

@@ -10,7 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from npnet import witness
+from npnet.base.errors import InputError
+from npnet.base.files import replacing
+from npnet.checks import numerical
+from npnet.checks.compare import compare
+from npnet.checks.report import Report
 from npnet.cli.check import (
     FEWEST_ROWS,
     LABELS,
@@ -18,16 +22,12 @@ from npnet.cli.check import (
     first_minibatch,
     line_by_line,
 )
-from npnet.cli.words import words_from
-from npnet.compare import compare
-from npnet.corpus import Vocabulary
-from npnet.errors import InputError
-from npnet.files import replacing
-from npnet.forward import Values
-from npnet.gradients import GRADIENTS, Gradients, backward
+from npnet.cli.word_options import words_from
+from npnet.corpora.words import Vocabulary
 from npnet.learn.page import check_size, page
-from npnet.recipe import RECIPES, Recipe
-from npnet.tables import Report
+from npnet.network.forward import Values
+from npnet.network.gradients import GRADIENTS, Gradients, backward
+from npnet.recipes.recipe import RECIPES, Recipe
 
 # Every line alone, so that what the loss hides is seen as well. The first says that the very
 # numbers of the page are right; the second also sees a mistake that cancels in them.
@@ -113,8 +113,8 @@ def _check_file(file: Path, force: bool) -> None:
 
 def _on_these(values: Values, gradients: Gradients) -> Report:
     """The gradients themselves, against what each line owes for those before it."""
-    owed = witness.cut(values, {**gradients, "loss": Gradients.loss})
+    owed = numerical.cut(values, {**gradients, "loss": Gradients.loss})
     ours, reference = dict(gradients), {name: owed[name] for name in GRADIENTS}
     for side in (ours, reference):  # a tied row has no derivative to compare with
-        side["logits"] = np.delete(side["logits"], witness.ties(values), axis=0)
+        side["logits"] = np.delete(side["logits"], numerical.ties(values), axis=0)
     return compare(ours, reference, labels=LABELS)

@@ -11,12 +11,12 @@ import textwrap
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from npnet.arrays import Floats
-from npnet.cli.width import width
-from npnet.errors import InputError
-from npnet.library import find_corpus
-from npnet.publication import Publication, find_publication, read_publication, shipped
-from npnet.replay import DIFFERS, EQUAL, NEAR, Figure, needed, replay, shortened, words_of
+from npnet.base.arrays import Floats
+from npnet.base.errors import InputError
+from npnet.cli.terminal import width
+from npnet.corpora.known import find_corpus
+from npnet.recipes.publication import Publication, find_publication, read_publication, shipped
+from npnet.replays.replay import DIFFERS, EQUAL, NEAR, Figure, needed, replay, shortened, words_of
 
 # Widest text of a row's two middle columns: the digits of a float64 fit, a batch's rows do not.
 WIDEST = 20

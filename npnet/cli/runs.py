@@ -7,15 +7,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from npnet import blas
-from npnet.cli.words import add_word_options, words_from
-from npnet.corpus import build_dataset
-from npnet.errors import InputError
-from npnet.fit import examples_of
-from npnet.generator import Generator
-from npnet.runs import ROOT, Run, load_run, losses_line, newest
-from npnet.sample import sample
-from npnet.statistics import evaluate
+from npnet.base import blas
+from npnet.base.errors import InputError
+from npnet.cli.word_options import add_word_options, words_from
+from npnet.corpora.words import build_dataset
+from npnet.torch_rng.generator import Generator
+from npnet.training.batchnorm import evaluate
+from npnet.training.fit import examples_of
+from npnet.training.runs import ROOT, Run, load_run, losses_line, newest
+from npnet.training.sample import sample
 
 
 def add_commands(commands: Any) -> None:
@@ -113,7 +113,7 @@ def eval_command(options: argparse.Namespace) -> int:
 
 def plot_command(options: argparse.Namespace) -> int:
     """`npnet plot`."""
-    from npnet import plots
+    from npnet.plotting import plots
 
     sources = options.runs or [newest(ROOT)]
     plots.save(plots.losses(sources, log=not options.plain, window=options.window), options.out)

@@ -16,15 +16,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from npnet import blas
-from npnet.arrays import Floats
-from npnet.checkpoint import digest, read_checkpoint, write_checkpoint
-from npnet.cli.words import add_word_options, words_from
-from npnet.errors import DivergedError, InputError
-from npnet.files import new_folder
-from npnet.fit import Training
-from npnet.recipe import RECIPES, Recipe
-from npnet.runs import (
+from npnet.base import blas
+from npnet.base.arrays import Floats
+from npnet.base.errors import DivergedError, InputError
+from npnet.base.files import new_folder
+from npnet.cli.word_options import add_word_options, words_from
+from npnet.recipes.recipe import RECIPES, Recipe
+from npnet.training.checkpoint import digest, read_checkpoint, write_checkpoint
+from npnet.training.fit import Training
+from npnet.training.runs import (
     ROOT,
     Run,
     locked,

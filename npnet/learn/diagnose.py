@@ -13,16 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from npnet.arrays import Array
-from npnet.gradients import GRADIENTS
-from npnet.learn.attempts import Attempt, quiet
-from npnet.learn.cases import EVEN, RANDOM, Case, cases
+from npnet.base.arrays import Array
+from npnet.checks.array_error import largest
+from npnet.learn.calls import Attempt, quiet
+from npnet.learn.common_mistakes import slips
 from npnet.learn.exercises import EXERCISES, Exercise
-from npnet.learn.mutants import Mutant, double_mutants, mutants, rare
+from npnet.learn.grading_inputs import EVEN, RANDOM, Case, cases
 from npnet.learn.notation import compute, forward_lines, names_for, readers
-from npnet.learn.slips import slips
-from npnet.measures import largest
-from npnet.names import PARAMETER_NAMES
+from npnet.learn.wrong_formulas import Mutant, double_mutants, mutants, rare
+from npnet.network.gradients import GRADIENTS
+from npnet.network.names import PARAMETER_NAMES
 
 # How far two ways to compute the same may lie apart, in parts of the largest entry: rounding in
 # float64 is some 1e-15, and the nearest mistake, a forgotten eps, is 1e-6 off.

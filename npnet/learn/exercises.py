@@ -8,15 +8,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from npnet.arrays import Array
-from npnet.errors import InputError
-from npnet.files import unwritable
-from npnet.fused import BatchNormSaved, batch_norm_backward, cross_entropy
-from npnet.gradients import GRADIENTS, backward
+from npnet.base.arrays import Array
+from npnet.base.errors import InputError
+from npnet.base.files import unwritable
+from npnet.base.suggestions import unknown
 from npnet.learn.explain import commented, read_by
-from npnet.learn.near import unknown
 from npnet.learn.notation import backward_lines, forward_lines, statements
-from npnet.names import NAMES, PARAMETER_NAMES
+from npnet.network.fused import BatchNormSaved, batch_norm_backward, cross_entropy
+from npnet.network.gradients import GRADIENTS, backward
+from npnet.network.names import NAMES, PARAMETER_NAMES
 
 
 @dataclass(frozen=True)

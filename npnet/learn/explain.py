@@ -2,10 +2,9 @@
 
 import textwrap
 
-from npnet.errors import InputError
-from npnet.forward import LINES
-from npnet.gradients import GRADIENTS
-from npnet.learn.near import unknown
+from npnet.base.errors import InputError
+from npnet.base.suggestions import unknown
+from npnet.checks.reference import plain_name
 from npnet.learn.notation import (
     backward_lines,
     code_of,
@@ -13,8 +12,9 @@ from npnet.learn.notation import (
     forward_lines,
     readers,
 )
-from npnet.names import NAMES
-from npnet.problem import plain_name
+from npnet.network.forward import LINES
+from npnet.network.gradients import GRADIENTS
+from npnet.network.names import NAMES
 
 WIDTH = 80  # of a terminal; the widest line of the backward page takes all of it
 

@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from html import escape
 
-from npnet.compare import compare, zero_scales
-from npnet.errors import InputError
-from npnet.gradients import GRADIENTS, backward
-from npnet.learn.attempts import Attempt, Failure, Function, attempt
-from npnet.learn.cases import RANDOM, REAL, cases
+from npnet.base.errors import InputError
+from npnet.checks.compare import compare, zero_scales
+from npnet.checks.report import Row
+from npnet.learn.calls import Attempt, Failure, Function, attempt
 from npnet.learn.diagnose import Cause, diagnose
 from npnet.learn.exercises import EXERCISES, PARTS, Exercise, find
 from npnet.learn.explain import WIDTH
+from npnet.learn.grading_inputs import RANDOM, REAL, cases
 from npnet.learn.notation import readers
 from npnet.learn.training import STEPS, Curve, train, trainable
-from npnet.tables import Row
+from npnet.network.gradients import GRADIENTS, backward
 
 RIGHT, BY_CHANCE, WRONG, ERROR, UNSOLVED = (
     "right",

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from html import escape
 from typing import NamedTuple
 
-from npnet.forward import LINES
 from npnet.learn.notation import readers
-from npnet.names import NAMES, PARAMETER_NAMES
+from npnet.network.forward import LINES
+from npnet.network.names import NAMES, PARAMETER_NAMES
 
 # Of parameters, of the shortest way to the loss, of detours: left edge and width, as wide as
 # their longest name with its shape.

@@ -6,11 +6,11 @@ import ast
 import textwrap
 from collections.abc import Iterator
 
-from npnet.errors import InputError
+from npnet.base.errors import InputError
 from npnet.learn.exercises import Exercise
 from npnet.learn.explain import WIDTH, commented
 from npnet.learn.notation import docstring, forward_lines, readers
-from npnet.names import NAMES
+from npnet.network.names import NAMES
 
 LEVELS = (1, 2, 3)
 

@@ -3,7 +3,7 @@
 import re
 from html import escape
 
-from npnet.names import NAMES
+from npnet.network.names import NAMES
 
 # A name by itself, not a part of a longer word. In the functions' source it has v. or d. before
 # it; in the lecture's notation a gradient has a d.

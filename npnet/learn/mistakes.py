@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from npnet.compare import compare
-from npnet.errors import InputError
-from npnet.fit import begin
-from npnet.fused import cross_entropy
-from npnet.gradients import GRADIENTS
-from npnet.learn.cases import RECIPE, cases
+from npnet.base.errors import InputError
+from npnet.checks.compare import compare
+from npnet.corpora.known import default_words
 from npnet.learn.explain import WIDTH
 from npnet.learn.grading import grade
-from npnet.library import default_words
-from npnet.statistics import calibrate, evaluate
-from npnet.train import train_blocks
+from npnet.learn.grading_inputs import RECIPE, cases
+from npnet.network.fused import cross_entropy
+from npnet.network.gradients import GRADIENTS
+from npnet.training.batchnorm import calibrate, evaluate
+from npnet.training.fit import begin
+from npnet.training.sgd import train_blocks
 
 
 class Mistake(NamedTuple):

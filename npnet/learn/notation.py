@@ -16,10 +16,10 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from npnet.arrays import Array
-from npnet.forward import LINES
-from npnet.gradients import GRADIENTS
-from npnet.witness import READS
+from npnet.base.arrays import Array
+from npnet.checks.numerical import READS
+from npnet.network.forward import LINES
+from npnet.network.gradients import GRADIENTS
 
 
 class Docstring(NamedTuple):

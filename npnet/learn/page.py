@@ -16,17 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from npnet.arrays import Array, Floats
-from npnet.corpus import Vocabulary
-from npnet.errors import InputError
-from npnet.forward import Values
-from npnet.gradients import GRADIENTS, Gradients
+from npnet.base.arrays import Array, Floats
+from npnet.base.errors import InputError
+from npnet.checks.report import Report, Row
+from npnet.corpora.words import Vocabulary
 from npnet.learn.explain import read_by
 from npnet.learn.graph import graph
 from npnet.learn.markup import code, mathematics, number, prose
 from npnet.learn.notation import code_of, docstring, forward_lines
-from npnet.names import NAMES
-from npnet.tables import Report, Row
+from npnet.network.forward import Values
+from npnet.network.gradients import GRADIENTS, Gradients
+from npnet.network.names import NAMES
 
 FILES = Path(__file__).parent
 LARGEST = 3_000_000  # bytes
@@ -49,8 +49,8 @@ def page(
         gradients: ``npnet.backward`` of it.
         vocab: the characters that X, Y and the parameters stand for.
         about: a sentence that says what minibatch it is.
-        reports: the 26 against ``npnet.witness.cut``, by a phrase that says on what upstream
-            gradients.
+        reports: the 26 against ``npnet.checks.numerical.cut``, by a phrase that
+            says on what upstream gradients.
 
     Raises:
         InputError: it would be larger than 3 MB.

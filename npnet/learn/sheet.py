@@ -9,10 +9,10 @@ import sys
 import types
 from pathlib import Path
 
-from npnet.errors import InputError
-from npnet.learn.attempts import Function, said
+from npnet.base.errors import InputError
+from npnet.base.suggestions import nearest
+from npnet.learn.calls import Function, said
 from npnet.learn.exercises import EXERCISES
-from npnet.learn.near import nearest
 
 MODULE = "exercise_sheet"
 

@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from npnet.arrays import Floats
-from npnet.fit import Start, begin
-from npnet.forward import forward
-from npnet.gradients import Gradients
-from npnet.learn.attempts import Attempt, Failure, Function, quiet, said
-from npnet.learn.cases import RANDOM, REAL, RECIPE, Inputs, cases
+from npnet.base.arrays import Floats
+from npnet.checks.array_error import Unfit, read_array
+from npnet.corpora.known import default_words
+from npnet.learn.calls import Attempt, Failure, Function, quiet, said
 from npnet.learn.exercises import EXERCISES, Exercise
-from npnet.library import default_words
-from npnet.measures import Unfit, read_array
-from npnet.names import PARAMETER_NAMES
-from npnet.parameters import Parameters
-from npnet.recipe import Recipe
-from npnet.train import AHEAD, draw_rows, train_blocks
+from npnet.learn.grading_inputs import RANDOM, REAL, RECIPE, Inputs, cases
+from npnet.network.forward import forward
+from npnet.network.gradients import Gradients
+from npnet.network.names import PARAMETER_NAMES
+from npnet.network.parameters import Parameters
+from npnet.recipes.recipe import Recipe
+from npnet.training.fit import Start, begin
+from npnet.training.sgd import AHEAD, draw_rows, train_blocks
 
 STEPS = 3000
 ROWS = 6  # of the table, each a mean over as many steps
@@ -90,7 +90,7 @@ class Curve:
         Raises:
             InputError: another suffix, or it cannot be written.
         """
-        from npnet import plots
+        from npnet.plotting import plots
 
         sides = {"ours": Side(RECIPE, self.ours), "yours": Side(RECIPE, self.yours)}
         shown = {name: side for name, side in sides.items() if len(side.losses)}

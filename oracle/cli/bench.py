@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from npnet.base.errors import InputError
 from npnet.cli.bench import header
-from npnet.errors import InputError
-from npnet.library import KNOWN, default_words, find_corpus, known_words
+from npnet.corpora.known import KNOWN, default_words, find_corpus, known_words
 from oracle.bench import ROWS, Setting, machine, measure
-from oracle.turns import Memory, Pair, Row, Skipped, figures, quartiles
+from oracle.timing import Memory, Pair, Row, Skipped, figures, quartiles
 
 CORPUS = "names.txt"  # where it is at hand; else the corpus that comes with npnet
 SLOW = "compile"  # half a minute, most of it for the C++ compiler: left out of --quick
@@ -74,8 +74,8 @@ def bench_command(options: argparse.Namespace) -> int:
             print(_shown(rows[-1]))
     table = [row for row in rows if isinstance(row, Pair) and row.name == "sizes"]
     if options.plot:
-        from npnet import plots
-        from oracle.chart import ratios
+        from npnet.plotting import plots
+        from oracle.ratio_plot import ratios
 
         plots.save(ratios(table), options.plot)
     if options.json:

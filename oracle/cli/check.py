@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from npnet.base.errors import InputError
+from npnet.checks.report import Report
 from npnet.cli.check import add_recipe_options
-from npnet.cli.words import words_from
-from npnet.errors import InputError
-from npnet.fit import begin
-from npnet.gradients import GRADIENTS
-from npnet.recipe import RECIPES, Recipe
-from npnet.tables import Report
-from npnet.train import draw_rows
+from npnet.cli.word_options import words_from
+from npnet.network.gradients import GRADIENTS
+from npnet.recipes.recipe import RECIPES, Recipe
+from npnet.training.fit import begin
+from npnet.training.sgd import draw_rows
 from oracle.accuracy import Batch, accuracy
 from oracle.judge import end_to_end, first_wrong, per_line
 from oracle.selftest import RUNS, SelfTest, selftest

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from npnet.base.errors import InputError
+from npnet.checks.array_files import CONTAINERS
+from npnet.checks.golden import read_golden
+from npnet.checks.reference import Problem
 from npnet.cli.judge import add_options, judge
-from npnet.cli.words import add_word_options, words_from
-from npnet.containers import CONTAINERS
-from npnet.errors import InputError
-from npnet.golden import read_golden
-from npnet.problem import Problem
-from npnet.recipe import RECIPES, Recipe
-from npnet.runs import read_recipe
+from npnet.cli.word_options import add_word_options, words_from
+from npnet.recipes.recipe import RECIPES, Recipe
+from npnet.training.runs import read_recipe
 from oracle.golden import confirm, first_batch, from_file, write
 
 # What says which problem it is, in the order in which a manifest gives it back.

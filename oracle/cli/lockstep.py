@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from npnet.arrays import Floats
-from npnet.cli.words import add_word_options, words_from
-from npnet.errors import InputError
-from npnet.publication import Publication, read_publication, shipped
-from npnet.recipe import RECIPES, Recipe
-from npnet.replay import words_of
-from npnet.runs import read_recipe
+from npnet.base.arrays import Floats
+from npnet.base.errors import InputError
+from npnet.cli.word_options import add_word_options, words_from
+from npnet.recipes.publication import Publication, read_publication, shipped
+from npnet.recipes.recipe import RECIPES, Recipe
+from npnet.replays.replay import words_of
+from npnet.training.runs import read_recipe
 from oracle.lockstep import SIDES, Lockstep, lockstep
 from oracle.threads import one_thread
 
@@ -134,7 +134,7 @@ def _check_files(options: argparse.Namespace) -> None:
 
 
 def _draw(both: Lockstep, limit: float, path: Path) -> None:
-    from npnet import plots
+    from npnet.plotting import plots
 
     pair = (Side(both.recipe, both.npnet, {}), Side(both.recipe, both.torch, {}))
     window = min(1000, max(1, len(both.npnet) // 40))

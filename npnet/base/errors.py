@@ -1,0 +1,41 @@
+"""What npnet raises when it cannot do what it was asked.
+
+Every message is one sentence or two in this order: who is speaking, what it got, what it
+wanted, what to do about it. The command line prints it and leaves with exit code 2.
+"""
+
+from npnet.base.arrays import Floats
+
+
+class InputError(ValueError):
+    """Something that was handed in cannot be used: a file, an option, an array, a recipe."""
+
+
+def shown(value: object) -> str:
+    """``repr`` of what was got, for a message: one line of at most 100 characters."""
+    try:
+        text = repr(value).replace("\n", "")
+    except ValueError:  # Python refuses to write out numbers of thousands of digits
+        return f"a {type(value).__name__} that is too long to show"
+    return text if len(text) <= 100 else f"{text[:99]}…"
+
+
+class DivergedError(ArithmeticError):
+    """Training met a loss that is not finite.
+
+    Attributes:
+        step: the step, counted from 0, whose loss it was. The number of steps that a run has, if
+            its last one left parameters that have no loss.
+        losses: the losses before it, where the one who trained kept them; else None.
+    """
+
+    def __init__(self, step: int, loss: float, lr: float, eps: float = 1e-5) -> None:
+        # At step 0 the parameters are as they were drawn: no rate is to blame.
+        hint = f"try a smaller rate than {lr:g}" if step else "draw smaller parameters"
+        if eps == 0:
+            hint += ", or eps above 0 for units that are the same in all rows"
+        super().__init__(
+            f"train: the loss of step {step} is {loss}, wanted a finite number: {hint}"
+        )
+        self.step = step
+        self.losses: Floats | None = None

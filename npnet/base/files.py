@@ -1,0 +1,86 @@
+"""Writing files so that nothing is ever half-written: beside, flushed, then renamed."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from npnet.base.errors import InputError
+
+
+@contextlib.contextmanager
+def replacing(
+    path: str | os.PathLike[str], before: str | os.PathLike[str] | None = None
+) -> Iterator[Path]:
+    """Yield an empty temporary file beside ``path``, which takes its place when the block ends.
+
+    The temporary file has ``path``'s suffix. When the block raises, it is removed and whatever
+    was at ``path`` stays as it was. A reader sees the old file or the new one, never a part.
+    ``before`` is a path for the old file to move to, once the new one is safe on the disk.
+
+    Raises:
+        InputError: the folder cannot be written to, or the disk is full.
+    """
+    path = Path(path)
+    try:
+        handle, name = tempfile.mkstemp(
+            suffix=path.suffix, prefix=f".{path.stem}-", dir=path.parent
+        )
+        os.close(handle)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes private files; a result is as readable as any other new file.
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        if before is not None and path.exists():
+            path.replace(before)
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make renames in ``folder`` last; where a folder cannot be opened (Windows), they do."""
+    if hasattr(os, "O_DIRECTORY"):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def unwritable(path: Path, error: OSError) -> InputError:
+    """The sentence for a file or folder that the system would not let us write."""
+    return InputError(
+        f"{path}: cannot be written ({error.strerror or error}): "
+        "name a folder of yours with free space"
+    )
+
+
+def new_folder(path: str | os.PathLike[str]) -> Path:
+    """Make the folder ``path`` with its parents; it must not be there yet.
+
+    Raises:
+        InputError: it exists, or cannot be made.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True)
+    except FileExistsError as error:
+        raise InputError(
+            f"{path}: exists already, wanted a folder of a new name: "
+            "nothing that is there is ever overwritten"
+        ) from error
+    except OSError as error:
+        raise unwritable(path, error) from error
+    return path

@@ -1,0 +1,76 @@
+"""Reading npz files, whoever made them: no pickle, and no more memory than the arrays take.
+
+``np.load`` allocates what an array's header claims, and unpacks whatever a zip file holds. Here a
+header is believed only if it agrees with the length of its data, and of that there is a bound.
+"""
+
+import io
+import math
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from npnet.base.arrays import Array
+from npnet.base.errors import InputError
+
+# All arrays of a file together, unpacked. A network of 64 million numbers fits in float64, eight
+# thousand times the lecture's; a zip file of half a megabyte can unpack to as much.
+MOST_BYTES = 512 * 2**20
+
+# What np.savez and np.savez_compressed write. Others may ask for any amount of memory.
+COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+KINDS = "fiubcSU"  # of dtypes: numbers and text
+
+HEADERS: dict[tuple[int, int], Any] = {
+    (1, 0): npy.read_array_header_1_0,
+    (2, 0): npy.read_array_header_2_0,
+}
+
+
+def read_npz(path: Path, content: bytes | None = None) -> dict[str, Array]:
+    """All arrays of an npz file by name, in the machine's byte order.
+
+    Args:
+        path: the file, and what messages call it.
+        content: its bytes, if they were read already.
+
+    Raises:
+        InputError: missing, damaged, empty, larger than ``MOST_BYTES``, another kind of file, an
+            array of something else than numbers and text.
+    """
+    try:
+        with zipfile.ZipFile(path if content is None else io.BytesIO(content)) as file:
+            members = file.infolist()
+            size = sum(member.file_size for member in members)
+            if not members or size > MOST_BYTES:
+                raise InputError(
+                    f"{len(members)} arrays of {size:,} bytes unpacked, wanted one or more and at "
+                    f"most {MOST_BYTES:,} bytes: np.savez writes it"
+                )
+            return {each.filename.removesuffix(".npy"): _array(file, each) for each in members}
+    # A damaged file makes numpy, zipfile, zlib and the tokenizer raise what each of them likes.
+    except Exception as error:
+        said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise InputError(f"{path}: cannot be read as an npz file of arrays: {said}") from error
+
+
+def _array(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
+    if member.compress_type not in COMPRESSIONS:
+        raise InputError(f"{member.filename} is packed in another way than np.savez packs")
+    with file.open(member) as stream:
+        version = npy.read_magic(stream)
+        if version not in HEADERS:
+            raise InputError(f"{member.filename} is of version {version} of the npy format")
+        shape, fortran, dtype = HEADERS[version](stream)
+        # With a bound, for without one zipfile unpacks all there is before it looks at the size.
+        data = bytearray(stream.read(member.file_size))
+    if dtype.kind not in KINDS or not dtype.itemsize:
+        raise InputError(f"{member.filename} is of dtype {dtype}, wanted numbers or text")
+    if len(data) != math.prod(shape) * dtype.itemsize:
+        raise InputError(f"{member.filename} holds {len(data)} bytes, not {dtype} of shape {shape}")
+    array: Array = np.ndarray(shape, dtype, data, order="F" if fortran else "C")
+    return array.astype(dtype.newbyteorder("="), copy=False)

@@ -1,0 +1,1 @@
+"""Timings of npnet alone."""

@@ -1,0 +1,228 @@
+"""How long npnet's own work takes on this machine, and where a training step spends its time."""
+
+import ast
+import dataclasses
+import inspect
+import os
+import platform
+import textwrap
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+
+from npnet.base import blas
+from npnet.base.arrays import Ints
+from npnet.corpora.words import build_dataset
+from npnet.network.fast import Workspace
+from npnet.network.parameters import Parameters
+from npnet.recipes.recipe import RECIPES, Recipe
+from npnet.torch_rng.generator import Generator
+from npnet.training.batchnorm import calibrate, evaluate
+from npnet.training.fit import begin
+from npnet.training.sample import sample
+from npnet.training.sgd import compact, draw_rows, minibatches, train_blocks
+
+FEWEST = 5  # measurements behind every median
+NAMES = 1000  # that are sampled
+# Steps before anything is timed. Names of a model that has learnt nothing are longer than others,
+# and sampling them takes longer.
+WARM = 5_000
+DIFFERENT = 32  # minibatches whose steps are timed line by line, over and over
+SETTINGS = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
+
+
+class Line(NamedTuple):
+    """A statement of the step, and the seconds that it takes."""
+
+    text: str
+    seconds: float
+
+
+class Figures(NamedTuple):
+    """What ``bench`` measured, in seconds."""
+
+    clock: str  # "processor", which other programs do not lengthen, or "wall"
+    step: float  # one step of training, with all that belongs to it
+    parts: dict[str, float]  # of that
+    lines: list[Line]  # of npnet.network.fast, a step
+    work: dict[str, float]  # windows of all words, calibration, evaluation, sampling
+
+
+def machine() -> dict[str, str]:
+    """What figures depend on: CPU, BLAS with its kernels, NumPy, what the environment sets."""
+    chosen = {name: os.environ[name] for name in SETTINGS if name in os.environ}
+    return {"CPU": _cpu(), "BLAS": blas.describe(), "NumPy": np.__version__, **chosen}
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def bench(
+    words: Sequence[str],
+    *,
+    hidden: int = 200,
+    batch: int = 32,
+    seconds: float = 1.0,
+    threads: int = 1,
+) -> Figures:
+    """Time a training step, its parts and its lines, and what is done with a trained model.
+
+    Args:
+        words: at least 10, of which 80 % are the training set.
+        hidden, batch: H and n; the rest is as in the lecture.
+        seconds: spent on each figure, or a little more.
+        threads: of the BLAS. With more than one the wall clock is read, for the processor's time
+            is that of all threads together.
+
+    Raises:
+        InputError: words or sizes that cannot be used.
+    """
+    recipe = endless(hidden, batch)
+    vocab, examples, params, g = begin(recipe, words)
+    X, Y = examples["train"]
+    clock = time.process_time if threads == 1 else time.perf_counter
+
+    def timed(work: Callable[[], object]) -> float:
+        return _median(work, clock, seconds)
+
+    with blas.limited(threads):
+        blocks = train_blocks(recipe, params, X, Y, g)
+        ahead = len(next(blocks))  # steps that training prepares at once
+        for _ in range(WARM // ahead):
+            next(blocks)
+        step = timed(lambda: next(blocks)) / ahead
+        parts = _parts(recipe, params, X, Y, g, ahead, clock, seconds)
+        lines = step_lines(recipe, params, X, Y, g, seconds)
+        stats = calibrate(params, X, recipe.eps)
+        work = {
+            f"windows of {len(words):,} words": lambda: build_dataset(words, vocab),
+            f"calibration over {len(X):,} examples": lambda: calibrate(params, X),
+            f"evaluation of {len(X):,} examples": lambda: evaluate(params, stats, X, Y),
+            f"sampling {NAMES:,} names": lambda: sample(params, stats, vocab, NAMES),
+        }
+        return Figures(
+            clock="processor" if clock is time.process_time else "wall",
+            step=step,
+            parts=parts,
+            lines=lines,
+            work={name: timed(job) for name, job in work.items()},
+        )
+
+
+def endless(hidden: int, batch: int) -> Recipe:
+    """The lecture's recipe at other sizes, at one rate and, for what is timed, without an end."""
+    lecture = RECIPES["lecture"]
+    return dataclasses.replace(
+        lecture, name="bench", hidden=hidden, batch=batch, steps=10**9, rates=lecture.rates[:1]
+    )
+
+
+def step_lines(
+    recipe: Recipe, params: Parameters, X: Ints, Y: Ints, g: Generator, seconds: float = 1.0
+) -> list[Line]:
+    """The statements of ``npnet.network.fast``'s step in order, each with its time.
+
+    They come from its source, with the clock read after each. What reading the clock takes is
+    measured as well, and left out.
+
+    Args:
+        recipe: eps, rate, batch, and what is trained.
+        params: not changed.
+        X, Y: the training set, (N, T) and (N,).
+        g: draws minibatches.
+        seconds: to spend, or a little more.
+    """
+    stamps: list[int] = []
+    step, step_texts = _stamping(Workspace.step, stamps)
+    differentiate, texts = _stamping(Workspace.differentiate, stamps)
+    timed = type("Timed", (Workspace,), {"step": step, "differentiate": differentiate})
+    workspace = timed(params, recipe.batch, recipe.eps, recipe.trained)
+    rows = draw_rows(recipe, len(X), g, DIFFERENT)
+    workspace.load(X[rows], Y[rows])
+    readings: list[list[int]] = []
+    end = time.perf_counter() + seconds
+    while not readings or time.perf_counter() < end:
+        for k in range(DIFFERENT):
+            stamps.clear()
+            workspace.step(k, recipe.rate(0))
+            readings.append(stamps.copy())
+    spans = np.median(np.diff(readings), axis=0) * 1e-9
+    # The step's first statement is the call of differentiate, on either side of all that is in it.
+    calling, inner, rest = np.split(spans, [2, 2 + len(texts)])
+    rest[0] += calling[1] - inner[0]
+    lines = zip([*texts[1:], *step_texts[1:]], [*inner[1:], *rest], strict=True)
+    return [Line(text, max(float(span - inner[0]), 0.0)) for text, span in lines]
+
+
+def _stamping(
+    method: Callable[..., None], stamps: list[int]
+) -> tuple[Callable[..., None], list[str]]:
+    """``method`` with the clock read into ``stamps`` around its statements, and their texts.
+
+    The first statement, without text, is none: between its stamps only the clock is read.
+    """
+    source = textwrap.dedent(inspect.getsource(method))
+    definition = ast.parse(source).body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    statements = definition.body[1:] if ast.get_docstring(definition) else definition.body
+    stamp = ast.parse("_stamp(_now())").body
+    stamped = [line for statement in statements for line in (statement, *stamp)]
+    definition.body = [*stamp, *stamp, *stamped]
+    names = {**method.__globals__, "_stamp": stamps.append, "_now": time.perf_counter_ns}
+    exec(compile(ast.Module([definition], []), inspect.getfile(method), "exec"), names)
+    texts = (ast.get_source_segment(source, statement) for statement in statements)
+    return names[method.__name__], ["", *(" ".join((text or "").split()) for text in texts)]
+
+
+def _parts(
+    recipe: Recipe,
+    params: Parameters,
+    X: Ints,
+    Y: Ints,
+    g: Generator,
+    ahead: int,
+    clock: Callable[[], float],
+    seconds: float,
+) -> dict[str, float]:
+    """What a step's share is of the parts of a block of training, done here as training does."""
+    workspace = Workspace(params, recipe.batch, recipe.eps, recipe.trained)
+    trained = params.copy()
+    examples = compact(X, Y, params.sizes["V"])
+    readings: list[list[float]] = []
+    end = time.perf_counter() + seconds
+    while len(readings) < FEWEST or time.perf_counter() < end:
+        marks = [clock()]
+        Xb, Yb = minibatches(examples, draw_rows(recipe, len(X), g, ahead))
+        marks.append(clock())
+        workspace.load(Xb, Yb)
+        marks.append(clock())
+        for k in range(ahead):
+            workspace.step(k, recipe.rate(k))
+        marks.append(clock())
+        workspace.losses(0, ahead)
+        workspace.store(trained)
+        readings.append([*marks, clock()])
+    names = ("drawing and gathering minibatches", "preparing them", "steps", "losses, storing")
+    shares = np.median(np.diff(readings), axis=0) / ahead
+    return dict(zip(names, shares.tolist(), strict=True))
+
+
+def _median(work: Callable[[], object], clock: Callable[[], float], seconds: float) -> float:
+    """The median time of ``work``, done again and again."""
+    spans: list[float] = []
+    end = time.perf_counter() + seconds
+    while len(spans) < FEWEST or time.perf_counter() < end:
+        begun = clock()
+        work()
+        spans.append(clock() - begun)
+    return median(spans)

@@ -1,0 +1,1 @@
+"""Two sets of arrays compared, and what to compare with."""

@@ -1,0 +1,83 @@
+"""Reading what a user calls an array, and the few figures that tell two arrays apart."""
+
+from typing import Any
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.base.errors import InputError
+
+
+class Unfit(InputError):
+    """There is nothing to subtract: one word for a verdict, and the reason as message."""
+
+    def __init__(self, verdict: str, reason: str) -> None:
+        super().__init__(reason)
+        self.verdict = verdict
+
+
+def read_array(side: str, entry: Any) -> Array:
+    """An array, number, nested list or tensor as NumPy reads it.
+
+    Args:
+        side: whose it is, for the message.
+        entry: anything. What has ``detach`` is a tensor and leaves its graph first.
+
+    Raises:
+        Unfit: it is None, cannot be read, or is not made of floats, integers or bools.
+    """
+    if entry is None:
+        raise Unfit("None", f"{side} is None, wanted an array")
+    try:
+        array = np.asarray(entry.detach().numpy() if hasattr(entry, "detach") else entry)
+    except (TypeError, ValueError, RuntimeError) as error:
+        said = str(error).partition("\n")[0]
+        raise Unfit(
+            "unreadable", f"{side} is a {type(entry).__name__}, wanted an array: {said}"
+        ) from None
+    if array.dtype.kind not in "fiub":
+        raise Unfit("dtype", f"{side} is {array.dtype}, wanted floats, integers or bools")
+    return array
+
+
+def shape_hint(got: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    """What may have been forgotten where one shape stands for another: a clause, or nothing."""
+    if len(got) < len(wanted) and got == tuple(extent for extent in wanted if extent != 1):
+        return ": sum with keepdims=True"
+    if got == wanted[::-1]:
+        return ": transpose it"
+    pairs = zip(reversed(got), reversed(wanted), strict=False)
+    if len(got) >= len(wanted) and all(one == other or other == 1 for one, other in pairs):
+        return ": what was broadcast forward is summed backward"
+    return ""
+
+
+def distance(one: Array | float, other: Array) -> Array:
+    """|one - other| entry by entry, in float64 or wider.
+
+    Narrower, unsigned integers would wrap and float32 would round what is to be measured.
+    """
+    wide = np.result_type(one, other, np.float64)
+    apart: Array = np.abs(np.subtract(one, other, dtype=wide))
+    return apart
+
+
+def largest(array: Array) -> float:
+    """The largest finite |entry|, 0 if there is none."""
+    return float(np.max(distance(0.0, array), where=np.isfinite(array), initial=0))
+
+
+def eps(array: Array) -> float:
+    """The distance from 1 to the next number of the array's dtype, which is one of floats."""
+    return float(np.finfo(array.dtype).eps)
+
+
+def max_ulp(one: Array, other: Array) -> float:
+    """The largest |one - other| in units of the last place.
+
+    The unit of an entry is the spacing, in the coarser of the two dtypes, of the numbers around
+    the larger of its two values. NaN where an entry is not finite.
+    """
+    coarser = one.dtype if eps(one) > eps(other) else other.dtype
+    unit = np.spacing(np.maximum(np.abs(one), np.abs(other)).astype(coarser))
+    return float((distance(one, other) / unit).max())

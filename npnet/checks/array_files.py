@@ -1,0 +1,89 @@
+"""Arrays that any program can write: in npz files, or raw ones with numbers and no more."""
+
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.base.errors import InputError
+from npnet.base.npz import read_npz
+from npnet.checks.reference import PRECISIONS, plain_name, plain_names
+from npnet.network.gradients import GRADIENTS
+from npnet.network.names import shape_of
+
+CONTAINERS = ("npz", "raw")
+
+# What the names of raw files end in.
+SUFFIXES = {"float32": "f32", "float64": "f64", "int64": "i64"}
+
+
+def content(array: Array) -> bytes:
+    """The numbers as a raw file has them: little endian, C order."""
+    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def read_raw(path: Path, dtype: str, shape: tuple[int, ...]) -> Array:
+    """The array of a raw file.
+
+    Raises:
+        InputError: missing, or longer or shorter than ``dtype`` and ``shape`` say.
+    """
+    little = np.dtype(dtype).newbyteorder("<")
+    wanted = math.prod(shape) * little.itemsize
+    try:
+        size = path.stat().st_size
+        numbers = path.read_bytes() if size == wanted else b""
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}, wanted {dtype} of shape {shape}") from error
+    if len(numbers) != wanted:
+        raise InputError(
+            f"{path}: {size} bytes, wanted {wanted}: {dtype} of shape {shape}, little endian, in "
+            "C order, without a header"
+        )
+    return np.frombuffer(numbers, little).reshape(shape).astype(dtype)
+
+
+def read_gradients(
+    path: str | os.PathLike[str], sizes: Mapping[str, int]
+) -> dict[str, Mapping[str, Array]]:
+    """Gradients that something else made, by the precision in which they are to be judged.
+
+    Args:
+        path: an npz file, judged in float64 if all its floats are, else in float32; or a folder
+            with raw files NAME.f32 or NAME.f64 or both, of the shapes that ``sizes`` make. Names
+            may have the lecture's d, as dlogits.f32.
+        sizes: of the problem.
+
+    Raises:
+        InputError: missing, damaged or something else, two entries that are one gradient, a raw
+            file of another length than its gradient has, a float neither float32 nor float64.
+    """
+    path = Path(path)
+    if path.is_dir():
+        read = {precision: _raw_gradients(path, precision, sizes) for precision in PRECISIONS}
+        if not any(read.values()):
+            raise InputError(f"{path}: holds no file NAME.f32 or NAME.f64, wanted one a gradient")
+    else:
+        arrays = read_npz(path)
+        dtypes = {str(array.dtype) for array in arrays.values() if array.dtype.kind == "f"}
+        if not dtypes <= {*PRECISIONS}:
+            raise InputError(f"{path}: has {', '.join(dtypes)}, wanted float32 or float64")
+        read = {"float64" if dtypes == {"float64"} else "float32": arrays}
+    try:
+        return {precision: plain_names(arrays) for precision, arrays in read.items() if arrays}
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _raw_gradients(folder: Path, precision: str, sizes: Mapping[str, int]) -> dict[str, Array]:
+    arrays = {}
+    for path in sorted(folder.glob(f"*.{SUFFIXES[precision]}")):
+        name = plain_name(path.stem)
+        # The shape of a file with a foreign name is not known, and not needed to refuse it.
+        count = path.stat().st_size // np.dtype(precision).itemsize
+        shape = shape_of(name, sizes) if name in GRADIENTS else (count,)
+        arrays[path.stem] = read_raw(path, precision, shape)
+    return arrays

@@ -1,0 +1,298 @@
+"""Two sets of named arrays, ours and a reference's: every name judged, every fault a row."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.base.errors import InputError
+from npnet.checks.array_error import Unfit, distance, eps, largest, max_ulp, read_array, shape_hint
+from npnet.checks.report import Report, Row, Worst
+
+# With a float64 truth: how many times the reference's own error ours may reach. Line by line,
+# correct gradients stay below 3.4; a whole backward pass wants more, checks.reference.K_WHOLE.
+K_TRUTH = 8.0
+# Without one: how many eps of the largest entry the two may lie apart. End to end, correct
+# gradients of 32 rows reached 25 eps in float32 and 20 in float64 over 10,000 fresh networks,
+# and 38 over 4,000 batches of a trained one; one percent is 84,000 eps in float32. Batches of a
+# few rows cancel more (214 eps at 4 rows, a million at 2): they want a truth.
+K_REFERENCE = 128.0
+
+# The two gradients that are zero by mathematics end to end, since batch normalisation removes
+# any bias and softmax ignores a shift of its row: whose entries they sum, along which axis.
+ZERO = {"b1": ("hprebn", 0), "logit_maxes": ("norm_logits", 1)}
+
+
+def compare(
+    ours: Mapping[str, Any],
+    reference: Mapping[str, Any],
+    *,
+    truth: Mapping[str, Any] | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    K: float | None = None,
+    zero_scales: Mapping[str, float] | None = None,
+    labels: tuple[str, str] = ("ours", "reference"),
+) -> Report:
+    """Judge every array of ``ours`` by the one of the same name in ``reference``.
+
+    Nothing is broadcast, and nothing stops at the first fault: a name that only one side has,
+    None, another shape or dtype, an entry that is not finite are rows of their own that fail.
+
+    Three rules, maxima over the tensor:
+
+    * with a truth: max|ours - truth| <= K x max(max|reference - truth|, eps x max|truth|), where
+      eps is that of ours' dtype and K is 8, meant for single lines; give 16 end to end.
+    * without: max|ours - reference| <= K x eps x max|reference|, where eps is that of the coarser
+      of the two dtypes and K is 128.
+    * with rtol and atol: |ours - reference| <= atol + rtol x |reference|, entry by entry.
+
+    Integers and bools must be equal under every rule. Floats of two widths fail, because a
+    gradient that was widened on its way is a mistake, unless a truth judges them.
+
+    Args:
+        ours, reference: name -> array, or anything that ``np.asarray`` reads; tensors are
+            detached first.
+        truth: name -> float64 array, for every name of floats that is compared.
+        rtol, atol: both or neither; not with ``truth``, ``K`` or ``zero_scales``.
+        K: a factor, 0 or more.
+        zero_scales: name -> sum of |summands| for gradients that are zero by mathematics, where
+            it takes the place of max|truth| or max|reference|. By default those of the function
+            ``zero_scales``, if the truth (else the reference) has the names that it takes and
+            its own b1 and logit_maxes are noise beside them. ``{}`` turns this off.
+        labels: what the two sides are called in the report.
+
+    Returns:
+        The report, rows in the reference's order, then what ours has besides.
+
+    Raises:
+        InputError: arguments that do not fit together; never for what the mappings hold.
+    """
+    _check_names("compare: ours", ours)
+    _check_names("compare: reference", reference)
+    _check_names("compare: truth", {} if truth is None else truth)
+    _check_names("compare: zero_scales", {} if zero_scales is None else zero_scales)
+    if not isinstance(labels, tuple) or [type(label) for label in labels] != [str, str]:
+        raise InputError(f"compare: labels is {labels!r}, wanted a tuple of two strings")
+    if (rtol is None) != (atol is None):
+        raise InputError(
+            f"compare: rtol is {rtol} and atol is {atol}, wanted both or neither: "
+            "an entry may be off by atol + rtol x |reference|"
+        )
+    tolerances = None
+    if rtol is not None:
+        if not (truth is None and K is None and zero_scales is None):
+            raise InputError(
+                "compare: rtol and atol with truth, K or zero_scales, wanted one rule: "
+                "the tolerances alone, or none"
+            )
+        tolerances = _number("rtol", rtol), _number("atol", atol)
+    if K is None:
+        K = K_REFERENCE if truth is None else K_TRUTH
+    if zero_scales is not None:
+        zero_scales = {name: _number("zero_scales", scale) for name, scale in zero_scales.items()}
+    elif tolerances is None:
+        zero_scales = _noise(reference if truth is None else truth)
+    comparison = _Comparison(
+        ours, reference, truth, tolerances, _number("K", K), zero_scales or {}, labels
+    )
+    names = [*reference, *(name for name in ours if name not in reference)]
+    return Report(tuple(map(comparison.row, names)), comparison.rule(), labels)
+
+
+def zero_scales(gradients: Mapping[str, Any]) -> dict[str, float]:
+    """What the two gradients that are zero by mathematics are to be measured by.
+
+    They are sums that cancel: db1 of the columns of dhprebn, dlogit_maxes of the rows of
+    -dnorm_logits. Their rounding noise goes with the largest sum of |summands|.
+
+    Args:
+        gradients: has ``hprebn`` (n, H) and ``norm_logits`` (n, V), end to end.
+
+    Returns:
+        ``{"b1": ..., "logit_maxes": ...}``, summed in float64.
+
+    Raises:
+        InputError: one of the two is not there, or no matrix of finite floats.
+    """
+    _check_names("zero_scales: gradients", gradients)
+    scales = {}
+    for name, (source, axis) in ZERO.items():
+        array = read_array(f"zero_scales: {source}", gradients.get(source))
+        if array.ndim != 2 or array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise InputError(
+                f"zero_scales: {source} is {array.dtype} of shape {array.shape}, "
+                "wanted a matrix of finite floats"
+            )
+        scales[name] = float(np.abs(array).sum(axis, dtype=np.float64).max(initial=0))
+    return scales
+
+
+def _noise(gradients: Mapping[str, Any]) -> dict[str, float]:
+    """``zero_scales`` of a whole set of gradients, else nothing.
+
+    Gradients that were computed line by line from random upstream have the same names, but
+    their b1 and logit_maxes are no noise, and no exception is due.
+    """
+    try:
+        scales = zero_scales(gradients)
+        arrays = {name: read_array(name, gradients.get(name)) for name in ZERO}
+    except InputError:  # not such a set; what is amiss in it gets a row of its own
+        return {}
+    is_noise = (
+        array.dtype.kind == "f" and largest(array) <= K_REFERENCE * eps(array) * scales[name]
+        for name, array in arrays.items()
+    )
+    return scales if all(is_noise) else {}
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """The arguments of ``compare``, checked."""
+
+    ours: Mapping[str, Any]
+    reference: Mapping[str, Any]
+    truth: Mapping[str, Any] | None
+    tolerances: tuple[float, float] | None  # rtol, atol
+    K: float
+    zero_scales: Mapping[str, float]
+    labels: tuple[str, str]
+
+    def rule(self) -> str:
+        """The rule in words, for the report."""
+        ours, reference = self.labels
+        if self.tolerances:
+            rtol, atol = self.tolerances
+            return f"|{ours} - {reference}| <= {atol:g} + {rtol:g} x |{reference}| at every entry"
+        error, scale = f"max|{ours} - {reference}|", f"max|{reference}|"
+        allowed = f"eps x {scale}"
+        if self.truth is not None:
+            error, scale = f"max|{ours} - truth|", "max|truth|"
+            allowed = f"max(max|{reference} - truth|, eps x {scale})"
+        zero = f"; (zero): sum|summands| for {scale}" if self.zero_scales else ""
+        return f"{error} <= {self.K:g} x {allowed}{zero}"
+
+    def row(self, name: str) -> Row:
+        """Judge one name."""
+        try:
+            arrays = self.arrays(name)
+        except Unfit as unfit:
+            return Row(name=name, verdict=unfit.verdict, reason=str(unfit))
+        # What overflows or is not finite is found below and said in words.
+        with np.errstate(all="ignore"):
+            return self.judged(name, *arrays)
+
+    def arrays(self, name: str) -> tuple[Array, Array, Array | None]:
+        """The two or three arrays of one name, of one shape; Unfit if that cannot be had."""
+        label, other = self.labels
+        if name not in self.ours:
+            raise Unfit("missing", f"{label} has no such name, {other} has")
+        if name not in self.reference:
+            raise Unfit("extra", f"{label} has it, {other} has no such name")
+        if self.reference[name] is None:
+            raise Unfit(
+                "None",
+                "the reference's .grad is None: the forward pass was rerun after the backward, so "
+                "these tensors are new ones: run forward, retain_grad, backward in one go",
+            )
+        ours = read_array(label, self.ours[name])
+        reference = read_array(other, self.reference[name])
+        floats = {ours.dtype.kind, reference.dtype.kind} == {"f"}
+        if ours.dtype != reference.dtype and not floats:
+            raise Unfit("dtype", f"dtype {ours.dtype}, wanted {reference.dtype} like {other}")
+        if ours.shape != reference.shape:
+            hint = shape_hint(ours.shape, reference.shape)
+            raise Unfit("shape", f"shape {ours.shape}, wanted {reference.shape} like {other}{hint}")
+        if not ours.size:
+            raise Unfit("empty", f"shape {ours.shape} holds no entries, wanted some to compare")
+        if self.truth is None or not floats:
+            return ours, reference, None
+        if name not in self.truth:
+            raise Unfit("truth", "truth has no such name, wanted one for every name")
+        truth = read_array("truth", self.truth[name])
+        if truth.dtype != np.float64 or truth.shape != ours.shape:
+            raise Unfit(
+                "truth",
+                f"truth is {truth.dtype} of shape {truth.shape}, wanted float64 of {ours.shape}",
+            )
+        return ours, reference, truth
+
+    def judged(self, name: str, ours: Array, reference: Array, truth: Array | None) -> Row:
+        """Figures and verdict of arrays of one shape."""
+        integers = ours.dtype.kind != "f"
+        goal = reference if truth is None else truth
+        difference, error = distance(ours, reference), distance(ours, goal)
+        limit = 0.0 if integers else self.bound(name, ours, reference, truth)
+        bound = np.broadcast_to(limit, ours.shape)
+        known = np.isfinite(reference) & np.isfinite(goal)
+        finite = known & np.isfinite(ours)
+        bad = ours != reference if integers else ~finite | (error > bound)
+        # Bad entries that cannot be ranked come first: not finite, or integers beyond float64.
+        ranked = finite & (~bad | (error > bound))
+        place = int(np.argmax(np.where(ranked, error - bound, np.inf)))
+        number = int if integers else float
+        worst = Worst(
+            index=tuple(map(int, np.unravel_index(place, ours.shape))),
+            ours=number(ours.flat[place]),
+            reference=number(reference.flat[place]),
+            truth=None if truth is None else float(truth.flat[place]),
+        )
+        where = worst.text(self.labels)
+        verdict, reason = "ok", ""
+        if ours.dtype != reference.dtype:
+            verdict = "dtype" if truth is None else "ok"
+            wider = ours.dtype.itemsize > reference.dtype.itemsize
+            reason = f"dtype {ours.dtype}, wanted {reference.dtype} like {self.labels[1]}"
+            reason += ": a wider operand widened it" if wider else ""
+        if verdict == "ok" and not finite.all():
+            verdict = "not finite"
+            reason = f"{(~finite).sum()} of {ours.size} entries are not finite, first {where}"
+        elif verdict == "ok" and bad.any():
+            verdict = "WRONG"
+            reason = (
+                f"{bad.sum()} of {ours.size} entries beyond the bound, worst {where}, "
+                f"off by {error.flat[place]:.2g}, bound {bound.flat[place]:.2g}"
+            )
+            if name in ZERO and ZERO[name][0] not in self.reference and not self.zero_scales:
+                reason += "; end to end it is zero by mathematics: give zero_scales"
+        return Row(
+            name=name,
+            exact=ours.dtype == reference.dtype and bool((ours == reference).all()),
+            approximate=bool(np.allclose(ours, reference)),
+            maxdiff=float(difference.max()),
+            scale=largest(reference),
+            max_ulp=None if integers else max_ulp(ours, reference),
+            bad=int(bad.sum()),
+            total=ours.size,
+            worst=worst,
+            bound=float(bound.flat[place]),
+            zero_scale=self.zero_scales.get(name),
+            blind=verdict != "dtype" and bool((known & (distance(0.0, goal) <= bound)).all()),
+            verdict=verdict,
+            reason=reason,
+        )
+
+    def bound(self, name: str, ours: Array, reference: Array, truth: Array | None) -> float | Array:
+        """What the error of floats may reach, for the tensor or for each entry."""
+        if self.tolerances:
+            rtol, atol = self.tolerances
+            return atol + rtol * distance(0.0, reference)
+        scale = self.zero_scales.get(name, largest(reference if truth is None else truth))
+        if truth is None:
+            return self.K * max(eps(ours), eps(reference)) * scale
+        return self.K * max(largest(distance(reference, truth)), eps(ours) * scale)
+
+
+def _check_names(what: str, entries: Any) -> None:
+    if not isinstance(entries, Mapping) or not all(isinstance(name, str) for name in entries):
+        raise InputError(f"{what} is a {type(entries).__name__}, wanted a mapping from names")
+
+
+def _number(name: str, value: Any) -> float:
+    if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
+        raise InputError(f"compare: {name} is {value!r}, wanted a finite number, 0 or more")
+    return float(value)

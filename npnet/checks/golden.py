@@ -1,0 +1,209 @@
+"""Golden sets: a problem and torch's answers in a folder that any language reads.
+
+``manifest.json`` lists every array with kind, name, dtype, shape and SHA-256, and where it stands:
+
+* ``npz``: ``batch.npz`` has X, Y and eps, ``KIND.f32.npz`` and ``KIND.f64.npz`` the rest by name;
+* ``raw``: ``raw/KIND/NAME.f32`` and ``.f64`` (X and Y ``.i64``) have the numbers and nothing else,
+  little endian, in C order.
+
+``oracle golden`` writes one or both; reading needs no torch. Nothing in a file is executed: no
+pickle is read, and no path is taken from a manifest.
+"""
+
+import hashlib
+import json
+import os
+import shlex
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from npnet.base.arrays import Array, Named
+from npnet.base.errors import InputError
+from npnet.base.npz import read_npz
+from npnet.checks.array_files import CONTAINERS, SUFFIXES, content, read_raw
+from npnet.checks.reference import KINDS, PRECISIONS, Problem
+from npnet.network.names import shape_of
+
+FORMAT = "npnet golden"
+VERSION = 1
+
+
+class Place(NamedTuple):
+    """Where an array of a golden set stands."""
+
+    kind: str
+    name: str
+    dtype: str
+
+    @property
+    def npz(self) -> str:
+        """The file that has it under its name."""
+        suffix = "" if self.kind == "batch" else f".{SUFFIXES[self.dtype]}"
+        return f"{self.kind}{suffix}.npz"
+
+    @property
+    def raw(self) -> str:
+        """The file that has its numbers and nothing else."""
+        return f"raw/{self.kind}/{self.name}.{SUFFIXES[self.dtype]}"
+
+    def shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
+        """Its shape for ``sizes`` of n, T, E, H, V."""
+        batch = {"X": (sizes["n"], sizes["T"]), "Y": (sizes["n"],), "eps": ()}
+        return batch[self.name] if self.kind == "batch" else shape_of(self.name, sizes)
+
+    def entry(self, sizes: Mapping[str, int], containers: Iterable[str]) -> dict[str, Any]:
+        """Its line in the manifest, without the checksum."""
+        files = {container: getattr(self, container) for container in containers}
+        return {**self._asdict(), "shape": list(self.shape(sizes)), **files}
+
+
+PLACES = (
+    Place("batch", "X", "int64"),
+    Place("batch", "Y", "int64"),
+    Place("batch", "eps", "float64"),
+    *(
+        Place(kind, name, dtype)
+        for kind, names in KINDS.items()
+        for dtype in PRECISIONS
+        for name in names
+    ),
+)
+
+
+def checksum(array: Array) -> str:
+    """SHA-256 of ``content``, in whatever file the array stands."""
+    return hashlib.sha256(content(array)).hexdigest()
+
+
+def is_golden(folder: Path) -> bool:
+    """Whether ``folder`` holds a golden set, be it damaged or of another version, and no more."""
+    known = {"manifest.json", *(getattr(place, way) for place in PLACES for way in CONTAINERS)}
+    try:
+        with (folder / "manifest.json").open("rb") as manifest:
+            if FORMAT.encode() not in manifest.read(100):
+                return False
+        files = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    except OSError:
+        return False
+    folders = {"raw", *(f"raw/{place.kind}" for place in PLACES)}
+    return files <= known | folders
+
+
+def read_golden(folder: str | os.PathLike[str]) -> Problem:
+    """Read a golden set and check all of it: format, files, dtypes, shapes, checksums.
+
+    Raises:
+        InputError: there is none, or of another format, or a file of it is missing, damaged or
+            foreign; names the file, and the command that writes the set anew.
+    """
+    folder = Path(folder)
+    new = is_golden(folder) or not (folder.exists() and any(folder.glob("*")))
+    rebuild = ["oracle", "golden", str(folder) if new else "NEW_FOLDER"]
+    try:
+        manifest = _read_manifest(folder / "manifest.json")
+        rebuild += _printable(manifest.pop("options", None))
+        return _read_arrays(folder, manifest)
+    except InputError as error:
+        raise InputError(f"{error}; to write one: {shlex.join(rebuild)}") from error
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}, wanted that of a golden set") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: no JSON, wanted the manifest of a golden set") from error
+    entries = manifest if isinstance(manifest, dict) else {}
+    mark = entries.pop("format", None), entries.pop("version", None)
+    if mark != (FORMAT, VERSION):
+        raise InputError(
+            f"{path}: format {mark[0]!r}, version {mark[1]!r}, wanted {FORMAT!r}, {VERSION}"
+        )
+    return entries
+
+
+def _printable(options: Any) -> list[str]:
+    """``options`` of a manifest, if there is nothing in them that a terminal would obey."""
+    texts = options if isinstance(options, list) else []
+    return texts if all(isinstance(text, str) and text.isprintable() for text in texts) else []
+
+
+def _read_arrays(folder: Path, manifest: dict[str, Any]) -> Problem:
+    sizes, containers = manifest.pop("sizes", None), manifest.pop("containers", None)
+    known = containers in ([container] for container in CONTAINERS) or containers == [*CONTAINERS]
+    if not _are_sizes(sizes) or not known:
+        raise InputError(f"{folder / 'manifest.json'}: sizes {sizes!r}, containers {containers!r}")
+    sums = _checksums(folder / "manifest.json", manifest.pop("arrays", None), sizes, containers)
+    arrays: dict[tuple[str, str], dict[str, Array]] = {}
+    for container in containers:
+        for place, array in _READERS[container](folder, sizes).items():
+            if checksum(array) != sums[place]:
+                raise InputError(
+                    f"{folder / getattr(place, container)}: {place.kind} {place.name} is damaged: "
+                    "its SHA-256 is not that of the manifest"
+                )
+            array.flags.writeable = False
+            arrays.setdefault((place.kind, place.dtype), {})[place.name] = array
+    indices, eps = arrays.pop(("batch", "int64")), arrays.pop(("batch", "float64"))["eps"]
+    return Problem(
+        about=manifest,
+        sizes=sizes,
+        batch=Named({**indices, "eps": float(eps)}),
+        arrays={key: Named(kind) for key, kind in arrays.items()},
+    )
+
+
+def _are_sizes(sizes: Any) -> bool:
+    return (
+        isinstance(sizes, dict)
+        and sizes.keys() == {"n", "T", "E", "H", "V"}
+        and all(type(size) is int and size > 0 for size in sizes.values())
+    )
+
+
+def _checksums(
+    path: Path, entries: Any, sizes: Mapping[str, int], containers: list[str]
+) -> dict[Place, str]:
+    sums = {}
+    found = entries if isinstance(entries, list) else []
+    for place, entry in zip(PLACES, [*found, *[None] * len(PLACES)], strict=False):
+        sums[place] = entry.pop("sha256", "") if isinstance(entry, dict) else ""
+        if entry != place.entry(sizes, containers):
+            raise InputError(
+                f"{path}: has no entry, or a foreign one, where version {VERSION} has "
+                f"{place.kind} {place.name} {place.dtype}"
+            )
+    if len(found) > len(PLACES):
+        raise InputError(f"{path}: lists {len(found)} arrays, version {VERSION} has {len(PLACES)}")
+    return sums
+
+
+def _from_npz(folder: Path, sizes: Mapping[str, int]) -> dict[Place, Array]:
+    read = {}
+    for file in dict.fromkeys(place.npz for place in PLACES):
+        arrays = read_npz(folder / file)
+        places = [place for place in PLACES if place.npz == file]
+        for place in places:
+            if place.name not in arrays:
+                raise InputError(f"{folder / file}: {place.name} is missing")
+            array, shape = arrays[place.name], place.shape(sizes)
+            if array.dtype != place.dtype or array.shape != shape:
+                raise InputError(
+                    f"{folder / file}: {place.name} is {array.dtype} of shape {array.shape}, "
+                    f"wanted {place.dtype} of shape {shape}"
+                )
+            read[place] = array
+        if len(arrays) > len(places):
+            raise InputError(f"{folder / file}: has {len(arrays)} arrays, wanted {len(places)}")
+    return read
+
+
+def _from_raw(folder: Path, sizes: Mapping[str, int]) -> dict[Place, Array]:
+    return {
+        place: read_raw(folder / place.raw, place.dtype, place.shape(sizes)) for place in PLACES
+    }
+
+
+_READERS = {"npz": _from_npz, "raw": _from_raw}

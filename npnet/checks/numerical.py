@@ -1,0 +1,263 @@
+"""Second opinions on the 26 gradients that share no formula with them, and need no torch.
+
+Every function here moves one entry of one value at a time and runs again the forward lines that
+feel it, so that a value with two roads to the loss sends its change along both. Nothing is
+known of ``npnet.network.gradients``.
+
+``complex_step`` and ``finite_differences`` watch the loss. Seen from there, ``logit_maxes`` and
+``b1`` have the gradient 0 whatever their lines say, and ``logits`` may lack its road through the
+maximum. ``cut`` watches every line alone, and sees that too.
+"""
+
+from collections.abc import Callable, Mapping
+from types import FunctionType, SimpleNamespace
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from npnet.base import blas
+from npnet.base.arrays import Array, Floats, Ints
+from npnet.base.errors import InputError
+from npnet.network.forward import LINES
+from npnet.network.names import NAMES, PARAMETER_NAMES, VALUE_NAMES, shape_of
+from npnet.network.parameters import Parameters, check_batch
+
+# All names but the loss, the last value first.
+WITNESSED = (*VALUE_NAMES[-2::-1], *PARAMETER_NAMES)
+
+# What each line reads, from the names that its code mentions.
+READS = {
+    name: NAMES.keys() & set(cast(FunctionType, line).__code__.co_names)
+    for name, line in LINES.items()
+}
+
+EPS = float(np.finfo(np.float64).eps)
+
+# The imaginary step, as a part of the value's scale: its square is nothing beside 1.
+STEP = 1e-20
+
+# Values of which logarithms and reciprocals are taken: their scale is their own size, and below
+# TINY a step of it would underflow.
+POSITIVE = ("bnvar_inv", "counts", "counts_sum", "counts_sum_inv", "probs")
+TINY = 1e-280
+
+
+class Differences(NamedTuple):
+    """Gradients by differences, and how far off they are expected to be at most.
+
+    Attributes:
+        gradients: name -> float64 array in the shape of the value, the 26.
+        errors: name -> what no entry's error should exceed, a float.
+    """
+
+    gradients: dict[str, Floats]
+    errors: dict[str, float]
+
+
+def complex_step(values: Mapping[str, ArrayLike]) -> dict[str, Floats]:
+    """The gradients of the loss by f'(x) = Im f(x + is) / s.
+
+    Nothing is subtracted, so nothing cancels. What the formula leaves out goes with s², and s is
+    1e-20 of the scale on which the value matters (see ``finite_differences``). Every line takes
+    complex numbers as it stands: NumPy orders them by their real parts first, so that ``max``
+    finds the same maximum.
+
+    Args:
+        values: what ``npnet.forward`` returned for float64 parameters.
+
+    Returns:
+        The 26 gradients, float64, in the shapes of the values.
+
+    Raises:
+        InputError: a value is missing, is not float64, not finite, or has another shape; a
+            probability below 1e-280.
+
+    Source: W. Squire and G. Trapp, Using complex variables to estimate derivatives of real
+    functions, SIAM Review 40 (1998).
+    """
+    v = _checked("complex_step", values)
+    with blas.limited():
+        return {name: _derivative(v, name, _loss(name)) for name in WITNESSED}
+
+
+def cut(values: Mapping[str, ArrayLike], upstream: Mapping[str, ArrayLike]) -> dict[str, Floats]:
+    """What each of the 26 gradients owes when it is taken alone, by the complex step.
+
+    An entry of a value moves, and the lines that read that value, and no others, run again on the
+    rest as it was. The derivative is that of Σ ⟨upstream of the line's result, the result⟩ over
+    those lines. It is ``npnet.GRADIENTS[name](values, upstream)`` for any upstream gradients.
+
+    Args:
+        values: as for ``complex_step``.
+        upstream: an array of the value's shape for each of the 20 values, a number for
+            ``loss``. Random numbers find most mistakes.
+
+    Returns:
+        As ``complex_step``; but the rows of ``logits`` that ``ties`` names are nan.
+
+    Raises:
+        InputError: as ``complex_step``; an upstream gradient is missing or does not fit.
+    """
+    v = _checked("cut", values)
+    missing = [name for name in VALUE_NAMES if name not in upstream]
+    if missing:
+        raise InputError(f"cut: upstream without {', '.join(missing)}, wanted all 20 values")
+    weights = {name: np.asarray(upstream[name]) for name in VALUE_NAMES}
+    for name, weight in weights.items():
+        if weight.shape != np.shape(v[name]) or weight.dtype.kind not in "fiu":
+            raise InputError(
+                f"cut: upstream {name} is {weight.dtype} of shape {weight.shape}, wanted real "
+                f"numbers of shape {np.shape(v[name])} like {name}"
+            )
+    with blas.limited():
+        owed = {name: _derivative(v, name, _readers(name, weights)) for name in WITNESSED}
+    owed["logits"][ties(v)] = np.nan
+    return owed
+
+
+def ties(values: Mapping[str, ArrayLike]) -> Ints:
+    """The rows of ``logits`` that reach their maximum more than once: (how many,), int64.
+
+    There the line ``logit_maxes`` has no derivative. The loss has one, for softmax does not
+    care what is subtracted: ``complex_step`` and ``finite_differences`` hold in these rows too.
+
+    Raises:
+        InputError: there are no logits (n, V) among the values.
+    """
+    logits = np.asarray(values.get("logits", np.nan))
+    if logits.ndim != 2:
+        raise InputError(f"ties: logits of shape {logits.shape}, wanted (n, V)")
+    return np.flatnonzero((logits == logits.max(1, keepdims=True)).sum(1) > 1)
+
+
+def finite_differences(values: Mapping[str, ArrayLike], step: float | None = None) -> Differences:
+    """The gradients of the loss by f'(x) = (f(x + s) - f(x - s)) / 2s, and their error.
+
+    s is ``step`` times the scale on which the value matters, the nearest power of two, so that
+    x ± s is exact. The scale is |x| for values that must stay positive, bnvar + eps for the
+    variance and its summands, and for all others |x| or 1, whichever is more.
+
+    The error of an entry has two parts. What the formula leaves out grows with s²: doubling s
+    adds three times as much, all of which is allowed. The other part is the noise of the losses,
+    rounded as they are, divided by s. It is taken from their fourth differences, in which
+    nothing else is left; six standard deviations are allowed, since thousands of entries have to
+    be covered, and eps of the loss or of 1 at least.
+
+    Args:
+        values: as for ``complex_step``.
+        step: above 0, below 0.25; by default the cube root of eps, 6e-6, where the two parts
+            of the error are about equal.
+
+    Returns:
+        The gradients, float64, and the error of each.
+
+    Raises:
+        InputError: as ``complex_step``; a step out of range.
+
+    Source of the noise estimate: J. Moré and S. Wild, Estimating computational noise, SIAM
+    Journal on Scientific Computing 33 (2011).
+    """
+    v = _checked("finite_differences", values)
+    step = EPS ** (1 / 3) if step is None else float(step)
+    if not 0 < step < 0.25:
+        raise InputError(f"finite_differences: step {step}, wanted one above 0 and below 0.25")
+    result = Differences({}, {})
+    with blas.limited():
+        for name in WITNESSED:
+            loss = _loss(name)
+            here = loss(SimpleNamespace(**v))
+            s = 2 ** np.round(np.log2(step * _scale(v, name)))
+            at = {k: _moved(v, name, k * s, loss) for k in (-2, -1, 1, 2)}
+            near = (at[1] - at[-1]) / (2 * s)
+            far = (at[2] - at[-2]) / (4 * s)
+            fourth = at[2] - 4 * at[1] + 6 * here - 4 * at[-1] + at[-2]
+            noise = np.sqrt((fourth**2).mean() / 70)
+            rounding = max(6 * noise, EPS * max(here, 1)) / s
+            result.gradients[name] = near
+            result.errors[name] = float((np.abs(far - near) + rounding).max())
+    return result
+
+
+def _scale(v: Mapping[str, Any], name: str) -> Floats:
+    """The scale of each entry, in the shape of the value."""
+    scale: Floats = v[name]
+    if name in ("bnvar", "bndiff2"):
+        scale = np.broadcast_to(v["bnvar"] + v["eps"], scale.shape)
+    elif name not in POSITIVE:
+        scale = np.maximum(np.abs(scale), 1)
+    return scale
+
+
+def _derivative(
+    v: Mapping[str, Any], name: str, result: Callable[[SimpleNamespace], Any]
+) -> Floats:
+    """The derivative of ``result`` for each entry of ``name``, by the complex step."""
+    s = STEP * _scale(v, name)
+    derivative: Floats = _moved(v, name, 1j * s, result).imag / s
+    return derivative
+
+
+def _moved(
+    v: Mapping[str, Any], name: str, shifts: Array, result: Callable[[SimpleNamespace], Any]
+) -> Array:
+    """The ``result`` after each entry of ``name`` in turn was moved by its shift."""
+    start: Array = v[name].astype(shifts.dtype)
+    moved, results = start.copy(), np.empty_like(start)
+    for place in np.ndindex(start.shape):
+        moved[place] += shifts[place]
+        results[place] = result(SimpleNamespace(**{**v, name: moved}))
+        moved[place] = start[place]
+    return results
+
+
+def _loss(name: str) -> Callable[[SimpleNamespace], Any]:
+    """The loss after the lines that feel a change of ``name`` ran again."""
+    felt = {name}
+    for line, reads in READS.items():
+        if reads & felt:
+            felt.add(line)
+    lines = [(line, LINES[line]) for line in LINES if line in felt - {name}]
+
+    def loss(w: SimpleNamespace) -> Any:
+        for line, function in lines:
+            setattr(w, line, function(w))
+        return w.loss
+
+    return loss
+
+
+def _readers(name: str, weights: Mapping[str, Array]) -> Callable[[SimpleNamespace], Any]:
+    """Σ ⟨weight, result⟩ over the lines that read ``name``."""
+    lines = [(weights[line], LINES[line]) for line, reads in READS.items() if name in reads]
+    return lambda w: sum((weight * function(w)).sum() for weight, function in lines)
+
+
+def _checked(who: str, values: Mapping[str, ArrayLike]) -> dict[str, Any]:
+    """The values as float64 arrays, with X, Y and eps, if all is there and fits."""
+    missing = [name for name in (*NAMES, "X", "Y", "eps") if name not in values]
+    if missing:
+        raise InputError(f"{who}: without {', '.join(missing)}, wanted all that forward returns")
+    params = Parameters(**{name: values[name] for name in PARAMETER_NAMES})
+    X, Y = check_batch(who, params, values["X"], values["Y"])
+    sizes = {**params.sizes, "n": len(Y)}
+    v = {name: np.asarray(values[name]) for name in NAMES}
+    for name, array in v.items():
+        if array.dtype != np.float64:
+            raise InputError(
+                f"{who}: {name} is {array.dtype}, wanted float64: take the forward pass of "
+                'params.astype("float64")'
+            )
+        if array.shape != shape_of(name, sizes):
+            raise InputError(
+                f"{who}: {name} has shape {array.shape}, wanted {shape_of(name, sizes)}, that is "
+                f"{NAMES[name].shape}"
+            )
+        if not np.isfinite(array).all():
+            raise InputError(f"{who}: {name} is not finite everywhere, wanted numbers to move")
+        if name in POSITIVE and array.min() < TINY:
+            raise InputError(
+                f"{who}: {name} holds {array.min()}, wanted {TINY} or more: the logits of a row "
+                "lie too far apart"
+            )
+    return {**v, "X": X, "Y": Y, "eps": float(cast(float, values["eps"]))}

@@ -1,0 +1,1 @@
+"""Words, vocabulary, contexts and splits; finding and downloading corpora."""

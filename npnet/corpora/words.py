@@ -1,0 +1,314 @@
+"""Word lists, and the contexts and targets that the network learns from."""
+
+import codecs
+import csv
+import io
+import os
+import random
+import re
+import reprlib
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from npnet.base.arrays import Ints
+from npnet.base.errors import InputError
+
+END = "."  # ends every word and fills the contexts before its first character; index 0
+
+FEWEST_WORDS = 10  # in a file; with fewer it is most often the wrong one
+
+# The end mark, control characters, line and paragraph separators, a byte order mark inside, and
+# lone surrogates, which UTF-8 has no bytes for.
+FORBIDDEN = re.compile(r"[.\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
+
+FilePath = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of one file, and what was done to get them."""
+
+    words: list[str]  # in the file's order, repeats kept
+    blank: int  # lines or rows that held no word
+    trimmed: int  # words that had blanks around them
+
+
+def read_words(path: FilePath, *, fold: bool = False, column: str | None = None) -> list[str]:
+    """Return the words of a file, as ``load_words`` finds them."""
+    return load_words(path, fold=fold, column=column).words
+
+
+def load_words(path: FilePath, *, fold: bool = False, column: str | None = None) -> Words:
+    """Read a word list: UTF-8 text with one word a line, or a table.
+
+    A table is what ends in ``.csv``, or anything when ``column`` is given. Its words are in the
+    column of that title; without ``column``, in the one titled ``name`` or ``word`` (capitals do
+    not matter), or else in the first, and then the first row is a word like the others. ``-``
+    reads standard input. A byte order mark and Windows line ends are accepted.
+
+    ``fold`` makes capitals small by ``str.lower``, as the lecture does. ``str.casefold`` is for
+    comparing and changes spellings (ß to ss), which the samples would then show.
+
+    Raises InputError, with the line where there is one: the file cannot be read, is not UTF-8,
+    lacks the column, has fewer than 10 words, or a word contains the end mark or an invisible
+    character such as a tab or a line separator.
+    """
+    source = "standard input" if os.fspath(path) == "-" else os.fspath(path)
+    text = _read(path, source)
+    if column is not None or Path(path).suffix.lower() == ".csv":
+        cells = _cells(text, source, column)
+    else:
+        cells = enumerate(text.removesuffix("\n").split("\n"), start=1)
+
+    words = []
+    blank = trimmed = 0
+    for line, cell in cells:
+        content = cell.removesuffix("\r")
+        word = content.strip()
+        if not word:
+            blank += 1
+            continue
+        if found := FORBIDDEN.search(word):
+            raise InputError(f"{source}, line {line}: {_why_forbidden(word, found[0])}")
+        trimmed += word != content
+        words.append(word.lower() if fold else word)
+    if len(words) < FEWEST_WORDS:
+        raise InputError(
+            f"{source}: {len(words)} words, wanted {FEWEST_WORDS} or more: is it the right file?"
+        )
+    return Words(words, blank, trimmed)
+
+
+def _read(path: FilePath, source: str) -> str:
+    try:
+        if os.fspath(path) != "-":
+            data = Path(path).read_bytes()
+        elif sys.stdin is None:
+            raise InputError(f"{source}: closed, wanted words, one a line: name a file instead")
+        else:
+            data = sys.stdin.buffer.read()
+        return data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+    except OSError as error:
+        raise InputError(f"{source}: {error.strerror}, wanted a file of words") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{source}, line {line}: byte 0x{error.object[error.start]:02x}, wanted UTF-8: "
+            "save the file with that encoding"
+        ) from None
+
+
+def _cells(text: str, source: str, column: str | None) -> Iterator[tuple[int, str]]:
+    """Yield the line on which each row begins and the row's word, "" if the row is too short."""
+    # Strict, so that a quotation mark without its partner does not swallow the rest of the file.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    following = 1
+    place = None
+    try:
+        for row in reader:
+            line, following = following, reader.line_num + 1
+            if place is None and any(row):
+                place, has_titles = _find_column([cell.strip() for cell in row], source, column)
+                if has_titles:
+                    continue
+            yield line, "" if place is None or place >= len(row) else row[place]
+    except csv.Error as error:
+        hint = "look for a quotation mark without its partner"
+        raise InputError(f"{source}, line {following}: {error}: {hint}") from None
+
+
+def _find_column(first_row: list[str], source: str, column: str | None) -> tuple[int, bool]:
+    """Return the place of the words in a row, and whether the first row is one of titles."""
+    if column is not None:
+        if column not in first_row:
+            raise InputError(f"{source}: no column {column!r}, only {', '.join(first_row)}")
+        return first_row.index(column), True
+    titles = [cell.lower() for cell in first_row]
+    for title in ("name", "word"):
+        if title in titles:
+            return titles.index(title), True
+    return 0, False
+
+
+def refuse_unwritable(words: Sequence[str], who: str) -> None:
+    """Raise InputError for words that a file could hold, but ``load_words`` would not take back."""
+    if FORBIDDEN.search("".join(words)):
+        word, found = next((word, found) for word in words if (found := FORBIDDEN.search(word)))
+        raise InputError(f"{who}: {_why_forbidden(word, found[0])}")
+
+
+def _why_forbidden(word: str, character: str) -> str:
+    if character == END:
+        return f"{reprlib.repr(word)} contains {END!r}, the mark that ends every word: take it out"
+    return f"{reprlib.repr(word)} contains the invisible U+{ord(character):04X}: take it out"
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The V characters that the network knows, each at its index.
+
+    ``chars`` is the end mark and then all others, sorted by code point: ``.abc…z``.
+    """
+
+    chars: str
+
+    def __post_init__(self) -> None:
+        if len(self.chars) < 2 or self.chars != END + "".join(sorted({*self.chars} - {END})):
+            raise InputError(
+                f"Vocabulary: {reprlib.repr(self.chars)}, wanted the end mark {END!r} and at "
+                "least one other character, sorted, none twice: use Vocabulary.from_chars"
+            )
+
+    @classmethod
+    def from_words(cls, words: Sequence[str]) -> "Vocabulary":
+        """Collect the characters of the words. Raises InputError as ``build_dataset`` does."""
+        text = _join(words, "Vocabulary.from_words")
+        _refuse_inner_end(words, text.count(END), "Vocabulary.from_words")
+        return cls.from_chars(text)
+
+    @classmethod
+    def from_chars(cls, chars: Iterable[str]) -> "Vocabulary":
+        """Take characters in any order, the end mark with them or not."""
+        return cls(END + "".join(sorted({*"".join(chars)} - {END})))
+
+    @property
+    def size(self) -> int:
+        """V, the end mark included."""
+        return len(self.chars)
+
+    @cached_property
+    def _index_of(self) -> Ints:
+        """The index of every code point up to the highest known; −1 for the unknown, and last."""
+        codes = _code_points(self.chars)
+        table = np.full(int(codes.max()) + 2, -1)
+        table[codes] = np.arange(self.size)
+        return table
+
+    def encode(self, text: str) -> Ints:
+        """Return the index of each character, int64 of shape (len(text),).
+
+        The end mark may occur. Raises InputError naming an unknown character and its word.
+        """
+        # Clipping sends all code points beyond the table to its last entry.
+        indices = self._index_of.take(_code_points(text), mode="clip")
+        if (indices < 0).any():
+            place = int(indices.argmin())
+            word = text[:place].rpartition(END)[2] + text[place:].partition(END)[0]
+            raise InputError(
+                f"Vocabulary.encode: {text[place]!r} in {reprlib.repr(word)}, wanted characters "
+                f"out of {reprlib.repr(self.chars)}: fold the words, or make a vocabulary of them"
+            )
+        return indices
+
+    def decode(self, ids: Sequence[int] | Ints) -> str:
+        """Return the characters at these indices, whole numbers from 0 to V−1 of shape (n,).
+
+        Raises InputError for anything else.
+        """
+        indices = np.asarray(ids)
+        if indices.size == 0:
+            return ""
+        if indices.ndim != 1 or indices.dtype.kind not in "iu":
+            raise InputError(
+                f"Vocabulary.decode: {indices.dtype} of shape {indices.shape}, wanted whole "
+                "numbers of shape (n,): decode rows one by one"
+            )
+        if indices.min() < 0 or indices.max() >= self.size:
+            raise InputError(
+                f"Vocabulary.decode: indices from {indices.min()} to {indices.max()}, "
+                f"wanted 0 to {self.size - 1}: use the vocabulary that they were made with"
+            )
+        return "".join([self.chars[index] for index in indices.tolist()])
+
+
+def split_words(
+    words: Sequence[str], seed: int | None = 42, *, times: int = 1
+) -> tuple[list[str], list[str], list[str]]:
+    """Shuffle a copy of the words and cut it at 80 % and 90 %: training, dev and test words.
+
+    ``random.Random(seed)`` shuffles ``times`` times in a row (a notebook cell that was run again
+    shuffled again); the seed None keeps the order. Raises InputError if a part would be
+    empty, or for a str in place of a list.
+    """
+    if times < 1 or (seed is None and times > 1):
+        raise InputError(f"split_words: times={times}, wanted 1 or more, and 1 without a seed")
+    _refuse_text(words, "split_words")
+    shuffled = list(words)
+    if seed is not None:
+        generator = random.Random(seed)
+        for _ in range(times):
+            generator.shuffle(shuffled)
+    first, second = int(0.8 * len(shuffled)), int(0.9 * len(shuffled))
+    parts = shuffled[:first], shuffled[first:second], shuffled[second:]
+    if not all(parts):
+        sizes = ", ".join(str(len(part)) for part in parts)
+        raise InputError(f"split_words: parts of {sizes} words, wanted none empty: add words")
+    return parts
+
+
+def build_dataset(
+    words: Sequence[str], vocab: Vocabulary, block_size: int = 3
+) -> tuple[Ints, Ints]:
+    """Return contexts X (N, T) and targets Y (N,), both int64, in the order of the words.
+
+    Each word gives one row for each of its characters and one for the end mark after it. The
+    lecture appends to lists, character by character; here whole columns are moved.
+
+    Raises InputError: no words, something else than words, a word with an end mark inside, a
+    character beyond the vocabulary (naming it and its word), a block size below 1.
+    """
+    if block_size < 1:
+        raise InputError(f"build_dataset: block_size={block_size}, wanted 1 or more")
+    Y = vocab.encode(_join(words, "build_dataset"))
+    ends = Y == 0
+    _refuse_inner_end(words, int(np.count_nonzero(ends)), "build_dataset")
+    X = np.zeros((len(Y), block_size), dtype=np.int64)
+    X[1:, -1] = Y[:-1]
+    begun = ~ends[:-1]  # for all rows but the first: is the row before in the same word?
+    for place in range(block_size - 1, 0, -1):
+        # The context of the row before moves one place to the left, unless a word begins here.
+        np.multiply(X[:-1, place], begun, out=X[1:, place - 1])
+    return X, Y
+
+
+def show_contexts(word: str, vocab: Vocabulary, block_size: int = 3) -> list[str]:
+    """Return the word's rows of the data set as lines such as ``..e ---> m``."""
+    contexts, targets = build_dataset([word], vocab, block_size)
+    rows = zip(contexts, targets, strict=True)
+    return [f"{vocab.decode(context)} ---> {vocab.chars[target]}" for context, target in rows]
+
+
+def _join(words: Sequence[str], who: str) -> str:
+    """Return all words as one text, an end mark after each."""
+    _refuse_text(words, who)
+    try:
+        text = END.join([*words, ""])
+    except TypeError as error:
+        raise InputError(f"{who}: {error}, wanted a list of str") from None
+    if not text:
+        raise InputError(f"{who}: no words, wanted at least one")
+    return text
+
+
+def _refuse_text(words: Sequence[str], who: str) -> None:
+    """Refuse a str, which is a sequence of letters."""
+    if isinstance(words, str):
+        raise InputError(f"{who}: the str {reprlib.repr(words)}, wanted a list of them: [word]")
+
+
+def _refuse_inner_end(words: Sequence[str], ends: int, who: str) -> None:
+    """Refuse words of which the text of ``_join`` has more end marks than words."""
+    if ends > len(words):
+        word = next(word for word in words if END in word)
+        raise InputError(f"{who}: {_why_forbidden(word, END)}")
+
+
+def _code_points(text: str) -> NDArray[np.uint32]:
+    # Lone surrogates are characters like any other here; only files must do without them.
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")

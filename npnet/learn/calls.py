@@ -1,0 +1,145 @@
+"""A learner's function, called on every case: what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import re
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.checks.array_error import Unfit, read_array
+from npnet.learn.exercises import Exercise
+from npnet.learn.grading_inputs import Case, cases
+
+Function = Callable[[Any, Any], Any]
+
+# What is printed in one call beyond this is cut.
+MOST_PRINTED = 2000  # characters
+# Far more numbers than any gradient has: shapes that broadcast into each other make them.
+MOST_NUMBERS = 1_000_000
+
+# What the lecture's viewers carry over from torch, and what NumPy calls it.
+TORCH = {
+    r"'keepdim'": "NumPy says keepdims",
+    r"no attribute 't'": "NumPy's transpose is .T",
+    r"no attribute 'clone'": "NumPy says .copy()",
+    r"no attribute '(float|double)'": "NumPy says .astype",
+    r"no attribute 'unsqueeze'": "NumPy says x[:, None]",
+    r"no attribute '(pow|exp|log|tanh|sqrt|abs)'": "in NumPy these are functions: np.exp(x), x**2",
+    r"name '(torch|F)' is not defined": "the sheet has NumPy alone, as np",
+    r"as a data type|sub-type of ndarray": "NumPy's .view is another thing: use .reshape",
+}
+
+
+@dataclass
+class Attempt:
+    """What came of one function.
+
+    Attributes:
+        results: by case and name, the gradients that it returned.
+        failures: by case, why there is none, in a line that begins with the line's number.
+        seen: what it read, such as ``v.h`` and ``d.logits``.
+        printed: by its first call.
+        unsolved: it is still a stub.
+    """
+
+    results: dict[str, dict[str, Array]] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    printed: str = ""
+    unsolved: bool = False
+
+
+class Failure(Exception):
+    """The function gave nothing that can be judged; the message says why."""
+
+
+def attempt(exercise: Exercise, function: Function) -> Attempt:
+    """Call a function on every case, each time with copies of its own."""
+    found = Attempt()
+    for label, case in cases().items():
+        v, d = case.inputs(exercise)
+        with quiet() as printed:
+            try:
+                found.results[label] = _call(exercise, function, case, v, d)
+            except NotImplementedError:
+                found.unsolved = True
+            except Failure as failure:
+                found.failures[label] = str(failure)
+            except (Exception, SystemExit) as error:
+                found.failures[label] = said(error, getattr(function, "__code__", None))
+        if label == next(iter(cases())):
+            found.printed = "" if printed.closed else printed.getvalue()[:MOST_PRINTED]
+        if found.unsolved:
+            break
+        found.seen |= {f"{inputs.label}.{name}" for inputs in (v, d) for name in inputs.seen}
+    return found
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[io.StringIO]:
+    """Hold back what a learner's code prints, and NumPy's warnings."""
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as printed,
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+    ):
+        warnings.simplefilter("ignore")
+        yield printed
+
+
+def _call(exercise: Exercise, function: Function, case: Case, v: Any, d: Any) -> dict[str, Array]:
+    answer = function(v, d)
+    if answer is None and is_stub(function):
+        raise NotImplementedError
+    if answer is None:
+        raise Failure("it returns None: is the return missing?")
+    for inputs, entries in ((v, case.values), (d, case.gradients)):
+        for name in inputs.changed(entries):
+            raise Failure(f"it changes {inputs.label}.{name}, which others need: copy it first")
+    names = exercise.gradients
+    answers = [answer] if len(names) == 1 else answer
+    if not isinstance(answers, list | tuple) or len(answers) != len(names):
+        got = f"{len(answer)} of them" if hasattr(answer, "__len__") else type(answer).__name__
+        raise Failure(f"it returns {got}, wanted a list of {len(names)}: {', '.join(names)}")
+    arrays = {}
+    for name, one in zip(names, answers, strict=True):
+        try:
+            arrays[name] = read_array(f"d{name}", one)
+        except Unfit as unfit:
+            raise Failure(str(unfit)) from None
+        if arrays[name].size > MOST_NUMBERS:
+            raise Failure(f"d{name}: shape {arrays[name].shape}, wanted that of {name}")
+    return arrays
+
+
+def is_stub(function: Function) -> bool:
+    """Whether there is nothing in it: no name is read, so no gradient is made."""
+    code = getattr(function, "__code__", None)
+    return code is not None and not code.co_names
+
+
+def said(error: BaseException, code: CodeType | None) -> str:
+    """An exception in a learner's code as one line: where, what, and a way out if one is known."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if code and frame.filename == code.co_filename and frame.lineno
+    ]
+    line = lines[-1] if lines else code and code.co_firstlineno
+    where = f"line {line}: " if line else ""
+    if isinstance(error, SystemExit):
+        return f"{where}it ends the program (sys.exit)"
+    text = " ".join(str(error).split())
+    if "read-only" in text:
+        return f"{where}it writes into what it was given: copy that first, with .copy()"
+    hint = next((hint for clue, hint in TORCH.items() if re.search(clue, text)), None)
+    return f"{where}{type(error).__name__}: {text}" + (f": {hint}" if hint else "")

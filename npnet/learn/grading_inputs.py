@@ -1,0 +1,139 @@
+"""What a solution is fed: a real minibatch with its gradients, and random numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from npnet.base.arrays import Array, Named
+from npnet.corpora.known import default_words
+from npnet.learn.exercises import Exercise
+from npnet.network.forward import forward
+from npnet.network.gradients import GRADIENTS, Gradients, backward
+from npnet.network.names import PARAMETER_NAMES, shape_of
+from npnet.network.parameters import Parameters
+from npnet.recipes.recipe import RECIPES
+from npnet.training.fit import begin
+from npnet.training.sgd import draw_rows
+
+RECIPE = RECIPES["lecture-64"]
+
+# No two sizes are equal, nor is T·E equal to one, so that no axis can pass for another.
+ODD_SIZES = {"n": 7, "T": 3, "E": 4, "H": 5, "V": 6}
+# All sizes are equal, T·E too, so that a matrix product that does not fit elsewhere runs here,
+# and shows by its numbers what was multiplied.
+EVEN_SIZES = {"n": 6, "T": 2, "E": 3, "H": 6, "V": 6}
+
+
+class Inputs(Named):
+    """``v`` or ``d``, as one function sees it. Notes in ``seen`` which entries were read."""
+
+    def __init__(self, label: str, entries: Mapping[str, Any]) -> None:
+        super().__init__(entries)
+        self.__dict__["label"] = label
+        self.__dict__["seen"] = set()
+
+    def __getitem__(self, name: str) -> Any:
+        self.seen.add(name)
+        return super().__getitem__(name)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__dict__.get("_entries", {}):
+            return self[name]
+        raise AttributeError(f"{self.label} has no {name}{self._instead(name)}")
+
+    def changed(self, entries: Mapping[str, Any]) -> list[str]:
+        """The names whose arrays are no longer those of ``entries``."""
+        return [name for name in self if not np.array_equal(self._entries[name], entries[name])]
+
+    def _instead(self, name: str) -> str:
+        plain = name.removeprefix("d")
+        if plain in GRADIENTS and plain != name:
+            return f", but it may have d.{plain}" if self.label == "d" else f": see d.{plain}"
+        if self.label == "d" and name in GRADIENTS:
+            return " here: that gradient is not made before this one"
+        return f" here: it has {', '.join(self)}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One set of inputs: values of a forward pass, and gradients for them (``loss`` is 1).
+
+    ``label`` says which: where from, and the dtype.
+    """
+
+    label: str
+    values: Named
+    gradients: Named
+
+    def inputs(self, exercise: Exercise) -> tuple[Inputs, Inputs]:
+        """``v`` and ``d`` for one call: copies that cannot be written to."""
+        v = {name: _copy(self.values[name]) for name in exercise.reads}
+        d = {name: _copy(self.gradients[name]) for name in ("loss", *exercise.upstream)}
+        return Inputs("v", v), Inputs("d", d)
+
+    def answers(self, exercise: Exercise) -> dict[str, Array]:
+        """Our own solution: name -> gradient."""
+        arrays = exercise.solution(self.values, self.gradients)
+        return dict(zip(exercise.gradients, arrays, strict=True))
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The axis letters in numbers."""
+        V, E = self.values.C.shape
+        n, T = self.values.X.shape
+        return {"n": n, "T": T, "E": E, "H": self.values.W1.shape[1], "V": V}
+
+
+REAL = ("a minibatch, float64", "a minibatch, float32")
+RANDOM = ("random, float64", "random, float32")
+EVEN = "random and square, float64"
+# Where mistakes are told from each other by their numbers: every gradient is random there.
+TELLING = (RANDOM[0], EVEN)
+
+
+@cache
+def cases() -> Mapping[str, Case]:
+    """The five cases by label."""
+    made = [
+        *(_real(label, dtype) for label, dtype in zip(REAL, ("float64", "float32"), strict=True)),
+        *(
+            _random(label, dtype, ODD_SIZES)
+            for label, dtype in zip(RANDOM, ("float64", "float32"), strict=True)
+        ),
+        _random(EVEN, "float64", EVEN_SIZES),
+    ]
+    return {case.label: case for case in made}
+
+
+def _real(label: str, dtype: str) -> Case:
+    start = begin(RECIPE, default_words())
+    X, Y = start.examples["train"]
+    rows = draw_rows(RECIPE, len(Y), start.generator)[0]
+    values = forward(start.params.astype(dtype), X[rows], Y[rows], RECIPE.eps)
+    return Case(label, values, Named({"loss": Gradients.loss, **backward(values)}))
+
+
+def _random(label: str, dtype: str, sizes: Mapping[str, int]) -> Case:
+    """Values of a forward pass from random parameters, and random gradients for all of them."""
+    rng = np.random.default_rng(2147483647)
+
+    def draw(names: Iterable[str]) -> dict[str, Array]:
+        return {name: rng.standard_normal(shape_of(name, sizes)).astype(dtype) for name in names}
+
+    params = Parameters(**draw(PARAMETER_NAMES))
+    X = rng.integers(0, sizes["V"], (sizes["n"], sizes["T"]))
+    values = forward(params, X, rng.integers(0, sizes["V"], sizes["n"]), RECIPE.eps)
+    return Case(label, values, Named({"loss": Gradients.loss, **draw(GRADIENTS)}))
+
+
+def _copy(entry: Any) -> Any:
+    if not isinstance(entry, np.ndarray):
+        return entry
+    copy = entry.copy()
+    copy.flags.writeable = False
+    return copy

@@ -1,0 +1,136 @@
+"""Wrong versions of our own code: each a single slip, with words for it.
+
+A learner's numbers are compared with theirs. What is taken apart is the lecture's notation of the
+26 gradients and of the fused forms; no list of wrong formulas is kept for what can be had that
+way. The few mistakes that are no slip of the right formula stand in ``npnet.learn.slips``.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from functools import cache, partial
+from typing import Any, NamedTuple
+
+from npnet.learn.exercises import EXERCISES, Exercise
+from npnet.learn.formula_edits import called, changes
+from npnet.learn.notation import plain
+
+# Nothing that stands in these is a number of the formula: shapes alone are taken from it.
+SHAPES_ONLY = ("len", "zeros_like", "ones_like", "shape", "arange")
+# The arguments of these say how, not what.
+WITH_AXES = ("sum", "argmax", "reshape")
+# Which slip is looked for first where several give the same numbers: the lower, the sooner.
+RARE = {"road": -1, "name": 1, "inverse": 2, "function": 2, "extra": 3}
+NO_FORMULA = ("targets", "target", "keywords", "slice")
+
+
+class Mutant(NamedTuple):
+    """One wrong version.
+
+    ``kind``: a word for the sort of slip; ``said``: the slip in words; ``statement``: where it
+    stands; ``code``: all statements, as they run.
+    """
+
+    kind: str
+    said: str
+    statement: str
+    code: str
+
+
+def rare(mutant: Mutant) -> int:
+    """How late a slip is to be thought of."""
+    return RARE.get(mutant.kind, 0)
+
+
+@cache
+def mutants(name: str) -> tuple[Mutant, ...]:
+    """The wrong versions of the solution of an exercise, the likelier slips first."""
+    exercise = EXERCISES[name]
+    found = _mutants("\n".join(exercise.code), exercise)
+    return tuple(sorted(found, key=rare))
+
+
+@cache
+def double_mutants(name: str) -> tuple[Mutant, ...]:
+    """Those with two slips, both of the likelier sorts."""
+    found: dict[str, Mutant] = {}
+    for one in mutants(name):
+        if rare(one) <= 0:
+            for two in _mutants(one.code, EXERCISES[name]):
+                if rare(two) <= 0:
+                    both = two._replace(
+                        kind=f"{one.kind}, {two.kind}", said=f"{one.said}, and {two.said}"
+                    )
+                    found.setdefault(two.code, both)
+    return tuple(found.values())
+
+
+def _mutants(code: str, exercise: Exercise) -> Iterator[Mutant]:
+    tree = ast.parse(code)
+    done = {ast.unparse(tree)}
+    for place, statement in enumerate(tree.body):
+        if not _makes_gradient(statement):
+            continue
+        for put, old, kind, said, new in _slips(tree, place, exercise):
+            put(new)
+            text = ast.unparse(tree)
+            if text not in done:
+                done.add(text)
+                yield Mutant(kind, _shown(said), _shown(ast.unparse(tree.body[place])), text)
+            put(old)
+
+
+def _slips(
+    tree: ast.Module, place: int, exercise: Exercise
+) -> Iterator[tuple[Callable[[Any], None], ast.AST, str, str, ast.AST]]:
+    """How to put a wrong piece into a statement, the right piece, and a change for it."""
+    statement = tree.body[place]
+    if isinstance(statement, ast.AugAssign):
+        replace = partial(tree.body.__setitem__, place)
+        text = ast.unparse(statement)
+        yield replace, statement, "step", f"{text} is missing", ast.Pass()
+        for operator in (ast.Add(), ast.Sub(), ast.Mult(), ast.Div()):
+            other = ast.AugAssign(statement.target, operator, statement.value)
+            yield replace, statement, "step", f"that stands where {text} belongs", other
+    for put, node in _places(statement):
+        for kind, said, changed in changes(node, exercise):
+            yield put, node, kind, said, changed
+
+
+def _shown(code: str) -> str:
+    """Code as the sheet has it: unparse puts blanks around powers and brackets in them."""
+    return re.sub(r"\*\*\((-[\d.]+)\)", r"**\1", plain(code))
+
+
+def _makes_gradient(statement: ast.stmt) -> bool:
+    """Whether it is more than preparation: it changes an array, or names a gradient."""
+    return not isinstance(statement, ast.Assign) or ast.unparse(statement).startswith(("d", "won"))
+
+
+def _places(node: ast.AST) -> Iterator[tuple[Callable[[ast.expr], None], ast.expr]]:
+    """Every expression below ``node`` that is a part of the formula, with a way to replace it."""
+    if _gives_shape(node):
+        return
+    skipped = None
+    if isinstance(node, ast.Call) and called(node) in WITH_AXES:
+        skipped = "args"
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+        skipped = "right"  # exponents are changed with their powers
+    for field, value in ast.iter_fields(node):
+        if field in NO_FORMULA or field == skipped:
+            continue
+        if isinstance(value, ast.expr):
+            yield partial(setattr, node, field), value
+            yield from _places(value)
+        for place, child in enumerate(value if isinstance(value, list) else ()):
+            if isinstance(child, ast.expr):
+                yield partial(value.__setitem__, place), child
+                yield from _places(child)
+
+
+def _gives_shape(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        return called(node) in SHAPES_ONLY
+    return isinstance(node, ast.Attribute) and node.attr in SHAPES_ONLY

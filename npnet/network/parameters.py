@@ -1,0 +1,174 @@
+"""The seven parameters: holding them, checking them, drawing them in a recipe's order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
+
+from npnet.base.arrays import Array, Floats, Ints, Named
+from npnet.base.errors import InputError, shown
+from npnet.checks.array_error import read_array
+from npnet.network.names import NAMES, PARAMETER_NAMES, shape_of
+from npnet.recipes.draw import Draw
+from npnet.recipes.recipe import Recipe
+from npnet.torch_rng.generator import Generator
+
+
+class Parameters(Named):
+    """The seven parameters, or seven arrays of their shapes, such as their gradients.
+
+    Args:
+        C, W1, b1, W2, b2, bngain, bnbias: arrays of one dtype, float32 or float64, with the
+            shapes of ``npnet.network.names.PARAMETERS``. Arrays are held, not copied, so that
+            training can change them in place.
+
+    Raises:
+        InputError: a name is missing or unknown, a dtype or a shape does not fit the others.
+    """
+
+    C: Floats
+    W1: Floats
+    b1: Floats
+    W2: Floats
+    b2: Floats
+    bngain: Floats
+    bnbias: Floats
+
+    def __init__(self, **arrays: ArrayLike) -> None:
+        if set(arrays) != set(PARAMETER_NAMES):
+            missing = [name for name in PARAMETER_NAMES if name not in arrays]
+            unknown = [name for name in arrays if name not in PARAMETER_NAMES]
+            raise InputError(
+                f"Parameters: missing {missing or 'none'}, unknown {unknown or 'none'}, "
+                f"wanted {', '.join(PARAMETER_NAMES)}"
+            )
+        entries = {
+            name: read_array(f"Parameters: {name}", arrays[name]) for name in PARAMETER_NAMES
+        }
+        dtype = entries["C"].dtype
+        for name, array in entries.items():
+            if array.dtype not in (np.float32, np.float64) or array.dtype != dtype:
+                where = f" where C is {dtype}" if array.dtype != dtype else ""
+                raise InputError(
+                    f"Parameters: {name} is {array.dtype}{where}, wanted all seven in float32 or "
+                    "all in float64: use .astype"
+                )
+        sizes = _sizes(entries)
+        for name, array in entries.items():
+            wanted = shape_of(name, sizes)
+            if array.shape != wanted:
+                raise InputError(
+                    f"Parameters: {name} has shape {array.shape}, wanted {wanted}, that is "
+                    f"{NAMES[name].shape} with V, E from C and T, H from W1"
+                )
+        super().__init__(entries)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The axis letters in numbers: V, E, T, H."""
+        return _sizes(self)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The one dtype of all seven."""
+        return self.C.dtype
+
+    def astype(self, dtype: DTypeLike) -> Parameters:
+        """A copy in another dtype (always a copy, in C order)."""
+        return Parameters(**{name: array.astype(dtype, order="C") for name, array in self.items()})
+
+    def copy(self) -> Parameters:
+        """A copy that shares no memory with this one."""
+        return self.astype(self.dtype)
+
+
+def _sizes(entries: Mapping[str, Array]) -> dict[str, int]:
+    C, W1 = entries["C"], entries["W1"]
+    if C.ndim != 2 or W1.ndim != 2 or 0 in C.shape or 0 in W1.shape or len(W1) % C.shape[1]:
+        raise InputError(
+            f"Parameters: C has shape {C.shape} and W1 {W1.shape}, wanted (V, E) and (T·E, H) "
+            "with no size of 0: T·E is a multiple of E"
+        )
+    (V, E), (TE, H) = C.shape, W1.shape
+    return {"V": V, "E": E, "T": TE // E, "H": H}
+
+
+def check_batch(who: str, params: Parameters, X: ArrayLike, Y: ArrayLike) -> tuple[Ints, Ints]:
+    """``X`` and ``Y`` as int64 arrays that fit ``params``: (n, T) and (n,), indices below V.
+
+    Raises:
+        InputError: a shape or dtype that does not fit, no rows, an index out of range (a
+            negative one too, which NumPy would silently count from the end).
+    """
+    X, Y = read_array(f"{who}: X", X), read_array(f"{who}: Y", Y)
+    T, V = params.sizes["T"], params.sizes["V"]
+    if X.ndim != 2 or X.shape[1] != T or Y.shape != X.shape[:1]:
+        raise InputError(
+            f"{who}: X has shape {X.shape} and Y {Y.shape}, wanted (n, {T}) and (n,): "
+            f"the parameters hold a context of {T}"
+        )
+    if not len(Y):
+        raise InputError(f"{who}: X and Y have no rows, wanted at least one example")
+    for name, indices in (("X", X), ("Y", Y)):
+        if not np.issubdtype(indices.dtype, np.integer):
+            raise InputError(
+                f"{who}: {name} is {indices.dtype}, wanted integers: character indices"
+            )
+        if indices.min() < 0 or indices.max() >= V:
+            raise InputError(
+                f"{who}: {name} holds indices from {indices.min()} to {indices.max()}, wanted "
+                f"0 to {V - 1}: the parameters know {V} characters"
+            )
+    return X.astype(np.int64, copy=False), Y.astype(np.int64, copy=False)
+
+
+def check_eps(who: str, eps: Any) -> float:
+    """``eps`` as a float, if it is one that a variance can be added to.
+
+    Raises:
+        InputError: no number, below 0 or not finite.
+    """
+    try:
+        number = float(eps)
+    except (TypeError, ValueError):
+        number = np.nan
+    if not 0 <= number < np.inf:
+        raise InputError(f"{who}: eps is {shown(eps)}, wanted 0 or a little more")
+    return number
+
+
+def draw_parameters(recipe: Recipe, V: int, generator: Generator) -> Parameters:
+    """Draw the parameters as ``recipe.draws`` says, in that order, for ``V`` characters.
+
+    Drawn and scaled in float32, as torch does by default, whatever ``recipe.dtype``, then cast.
+    A parameter that the recipe does not mention (only ``b1`` can be left out) is all zeros.
+    Draws with a seed of their own leave ``generator`` alone.
+
+    Raises:
+        InputError: ``V`` is below 2 (the end mark and at least one character), or a draw leaves
+            the range of float32.
+    """
+    if V < 2:
+        raise InputError(f"draw_parameters: {V} characters, wanted 2 or more: . and a letter")
+    sizes = {"V": V, "E": recipe.embedding, "T": recipe.block_size, "H": recipe.hidden}
+    others: dict[int | None, Generator] = {
+        draw.seed: Generator(draw.seed) for draw in recipe.draws if draw.seed is not None
+    }
+    drawn = {
+        draw.name: _draw(draw, shape_of(draw.name, sizes), others.get(draw.seed, generator))
+        for draw in recipe.draws
+    }
+    drawn.setdefault("b1", np.zeros(recipe.hidden, np.float32))
+    for name, array in drawn.items():
+        if not np.isfinite(array).all():
+            raise InputError(f"draws: {name} leaves the range of float32, wanted a smaller scale")
+    return Parameters(**{name: drawn[name].astype(recipe.dtype) for name in PARAMETER_NAMES})
+
+
+def _draw(draw: Draw, shape: tuple[int, ...], generator: Generator) -> Array:
+    if draw.constant is not None:
+        return np.full(shape, draw.constant, np.float32)
+    return draw.scaled(generator.randn(*shape), fan_in=shape[0])

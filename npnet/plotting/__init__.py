@@ -1,0 +1,1 @@
+"""Loss logs and pictures."""

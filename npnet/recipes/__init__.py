@@ -1,0 +1,1 @@
+"""Every number of a run, how parameters are drawn, and published runs."""

@@ -1,0 +1,1 @@
+"""Torch's CPU random numbers in NumPy."""

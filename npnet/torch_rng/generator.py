@@ -1,0 +1,301 @@
+"""Torch's CPU random numbers in NumPy: from the same seed the same values, with no torch.
+
+The engine is MT19937; what is torch's own is how its 32-bit words become numbers. A "word" below
+is one of them, a "long word" two, the high half first. The rules are those of torch 2.13
+(ATen/core/DistributionsHelper.h, ATen/native/cpu/DistributionTemplates.h, and for randperm
+ATen/native/TensorFactories.cpp), stated here in full. Torch 2.7, 2.8 and 2.15 were found to follow
+them; 2.6 and older draw other exponentials (and so other classes) and other integers of long spans.
+
+float32 and int64 results equal torch's bit for bit where torch runs its AVX2 or AVX-512 kernels.
+On its other paths (``ATEN_CPU_CAPABILITY=default``, ARM) torch itself draws other last bits for a
+float32 ``randn`` of 16 values or more. In float64 ``rand`` is equal, ``randn`` within 2 ulp and
+``exponential`` within 1, because logarithm, sine and cosine are NumPy's.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from npnet.base.arrays import Array, Floats, Ints
+from npnet.base.errors import InputError
+from npnet.torch_rng import cephes
+
+# Draws are made in pieces of this many values (a multiple of 16), so that what they need beside
+# their result stays small however much is drawn.
+PIECE = 1 << 15
+LONG_RANDN = 16  # from this many values on randn works in blocks of 16; below, in pairs
+LONG_SPAN = 1 << 28  # from this span on randint spends a long word on each value
+LONG_RANDPERM = 214_748_364  # from this size on, (2^32 - 1) // 20, torch's is another algorithm
+MOST_CLASSES = 1 << 24  # the most that torch's multinomial chooses from
+
+STATE = ("seed", "key", "pos", "has_spare", "spare")
+
+
+class Generator:
+    """The stream of ``torch.Generator().manual_seed(seed)``, drawn by NumPy.
+
+    ``seed``: a whole number from −2^63 to 2^64−1; its low 32 bits choose the stream. Shapes are
+    sizes or one tuple of them, ``g.randn(27, 10)`` or ``g.randn((27, 10))``, and no size at all
+    gives an array without axes. Every call that is refused raises InputError and draws nothing.
+    Copies and pickles go on from where the original is.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = _whole("Generator", "seed", seed, -(2**63), 2**64 - 1) % 2**64
+        self._engine = np.random.MT19937(0)
+        # MT19937(seed) hashes its seed; torch uses the plain rule, which RandomState kept.
+        np.random.RandomState(self._engine).seed(self._seed % 2**32)
+        self._spare: float | None = None  # the second normal of a pair, waiting for its call
+
+    @property
+    def seed(self) -> int:
+        """The seed it began with, a negative one plus 2^64, as torch's ``initial_seed()``."""
+        return self._seed
+
+    def rand(self, *shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> Floats:
+        """Uniform numbers in [0, 1), as ``torch.rand(shape, dtype=dtype)``.
+
+        float32: the low 24 bits of a word, times 2^−24; float64: the low 53 bits of a long word,
+        times 2^−53.
+        """
+        out = _floats("rand", shape, dtype)
+        _fill(out.reshape(-1), lambda count: self._uniforms(count, out.dtype))
+        return out
+
+    def randn(self, *shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> Floats:
+        """Standard normal numbers, as ``torch.randn(shape, dtype=dtype)``: Box and Muller's.
+
+        Fewer than 16 are computed in float64, pair by pair; if their number is odd, the last sine
+        is kept and is the first value of the next call of this kind, whatever its dtype. Sixteen
+        or more are computed in their dtype, in blocks of 16 uniforms; if the size is not a
+        multiple of 16, the uniforms left over are dropped and the last 16 places drawn anew.
+        """
+        out = _floats("randn", shape, dtype)
+        flat = out.reshape(-1)
+        if flat.size < LONG_RANDN:
+            flat[:] = self._few_normals(flat.size)
+            return out
+        left_over = flat.size % 16
+        _fill(flat[: flat.size - left_over], lambda count: self._normals(count, out.dtype))
+        if left_over:
+            self._uniforms(left_over, out.dtype)
+            flat[-16:] = self._normals(16, out.dtype)
+        return out
+
+    def exponential(self, *shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> Floats:
+        """Exponential numbers of rate 1, as ``torch.empty(shape, dtype=dtype).exponential_()``.
+
+        −ln(1 − u) of a float64 uniform u, rounded to ``dtype``. NumPy's logarithm and torch's may
+        differ by 1 ulp of float64; of 400 million float32 results none did.
+        """
+        out = _floats("exponential", shape, dtype)
+        _fill(out.reshape(-1), lambda count: -np.log1p(-self._doubles(count)))
+        return out
+
+    def randint(self, low: int, high: int, shape: int | tuple[int, ...]) -> Ints:
+        """Whole numbers from ``low`` to ``high`` − 1, as ``torch.randint(low, high, shape)``.
+
+        A word modulo the span ``high`` − ``low``, or a long word from a span of 2^28 on. Two calls
+        draw what one call of both sizes would: the minibatches of many steps can be drawn at once.
+        """
+        low = _whole("randint", "low", low, -(2**63), 2**63 - 2)
+        span = _whole("randint", "high", high, low + 1, 2**63 - 1) - low
+        words = self._words if span < LONG_SPAN else self._long_words
+        out = _empty("randint", (shape,), np.int64)
+        # Past 2^63 the sum wraps around to the right value.
+        _fill(out.reshape(-1), lambda count: (words(count) % span).view(np.int64) + low)
+        return out
+
+    def randperm(self, n: int) -> Ints:
+        """The numbers 0 … n−1 in random order, (n,), as ``torch.randperm(n)``; n < 214,748,364.
+
+        Fisher and Yates: place i is swapped with place i + (a word modulo n − i).
+        """
+        n = _whole("randperm", "n", n, 0, LONG_RANDPERM - 1)
+        out = np.arange(n, dtype=np.int64)
+        places = out.data  # 118 ns a swap, against 184 ns in a list (CPython 3.11)
+        for start in range(0, n - 1, PIECE):
+            i = np.arange(start, min(start + PIECE, n - 1))
+            partners = i + (self._words(i.size).view(np.int64) % (n - i))
+            for here, there in zip(i.tolist(), partners.tolist(), strict=True):
+                places[here], places[there] = places[there], places[here]
+        return out
+
+    def multinomial(
+        self, probs: Floats, num_samples: int | None = None, replacement: bool = False
+    ) -> Any:
+        """Classes by their probabilities, as ``torch.multinomial(probs, …)``.
+
+        ``probs``: (V,) or (n, V), float32 or float64; a row need not sum to 1, only to more than
+        0. Returns (num_samples,) or (n, num_samples), int64. Without ``num_samples`` one is drawn,
+        and for (V,) returned as an int.
+
+        One draw, or more without replacement: the largest p / q, with an exponential q for every
+        class. More with replacement: for each a float64 uniform, and the first class at which the
+        running sum of p, divided by its total, is not below it.
+
+        Without replacement, torch goes on with classes of probability 0 when the others are used
+        up; here that is refused. Of classes equal in p / q the first is taken; torch does so for
+        one draw, and for more leaves their order open.
+        """
+        wanted = 1 if num_samples is None else num_samples
+        count = _whole("multinomial", "num_samples", wanted, 1, 2**63 - 1)
+        # Infinities and NaNs (a q of 0, a sum beyond the range) decide here as they do in torch.
+        with np.errstate(all="ignore"):
+            _check_probabilities(probs)
+            if replacement and count > 1:
+                picked = self._search(probs, count)
+            else:
+                picked = self._race(probs, count)
+        return int(picked[0]) if num_samples is None and probs.ndim == 1 else picked
+
+    def get_state(self) -> dict[str, Any]:
+        """What ``set_state`` needs to go on from here; every entry fits in an .npz file.
+
+        ``seed``: int; ``key``: (624,) uint32, the engine's words; ``pos``: int from 1 to 624, how
+        many of them are used; ``has_spare``: bool; ``spare``: float, the kept normal or 0.0.
+        """
+        return {
+            "seed": self._seed,
+            **self._engine.state["state"],  # key and pos
+            "has_spare": self._spare is not None,
+            "spare": 0.0 if self._spare is None else self._spare,
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on from where ``get_state`` was called; entries may have become arrays on the way."""
+        if not isinstance(state, Mapping) or set(state) != set(STATE):
+            got = list(state) if isinstance(state, Mapping) else type(state).__name__
+            raise InputError(f"set_state: {got}, wanted a mapping with {', '.join(STATE)}")
+        # [()] makes numbers of arrays without axes, which is what numbers in an .npz file become.
+        seed, key, pos, kept, spare = (np.asarray(state[name])[()] for name in STATE)
+        if np.shape(key) != (624,) or key.dtype != np.uint32:
+            raise InputError(f"set_state: key {_kind(key)}, wanted (624,) uint32 as from get_state")
+        if not isinstance(kept, np.bool) or not isinstance(spare, np.float64) or np.isnan(spare):
+            wanted = "True or False and a float that is a number"
+            raise InputError(f"set_state: has_spare, spare {kept, spare}, wanted {wanted}")
+        engine = {"key": key, "pos": _whole("set_state", "pos", pos, 1, 624)}
+        self._seed = _whole("set_state", "seed", seed, 0, 2**64 - 1)
+        self._engine.state = {"bit_generator": "MT19937", "state": engine}
+        self._spare = float(spare) if kept else None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.get_state()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self._engine = np.random.MT19937(0)
+        self.set_state(state)
+
+    def _words(self, count: int) -> NDArray[np.uint64]:
+        return self._engine.random_raw(count)
+
+    def _long_words(self, count: int) -> NDArray[np.uint64]:
+        words = self._engine.random_raw(2 * count)
+        return (words[0::2] << np.uint64(32)) | words[1::2]
+
+    def _doubles(self, count: int) -> Floats:
+        return (self._long_words(count) % 2**53) * 2.0**-53
+
+    def _uniforms(self, count: int, dtype: np.dtype[Any]) -> Floats:
+        if dtype == np.float64:
+            return self._doubles(count)
+        return (self._words(count) % 2**24).astype(np.float32) * np.float32(2.0**-24)
+
+    def _few_normals(self, count: int) -> list[float]:
+        normals = []
+        if count and self._spare is not None:
+            normals.append(self._spare)
+            self._spare = None
+        pairs = (count - len(normals) + 1) // 2
+        for u1, u2 in self._doubles(2 * pairs).reshape(-1, 2).tolist():
+            radius, angle = math.sqrt(-2 * math.log1p(-u2)), 2 * math.pi * u1
+            normals += [radius * math.cos(angle), radius * math.sin(angle)]
+        if len(normals) > count:
+            self._spare = normals.pop()
+        return [normal + 0.0 for normal in normals]  # torch adds the mean, which makes -0.0 0.0
+
+    def _normals(self, count: int, dtype: np.dtype[Any]) -> Floats:
+        blocks = self._uniforms(count, dtype).reshape(-1, 2, 8)
+        u1, angle = 1 - blocks[:, 0], dtype.type(2 * math.pi) * blocks[:, 1]
+        if dtype == np.float32:
+            log_u1, (sine, cosine) = cephes.log(u1), cephes.sin_cos(angle)
+        else:
+            log_u1, sine, cosine = np.log(u1), np.sin(angle), np.cos(angle)
+        radius = np.sqrt(-2 * log_u1)
+        pairs = np.stack([radius * cosine, radius * sine], axis=1)
+        return pairs.reshape(-1) + 0  # the mean again
+
+    def _race(self, probs: Floats, count: int) -> Ints:
+        if count > 1:
+            most = np.count_nonzero(probs, axis=-1).min(initial=probs.shape[-1])
+            if count > most:
+                raise InputError(
+                    f"multinomial: {count} draws without replacement, wanted at most {most}, the "
+                    "number of classes whose probability is not 0: draw fewer, or replacement=True"
+                )
+        ratios = probs / self.exponential(*probs.shape, dtype=probs.dtype)
+        if count == 1:
+            return np.asarray(ratios.argmax(axis=-1, keepdims=True))
+        return np.argsort(-ratios, axis=-1, kind="stable")[..., :count]
+
+    def _search(self, probs: Floats, count: int) -> Ints:
+        sums = np.cumsum(probs, axis=-1)
+        sums /= sums[..., -1:]
+        uniforms = self.rand(*probs.shape[:-1], count, dtype=np.float64)
+        picked = np.empty(uniforms.shape, np.int64)
+        for row in np.ndindex(probs.shape[:-1]):
+            picked[row] = np.searchsorted(sums[row], uniforms[row])
+        return picked
+
+
+def _fill(flat: Array, draw: Callable[[int], Array]) -> None:
+    """Put ``draw(count)`` into ``flat``, piece by piece."""
+    for start in range(0, flat.size, PIECE):
+        piece = flat[start : start + PIECE]
+        piece[:] = draw(piece.size)
+
+
+def _floats(who: str, shape: tuple[Any, ...], dtype: DTypeLike) -> Floats:
+    if dtype not in (np.float32, np.float64):
+        raise InputError(f"{who}: dtype {dtype!r}, wanted np.float32 or np.float64")
+    return _empty(who, shape, dtype)
+
+
+def _empty(who: str, shape: tuple[Any, ...], dtype: DTypeLike) -> Array:
+    if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
+        shape = tuple(shape[0])
+    sizes = [_whole(who, "size", size, 0, 2**63 - 1) for size in shape]
+    try:
+        return np.empty(sizes, dtype)
+    except (ValueError, MemoryError) as refusal:
+        raise InputError(f"{who}: shape {shape}: {refusal}: draw fewer at a time") from None
+
+
+def _whole(who: str, what: str, value: Any, least: int, most: int) -> int:
+    if isinstance(value, (int, np.integer)) and not isinstance(value, bool):
+        number = int(value)
+        if least <= number <= most:
+            return number
+    raise InputError(f"{who}: {what} {value!r}, wanted a whole number from {least} to {most}")
+
+
+def _kind(value: Any) -> str:
+    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else str(type(value))
+
+
+def _check_probabilities(probs: Floats) -> None:
+    known = isinstance(probs, np.ndarray) and probs.dtype in (np.float32, np.float64)
+    if not known or probs.ndim not in (1, 2) or not 1 <= probs.shape[-1] <= MOST_CLASSES:
+        raise InputError(
+            f"multinomial: probs {_kind(probs)}, wanted a float32 or float64 array (V,) or (n, V) "
+            f"with V from 1 to {MOST_CLASSES}"
+        )
+    smallest, largest = probs.min(initial=0), probs.max(initial=0)
+    if not (smallest >= 0 and largest < np.inf and probs.any(axis=-1).all()):
+        raise InputError(
+            f"multinomial: probs from {probs.min()} to {probs.max()}, wanted finite numbers, none "
+            "below 0, and one above 0 in every row"
+        )

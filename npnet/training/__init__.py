@@ -1,0 +1,1 @@
+"""SGD, batch-norm statistics, evaluation, sampling, checkpoints and runs."""

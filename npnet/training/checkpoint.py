@@ -1,0 +1,139 @@
+"""Training interrupted: what it takes to go on bit for bit, in one checksummed file.
+
+A checkpoint is the SHA-256 of an npz file in hexadecimal digits, a line end, and that npz file.
+The one before it is kept, so that a damaged one costs some seconds of training and no more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npnet.base.arrays import Floats
+from npnet.base.errors import InputError
+from npnet.base.files import replacing
+from npnet.base.npz import read_npz
+from npnet.network.names import PARAMETER_NAMES
+from npnet.network.parameters import Parameters
+from npnet.recipes.recipe import Recipe
+
+FORMAT = "npnet checkpoint 1"
+NEWEST, BEFORE = "checkpoint.bin", "checkpoint-before.bin"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A run after ``len(losses)`` steps.
+
+    Attributes:
+        recipe: of the run; its ``steps`` may differ when it goes on.
+        words: ``digest`` of the corpus.
+        params: the seven parameters.
+        generator: the state of the minibatches' generator.
+        averages: mean (H,) and spread (H,) of the running statistics; empty without any.
+        losses: (steps so far,).
+    """
+
+    recipe: Recipe
+    words: str
+    params: Parameters
+    generator: dict[str, Any]
+    averages: tuple[Floats, ...]
+    losses: Floats
+
+
+def digest(words: Sequence[str]) -> str:
+    """What a corpus is known by: a checksum of its words in their order."""
+    return hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
+    """Write the newest checkpoint of a run folder; the one it replaces is kept for a while.
+
+    Raises:
+        InputError: the folder cannot be written to, or the disk is full.
+    """
+    head = {"format": FORMAT, "recipe": asdict(checkpoint.recipe), "words": checkpoint.words}
+    arrays: dict[str, Any] = {**checkpoint.params, "losses": checkpoint.losses}
+    arrays |= {f"generator_{name}": value for name, value in checkpoint.generator.items()}
+    arrays |= {f"average_{i}": array for i, array in enumerate(checkpoint.averages)}
+    content = io.BytesIO()
+    np.savez(content, head=np.array(json.dumps(head)), **arrays)
+    # A damaged file must not push the whole one before it aside.
+    before = folder / BEFORE if _body(folder / NEWEST) is not None else None
+    with replacing(folder / NEWEST, before) as path:
+        checksum = hashlib.sha256(content.getbuffer()).hexdigest()
+        path.write_bytes(checksum.encode() + b"\n" + content.getbuffer())
+
+
+def read_checkpoint(
+    folder: Path, recipe: Recipe, words: str
+) -> tuple[Checkpoint | None, list[str]]:
+    """The newest whole checkpoint of a run folder, and what was wrong with newer ones.
+
+    Args:
+        recipe: the run's; that of the checkpoint must be the same but for ``steps``.
+        words: ``digest`` of the run's corpus.
+
+    Returns:
+        The checkpoint, None if there is no whole one, and a sentence for each that was refused.
+    """
+    refused: list[str] = []
+    for name in (NEWEST, BEFORE):
+        if (folder / name).exists():
+            try:
+                return _read(folder / name, recipe, words), refused
+            except InputError as error:
+                refused.append(str(error))
+    return None, refused
+
+
+def _body(path: Path) -> bytes | None:
+    """The npz file in a checkpoint, if it can be read and its checksum fits."""
+    try:
+        checksum, _, body = path.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    return body if checksum == hashlib.sha256(body).hexdigest().encode() else None
+
+
+def _read(path: Path, recipe: Recipe, words: str) -> Checkpoint:
+    body = _body(path)
+    if body is None:
+        raise InputError(f"{path}: is damaged, or cannot be read: it was not used")
+    # The checksum holds, so what follows can only fail for a file of another version.
+    try:
+        entries = read_npz(path, body)
+        head = json.loads(str(entries.pop("head")))
+        if head["format"] != FORMAT:
+            raise InputError(f"{path}: is of format {head['format']!r}, wanted {FORMAT!r}")
+        made = Recipe.from_entries(head["recipe"], str(path))
+        averages = tuple(entries[name] for name in sorted(entries) if name.startswith("average_"))
+        checkpoint = Checkpoint(
+            made,
+            head["words"],
+            Parameters(**{name: entries[name] for name in PARAMETER_NAMES}),
+            {
+                name.removeprefix("generator_"): value[()]
+                for name, value in entries.items()
+                if name.startswith("generator_")
+            },
+            averages,
+            entries["losses"],
+        )
+        if checkpoint.losses.ndim != 1:
+            raise ValueError(f"losses of shape {checkpoint.losses.shape}")
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: is no checkpoint of this version of npnet ({error})") from error
+    if asdict(made) | {"steps": 0} != asdict(recipe) | {"steps": 0} or checkpoint.words != words:
+        raise InputError(f"{path}: belongs to another recipe or corpus than its folder says")
+    return checkpoint

@@ -1,0 +1,87 @@
+"""The training step of those who normalise minibatches by running averages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol
+
+import numpy as np
+
+from npnet.base.arrays import Floats, Ints
+from npnet.network.fused import cross_entropy
+from npnet.network.parameters import Parameters
+from npnet.training.batchnorm import Statistics
+
+
+class Averages(Protocol):
+    """What ``Steady`` reads its statistics from, as they stand at each step."""
+
+    def statistics(self, eps: float) -> Statistics: ...
+
+
+class Steady:
+    """Steps that take mean and variance from averages, which are constants to their gradients.
+
+    Used by training as ``npnet.network.fast.Workspace`` is, which normalises by the minibatch's
+    own; few notebooks do this, so these lines are plain and take their time.
+
+    Args:
+        params: copied; ``store`` copies back.
+        trained: names of the parameters that ``step`` updates.
+        averages: read at the beginning of each step, by whoever takes in ``mean`` and ``var``
+            after it.
+        eps: added to the variance.
+
+    After a step, ``mean`` and ``var`` (H,) hold the minibatch's own statistics.
+    """
+
+    def __init__(
+        self, params: Parameters, trained: Collection[str], averages: Averages, eps: float
+    ) -> None:
+        self.params, self.trained = params.copy(), trained
+        self.averages, self.eps = averages, eps
+        self.mean: Floats
+        self.var: Floats
+
+    def load(self, X: Ints, Y: Ints) -> None:
+        """Take minibatches for ``step``: contexts (K, n, T) and targets (K, n)."""
+        self.X, self.Y = X, Y
+        self.noted = np.empty(len(Y), self.params.dtype)
+
+    def step(self, k: int, lr: float) -> None:
+        """One step of gradient descent on minibatch ``k``."""
+        p, X, Y = self.params, self.X[k], self.Y[k]
+        stats = self.averages.statistics(self.eps)
+
+        embcat = p.C[X].reshape(len(X), -1)  # (n, T·E)
+        hprebn = embcat @ p.W1 + p.b1  # (n, H)
+        bnvar_inv = (stats.var + stats.eps) ** -0.5  # (1, H)
+        bnraw = (hprebn - stats.mean) * bnvar_inv  # (n, H)
+        h = np.tanh(p.bngain * bnraw + p.bnbias)  # (n, H)
+        self.noted[k], dlogits = cross_entropy(h @ p.W2 + p.b2, Y)  # (), (n, V)
+
+        dhpreact = (1 - h**2) * (dlogits @ p.W2.T)  # (n, H)
+        dhprebn = dhpreact * p.bngain * bnvar_inv  # (n, H): no way back through mean and variance
+        dC = np.zeros_like(p.C)  # (V, E)
+        np.add.at(dC, X, (dhprebn @ p.W1.T).reshape(*X.shape, -1))
+        gradients = Parameters(
+            C=dC,
+            W1=embcat.T @ dhprebn,
+            b1=dhprebn.sum(0),
+            W2=h.T @ dlogits,
+            b2=dlogits.sum(0),
+            bngain=(dhpreact * bnraw).sum(0, keepdims=True),
+            bnbias=dhpreact.sum(0, keepdims=True),
+        )
+        for name in self.trained:
+            p[name][...] -= lr * gradients[name]
+        self.mean, self.var = hprebn.mean(0), hprebn.var(0, ddof=1)
+
+    def losses(self, first: int, last: int) -> Floats:
+        """The losses of minibatches ``first`` to ``last`` (excluded)."""
+        return self.noted[first:last]
+
+    def store(self, params: Parameters) -> None:
+        """Copy the parameters out, into arrays of ``params`` as they stand."""
+        for name, array in self.params.items():
+            params[name][...] = array

@@ -1,0 +1,313 @@
+"""A run and its folder: recipe, model, history, words, samples and a picture of the losses."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npnet.base import blas
+from npnet.base.arrays import Floats
+from npnet.base.errors import InputError
+from npnet.base.files import new_folder, replacing, unwritable
+from npnet.base.npz import read_npz
+from npnet.corpora.words import Vocabulary, refuse_unwritable
+from npnet.network.names import PARAMETER_NAMES
+from npnet.network.parameters import Parameters
+from npnet.recipes.recipe import Recipe
+from npnet.torch_rng.generator import Generator
+from npnet.training.batchnorm import Statistics
+from npnet.training.sample import sample
+
+# Where commands make runs and look for them, and what a run folder is locked by.
+ROOT = Path("runs")
+LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model and how it came to be.
+
+    Attributes:
+        recipe: every number of the run.
+        params, stats: the trained parameters and their batch-norm statistics.
+        losses: (steps,), the minibatch loss of each step before its update, in nats.
+        split_losses: mean cross-entropy of ``train``, ``dev`` and ``test``, in nats.
+        vocab: the characters.
+        words: the corpus, all splits, in its own order.
+    """
+
+    recipe: Recipe
+    params: Parameters
+    stats: Statistics
+    losses: Floats
+    split_losses: Mapping[str, float]
+    vocab: Vocabulary
+    words: tuple[str, ...]
+
+    def sample(self, count: int = 20) -> list[str]:
+        """``count`` names, drawn with the recipe's sample seed."""
+        generator = Generator(self.recipe.sample_seed)
+        return sample(self.params, self.stats, self.vocab, count, generator)
+
+    def save(self, folder: str | os.PathLike[str], *, plot: bool = True) -> Path:
+        """Write the run into ``folder``, which is made, or must be empty.
+
+        Writes recipe.json, words.txt, history.csv, model.npz (no pickle), losses.json,
+        samples.txt and, unless ``plot`` is False, loss.png; each beside and renamed.
+
+        Raises:
+            InputError: the folder holds something already or cannot be written to; a word has
+                an invisible character, which words.txt would not give back.
+        """
+        folder = Path(folder)
+        refuse_unwritable(self.words, "save")
+        try:
+            vacant = folder.is_dir() and not any(folder.iterdir())
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        if not vacant:
+            new_folder(folder)
+        write_words(folder, self.words)
+        self.write(folder, plot=plot)
+        return folder
+
+    def write(self, folder: Path, *, plot: bool = True) -> None:
+        """Write what training made into a run folder that has its words already."""
+        write_recipe(folder, self.recipe)
+        write_history(folder, self.recipe, self.losses)
+        write_text(folder / "losses.json", json.dumps(dict(self.split_losses), indent=2))
+        write_text(folder / "samples.txt", "\n".join(self.sample()))
+        if plot:
+            from npnet.plotting import plots
+
+            plots.save(plots.losses([self]), folder / "loss.png")
+        # The model comes last: where it is, the run is whole.
+        with replacing(folder / "model.npz") as path:
+            arrays: dict[str, Any] = {**self.params, **dataclasses.asdict(self.stats)}
+            np.savez(path, **arrays, chars=np.array(list(self.vocab.chars)))
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from training in ``folder``; the system lets go if this one dies.
+
+    Raises:
+        InputError: another process is at it, or the folder cannot be written to.
+    """
+    import filelock
+
+    lock = filelock.FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise InputError(
+            f"{folder}: another process trains in this folder: wait for it, or choose another"
+        ) from error
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def room_for(folder: Path, recipe: Recipe) -> None:
+    """Make sure that a run of ``recipe`` will fit on the disk.
+
+    Raises:
+        InputError: it will not.
+    """
+    # 32 bytes a line of history, two checkpoints with 8 bytes a step, and some for the rest.
+    needed = 10_000_000 + recipe.steps * (32 + 2 * 8)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise InputError(
+            f"{folder}: {free:,} bytes are free on its disk, wanted {needed:,} for "
+            f"{recipe.steps:,} steps: make room, or name another folder"
+        )
+
+
+def losses_line(losses: Mapping[str, float]) -> str:
+    """Split losses in one line, as in ``train 2.0711  dev 2.1119``."""
+    return "  ".join(f"{split} {loss:.4f}" for split, loss in losses.items())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` and a line end to ``path``, beside and renamed."""
+    with replacing(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def versions() -> dict[str, str]:
+    """What a run's bits depend on besides its recipe and words."""
+    return {
+        "npnet": metadata.version("npnet"),
+        "numpy": np.__version__,
+        "blas": blas.describe(),
+    }
+
+
+def versions_of(folder: Path) -> dict[str, str]:
+    """What a run began with, as its recipe.json says; empty if it does not."""
+    try:
+        entries = json.loads(_text(folder / "recipe.json"))
+        return dict(entries.get("began_with") or entries["made_with"])
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
+        return {}
+
+
+def write_recipe(folder: Path, recipe: Recipe) -> None:
+    """Write recipe.json: the recipe's fields, and what it was run with, from the beginning."""
+    entries = {**json.loads(recipe.to_json()), "made_with": versions()}
+    began_with = versions_of(folder)
+    if began_with not in ({}, versions()):
+        entries["began_with"] = began_with
+    write_text(folder / "recipe.json", json.dumps(entries, indent=2))
+
+
+def write_words(folder: Path, words: tuple[str, ...]) -> None:
+    """Write words.txt, so that the run can be evaluated when its corpus has moved."""
+    write_text(folder / "words.txt", "\n".join(words))
+
+
+def write_history(folder: Path, recipe: Recipe, losses: Floats) -> None:
+    """Write history.csv: step, loss in the digits that give the same float back, rate."""
+    with replacing(folder / "history.csv") as path, path.open("w", encoding="utf-8") as file:
+        file.write("step,loss,lr\n")
+        file.writelines(
+            f"{step},{loss!s},{recipe.rate(step):g}\n" for step, loss in enumerate(losses)
+        )
+
+
+def read_recipe(path: Path) -> Recipe:
+    """The recipe of a JSON file, a run's recipe.json among them.
+
+    Raises:
+        InputError: missing, unreadable, no recipe.
+    """
+    return Recipe.from_json(_text(path), str(path))
+
+
+def read_words_of(folder: Path) -> tuple[str, ...]:
+    """The words of a run's words.txt.
+
+    Raises:
+        InputError: missing or unreadable.
+    """
+    return tuple(_text(folder / "words.txt").removesuffix("\n").split("\n"))
+
+
+def load_run(folder: str | os.PathLike[str]) -> Run:
+    """Read what ``Run.save`` wrote.
+
+    Raises:
+        InputError: no run folder, or a file of it is missing, damaged or of another run; says
+            which.
+    """
+    folder = Path(folder)
+    if not os.path.isfile(folder / "recipe.json"):
+        raise InputError(f"{folder}: no recipe.json in it, wanted the folder of a run: npnet train")
+    recipe = read_recipe(folder / "recipe.json")
+    params, stats, vocab = _read_model(folder / "model.npz", recipe)
+    losses = _read_losses(folder / "history.csv", recipe)
+    split_losses = _read_split_losses(folder / "losses.json")
+    words = read_words_of(folder)
+    if unknown := {*"".join(words)} - {*vocab.chars[1:]}:
+        raise InputError(f"{folder / 'words.txt'}: has {min(unknown)!r}, which model.npz has not")
+    return Run(recipe, params, stats, losses, split_losses, vocab, words)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}), wanted a file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: no UTF-8 text ({error.reason} at {error.start})") from error
+
+
+def _read_model(path: Path, recipe: Recipe) -> tuple[Parameters, Statistics, Vocabulary]:
+    arrays = read_npz(path)
+    try:
+        params = Parameters(**{name: arrays[name] for name in PARAMETER_NAMES})
+        stats = Statistics(arrays["mean"], arrays["var"], float(arrays["eps"]))
+        vocab = Vocabulary.from_chars(arrays["chars"].tolist())
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: no model of npnet ({error}): train again") from error
+    said = {"E": recipe.embedding, "T": recipe.block_size, "H": recipe.hidden}
+    wanted = {"V": vocab.size, **said}, recipe.dtype, (1, recipe.hidden)
+    got = params.sizes, str(params.dtype), stats.mean.shape
+    if got != wanted:
+        raise InputError(
+            f"{path}: sizes, dtype and shape of the statistics are {got}, wanted {wanted} by "
+            "recipe.json and the characters"
+        )
+    return params, stats, vocab
+
+
+def _read_losses(path: Path, recipe: Recipe) -> Floats:
+    try:
+        first, *rows = csv.reader(_text(path).splitlines())
+        if first != ["step", "loss", "lr"]:
+            raise InputError(f"{path}: the first line is not step,loss,lr: no history of a run")
+        steps = [row[0] for row in rows]
+        if len(steps) != recipe.steps or any(step != str(i) for i, step in enumerate(steps)):
+            raise InputError(f"{path}: {len(rows)} lines, wanted steps 0 to {recipe.steps - 1}")
+        with np.errstate(over="ignore"):
+            losses = np.array([row[1] for row in rows], recipe.dtype)
+        if not np.isfinite(losses).all():
+            raise InputError(f"{path}: a loss is not finite, wanted those of a finished run")
+        return losses
+    except InputError:
+        raise
+    except (IndexError, ValueError, csv.Error) as error:
+        raise InputError(f"{path}: damaged ({error}), wanted three numbers a line") from error
+
+
+def _read_split_losses(path: Path) -> dict[str, float]:
+    text = _text(path)
+    try:
+        return {split: float(loss) for split, loss in json.loads(text).items()}
+    except (AttributeError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise InputError(f"{path}: damaged ({error}), wanted a loss for each split") from error
+
+
+def new_numbered(root: Path, name: str) -> Path:
+    """Make the first of the folders ``root/name-001``, ``-002``, … that is not there yet.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    number = 1
+    while True:
+        folder = root / f"{name}-{number:03d}"
+        if not os.path.lexists(folder):
+            try:
+                return new_folder(folder)
+            except InputError:
+                if not os.path.lexists(folder):  # else another process took this number just now
+                    raise
+        number += 1
+
+
+def newest(root: Path) -> Path:
+    """The run folder in ``root`` whose model was written last.
+
+    Raises:
+        InputError: there is none.
+    """
+    models = sorted(root.glob("*/model.npz"), key=lambda path: path.stat().st_mtime_ns)
+    if not models:
+        raise InputError(f"{root}: holds no finished run, wanted one: npnet train makes it")
+    return models[-1].parent

@@ -1,0 +1,223 @@
+"""Stochastic gradient descent: minibatches, steps, the rate schedule. Prints nothing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator as Yielding
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from npnet.base.arrays import Floats, Ints
+from npnet.base.errors import DivergedError, InputError
+from npnet.network.fast import Workspace
+from npnet.network.parameters import Parameters, check_batch
+from npnet.recipes.recipe import Recipe
+from npnet.torch_rng.generator import Generator
+from npnet.training.batchnorm import Statistics
+from npnet.training.running_norm import Steady
+
+# Minibatches that are drawn and prepared at once, and the numbers (4 MB of float32) that their
+# one-hot rows and logits may take: with a large vocabulary or batch it is fewer minibatches.
+AHEAD = 64
+AHEAD_NUMBERS = 1 << 20
+# Steps after which the generator's state is noted, from which it can be brought to any later step.
+# It takes 35 µs, which would be 1 % of the time if it were done for every 64 steps.
+NOTED = 1024
+
+
+class Record(NamedTuple):
+    """One step of training: its number from 0, its loss before the update, its rate."""
+
+    step: int
+    loss: float
+    lr: float
+
+
+@dataclass
+class Running:
+    """Averages of the minibatches' statistics, kept beside training.
+
+    ``mean`` (H,) begins at 0 and ``spread`` (H,) at 1; each step moves both by ``momentum``
+    towards its own. ``spread`` is a variance or a standard deviation, as ``deviation`` says.
+    """
+
+    mean: Floats
+    spread: Floats
+    momentum: float
+    deviation: bool
+
+    @classmethod
+    def begin(cls, recipe: Recipe) -> Running:
+        """The averages before the first step of ``recipe``."""
+        H, dtype = recipe.hidden, recipe.dtype
+        last = recipe.statistics == "last-batch"
+        return cls(
+            np.zeros(H, dtype),
+            np.ones(H, dtype),
+            1.0 if last else recipe.momentum,
+            recipe.statistics == "running-std",
+        )
+
+    def update(self, mean: Floats, var: Floats) -> None:
+        """Take in the statistics of one more minibatch, in place."""
+        spread = np.sqrt(var) if self.deviation else var
+        for average, newest in ((self.mean, mean), (self.spread, spread)):
+            average *= 1 - self.momentum
+            average += self.momentum * newest
+
+    def statistics(self, eps: float) -> Statistics:
+        """The averages as they stand, for evaluation and sampling."""
+        var = self.spread**2 if self.deviation else self.spread
+        return Statistics(self.mean[None, :].copy(), var[None, :].copy(), eps)
+
+
+def train(
+    recipe: Recipe,
+    params: Parameters,
+    X: ArrayLike,
+    Y: ArrayLike,
+    g: Generator,
+    *,
+    running: Running | None = None,
+) -> Iterator[Record]:
+    """Train ``params`` in place, yielding a record for every step.
+
+    Args:
+        recipe: steps, batch, rates, eps and what is trained.
+        params: changed in place; at the record of a step they are what that step made of them.
+        X, Y: the training set, (N, T) and (N,).
+        g: draws ``recipe.batch`` row indices a step with ``randint``, as torch would, or once if
+            the recipe says so. Between records it is some steps ahead; when the iterator ends or
+            is closed it stands where drawing step by step would have left it.
+        running: kept up to date beside the training, if given.
+
+    Yields:
+        ``Record(step, loss, lr)``; the loss is that of the minibatch before the update.
+
+    Raises:
+        DivergedError: at the first loss that is not finite, with ``params`` as they were
+            before that step.
+        InputError: parameters and training set do not fit, or the parameters are read-only.
+    """
+    step = 0
+    blocks = train_blocks(recipe, params, X, Y, g, every=1, running=running)
+    with contextlib.closing(blocks):
+        for losses in blocks:
+            yield Record(step, float(losses[0]), recipe.rate(step))
+            step += 1
+
+
+def train_blocks(
+    recipe: Recipe,
+    params: Parameters,
+    X: ArrayLike,
+    Y: ArrayLike,
+    g: Generator,
+    *,
+    every: int = AHEAD,
+    running: Running | None = None,
+    start: int = 0,
+) -> Yielding[Floats, None, None]:
+    """``train`` for those who need no record of each step: yields ``every`` losses at a time.
+
+    The steps are those of ``train``, bit for bit. ``params`` and ``running`` are up to date at
+    each yield; a block may be shorter than ``every``, the last one and those that end a
+    prepared stretch of at most ``AHEAD`` minibatches. Raises what ``train`` raises: the good losses
+    of the block in which it happens are yielded first, with ``params`` as they were before that
+    block. ``start`` is the number of the first step, for a run that goes on: ``params``, ``g`` and
+    ``running`` are as that step finds them.
+    """
+    X, Y = check_batch("train", params, X, Y)
+    for name, array in params.items():
+        if not array.flags.writeable:
+            raise InputError(
+                f"train: params.{name} is read-only, wanted arrays to change in place: "
+                "train params.copy()"
+            )
+    workspace: Workspace | Steady
+    if recipe.training_statistics == "running":
+        running = Running.begin(recipe) if running is None else running
+        workspace = Steady(params, recipe.trained, running, recipe.eps)
+    else:
+        averaged = running is not None
+        workspace = Workspace(params, recipe.batch, recipe.eps, recipe.trained, averaged=averaged)
+    once = draw_rows(recipe, len(X), g) if recipe.batch_once else None
+    numbers = params.sizes["V"] * recipe.batch * (recipe.block_size + 2)
+    ahead = max(1, min(AHEAD, AHEAD_NUMBERS // numbers))
+    examples = compact(X, Y, params.sizes["V"])
+    before, since = g.get_state(), start
+    for first in range(start, recipe.steps, ahead):
+        count = min(ahead, recipe.steps - first)
+        if first - since >= NOTED:
+            before, since = g.get_state(), first
+        rows = draw_rows(recipe, len(X), g, count) if once is None else once.repeat(count, axis=0)
+        workspace.load(*minibatches(examples, rows))
+        done = 0
+        try:
+            for begin in range(0, count, every):
+                end = min(begin + every, count)
+                with np.errstate(all="ignore"):  # what is not finite is found in the losses
+                    for k in range(begin, end):
+                        workspace.step(k, recipe.rate(first + k))
+                        if running is not None:
+                            running.update(workspace.mean, workspace.var)
+                    losses = workspace.losses(begin, end)
+                finite = np.isfinite(losses)
+                good = end - begin if finite.all() else int(finite.argmin())
+                if good == end - begin:
+                    workspace.store(params)
+                done = begin + good
+                if good:
+                    yield losses[:good]
+                if good < end - begin:
+                    step = first + done
+                    loss = float(losses[good])
+                    raise DivergedError(step, loss, recipe.rate(max(step - 1, 0)), recipe.eps)
+        finally:
+            if done < count and once is None:  # give back what was drawn for steps not taken
+                g.set_state(before)
+                draw_rows(recipe, len(X), g, first + done - since)
+
+
+def draw_rows(recipe: Recipe, examples: int, g: Generator, count: int = 1) -> Ints:
+    """The indices (count, n) of ``count`` minibatches out of so many training examples.
+
+    Raises:
+        InputError: as ``rows_below``.
+    """
+    return g.randint(0, rows_below(recipe, examples), (count, recipe.batch))
+
+
+def rows_below(recipe: Recipe, examples: int) -> int:
+    """The number below which the indices of rows are drawn.
+
+    Raises:
+        InputError: the recipe draws them over more examples than there are.
+    """
+    over = examples if recipe.batch_over is None else recipe.batch_over
+    if over > examples:
+        raise InputError(
+            f"train: batch_over is {over}, wanted at most {examples}: "
+            "there are no more training examples to draw from"
+        )
+    return over
+
+
+def compact(X: Ints, Y: Ints, V: int) -> Ints:
+    """Contexts and targets (N, T+1) in the smallest type that holds indices below V.
+
+    An example of names is then 4 bytes in place of 32, and they all fit into the cache.
+    """
+    examples = np.empty((len(X), X.shape[1] + 1), np.min_scalar_type(V - 1))
+    examples[:, :-1], examples[:, -1] = X, Y
+    return examples
+
+
+def minibatches(examples: Ints, rows: Ints) -> tuple[Ints, Ints]:
+    """Contexts (K, n, T) and targets (K, n) that stand in these ``rows`` (K, n) of ``compact``."""
+    picked = examples.take(rows, 0).astype(np.intp)
+    return picked[..., :-1], picked[..., -1]

@@ -1,0 +1,118 @@
+"""Timing two sides turn by turn, and the rows that come of it.
+
+A ratio is that of two turns side by side in time, so that a machine that slows down for a while
+slows both. Two clocks are read: the processor's time of the process, which other programs hardly
+lengthen, and the wall clock.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npnet.base.arrays import Floats
+
+TURN = 0.03  # seconds, about or more, that a side works before it is the other's turn
+FEWEST = 3  # rounds
+CLOCKS = ("processor", "wall")
+
+
+class Pair(NamedTuple):
+    """One row: the seconds that both sides took in each round, by both clocks.
+
+    ``ours`` and ``theirs`` are (rounds, 2): the processor's time and the wall clock's, for one
+    ``unit`` of work. ``apart``: by how much the two first results differ; for names, how many do.
+    ``hidden``, ``batch``: H and n of a training step, else 0.
+    """
+
+    name: str
+    against: str
+    unit: str
+    ours: Floats
+    theirs: Floats
+    apart: float
+    hidden: int = 0
+    batch: int = 0
+
+    @property
+    def ratios(self) -> Floats:
+        """(rounds, 2): how many times as long theirs took."""
+        return self.theirs / self.ours
+
+
+class Spread(NamedTuple):
+    """Lower quartile, median, upper quartile."""
+
+    lower: float
+    median: float
+    upper: float
+
+
+class Memory(NamedTuple):
+    """One row: the peak memory of a command, in bytes."""
+
+    name: str
+    what: str
+    peak: int
+
+
+class Skipped(NamedTuple):
+    """A row that could not be measured here, and why."""
+
+    name: str
+    against: str
+    why: str
+
+
+Row = Pair | Memory | Skipped
+
+
+def alternate(
+    ours: Callable[[], object], theirs: Callable[[], object], seconds: float
+) -> tuple[Floats, Floats]:
+    """Times of both sides, (rounds, 2) each, for one call: the processor's and the wall clock's.
+
+    The sides take turns, and take turns at beginning a round. Both should have run before.
+    """
+    sides = (ours, theirs)
+    repeats = [max(1, math.ceil(TURN / max(_turn(side, 1)[1], 1e-6))) for side in sides]
+    rounds: list[list[tuple[float, float]]] = []
+    end = time.perf_counter() + seconds
+    while len(rounds) < FEWEST or time.perf_counter() < end:
+        first = len(rounds) % 2
+        turns = {place: _turn(sides[place], repeats[place]) for place in (first, 1 - first)}
+        rounds.append([turns[0], turns[1]])
+    times = np.array(rounds)
+    return times[:, 0], times[:, 1]
+
+
+def _turn(work: Callable[[], object], repeats: int) -> tuple[float, float]:
+    wall, processor = time.perf_counter(), time.process_time()
+    for _ in range(repeats):
+        work()
+    return (
+        (time.process_time() - processor) / repeats,
+        (time.perf_counter() - wall) / repeats,
+    )
+
+
+def figures(row: Row) -> dict[str, Any]:
+    """A row as plain numbers, for JSON: seconds, bytes and ratios."""
+    if not isinstance(row, Pair):
+        return row._asdict()
+    shown = row._asdict() | {"rounds": len(row.ours)}
+    for side in ("ours", "theirs", "ratios"):
+        times = getattr(row, side)
+        shown[side] = {
+            clock: {**quartiles(times[:, place])._asdict(), "rounds": times[:, place].tolist()}
+            for place, clock in enumerate(CLOCKS)
+        }
+    return shown
+
+
+def quartiles(values: Floats) -> Spread:
+    """Median and quartiles of ``values`` (rounds,)."""
+    lower, median, upper = np.quantile(values, (0.25, 0.5, 0.75)).tolist()
+    return Spread(lower, median, upper)
