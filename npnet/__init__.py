@@ -3,54 +3,92 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from npnet.base.errors import DivergedError as DivergedError
-from npnet.base.errors import InputError as InputError
-from npnet.checks.compare import compare as compare
-from npnet.corpora.known import default_words as default_words
-from npnet.corpora.words import Vocabulary as Vocabulary
-from npnet.corpora.words import build_dataset as build_dataset
-from npnet.corpora.words import read_words as read_words
-from npnet.corpora.words import split_words as split_words
-from npnet.network.forward import Values as Values
-from npnet.network.forward import forward as forward
-from npnet.network.fused import batch_norm as batch_norm
-from npnet.network.fused import batch_norm_backward as batch_norm_backward
-from npnet.network.fused import cross_entropy as cross_entropy
-from npnet.network.fused import loss_and_gradients as loss_and_gradients
-from npnet.network.gradients import GRADIENTS as GRADIENTS
-from npnet.network.gradients import Gradients as Gradients
-from npnet.network.gradients import backward as backward
-from npnet.network.parameters import Parameters as Parameters
-from npnet.network.parameters import draw_parameters as draw_parameters
-from npnet.recipes.draw import Draw as Draw
-from npnet.recipes.recipe import RECIPES as RECIPES
-from npnet.recipes.recipe import Recipe as Recipe
-from npnet.torch_rng.generator import Generator as Generator
-from npnet.training.batchnorm import Statistics as Statistics
-from npnet.training.batchnorm import calibrate as calibrate
-from npnet.training.batchnorm import evaluate as evaluate
-from npnet.training.fit import fit as fit
-from npnet.training.runs import Run as Run
-from npnet.training.runs import load_run as load_run
-from npnet.training.sample import sample as sample
-from npnet.training.sgd import Record as Record
-from npnet.training.sgd import Running as Running
-from npnet.training.sgd import train as train
+from npnet.base.errors import DivergedError, InputError
+from npnet.base.version import __version__
+from npnet.checks.compare import compare
+from npnet.corpora.known import default_words
+from npnet.corpora.words import Vocabulary, build_dataset, read_words, split_words
+from npnet.network.forward import Values, forward
+from npnet.network.fused import (
+    batch_norm,
+    batch_norm_backward,
+    cross_entropy,
+    loss_and_gradients,
+)
+from npnet.network.gradients import GRADIENTS, Gradients, backward
+from npnet.network.parameters import Parameters
+from npnet.recipes.draw import Draw
+from npnet.recipes.initialization import draw_parameters
+from npnet.recipes.recipe import RECIPES, Recipe
+from npnet.torch_rng.generator import Generator
+from npnet.training.batchnorm import Statistics, calibrate
+from npnet.training.evaluation import evaluate
+from npnet.training.fit import fit
+from npnet.training.running_norm import Running
+from npnet.training.runs import Run, load_run
+from npnet.training.sample import sample
+from npnet.training.sgd import Record, train
 
 if TYPE_CHECKING:
-    from npnet.learn.explain import explain as explain
-    from npnet.learn.grading import grade as grade
-    from npnet.plotting import plots as plots
+    from npnet.learn.explain import explain
+    from npnet.learn.grading import grade
+    from npnet.plotting import plots
 
+# Imported when first used: matplotlib takes longer to load than all the rest, and what teaches
+# reads the source of the network.
+_LATER = {
+    "explain": "npnet.learn.explain",
+    "grade": "npnet.learn.grading",
+    "plots": "npnet.plotting.plots",
+}
 
-LEARNING = {"explain": "npnet.learn.explain", "grade": "npnet.learn.grading"}
+__all__ = [
+    "GRADIENTS",
+    "RECIPES",
+    "DivergedError",
+    "Draw",
+    "Generator",
+    "Gradients",
+    "InputError",
+    "Parameters",
+    "Recipe",
+    "Record",
+    "Run",
+    "Running",
+    "Statistics",
+    "Values",
+    "Vocabulary",
+    "__version__",
+    "backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "build_dataset",
+    "calibrate",
+    "compare",
+    "cross_entropy",
+    "default_words",
+    "draw_parameters",
+    "evaluate",
+    "explain",
+    "fit",
+    "forward",
+    "grade",
+    "load_run",
+    "loss_and_gradients",
+    "plots",
+    "read_words",
+    "sample",
+    "split_words",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when first used: matplotlib takes longer than all the rest, and the rooms for
-    # learning, which read the others' source, would add a third (47 ms to 130).
-    if name == "plots":
-        return importlib.import_module("npnet.plotting.plots")
-    if name in LEARNING:
-        return getattr(importlib.import_module(LEARNING[name]), name)
+    if name in _LATER:
+        module = importlib.import_module(_LATER[name])
+        return module if name == "plots" else getattr(module, name)
     raise AttributeError(f"module 'npnet' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -18,9 +18,12 @@ from npnet.bench.growth import run_apart
 from npnet.bench.steps import endless
 from npnet.corpora.words import Vocabulary, build_dataset, split_words
 from npnet.network.fused import loss_and_gradients
-from npnet.network.parameters import Parameters, draw_parameters
+from npnet.network.parameters import Parameters
+from npnet.recipes.initialization import draw_parameters
 from npnet.torch_rng.generator import Generator
-from npnet.training.batchnorm import BLOCK, Folded, Statistics, evaluate, surprise
+from npnet.training.batchnorm import Statistics
+from npnet.training.distinct_rows import BLOCK
+from npnet.training.evaluation import Folded, evaluate, surprise
 from npnet.training.fit import fit
 from npnet.training.runs import Run
 from npnet.training.sample import sample

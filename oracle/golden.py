@@ -8,7 +8,6 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from npnet.base.arrays import Named
 from npnet.base.errors import InputError
 from npnet.base.files import unwritable
 from npnet.base.npz import read_npz
+from npnet.base.version import __version__
 from npnet.checks.array_files import CONTAINERS, content
 from npnet.checks.golden import FORMAT, PLACES, VERSION, checksum, is_golden
 from npnet.checks.reference import KINDS, PRECISIONS, Problem
@@ -77,7 +77,7 @@ def solve(
     (V, E), H = values["C"].shape, len(values["b1"])
     return Problem(
         about={
-            "npnet": metadata.version("npnet"),
+            "npnet": __version__,
             "torch": torch.__version__,
             "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         },

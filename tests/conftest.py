@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 import npnet
 from npnet.base.arrays import Array
-from npnet.training.batchnorm import Folded
+from npnet.training.evaluation import Folded
 from npnet.training.sgd import AHEAD
 
 if TYPE_CHECKING:

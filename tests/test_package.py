@@ -64,7 +64,7 @@ def test_the_console_script_and_the_module_are_the_same() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "npnet", "--version"], capture_output=True, text=True, check=True
     )
-    assert done.stdout == f"npnet {metadata.version('npnet')}\n"
+    assert done.stdout == f"npnet {npnet.__version__}\n"
 
 
 def test_the_shipped_corpus_is_as_its_readme_says() -> None:

@@ -9,7 +9,8 @@ import pytest
 import npnet
 from npnet import InputError
 from npnet.base.arrays import Array
-from npnet.training.batchnorm import BLOCK, Folded
+from npnet.training.distinct_rows import BLOCK
+from npnet.training.evaluation import Folded
 
 Make = Callable[..., tuple[npnet.Parameters, Array, Array]]
 
@@ -62,9 +63,9 @@ def test_tables_are_not_larger_than_a_block_may_be(
 ) -> None:
     params, X, _ = network(n=500, V=6, T=3, H=5)
     stats = npnet.calibrate(params, X)
-    monkeypatch.setattr("npnet.training.batchnorm.BLOCK_NUMBERS", 6**2 * 5 - 1)
+    monkeypatch.setattr("npnet.training.evaluation.BLOCK_NUMBERS", 6**2 * 5 - 1)
     assert not Folded(params, stats, 500).tables
-    monkeypatch.setattr("npnet.training.batchnorm.BLOCK_NUMBERS", 6**2 * 5)
+    monkeypatch.setattr("npnet.training.evaluation.BLOCK_NUMBERS", 6**2 * 5)
     assert Folded(params, stats, 500).tables
 
 
@@ -74,7 +75,7 @@ def test_an_example_is_seen_once_as_long_as_a_table_of_them_has_at_most_2_to_the
 ) -> None:
     params, _, _ = network(V=V, T=2)
     stats = npnet.Statistics(np.zeros((1, 5)), np.ones((1, 5)), 1e-5)
-    monkeypatch.setattr("npnet.training.batchnorm.BLOCK", 1)
+    monkeypatch.setattr("npnet.training.distinct_rows.BLOCK", 1)
     npnet.evaluate(params, stats, np.full((3, 2), V - 1), np.zeros(3, int))
     assert predicted == [1] * seen
 
@@ -92,17 +93,17 @@ def test_blocks_have_as_many_rows_as_the_widest_layer_may_have_numbers(
     stats = npnet.calibrate(params, X)
     loss = npnet.evaluate(params, stats, X, Y)
     predicted.clear()
-    monkeypatch.setattr("npnet.training.batchnorm.BLOCK_NUMBERS", numbers)
+    monkeypatch.setattr("npnet.training.distinct_rows.BLOCK_NUMBERS", numbers)
     np.testing.assert_allclose(npnet.calibrate(params, X).var, stats.var)
     assert npnet.evaluate(params, stats, X, Y) == pytest.approx(loss)
     assert predicted == seen
 
 
-@pytest.mark.parametrize("places", [0, npnet.training.batchnorm.PLACES])
+@pytest.mark.parametrize("places", [0, npnet.training.distinct_rows.PLACES])
 def test_distinct_contexts_change_no_figure(
     places: int, network: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("npnet.training.batchnorm.PLACES", places)
+    monkeypatch.setattr("npnet.training.distinct_rows.PLACES", places)
     params, X, Y = network(n=2 * BLOCK + 7, dtype=np.float64)
     stats = npnet.calibrate(params, X)
     hprebn = npnet.forward(params, X, Y).hprebn

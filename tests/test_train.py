@@ -9,7 +9,8 @@ from conftest import SHORT, begun, locked
 
 import npnet
 from npnet import DivergedError, InputError
-from npnet.training.sgd import AHEAD, Running, compact, minibatches, train_blocks
+from npnet.training.running_norm import Running
+from npnet.training.sgd import AHEAD, compact, minibatches, train_blocks
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

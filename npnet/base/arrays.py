@@ -1,10 +1,12 @@
-"""Array types, and the read-only mapping in which values, gradients and parameters travel."""
+"""Array types, reading what a user calls an array, and the read-only mapping of named arrays."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from npnet.base.errors import InputError
 
 Array = NDArray[Any]
 Floats = NDArray[np.floating[Any]]
@@ -49,3 +51,35 @@ class Named(Mapping[str, Any]):
     def __repr__(self) -> str:
         shapes = ", ".join(f"{name} {np.shape(entry)}" for name, entry in self._entries.items())
         return f"{type(self).__name__}({shapes})"
+
+
+class UnusableArray(InputError):
+    """What was given is no array of numbers. ``verdict``: one word for a report's column."""
+
+    def __init__(self, verdict: str, reason: str) -> None:
+        super().__init__(reason)
+        self.verdict = verdict
+
+
+def read_array(side: str, entry: Any) -> Array:
+    """An array, number, nested list or tensor as NumPy reads it.
+
+    Args:
+        side: whose it is, for the message.
+        entry: anything. What has ``detach`` is a tensor and leaves its graph first.
+
+    Raises:
+        UnusableArray: it is None, cannot be read, or is not made of floats, integers or bools.
+    """
+    if entry is None:
+        raise UnusableArray("None", f"{side} is None, wanted an array")
+    try:
+        array = np.asarray(entry.detach().numpy() if hasattr(entry, "detach") else entry)
+    except (TypeError, ValueError, RuntimeError) as error:
+        said = str(error).partition("\n")[0]
+        raise UnusableArray(
+            "unreadable", f"{side} is a {type(entry).__name__}, wanted an array: {said}"
+        ) from None
+    if array.dtype.kind not in "fiub":
+        raise UnusableArray("dtype", f"{side} is {array.dtype}, wanted floats, integers or bools")
+    return array

@@ -4,7 +4,10 @@ Every message is one sentence or two in this order: who is speaking, what it got
 wanted, what to do about it. The command line prints it and leaves with exit code 2.
 """
 
-from npnet.base.arrays import Floats
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class InputError(ValueError):
@@ -38,4 +41,4 @@ class DivergedError(ArithmeticError):
             f"train: the loss of step {step} is {loss}, wanted a finite number: {hint}"
         )
         self.step = step
-        self.losses: Floats | None = None
+        self.losses: NDArray[np.floating[Any]] | None = None

@@ -14,10 +14,11 @@ from npnet.base import blas
 from npnet.base.errors import InputError
 from npnet.corpora.known import default_words
 from npnet.corpora.words import FilePath, Vocabulary, build_dataset, read_words
-from npnet.network.parameters import draw_parameters
+from npnet.recipes.initialization import draw_parameters
 from npnet.recipes.recipe import RECIPES
 from npnet.torch_rng.generator import Generator
-from npnet.training.batchnorm import calibrate, evaluate
+from npnet.training.batchnorm import calibrate
+from npnet.training.evaluation import evaluate
 from npnet.training.fit import fit
 from npnet.training.sample import sample
 from npnet.training.sgd import train_blocks

@@ -21,7 +21,8 @@ from npnet.network.fast import Workspace
 from npnet.network.parameters import Parameters
 from npnet.recipes.recipe import RECIPES, Recipe
 from npnet.torch_rng.generator import Generator
-from npnet.training.batchnorm import calibrate, evaluate
+from npnet.training.batchnorm import calibrate
+from npnet.training.evaluation import evaluate
 from npnet.training.fit import begin
 from npnet.training.sample import sample
 from npnet.training.sgd import compact, draw_rows, minibatches, train_blocks

@@ -1,43 +1,8 @@
-"""Reading what a user calls an array, and the few figures that tell two arrays apart."""
-
-from typing import Any
+"""The few figures that tell two arrays apart."""
 
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.errors import InputError
-
-
-class Unfit(InputError):
-    """There is nothing to subtract: one word for a verdict, and the reason as message."""
-
-    def __init__(self, verdict: str, reason: str) -> None:
-        super().__init__(reason)
-        self.verdict = verdict
-
-
-def read_array(side: str, entry: Any) -> Array:
-    """An array, number, nested list or tensor as NumPy reads it.
-
-    Args:
-        side: whose it is, for the message.
-        entry: anything. What has ``detach`` is a tensor and leaves its graph first.
-
-    Raises:
-        Unfit: it is None, cannot be read, or is not made of floats, integers or bools.
-    """
-    if entry is None:
-        raise Unfit("None", f"{side} is None, wanted an array")
-    try:
-        array = np.asarray(entry.detach().numpy() if hasattr(entry, "detach") else entry)
-    except (TypeError, ValueError, RuntimeError) as error:
-        said = str(error).partition("\n")[0]
-        raise Unfit(
-            "unreadable", f"{side} is a {type(entry).__name__}, wanted an array: {said}"
-        ) from None
-    if array.dtype.kind not in "fiub":
-        raise Unfit("dtype", f"{side} is {array.dtype}, wanted floats, integers or bools")
-    return array
 
 
 def shape_hint(got: tuple[int, ...], wanted: tuple[int, ...]) -> str:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from npnet.base.arrays import Array
+from npnet.base.arrays import Array, UnusableArray, read_array
 from npnet.base.errors import InputError
-from npnet.checks.array_error import Unfit, distance, eps, largest, max_ulp, read_array, shape_hint
+from npnet.checks.array_error import distance, eps, largest, max_ulp, shape_hint
 from npnet.checks.report import Report, Row, Worst
 
 # With a float64 truth: how many times the reference's own error ours may reach. Line by line,
@@ -180,21 +180,21 @@ class _Comparison:
         """Judge one name."""
         try:
             arrays = self.arrays(name)
-        except Unfit as unfit:
+        except UnusableArray as unfit:
             return Row(name=name, verdict=unfit.verdict, reason=str(unfit))
         # What overflows or is not finite is found below and said in words.
         with np.errstate(all="ignore"):
             return self.judged(name, *arrays)
 
     def arrays(self, name: str) -> tuple[Array, Array, Array | None]:
-        """The two or three arrays of one name, of one shape; Unfit if that cannot be had."""
+        """The two or three arrays of one name, of one shape, or UnusableArray."""
         label, other = self.labels
         if name not in self.ours:
-            raise Unfit("missing", f"{label} has no such name, {other} has")
+            raise UnusableArray("missing", f"{label} has no such name, {other} has")
         if name not in self.reference:
-            raise Unfit("extra", f"{label} has it, {other} has no such name")
+            raise UnusableArray("extra", f"{label} has it, {other} has no such name")
         if self.reference[name] is None:
-            raise Unfit(
+            raise UnusableArray(
                 "None",
                 "the reference's .grad is None: the forward pass was rerun after the backward, so "
                 "these tensors are new ones: run forward, retain_grad, backward in one go",
@@ -203,19 +203,25 @@ class _Comparison:
         reference = read_array(other, self.reference[name])
         floats = {ours.dtype.kind, reference.dtype.kind} == {"f"}
         if ours.dtype != reference.dtype and not floats:
-            raise Unfit("dtype", f"dtype {ours.dtype}, wanted {reference.dtype} like {other}")
+            raise UnusableArray(
+                "dtype", f"dtype {ours.dtype}, wanted {reference.dtype} like {other}"
+            )
         if ours.shape != reference.shape:
             hint = shape_hint(ours.shape, reference.shape)
-            raise Unfit("shape", f"shape {ours.shape}, wanted {reference.shape} like {other}{hint}")
+            raise UnusableArray(
+                "shape", f"shape {ours.shape}, wanted {reference.shape} like {other}{hint}"
+            )
         if not ours.size:
-            raise Unfit("empty", f"shape {ours.shape} holds no entries, wanted some to compare")
+            raise UnusableArray(
+                "empty", f"shape {ours.shape} holds no entries, wanted some to compare"
+            )
         if self.truth is None or not floats:
             return ours, reference, None
         if name not in self.truth:
-            raise Unfit("truth", "truth has no such name, wanted one for every name")
+            raise UnusableArray("truth", "truth has no such name, wanted one for every name")
         truth = read_array("truth", self.truth[name])
         if truth.dtype != np.float64 or truth.shape != ours.shape:
-            raise Unfit(
+            raise UnusableArray(
                 "truth",
                 f"truth is {truth.dtype} of shape {truth.shape}, wanted float64 of {ours.shape}",
             )

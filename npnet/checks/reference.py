@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from npnet.base.arrays import Array, Named
+from npnet.base.arrays import Array, Named, read_array
 from npnet.base.errors import InputError
-from npnet.checks.array_error import read_array
 from npnet.checks.compare import K_TRUTH, compare, zero_scales
 from npnet.checks.report import Report, Row
 from npnet.network.gradients import GRADIENTS

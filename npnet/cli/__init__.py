@@ -11,10 +11,10 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from importlib import metadata
 from typing import Any
 
 from npnet.base.errors import DivergedError, InputError
+from npnet.base.version import __version__
 from npnet.cli import bench, check, data, judge, learn, page, replay, runs, train
 
 
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="npnet", description="A character-level name model in NumPy alone."
     )
-    parser.add_argument("--version", action="version", version=f"npnet {metadata.version('npnet')}")
+    parser.add_argument("--version", action="version", version=f"npnet {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for room in (train, runs, data, check, judge, replay, bench, learn, page):
         room.add_commands(commands)

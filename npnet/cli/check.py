@@ -20,7 +20,7 @@ from npnet.corpora.words import Vocabulary
 from npnet.network.forward import Values, forward
 from npnet.network.gradients import GRADIENTS, backward
 from npnet.network.names import VALUE_NAMES
-from npnet.network.parameters import draw_parameters
+from npnet.recipes.initialization import draw_parameters
 from npnet.recipes.recipe import RECIPES, Recipe
 from npnet.torch_rng.generator import Generator
 from npnet.training.fit import examples_of

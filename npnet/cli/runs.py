@@ -12,7 +12,7 @@ from npnet.base.errors import InputError
 from npnet.cli.word_options import add_word_options, words_from
 from npnet.corpora.words import build_dataset
 from npnet.torch_rng.generator import Generator
-from npnet.training.batchnorm import evaluate
+from npnet.training.evaluation import evaluate
 from npnet.training.fit import examples_of
 from npnet.training.runs import ROOT, Run, load_run, losses_line, newest
 from npnet.training.sample import sample

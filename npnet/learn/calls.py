@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet.base.arrays import Array
-from npnet.checks.array_error import Unfit, read_array
+from npnet.base.arrays import Array, UnusableArray, read_array
 from npnet.learn.exercises import Exercise
 from npnet.learn.grading_inputs import Case, cases
 
@@ -114,7 +113,7 @@ def _call(exercise: Exercise, function: Function, case: Case, v: Any, d: Any) ->
     for name, one in zip(names, answers, strict=True):
         try:
             arrays[name] = read_array(f"d{name}", one)
-        except Unfit as unfit:
+        except UnusableArray as unfit:
             raise Failure(str(unfit)) from None
         if arrays[name].size > MOST_NUMBERS:
             raise Failure(f"d{name}: shape {arrays[name].shape}, wanted that of {name}")

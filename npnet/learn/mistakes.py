@@ -16,7 +16,8 @@ from npnet.learn.grading import grade
 from npnet.learn.grading_inputs import RECIPE, cases
 from npnet.network.fused import cross_entropy
 from npnet.network.gradients import GRADIENTS
-from npnet.training.batchnorm import calibrate, evaluate
+from npnet.training.batchnorm import calibrate
+from npnet.training.evaluation import evaluate
 from npnet.training.fit import begin
 from npnet.training.sgd import train_blocks
 

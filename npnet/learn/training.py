@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet.base.arrays import Floats
-from npnet.checks.array_error import Unfit, read_array
+from npnet.base.arrays import Floats, UnusableArray, read_array
 from npnet.corpora.known import default_words
 from npnet.learn.calls import Attempt, Failure, Function, quiet, said
 from npnet.learn.exercises import EXERCISES, Exercise
@@ -156,5 +155,7 @@ def _update(params: Parameters, rate: float, function: Function, values: Mapping
     for name, answer in zip(PARAMETER_NAMES, answers, strict=True):
         gradient = read_array(f"d{name}", answer)
         if gradient.shape != params[name].shape:
-            raise Unfit("shape", f"d{name}: shape {gradient.shape}, wanted {params[name].shape}")
+            raise UnusableArray(
+                "shape", f"d{name}: shape {gradient.shape}, wanted {params[name].shape}"
+            )
         params[name][...] -= rate * gradient

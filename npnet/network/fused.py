@@ -10,9 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from npnet.base.arrays import Floats, Ints
+from npnet.base.arrays import Floats, Ints, read_array
 from npnet.base.errors import InputError
-from npnet.checks.array_error import read_array
 from npnet.network.parameters import Parameters, check_batch, check_eps
 
 

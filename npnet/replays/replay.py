@@ -17,13 +17,15 @@ from npnet.base.errors import InputError
 from npnet.corpora.known import BY_HAND, KNOWN, find_corpus
 from npnet.corpora.words import FilePath, Vocabulary, read_words
 from npnet.network.fused import loss_and_gradients
-from npnet.network.parameters import Parameters, draw_parameters
+from npnet.network.parameters import Parameters
+from npnet.recipes.initialization import draw_parameters
 from npnet.recipes.publication import Publication
 from npnet.recipes.recipe import Recipe
 from npnet.torch_rng.generator import Generator
-from npnet.training.batchnorm import evaluate
+from npnet.training.evaluation import evaluate
 from npnet.training.fit import begin, fit
-from npnet.training.sgd import Running, draw_rows
+from npnet.training.running_norm import Running
+from npnet.training.sgd import draw_rows
 
 # Honest runs that round differently drift apart by this much: between float32 and float64, part3's
 # 200,000 losses differ by 1.0e-6 in the median, 3.1e-6 at the 90th percentile, 1.1e-5 at most. A

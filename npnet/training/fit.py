@@ -12,13 +12,16 @@ from npnet.base import blas
 from npnet.base.arrays import Floats, Ints
 from npnet.base.errors import DivergedError, InputError
 from npnet.corpora.words import Vocabulary, build_dataset, split_words
-from npnet.network.parameters import Parameters, draw_parameters
+from npnet.network.parameters import Parameters
+from npnet.recipes.initialization import draw_parameters
 from npnet.recipes.recipe import Recipe
 from npnet.torch_rng.generator import Generator
-from npnet.training.batchnorm import calibrate, evaluate
+from npnet.training.batchnorm import calibrate
 from npnet.training.checkpoint import Checkpoint, digest
+from npnet.training.evaluation import evaluate
+from npnet.training.running_norm import Running
 from npnet.training.runs import Run
-from npnet.training.sgd import AHEAD, Running, draw_rows, rows_below, train_blocks
+from npnet.training.sgd import AHEAD, draw_rows, rows_below, train_blocks
 
 
 class Start(NamedTuple):

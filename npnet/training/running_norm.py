@@ -1,25 +1,58 @@
-"""The training step of those who normalise minibatches by running averages."""
+"""Running averages of the minibatches' statistics, and the step that normalises by them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Protocol
+from dataclasses import dataclass
 
 import numpy as np
 
 from npnet.base.arrays import Floats, Ints
 from npnet.network.fused import cross_entropy
 from npnet.network.parameters import Parameters
+from npnet.recipes.recipe import Recipe
 from npnet.training.batchnorm import Statistics
 
 
-class Averages(Protocol):
-    """What ``Steady`` reads its statistics from, as they stand at each step."""
+@dataclass
+class Running:
+    """Averages of the minibatches' statistics, kept beside training.
 
-    def statistics(self, eps: float) -> Statistics: ...
+    ``mean`` (H,) begins at 0 and ``spread`` (H,) at 1; each step moves both by ``momentum``
+    towards its own. ``spread`` is a variance or a standard deviation, as ``deviation`` says.
+    """
+
+    mean: Floats
+    spread: Floats
+    momentum: float
+    deviation: bool
+
+    @classmethod
+    def begin(cls, recipe: Recipe) -> Running:
+        """The averages before the first step of ``recipe``."""
+        H, dtype = recipe.hidden, recipe.dtype
+        last = recipe.statistics == "last-batch"
+        return cls(
+            np.zeros(H, dtype),
+            np.ones(H, dtype),
+            1.0 if last else recipe.momentum,
+            recipe.statistics == "running-std",
+        )
+
+    def update(self, mean: Floats, var: Floats) -> None:
+        """Take in the statistics of one more minibatch, in place."""
+        spread = np.sqrt(var) if self.deviation else var
+        for average, newest in ((self.mean, mean), (self.spread, spread)):
+            average *= 1 - self.momentum
+            average += self.momentum * newest
+
+    def statistics(self, eps: float) -> Statistics:
+        """The averages as they stand, for evaluation and sampling."""
+        var = self.spread**2 if self.deviation else self.spread
+        return Statistics(self.mean[None, :].copy(), var[None, :].copy(), eps)
 
 
-class Steady:
+class RunningNorm:
     """Steps that take mean and variance from averages, which are constants to their gradients.
 
     Used by training as ``npnet.network.fast.Workspace`` is, which normalises by the minibatch's
@@ -36,7 +69,7 @@ class Steady:
     """
 
     def __init__(
-        self, params: Parameters, trained: Collection[str], averages: Averages, eps: float
+        self, params: Parameters, trained: Collection[str], averages: Running, eps: float
     ) -> None:
         self.params, self.trained = params.copy(), trained
         self.averages, self.eps = averages, eps

@@ -10,7 +10,6 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from npnet.base.arrays import Floats
 from npnet.base.errors import InputError
 from npnet.base.files import new_folder, replacing, unwritable
 from npnet.base.npz import read_npz
+from npnet.base.version import __version__
 from npnet.corpora.words import Vocabulary, refuse_unwritable
 from npnet.network.names import PARAMETER_NAMES
 from npnet.network.parameters import Parameters
@@ -152,7 +152,7 @@ def write_text(path: Path, text: str) -> None:
 def versions() -> dict[str, str]:
     """What a run's bits depend on besides its recipe and words."""
     return {
-        "npnet": metadata.version("npnet"),
+        "npnet": __version__,
         "numpy": np.__version__,
         "blas": blas.describe(),
     }

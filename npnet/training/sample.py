@@ -16,7 +16,8 @@ from npnet.base.errors import InputError
 from npnet.corpora.words import END, Vocabulary
 from npnet.network.parameters import Parameters
 from npnet.torch_rng.generator import Generator
-from npnet.training.batchnorm import UNTRAINED, Statistics, predict
+from npnet.training.batchnorm import UNTRAINED, Statistics
+from npnet.training.evaluation import predict
 
 # Put behind a name that reached the bound before the model ended it.
 CUT = "…"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator as Yielding
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +16,7 @@ from npnet.network.fast import Workspace
 from npnet.network.parameters import Parameters, check_batch
 from npnet.recipes.recipe import Recipe
 from npnet.torch_rng.generator import Generator
-from npnet.training.batchnorm import Statistics
-from npnet.training.running_norm import Steady
+from npnet.training.running_norm import Running, RunningNorm
 
 # Minibatches that are drawn and prepared at once, and the numbers (4 MB of float32) that their
 # one-hot rows and logits may take: with a large vocabulary or batch it is fewer minibatches.
@@ -35,44 +33,6 @@ class Record(NamedTuple):
     step: int
     loss: float
     lr: float
-
-
-@dataclass
-class Running:
-    """Averages of the minibatches' statistics, kept beside training.
-
-    ``mean`` (H,) begins at 0 and ``spread`` (H,) at 1; each step moves both by ``momentum``
-    towards its own. ``spread`` is a variance or a standard deviation, as ``deviation`` says.
-    """
-
-    mean: Floats
-    spread: Floats
-    momentum: float
-    deviation: bool
-
-    @classmethod
-    def begin(cls, recipe: Recipe) -> Running:
-        """The averages before the first step of ``recipe``."""
-        H, dtype = recipe.hidden, recipe.dtype
-        last = recipe.statistics == "last-batch"
-        return cls(
-            np.zeros(H, dtype),
-            np.ones(H, dtype),
-            1.0 if last else recipe.momentum,
-            recipe.statistics == "running-std",
-        )
-
-    def update(self, mean: Floats, var: Floats) -> None:
-        """Take in the statistics of one more minibatch, in place."""
-        spread = np.sqrt(var) if self.deviation else var
-        for average, newest in ((self.mean, mean), (self.spread, spread)):
-            average *= 1 - self.momentum
-            average += self.momentum * newest
-
-    def statistics(self, eps: float) -> Statistics:
-        """The averages as they stand, for evaluation and sampling."""
-        var = self.spread**2 if self.deviation else self.spread
-        return Statistics(self.mean[None, :].copy(), var[None, :].copy(), eps)
 
 
 def train(
@@ -138,10 +98,10 @@ def train_blocks(
                 f"train: params.{name} is read-only, wanted arrays to change in place: "
                 "train params.copy()"
             )
-    workspace: Workspace | Steady
+    workspace: Workspace | RunningNorm
     if recipe.training_statistics == "running":
         running = Running.begin(recipe) if running is None else running
-        workspace = Steady(params, recipe.trained, running, recipe.eps)
+        workspace = RunningNorm(params, recipe.trained, running, recipe.eps)
     else:
         averaged = running is not None
         workspace = Workspace(params, recipe.batch, recipe.eps, recipe.trained, averaged=averaged)

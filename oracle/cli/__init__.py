@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from importlib import metadata
 from importlib.util import find_spec
 
+from npnet.base.version import __version__
 from npnet.cli import escape_output, guarded, parsed
 from oracle import WITHOUT_TORCH
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="oracle", description="npnet's network in torch, and what the comparison shows."
     )
-    parser.add_argument("--version", action="version", version=f"npnet {metadata.version('npnet')}")
+    parser.add_argument("--version", action="version", version=f"npnet {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for room in (check, golden, bench, lockstep):
         room.add_commands(commands)

@@ -1,0 +1,43 @@
+"""Rows of indices counted once each, and blocks of rows that fit into memory."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from npnet.base.arrays import Ints
+from npnet.network.parameters import Parameters
+
+# Rows that are taken at once, and the numbers (16 MB of float32) that a layer of them may have:
+# with a large vocabulary or hidden layer it is fewer rows. So memory does not grow with examples.
+BLOCK = 2048
+BLOCK_NUMBERS = 1 << 22
+# Contexts repeat: 182,625 examples of names hold some 6,000 different ones. They are counted in a
+# table if it has at most this many places (16 MB), and the network sees each one only once.
+PLACES = 1 << 21
+
+
+def blocks(count: int, params: Parameters) -> Iterator[slice]:
+    widest = max(len(params.W1), *params.sizes.values())
+    rows = max(1, min(BLOCK, BLOCK_NUMBERS // widest))
+    return (slice(start, start + rows) for start in range(0, count, rows))
+
+
+def distinct(columns: Sequence[Ints], V: int) -> tuple[Ints, Ints]:
+    """The different rows (K, width) of indices below V, in order, and how often each occurs.
+
+    Where a table of all possible rows would be too large, the rows as they are, once each.
+    """
+    width = len(columns)
+    if V**width > PLACES:
+        return np.column_stack(columns), np.ones(len(columns[0]), np.int64)
+    counts = np.bincount(places(columns, V))
+    taken = np.flatnonzero(counts > 0)  # of truth values in a quarter of the time
+    return taken[:, None] // V ** np.arange(width - 1, -1, -1) % V, counts[taken]
+
+
+def places(columns: Sequence[Ints], V: int) -> Ints:
+    """Where rows of indices below V, given by columns, stand in a list of all such rows."""
+    return functools.reduce(lambda place, column: place * V + column, columns)
