@@ -1,6 +1,6 @@
 """Plant mistakes in npnet, one at a time, and see whether its tests find each of them.
 
-    python tests/mutate.py [MODULE…] [--sample N] [--seed S] [--jobs J] [--json]
+    python tests/mutation/mutate.py [MODULE…] [--sample N] [--seed S] [--jobs J] [--json]
 
 A mutant is a module with one small change. It is written into a private copy of the tree, and the
 tests of the module are run there, those that have found most mutants before and take least time
@@ -33,7 +33,7 @@ os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # none is needed, and loadin
 import pytest  # noqa: E402
 from mutants import Key, Mutant, explanations, mutants  # noqa: E402
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("npnet", "oracle", "tests", "data", "pyproject.toml", "README.md")
 KILLED_SHARE = 0.95
 

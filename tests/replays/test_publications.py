@@ -178,7 +178,7 @@ def test_bad_input_is_one_line_and_exit_2(
 
 
 def test_the_readmes_example_is_a_publication_with_every_key(tmp_path: Path) -> None:
-    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     example = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)[0]
     path = tmp_path / "mine.toml"
     path.write_text(example, encoding="utf-8")

@@ -19,7 +19,7 @@ from oracle.testing import assert_gradients, each_gradient, problem
 
 pytest_plugins = ["pytester"]
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 
 def line(case: Problem, name: str, precision: str = "float64") -> Any:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from conftest import copied
+from conftest import GOLDEN, copied
 
 import npnet
 from npnet import InputError
@@ -33,7 +33,6 @@ from npnet.training.checkpoint import NEWEST, digest, read_checkpoint, write_che
 from npnet.training.fit import Training
 from npnet.training.runs import load_run
 
-HERE = Path(__file__).parent
 RECIPE = dataclasses.replace(npnet.RECIPES["lecture"], hidden=4, steps=70, name="short")
 
 
@@ -173,7 +172,7 @@ def targets(run: Path, small_words: list[str]) -> list[Target]:
     forged.mkdir()
     body = forged / "body.npz"
     body.write_bytes((run / NEWEST).read_bytes().partition(b"\n")[2])
-    golden = copied(HERE / "golden", run.with_name("golden"))
+    golden = copied(GOLDEN, run.with_name("golden"))
 
     def golden_bits() -> Any:
         return bits_of_golden(read_golden(golden))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import matplotlib
 import pytest
+from conftest import GOLDEN
 
 import npnet
 
@@ -121,7 +122,7 @@ def test_whatever_a_command_prints_an_ascii_terminal_shows(command: str, home: P
 
 def test_no_command_warns(home: Path) -> None:
     strict = ("-W", "error")
-    golden = str(Path(__file__).parent / "golden")
+    golden = str(GOLDEN)
     for command in (
         (*TRAIN, "--out", "my run", "--set", "statistics=running-std"),
         ("train", "--resume", "my run", "--steps", "90", "--quiet"),

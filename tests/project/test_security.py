@@ -19,7 +19,7 @@ from npnet.corpora.known import KNOWN, Corpus, download
 from npnet.training.checkpoint import write_checkpoint
 from npnet.training.fit import Training
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*ROOT.glob("npnet/**/*.py"), *ROOT.glob("oracle/**/*.py")])
 
 # Rooms that run text as a program, and whose text it is. None of it comes from a file of data.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import copied
+from conftest import GOLDEN, copied
 
 import npnet
 from npnet import DivergedError, InputError
@@ -24,7 +24,6 @@ from npnet.recipes.publication import read_publication
 from npnet.training.checkpoint import NEWEST, digest, read_checkpoint
 from npnet.training.runs import LOCK, locked, new_numbered
 
-GOLDEN = Path(__file__).parent / "golden"
 RECIPE = dataclasses.replace(npnet.RECIPES["lecture"], hidden=4, steps=5)
 
 
