@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from html import escape
 from typing import Any
 
+from npnet.base.tables import table
+
 # Reasons and the rule are folded here. The footer stays one line, for `tail -n 1`.
 WIDTH = 100
 
@@ -141,14 +143,7 @@ class Report:
         if not self.rows:
             return self.footer
         cells = [tuple(COLUMNS), *map(_cells, self.rows)]
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        lines = [
-            "  ".join(
-                f"{cell:{align}{width}}"
-                for cell, align, width in zip(line, COLUMNS.values(), widths, strict=True)
-            ).rstrip()
-            for line in cells
-        ]
+        lines = [table(cells, "".join(COLUMNS.values()))]
         for text in (*self._reasons(), f"ok means {self.rule}"):
             lines += textwrap.wrap(
                 text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False

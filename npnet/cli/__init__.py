@@ -1,50 +1,35 @@
-"""The command line: `npnet` and `python -m npnet`. The only room that prints.
+"""The command line: `npnet` and `python -m npnet`. No other package of npnet prints.
 
-Exit codes: 0 success, 1 a comparison that does not hold or a training that diverged, 2 bad
-usage or unreadable input, 130 interrupted.
+Exit codes: 0 success, 1 a comparison that fails or a training that diverged, 2 bad usage or
+unreadable input, 130 interrupted.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from npnet.base.errors import DivergedError, InputError
 from npnet.base.version import __version__
 from npnet.cli import bench, check, data, judge, learn, page, replay, runs, train
+from npnet.cli.parser import Parser, parse
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="npnet", description="A character-level name model in NumPy alone."
-    )
+    parser = Parser(prog="npnet", description="A character-level name model in NumPy alone.")
     parser.add_argument("--version", action="version", version=f"npnet {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for room in (train, runs, data, check, judge, replay, bench, learn, page):
-        room.add_commands(commands)
-    options = parsed(parser, commands, arguments)
-    return guarded("npnet", lambda: options.command(options))
+    for module in (train, runs, data, check, judge, replay, bench, learn, page):
+        module.add_commands(commands)
+    options = parse(parser, commands, arguments)
+    return run_command("npnet", lambda: options.command(options))
 
 
-def parsed(
-    parser: argparse.ArgumentParser, commands: Any, arguments: Sequence[str] | None
-) -> argparse.Namespace:
-    """The options; what a command does not know is refused with that command's own usage."""
-    for command in commands.choices.values():
-        command.set_defaults(parser=command)
-    options, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    return options
-
-
-def guarded(program: str, command: Callable[[], int]) -> int:
-    """Run ``command``; what the user can mend becomes one line on stderr, not a traceback."""
+def run_command(program: str, command: Callable[[], int]) -> int:
+    """Run ``command``; an error that the user can correct is one line on stderr, no traceback."""
     try:
         code = command()
         sys.stdout.flush()
@@ -61,7 +46,7 @@ def guarded(program: str, command: Callable[[], int]) -> int:
     except BrokenPipeError:  # the reader (head, less) has seen enough
         _drop_output()
         return 0
-    except OSError as error:  # what no room foresaw, such as a folder that may not be entered
+    except OSError as error:  # such as a folder that may not be entered
         where = f"{error.filename}: " if error.filename else ""
         print(f"{program}: {where}{error.strerror or error}", file=sys.stderr)
         _drop_output()
@@ -81,15 +66,15 @@ def entry() -> None:
 
 
 def escape_output() -> None:
-    """Have letters that the output's encoding lacks printed as escapes, such as ``\\xe9``."""
-    # Unless the user has chosen another way, by PYTHONIOENCODING.
-    unchosen = ("strict", "surrogateescape")
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in unchosen:
+    """Print letters that the output's encoding lacks as escapes, such as ``\\xe9``."""
+    # Only where Python chose how to treat them, not where PYTHONIOENCODING did.
+    defaults = ("strict", "surrogateescape")
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in defaults:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _drop_output() -> None:
-    """What cannot be printed now goes nowhere, lest Python try again at exit and complain."""
+    """Discard what cannot be printed; else Python would try again at exit and complain."""
     try:
         sys.stdout.flush()
     except OSError:

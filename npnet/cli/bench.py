@@ -1,46 +1,50 @@
-"""`npnet bench`: what npnet's own work costs on this machine."""
+"""`npnet bench`: how long npnet's own work takes on this machine."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import shutil
-import sys
-import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from npnet.base import blas
 from npnet.base.errors import InputError
+from npnet.base.tables import table_row
 from npnet.bench import growth
 from npnet.bench import steps as bench
-from npnet.cli.terminal import width
+from npnet.cli.parser import (
+    BATCH,
+    HIDDEN,
+    SECONDS,
+    add_json,
+    add_threads,
+    number,
+    whole_number,
+)
+from npnet.cli.terminal import fit, wrap
 from npnet.cli.word_options import add_word_options, words_from
 from npnet.corpora.words import FEWEST_WORDS
 
-SHARE = 0.01  # of the step: lines in a row that each take less are shown as one
-WIDEST = 100  # columns, where the terminal does not say
+SHARE = 0.01  # of the step: neighbouring lines that each take less are shown as one
 
 
 def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
     parser = commands.add_parser(
         "bench",
-        help="what training, evaluation and sampling cost on this machine",
-        description="Time a training step, where in it the time goes, and what else npnet does. "
-        "Against torch: oracle bench.",
-    )
-    parser.add_argument("--hidden", type=int, default=200, metavar="H", help="default: 200")
-    parser.add_argument("--batch", type=int, default=32, metavar="n", help="default: 32")
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=1,
-        metavar="N",
-        help="of the BLAS (default: 1); with more, the wall clock is read",
+        help="how long training, evaluation and sampling take on this machine",
+        description="Time a training step, each part of it, and what else npnet does. To compare "
+        "with torch: oracle bench.",
     )
     parser.add_argument(
-        "--seconds", type=float, default=1.0, metavar="S", help="for each figure (default: 1)"
+        "--hidden", type=whole_number, default=200, metavar="H", help=f"{HIDDEN} (default: 200)"
+    )
+    parser.add_argument(
+        "--batch", type=whole_number, default=32, metavar="n", help=f"{BATCH} (default: 32)"
+    )
+    add_threads(parser)
+    parser.add_argument(
+        "--seconds", type=number, default=1.0, metavar="S", help=f"{SECONDS} (default: 1)"
     )
     add_word_options(parser)
     parser.add_argument(
@@ -49,10 +53,10 @@ def add_commands(commands: Any) -> None:
         type=_sizes,
         const=growth.SIZES,
         metavar="SIZES",
-        help="instead: time and memory for corpora of so many sampled names, such as 1000,5000 "
-        f"(default: {','.join(map(str, growth.SIZES))}; half a minute)",
+        help="instead: time and memory for corpora of these numbers of sampled names "
+        f"(default: {','.join(map(str, growth.SIZES))}, which takes half a minute)",
     )
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    add_json(parser)
     parser.set_defaults(command=bench_command)
 
 
@@ -104,18 +108,16 @@ def header(machine: dict[str, str], threads: int) -> Iterator[str]:
     yield f"{machine['CPU']}, threads: {threads}"
     yield ", ".join(f"{name} {value}" for name, value in machine.items() if name != "CPU")
     if advice := blas.advice():
-        yield from textwrap.wrap(advice, width())
+        yield wrap(advice)
 
 
 def _shares(total: float, rows: Iterable[tuple[str, float]]) -> None:
-    columns = shutil.get_terminal_size((WIDEST, 0)).columns if sys.stdout.isatty() else WIDEST
     for text, seconds in rows:
-        shown = f"{seconds * 1e6:9.2f} µs {seconds / total:6.1%}  {text}"
-        print(shown if len(shown) <= columns else f"{shown[: columns - 1]}…")
+        print(fit(f"{seconds * 1e6:9.2f} µs {seconds / total:6.1%}  {text}"))
 
 
 def _grouped(lines: list[bench.Line], least: float) -> Iterator[tuple[str, float]]:
-    """The lines, those in a row that take less than ``least`` as one."""
+    """The lines; neighbours that each take less than ``least`` are added up in one."""
     small: list[bench.Line] = []
     for line in [*lines, None]:
         if line is not None and line.seconds < least:
@@ -155,11 +157,15 @@ def _growth_title(names: list[str]) -> None:
         f"training is {growth.STEPS:,} steps"
     )
     print("the last column is the peak of `npnet train` with as many steps")
-    cells = [f"{name:>13}" for name in names]
-    print(f"{'names':>9} {'different':>9} {'examples':>10}", *cells, f"{'npnet train':>13}")
+    print(_growth_line("names", "different", "examples", *names, "npnet train"))
 
 
 def _growth_row(row: growth.Growth) -> None:
-    cells = [f"{phase.seconds:7.3f} /{phase.peak / 1e6:4.0f}" for phase in row.phases]
-    counts = f"{row.names:9,} {row.different:9,} {row.examples:10,}"
-    print(counts, *cells, f"{row.train / 1e6:13.0f}", flush=True)
+    counts = (f"{count:,}" for count in (row.names, row.different, row.examples))
+    parts = (f"{phase.seconds:.3f} /{phase.peak / 1e6:4.0f}" for phase in row.phases)
+    print(_growth_line(*counts, *parts, f"{row.train / 1e6:.0f}"), flush=True)
+
+
+def _growth_line(*cells: str) -> str:
+    widths = (9, 9, 10, *[13] * (len(cells) - 3))
+    return table_row(cells, ">" * len(cells), widths)

@@ -1,9 +1,8 @@
-"""`npnet check`: the 26 gradients before a witness that needs no torch."""
+"""`npnet check`: the 26 gradients against numerical differentiation, without torch."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 from collections.abc import Mapping
 from types import SimpleNamespace
@@ -15,18 +14,16 @@ from npnet.base.errors import InputError
 from npnet.checks import numerical
 from npnet.checks.compare import compare
 from npnet.checks.report import Report
-from npnet.cli.word_options import add_word_options, words_from
-from npnet.corpora.words import Vocabulary
+from npnet.cli.parser import add_json, add_lines
+from npnet.cli.recipe_options import add_recipe_options, corpus_from, source_from, with_dtype
 from npnet.network.forward import Values, forward
 from npnet.network.gradients import GRADIENTS, backward
 from npnet.network.names import VALUE_NAMES
-from npnet.recipes.initialization import draw_parameters
-from npnet.recipes.recipe import RECIPES, Recipe
-from npnet.torch_rng.generator import Generator
-from npnet.training.fit import examples_of
+from npnet.recipes.recipe import Recipe
+from npnet.training.fit import first_batch
 
-# With fewer, the same context often fills a batch, and what is left of a gradient is rounding:
-# the worst of 120 batches of 4 was off by 4e4 eps of its largest entry, of 200 of 8 by 16 (H=16).
+# With fewer, one context often fills a batch, and only rounding is left of a gradient: the worst
+# of 120 batches of 4 was off by 4e4 eps of its largest entry, of 200 batches of 8 by 16 (H=16).
 FEWEST_ROWS = 8
 
 LABELS = ("ours", "witness")
@@ -38,48 +35,26 @@ def add_commands(commands: Any) -> None:
         "check",
         help="the 26 gradients against complex-step differentiation, without torch",
         description="Compare the 26 hand-written gradients of a real minibatch, in float64, with "
-        "what the forward pass says when one number at a time is moved.",
+        "what the forward pass says when one number at a time is moved. With 64 hidden units it "
+        "takes about 3 seconds, with 200 about 13.",
     )
-    add_recipe_options(check)
-    check.add_argument("--rows", type=int, metavar="n", help="default: the recipe's batch, 32")
-    check.add_argument(
-        "--hidden",
-        type=int,
-        default=64,
-        metavar="H",
-        help="hidden units (default: 64, about 3 seconds; 200 take about 13)",
-    )
-    check.add_argument("--seed", type=int, help="of the generator (default: the recipe's)")
+    add_recipe_options(check, default="lecture-64")
     method = check.add_mutually_exclusive_group()
     method.add_argument(
-        "--finite", action="store_true", help="by finite differences, with their own error"
+        "--finite", action="store_true", help="by finite differences, within their own error"
     )
-    method.add_argument(
-        "--lines",
-        action="store_true",
-        help="every line alone, under random upstream gradients: also finds what the loss hides",
-    )
-    check.add_argument("--json", action="store_true", help="print the comparison as JSON")
+    add_lines(method)
+    add_json(check)
     check.set_defaults(command=check_command)
-
-
-def add_recipe_options(parser: argparse.ArgumentParser, default: str = "lecture") -> None:
-    """Add what says whose first minibatch it is: --recipe, and the options for its words."""
-    parser.add_argument(
-        "--recipe",
-        default=default,
-        choices=RECIPES,
-        metavar="NAME",
-        help=f"{', '.join(RECIPES)} (default: {default})",
-    )
-    add_word_options(parser)
 
 
 def check_command(options: argparse.Namespace) -> int:
     """`npnet check`."""
-    recipe = _recipe(options)
-    with np.errstate(all="ignore"):  # what is not finite, the witness refuses
-        values = first_minibatch(recipe, words_from(options))
+    recipe, publication = source_from(options)
+    recipe = checkable(recipe, options)
+    words, source = corpus_from(options, publication)
+    with np.errstate(all="ignore"):  # the numerical side refuses what is not finite
+        values = first_minibatch(recipe, words)
         if options.finite:
             method, report = "finite differences of the loss", by_differences(values)
         elif options.lines:
@@ -89,13 +64,11 @@ def check_command(options: argparse.Namespace) -> int:
             method, report = "complex step of the loss", by_complex_step(values)
     tied = numerical.ties(values).tolist()
     if options.json:
-        about = {"recipe": recipe.name, **_sizes(values), "eps": recipe.eps, "seed": recipe.seed}
+        about = {"recipe": recipe.name, **sizes_of(values), "eps": recipe.eps, "seed": recipe.seed}
         about |= {"loss": float(values.loss), "method": method, "ties": tied}
         print(json.dumps({**about, **json.loads(report.to_json())}, indent=1))
         return 0 if report.passed else 1
-    sizes = " ".join(f"{letter}={size}" for letter, size in _sizes(values).items())
-    words = options.words or "the corpus that comes with npnet"
-    print(f"{recipe.name}, first minibatch of {words}: {sizes} float64, loss {values.loss:.4f}")
+    print(heading(recipe, source, values))
     print(f"witness: {method}")
     if tied:
         rows = ", ".join(map(str, tied))
@@ -103,6 +76,26 @@ def check_command(options: argparse.Namespace) -> int:
         print(f"rows {rows}: the largest logit is not alone: logit_maxes has no derivative, {what}")
     print(report)
     return 0 if report.passed else 1
+
+
+def checkable(recipe: Recipe, options: argparse.Namespace) -> Recipe:
+    """``recipe`` in float64, with rows enough to be checked numerically.
+
+    Raises:
+        InputError: fewer than ``FEWEST_ROWS``, or another dtype was asked for.
+    """
+    if recipe.batch < FEWEST_ROWS:
+        raise InputError(
+            f"--batch: got {recipe.batch}, wanted {FEWEST_ROWS} or more: in smaller batches so "
+            "much cancels that rounding decides"
+        )
+    return with_dtype(recipe, options, "float64", "numerical differentiation needs its digits")
+
+
+def heading(recipe: Recipe, source: str, values: Values) -> str:
+    """What is checked, in one line."""
+    sizes = " ".join(f"{letter}={size}" for letter, size in sizes_of(values).items())
+    return f"{recipe.name}, first minibatch of {source}: {sizes} float64, loss {values.loss:.4f}"
 
 
 def by_complex_step(values: Values) -> Report:
@@ -140,35 +133,18 @@ def line_by_line(values: Values) -> Report:
     return compare(ours, reference, labels=LABELS)
 
 
-def _recipe(options: argparse.Namespace) -> Recipe:
-    recipe = RECIPES[options.recipe]
-    rows = recipe.batch if options.rows is None else options.rows
-    if rows < FEWEST_ROWS:
-        raise InputError(
-            f"--rows: got {rows}, wanted {FEWEST_ROWS} or more: in smaller batches so much "
-            "cancels that rounding decides"
-        )
-    seed = recipe.seed if options.seed is None else options.seed
-    return dataclasses.replace(
-        recipe, batch=rows, hidden=options.hidden, seed=seed, dtype="float64"
-    )
-
-
 def first_minibatch(recipe: Recipe, words: list[str]) -> Values:
-    """The forward pass of the first step that training by ``recipe`` takes."""
-    vocab = Vocabulary.from_words(words)
-    X, Y = examples_of(recipe, words, vocab)["train"]
-    generator = Generator(recipe.seed)
-    params = draw_parameters(recipe, vocab.size, generator)
-    rows = generator.randint(0, len(X), (recipe.batch,))
-    return forward(params, X[rows], Y[rows], recipe.eps)
+    """The forward pass of the first step of training by ``recipe``."""
+    params, X, Y = first_batch(recipe, words)
+    return forward(params, X, Y, recipe.eps)
 
 
 def _in_order(entries: Mapping[str, Any]) -> dict[str, Any]:
-    """The 26 in the order in which the backward pass makes them."""
+    """The 26 gradients in the order of the backward pass."""
     return {name: entries[name] for name in GRADIENTS}
 
 
-def _sizes(values: Values) -> dict[str, int]:
+def sizes_of(values: Values) -> dict[str, int]:
+    """n, T, E, H and V of a minibatch."""
     (n, T, E), (H, V) = values.emb.shape, values.W2.shape
     return {"n": n, "T": T, "E": E, "H": H, "V": V}

@@ -1,4 +1,4 @@
-"""`npnet data`: the corpora at hand, a word's contexts, downloading."""
+"""`npnet data`: the corpora at hand, the contexts of a word, downloads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 from npnet.base.errors import InputError
+from npnet.cli.parser import add_json, whole_number
 from npnet.cli.word_options import add_word_options, words_from
 from npnet.corpora import known
 from npnet.corpora.words import Vocabulary, show_contexts
@@ -33,16 +34,19 @@ def add_commands(commands: Any) -> None:
         help="a file or folder to look for corpora in, before NPNET_CORPORA and the cache",
     )
     data.add_argument(
-        "--block-size", type=int, metavar="T", help="context length of --show (default: 3)"
+        "--block-size",
+        type=whole_number,
+        metavar="T",
+        help="context length of --show (default: 3)",
     )
     add_word_options(data)
-    data.add_argument("--json", action="store_true", help="print the list or the contexts as JSON")
+    add_json(data)
     data.set_defaults(command=data_command)
 
 
 def data_command(options: argparse.Namespace) -> int:
     """`npnet data`."""
-    _refuse_what_would_be_ignored(options)
+    _refuse_ignored(options)
     if options.show is not None:
         vocab = Vocabulary.from_words(words_from(options))
         word = options.show.lower() if options.fold else options.show
@@ -53,13 +57,14 @@ def data_command(options: argparse.Namespace) -> int:
         else:
             print("\n".join(lines))
     elif options.download is not None:
-        print(known.download(options.download))
+        path = known.download(options.download)
+        print(json.dumps({"file": str(path)}) if options.json else path)
     else:
         _list(known.listing(options.places), options.json)
     return 0
 
 
-def _refuse_what_would_be_ignored(options: argparse.Namespace) -> None:
+def _refuse_ignored(options: argparse.Namespace) -> None:
     given = {
         "--words": options.words is not None,
         "--fold": options.fold,
@@ -71,7 +76,7 @@ def _refuse_what_would_be_ignored(options: argparse.Namespace) -> None:
     if options.show is not None:
         action, taken = "--show", {"--words", "--fold", "--column", "--block-size", "--json"}
     elif options.download is not None:
-        action, taken = "--download", set()
+        action, taken = "--download", {"--json"}
     else:
         action, taken = "the list of corpora", {"--in", "--json"}
     ignored = [option for option, is_given in given.items() if is_given and option not in taken]

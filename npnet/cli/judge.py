@@ -1,4 +1,4 @@
-"""`npnet judge`: gradients made by anything, against a golden set."""
+"""`npnet judge`: gradients from any program, against a golden set."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from typing import Any
 from npnet.checks.array_files import read_gradients
 from npnet.checks.golden import read_golden
 from npnet.checks.reference import Problem, next_step
+from npnet.cli.parser import add_json, add_lines, add_only, names_of
 
 
 def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
-    judge = commands.add_parser("judge", help="hold gradients made by anything against torch's")
+    judge = commands.add_parser("judge", help="gradients from any program, against torch's")
     add_options(judge)
     judge.set_defaults(command=judge_command)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What `npnet judge` and `oracle judge` are told."""
+    """Add the options of `npnet judge` and `oracle judge`."""
     parser.add_argument(
         "theirs",
         type=Path,
@@ -33,17 +34,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="the golden set that gave the parameters and the batch: oracle golden DIR",
+        help="the golden set with the parameters and the batch, as oracle golden writes it",
     )
-    parser.add_argument(
-        "--lines",
-        action="store_true",
-        help="THEIRS has each line alone, from the set's values and random upstream gradients",
-    )
-    parser.add_argument(
-        "--only", metavar="NAMES", help="judge these alone, such as logits,h,W2; default: all 26"
-    )
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_lines(parser)
+    add_only(parser, "logits,h,W2")
+    add_json(parser)
 
 
 def judge_command(options: argparse.Namespace) -> int:
@@ -52,8 +47,8 @@ def judge_command(options: argparse.Namespace) -> int:
 
 
 def judge(options: argparse.Namespace, problem: Problem, remark: str = "") -> int:
-    """Print what the comparison found, and return the exit code."""
-    only = None if options.only is None else [name.strip() for name in options.only.split(",")]
+    """Print the comparison and return the exit code."""
+    only = names_of(options.only)
     reports = {
         precision: (problem.lines if options.lines else problem.whole)(precision).judge(
             theirs, only, labels=("theirs", "torch")

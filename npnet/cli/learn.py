@@ -1,4 +1,4 @@
-"""`npnet explain` and `npnet exercise`: the gradients, to be read and to be written."""
+"""`npnet explain` and `npnet exercise`: read the gradients, and write them yourself."""
 
 from __future__ import annotations
 
@@ -8,13 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from npnet.base.errors import InputError
+from npnet.cli.output_files import check_new_file, check_new_picture
+from npnet.cli.parser import (
+    SECONDS,
+    STEPS,
+    add_force,
+    add_json,
+    add_plot,
+    number,
+    whole_number,
+)
 from npnet.cli.terminal import width
+from npnet.learn import training
 from npnet.learn.exercises import find, shown_solution, write_sheet
 from npnet.learn.explain import explain
 from npnet.learn.hints import LEVELS, hint
 from npnet.learn.mistakes import report
-from npnet.learn.sheet_check import SECONDS, check_sheet
-from npnet.learn.training import STEPS
+from npnet.learn.sheet_check import SECONDS as TIME
+from npnet.learn.sheet_check import check_sheet
 
 SHEET = Path("exercises.py")
 
@@ -32,40 +43,40 @@ def add_commands(commands: Any) -> None:
 
     new = actions.add_parser("new", help="write a new exercise sheet")
     _add_sheet(new)
+    add_force(new)
     new.set_defaults(command=new_command, parser=new)
 
     check = actions.add_parser("check", help="judge the functions of a sheet, each alone")
     _add_sheet(check)
     check.add_argument(
         "--seconds",
-        type=float,
-        default=SECONDS,
+        type=number,
+        default=TIME,
         metavar="S",
-        help=f"that one function may take before it is ended (default: {SECONDS:g})",
+        help=f"{SECONDS} (default: {TIME:g})",
     )
     check.add_argument(
         "--steps",
-        type=int,
-        default=STEPS,
+        type=whole_number,
+        default=training.STEPS,
         metavar="N",
-        help=f"of training with your backward (default: {STEPS:,}; 0: none)",
+        help=f"{STEPS} (default: {training.STEPS:,}; 0: no training)",
     )
-    check.add_argument(
-        "--plot", type=Path, metavar="FILE", help="draw that training's losses: PNG or SVG"
-    )
-    check.add_argument("--json", action="store_true", help="print the marks as JSON")
+    add_plot(check)
+    add_force(check)
+    add_json(check)
     check.set_defaults(command=check_command, parser=check)
 
     hinting = actions.add_parser("hint", help="a hint for one function, or our line")
     hinting.add_argument("name", metavar="NAME", help="such as dbnvar_inv")
     hinting.add_argument(
         "--level",
-        type=int,
+        type=whole_number,
         choices=LEVELS,
         default=1,
         help="1: a question, 2: the rule, 3: the formula (default: 1)",
     )
-    hinting.add_argument("--solution", action="store_true", help="our own line instead")
+    hinting.add_argument("--solution", action="store_true", help="show our own line instead")
     hinting.set_defaults(command=hint_command, parser=hinting)
 
     mistakes = actions.add_parser("mistakes", help="a dozen that people make, judged")
@@ -86,6 +97,9 @@ def explain_command(options: argparse.Namespace) -> int:
 
 def new_command(options: argparse.Namespace) -> int:
     """`npnet exercise new`."""
+    check_new_file(options.file, force=options.force, who="exercise new")
+    if options.force:
+        options.file.unlink(missing_ok=True)
     write_sheet(options.file)
     quoted = shlex.quote(str(options.file))
     print(f"{options.file}: write its functions, then: npnet exercise check {quoted}")
@@ -99,6 +113,8 @@ def check_command(options: argparse.Namespace) -> int:
             f"check: --seconds {options.seconds:g} and --steps {options.steps}, wanted seconds "
             "above 0 and steps of 0 or more"
         )
+    if options.plot is not None:
+        check_new_picture(options.plot, force=options.force, who="--plot")
     grades = check_sheet(options.file, seconds=options.seconds, steps=options.steps)
     print(grades.to_json() if options.json else grades.text(width()))
     if options.plot is not None:

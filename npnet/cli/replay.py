@@ -1,25 +1,25 @@
-"""`npnet replay`: what others printed, beside ours."""
+"""`npnet replay`: the figures that others printed, beside ours."""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import dataclasses
 import json
-import sys
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from npnet.base.arrays import Floats
 from npnet.base.errors import InputError
-from npnet.cli.terminal import width
+from npnet.base.tables import shorten, table_row
+from npnet.cli.progress import progress
+from npnet.cli.terminal import wrap
+from npnet.cli.word_options import add_words_option, word_file
 from npnet.corpora.known import find_corpus
 from npnet.recipes.publication import Publication, find_publication, read_publication, shipped
 from npnet.replays.replay import DIFFERS, EQUAL, NEAR, Figure, needed, replay, shortened, words_of
 
-# Widest text of a row's two middle columns: the digits of a float64 fit, a batch's rows do not.
+# Columns of the table. In the two middle ones the digits of a float64 fit; a longer text is cut.
 WIDEST = 20
+ALIGNS, WIDTHS = "><<<<", (10, WIDEST, WIDEST, 7, 0)
 
 
 def add_commands(commands: Any) -> None:
@@ -34,11 +34,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--steps", type=int, metavar="N", help="short form: only the losses of steps below N"
     )
-    parser.add_argument(
-        "--words",
-        metavar="FILE",
-        help="the corpus (default: found by its SHA-256, in NPNET_CORPORA or the cache folder)",
-    )
+    add_words_option(parser, "found by its SHA-256, in NPNET_CORPORA or the cache folder")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.set_defaults(command=replay_command)
 
@@ -51,23 +47,24 @@ def replay_command(options: argparse.Namespace) -> int:
         _list([read_publication(path) for path in shipped().values()], options.json)
         return 0
     publication = find_publication(options.publication)
-    words = words_of(publication, options.words, steps=options.steps)
+    with word_file(options.words) as file:
+        words = words_of(publication, file, steps=options.steps)
     if options.json:
         figures = replay(publication, words, steps=options.steps)
         rows = [dataclasses.asdict(figure) for figure in figures]
         name = publication.recipe.name
         print(json.dumps({"publication": name, "figures": rows}, indent=2, ensure_ascii=False))
     else:
-        print(textwrap.fill(f"{publication.recipe.name}: {publication.source}", width()))
+        print(wrap(f"{publication.recipe.name}: {publication.source}"))
         print(_line("step", "published", "ours", "match"), flush=True)
-        whole = publication.recipe.steps
-        with _watching(min(options.steps or whole, whole)) as (watch, say):
+        steps = publication.recipe.steps
+        with progress(min(options.steps or steps, steps)) as shown:
             figures = replay(
                 publication,
                 words,
                 steps=options.steps,
-                watch=watch,
-                seen=lambda figure: say(_row(figure)),
+                watch=lambda first, losses: shown.update(first + len(losses)),
+                seen=lambda figure: shown.print(_row(figure)),
             )
         print("\n".join(_summary(figures, publication.recipe.dtype)))
         if left := _left_out(publication, options.steps, len(figures)):
@@ -98,19 +95,12 @@ def _list(publications: list[Publication], as_json: bool) -> None:
         needs = "no corpus needed" if row["rows"] else found
         run = f"steps {row['steps']:,}" if row["steps"] > 1 else "the first batch alone"
         print(f"{row['name']}: figures {row['figures']}, {run}, {needs}")
-        indent = "  "
-        source = str(row["source"])
-        print(textwrap.fill(source, width(), initial_indent=indent, subsequent_indent=indent))
+        print(wrap(str(row["source"]), indent="  "))
 
 
-def _line(*cells: str) -> str:
-    first, published, ours, *rest = cells
-    shown = f"{first:>10}  {_shorten(published):{WIDEST}}  {_shorten(ours):{WIDEST}}"
-    return "  ".join((shown, *rest)).rstrip()
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…"
+def _line(first: str, published: str, ours: str, match: str, notes: str = "") -> str:
+    cells = first, shorten(published, WIDEST), shorten(ours, WIDEST), match, notes
+    return table_row(cells, ALIGNS, WIDTHS)
 
 
 def _row(figure: Figure) -> str:
@@ -120,7 +110,7 @@ def _row(figure: Figure) -> str:
     if figure.edge:
         notes.append("edge")
     first = figure.what if figure.step is None else str(figure.step)
-    return _line(first, figure.published, figure.ours, f"{figure.match:7}", ", ".join(notes))
+    return _line(first, figure.published, figure.ours, figure.match, ", ".join(notes))
 
 
 def _summary(figures: list[Figure], dtype: str) -> Iterator[str]:
@@ -137,7 +127,7 @@ def _summary(figures: list[Figure], dtype: str) -> Iterator[str]:
 
 
 def _equal(figures: list[Figure], dtype: str) -> str:
-    """How many are equal: in all digits that were printed, or in as many as the dtype holds."""
+    """How many are equal: in all printed digits, or in those that the dtype holds."""
     digits = [figure.digits for figure in figures if figure.match == EQUAL]
     text = f"{digits.count(None)} of {len(figures)} equal in every digit"
     held = [count for count in digits if count is not None]
@@ -145,7 +135,7 @@ def _equal(figures: list[Figure], dtype: str) -> str:
 
 
 def _left_out(publication: Publication, steps: int | None, shown: int) -> str | None:
-    """What the short form did not come to, and how many steps do."""
+    """How many figures the short form leaves out, and how many steps reach the next one."""
     whole, short = publication.printed, shortened(publication, steps).printed
     left = whole.count - short.count
     if not left:
@@ -153,24 +143,3 @@ def _left_out(publication: Publication, steps: int | None, shown: int) -> str | 
     later = [step + 1 for step in whole.losses if step not in short.losses]
     more = min(later, default=publication.recipe.steps)
     return f"the first {shown} of {shown + left} figures; more from --steps {more} on"
-
-
-@contextlib.contextmanager
-def _watching(
-    steps: int,
-) -> Iterator[tuple[Callable[[int, Floats], None] | None, Callable[[str], None]]]:
-    """How to follow the run and how to print a row: with a bar below, or plainly in a pipe."""
-    if not sys.stdout.isatty():
-        yield None, lambda row: print(row, flush=True)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (BarColumn(), TextColumn("step {task.completed:,}"), TimeRemainingColumn())
-    # A console of its own: rich's takes every terminal for the first that it saw.
-    with Progress(*columns, transient=True, console=Console()) as progress:
-        task = progress.add_task("replay", total=steps)
-        yield (
-            lambda first, losses: progress.update(task, completed=first + len(losses)),
-            lambda row: progress.console.print(row, markup=False, highlight=False, soft_wrap=True),
-        )

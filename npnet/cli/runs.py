@@ -1,4 +1,4 @@
-"""`npnet sample`, `eval` and `plot`: what to do with the runs that are there."""
+"""`npnet sample`, `npnet eval` and `npnet plot`: names, losses and pictures of finished runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 from npnet.base import blas
 from npnet.base.errors import InputError
+from npnet.cli.output_files import check_new_picture
+from npnet.cli.parser import OUT, SEED, add_force, add_json, add_threads, number, whole_number
 from npnet.cli.word_options import add_word_options, words_from
 from npnet.corpora.words import build_dataset
 from npnet.torch_rng.generator import Generator
@@ -22,45 +24,71 @@ def add_commands(commands: Any) -> None:
     """Add the three to the parser's subcommands."""
     sampling = commands.add_parser("sample", help="new names from a trained model")
     _add_run(sampling)
-    sampling.add_argument("--count", type=int, default=20, metavar="N", help="default: 20")
-    sampling.add_argument("--seed", type=int, help="default: the recipe's sample_seed")
-    sampling.add_argument("--start", default="", metavar="pre", help="continue this beginning")
-    sampling.add_argument("--temperature", type=float, default=1.0, metavar="t", help="default: 1")
     sampling.add_argument(
-        "--max-length", type=int, default=100, metavar="N", help="cut longer names, mark them …"
+        "--count", type=whole_number, default=20, metavar="N", help="names (default: 20)"
     )
-    sampling.add_argument("--json", action="store_true", help="print the names as JSON")
+    sampling.add_argument(
+        "--seed",
+        type=whole_number,
+        metavar="N",
+        help=f"{SEED} (default: the sample_seed of the run's recipe)",
+    )
+    sampling.add_argument(
+        "--start", default="", metavar="LETTERS", help="letters that every name begins with"
+    )
+    sampling.add_argument(
+        "--temperature",
+        type=number,
+        default=1.0,
+        metavar="t",
+        help="above 1 for more varied names, below 1 for more common ones (default: 1)",
+    )
+    sampling.add_argument(
+        "--max-length",
+        type=whole_number,
+        default=100,
+        metavar="N",
+        help="cut longer names and mark them with … (default: 100)",
+    )
+    add_json(sampling)
     sampling.set_defaults(command=sample_command)
 
     evaluation = commands.add_parser("eval", help="the loss of a trained model on its splits")
     _add_run(evaluation)
     add_word_options(evaluation, default="the run's own, in its three splits")
-    evaluation.add_argument("--json", action="store_true", help="print the losses as JSON")
+    add_json(evaluation)
     evaluation.set_defaults(command=eval_command)
 
-    plot = commands.add_parser("plot", help="loss curves of runs and CSV files in one picture")
+    plot = commands.add_parser(
+        "plot",
+        help="loss curves of runs and CSV files in one picture",
+        description="Draw the loss curves of runs and CSV files. A picture that is there already "
+        "is replaced only with --force, or if it is in the folder of a run.",
+    )
     plot.add_argument("runs", nargs="*", metavar="RUN|CSV", help="default: the newest run")
     plot.add_argument(
         "--out",
         type=Path,
         default=Path("loss.png"),
         metavar="FILE",
-        help="PNG or SVG (default: loss.png)",
+        help=f"{OUT} (default: loss.png)",
     )
-    plot.add_argument("--plain", action="store_true", help="loss itself, not its log10")
+    plot.add_argument("--plain", action="store_true", help="draw the loss itself, not its log10")
     plot.add_argument(
         "--window",
-        type=int,
+        type=whole_number,
         default=1000,
-        metavar="STEPS",
-        help="steps that are averaged (default: 1000)",
+        metavar="N",
+        help="steps that each point averages (default: 1000)",
     )
+    add_force(plot)
+    add_json(plot)
     plot.set_defaults(command=plot_command)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", nargs="?", type=Path, metavar="RUN", help="default: the newest run")
-    parser.add_argument("--threads", type=int, default=1, metavar="N", help="of BLAS (default: 1)")
+    add_threads(parser)
 
 
 def _run(options: argparse.Namespace) -> tuple[Path, Run]:
@@ -115,7 +143,11 @@ def plot_command(options: argparse.Namespace) -> int:
     """`npnet plot`."""
     from npnet.plotting import plots
 
+    check_new_picture(options.out, force=options.force, who="--out")
     sources = options.runs or [newest(ROOT)]
     plots.save(plots.losses(sources, log=not options.plain, window=options.window), options.out)
-    print(options.out)
+    if options.json:
+        print(json.dumps({"file": str(options.out), "runs": list(map(str, sources))}, indent=2))
+    else:
+        print(options.out)
     return 0

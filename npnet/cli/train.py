@@ -1,4 +1,4 @@
-"""`npnet train`: a new run, or one that goes on where it stopped."""
+"""`npnet train`: a new run, or an older one from its last checkpoint on."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from npnet.base import blas
 from npnet.base.arrays import Floats
 from npnet.base.errors import DivergedError, InputError
 from npnet.base.files import new_folder
-from npnet.cli.word_options import add_word_options, words_from
-from npnet.recipes.recipe import RECIPES, Recipe
+from npnet.cli.parser import OUT, add_json, add_threads, number
+from npnet.cli.progress import Progress, progress
+from npnet.cli.recipe_options import add_recipe_options, corpus_from, source_from
 from npnet.training.checkpoint import digest, read_checkpoint, write_checkpoint
 from npnet.training.fit import Training
 from npnet.training.runs import (
@@ -45,11 +46,12 @@ EVERY = 10_000  # steps from one printed line to the next, as in the lecture
 # steps, so that is 0.2 % of the time.
 INTERVAL = 10.0
 
+# Options of a new run alone.
 NEW_ONLY = ("recipe", "words", "column", "hidden", "batch", "seed", "set", "out")
 
 
 class Interrupted(Exception):
-    """A signal asked training to stop; the checkpoint is written."""
+    """A signal asked training to stop; its checkpoint is written."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
@@ -58,39 +60,24 @@ class Interrupted(Exception):
 
 def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
-    names = ", ".join(RECIPES)
     train = commands.add_parser("train", help="train a model and keep it in a new run folder")
+    add_recipe_options(train)
     train.add_argument(
-        "--recipe",
-        metavar="NAME|FILE",
-        help=f"{names}; or a JSON file such as a run's recipe.json (default: lecture)",
+        "--out", type=Path, metavar="FOLDER", help=f"{OUT} (default: runs/RECIPE-NNN)"
     )
-    add_word_options(train)
-    train.add_argument("--steps", type=int, metavar="N", help="training steps")
-    train.add_argument("--hidden", type=int, metavar="H", help="hidden units")
-    train.add_argument("--batch", type=int, metavar="n", help="rows of a minibatch")
-    train.add_argument("--seed", type=int, help="of the generator, as torch.manual_seed takes it")
     train.add_argument(
-        "--set",
-        action="append",
-        metavar="KEY=VALUE",
-        help="any other field of the recipe, such as --set dtype=float64 "
-        "--set 'rates=[[0, 0.1], [5000, 0.01]]'",
-    )
-    train.add_argument("--out", type=Path, metavar="FOLDER", help="default: runs/RECIPE-NNN")
-    train.add_argument(
-        "--resume", type=Path, metavar="RUN", help="go on with this run; --steps may be raised"
+        "--resume", type=Path, metavar="RUN", help="continue this run; only --steps may be raised"
     )
     train.add_argument(
         "--checkpoint",
-        type=float,
+        type=number,
         default=INTERVAL,
         metavar="SECONDS",
         help=f"time from one checkpoint to the next (default: {INTERVAL:g})",
     )
-    train.add_argument("--threads", type=int, default=1, metavar="N", help="of BLAS (default: 1)")
+    add_threads(train)
     train.add_argument("--quiet", action="store_true", help="print nothing but the run's folder")
-    train.add_argument("--json", action="store_true", help="print the figures as JSON")
+    add_json(train)
     train.set_defaults(command=train_command)
 
 
@@ -101,15 +88,15 @@ def train_command(options: argparse.Namespace) -> int:
             f"train: got --threads {options.threads} and --checkpoint {options.checkpoint}, "
             "wanted 1 or more and 0 or more"
         )
-    folder, training = _going_on(options) if options.resume else _beginning(options)
+    folder, training = _resumed(options) if options.resume else _new_run(options)
     with locked(folder):
         return _train(options, folder, training())
 
 
-def _beginning(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]:
-    recipe = _recipe(options)
-    words = words_from(options)
-    # All that can be wrong with recipe and words is found before the folder is made.
+def _new_run(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]:
+    recipe, publication = source_from(options)
+    words = corpus_from(options, publication).words
+    # This finds all that can be wrong with recipe and words, before the folder is made.
     training = Training(recipe, words)
     name = recipe.name.replace("/", "-")
     folder = new_folder(options.out) if options.out else new_numbered(ROOT, name)
@@ -123,13 +110,13 @@ def _beginning(options: argparse.Namespace) -> tuple[Path, Callable[[], Training
     return folder, lambda: training
 
 
-def _going_on(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]:
+def _resumed(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]:
     given = [name for name in NEW_ONLY if getattr(options, name) is not None]
     given += ["fold"] * options.fold
     if given:
         raise InputError(
-            f"--resume: got --{given[0]} as well, wanted --steps at most: a run goes on with the "
-            "recipe and the words that it began with"
+            f"--resume: got --{given[0]} as well, wanted --steps at most: a run keeps the recipe and "
+            "the words that it began with"
         )
     folder = options.resume
     if not os.path.isfile(folder / "recipe.json"):
@@ -140,7 +127,7 @@ def _going_on(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]
         checkpoint, refused = read_checkpoint(folder, recipe, digest(words))
         if checkpoint is None and refused:
             raise InputError(
-                f"{'; '.join(refused)}: no checkpoint to go on from, begin a new run of "
+                f"{'; '.join(refused)}: no checkpoint to go on from, begin a new run with "
                 f"--recipe {shlex.quote(str(folder / 'recipe.json'))} "
                 f"--words {shlex.quote(str(folder / 'words.txt'))}"
             )
@@ -179,9 +166,9 @@ def _train(options: argparse.Namespace, folder: Path, training: Training) -> int
         with (
             blas.limited(options.threads),
             _signals() as caught,
-            _watching(recipe, training.done, silent) as show,
+            _shown(recipe.steps, training.done, silent) as show,
         ):
-            training.run(_keeping(training, folder, options.checkpoint, caught, show))
+            training.run(_checkpoints(training, folder, options.checkpoint, caught, show))
             write_checkpoint(folder, training.checkpoint())
             run = training.finish()
     except Interrupted as stop:
@@ -197,14 +184,14 @@ def _train(options: argparse.Namespace, folder: Path, training: Training) -> int
     return 0
 
 
-def _keeping(
+def _checkpoints(
     training: Training,
     folder: Path,
     interval: float,
     caught: list[int],
     show: Callable[[int, Floats], None],
 ) -> Callable[[int, Floats], None]:
-    """Show progress, take a checkpoint when it is time, stop when a signal was caught."""
+    """Show progress, write a checkpoint when it is time, stop when a signal was caught."""
     last = time.monotonic()
 
     def watch(first: int, losses: Floats) -> None:
@@ -221,14 +208,14 @@ def _keeping(
 
 @contextlib.contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Collect Ctrl-C and SIGTERM in a list, to be looked at between steps; the second one acts."""
+    """Collect Ctrl-C and SIGTERM in a list that is read between steps; a second one acts at once."""
     caught: list[int] = []
     watched = (signal.SIGINT, signal.SIGTERM)
     try:
         before = {signum: signal.getsignal(signum) for signum in watched}
         for signum in watched:
             signal.signal(signum, lambda signum, _: _catch(signum, caught, before))
-    except ValueError:  # not in the main thread, which alone may ask for signals
+    except ValueError:  # only the main thread may ask for signals
         yield caught
         return
     try:
@@ -255,74 +242,23 @@ def _stopped(folder: Path, training: Training, stop: Interrupted) -> int:
     return 128 + stop.signum
 
 
-def _recipe(options: argparse.Namespace) -> Recipe:
-    """The recipe that the options of a new run ask for."""
-    name = options.recipe or "lecture"
-    named = RECIPES.get(name)
-    if named is None and not os.path.exists(name):
-        raise InputError(
-            f"--recipe: got {name!r}, wanted one of {', '.join(RECIPES)}, or a JSON file"
-        )
-    recipe = named or read_recipe(Path(name))
-    entries = json.loads(recipe.to_json())
-    for assignment in options.set or ():
-        key, equals, value = assignment.partition("=")
-        if not equals:
-            raise InputError(f"--set: got {assignment!r}, wanted KEY=VALUE such as eps=0")
-        with contextlib.suppress(ValueError, RecursionError):
-            # What is no JSON is text, such as float64.
-            value = json.loads(value)
-        entries[key] = value
-    for key in ("steps", "hidden", "batch", "seed"):
-        if getattr(options, key) is not None:
-            entries[key] = getattr(options, key)
-    return Recipe.from_entries(entries, "recipe")
-
-
 @contextlib.contextmanager
-def _watching(recipe: Recipe, done: int, silent: bool) -> Iterator[Callable[[int, Floats], None]]:
-    """Show progress: a bar on a terminal, in a pipe a line every 10,000 steps."""
+def _shown(steps: int, done: int, silent: bool) -> Iterator[Callable[[int, Floats], None]]:
+    """Show progress: a bar on a terminal; in a pipe a line every 10,000 steps."""
     if silent:
         yield lambda first, losses: None
-    elif sys.stdout.isatty():
-        with _bar(recipe, done) as watch:
-            yield watch
-    else:
-        width = max(7, len(str(recipe.steps)))
-
-        def watch(first: int, losses: Floats) -> None:
-            for step in range(-(-first // EVERY) * EVERY, first + len(losses), EVERY):
-                line = f"{step:{width}d}/{recipe.steps:{width}d}: {losses[step - first]:.4f}"
-                print(line, flush=True)
-
-        yield watch
+        return
+    with progress(steps, done=done, loss=True) as shown:
+        yield lambda first, losses: _show(shown, steps, first, losses)
 
 
-@contextlib.contextmanager
-def _bar(recipe: Recipe, begun: int) -> Iterator[Callable[[int, Floats], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        BarColumn(bar_width=None),
-        TextColumn("{task.completed:,}/{task.total:,}"),
-        TextColumn("loss {task.fields[loss]:.4f}"),
-        TextColumn("{task.fields[speed]:,.0f} steps/s"),
-        TimeRemainingColumn(),
-    )
-    started = time.perf_counter()
-    # A console of its own: rich's takes every terminal for the first that it saw.
-    with Progress(*columns, console=Console()) as progress:
-        task = progress.add_task(
-            "train", total=recipe.steps, completed=begun, loss=float("nan"), speed=0.0
-        )
-
-        def watch(first: int, losses: Floats) -> None:
-            done = first + len(losses)
-            speed = (done - begun) / (time.perf_counter() - started)
-            progress.update(task, completed=done, loss=float(losses[-1]), speed=speed)
-
-        yield watch
+def _show(shown: Progress, steps: int, first: int, losses: Floats) -> None:
+    shown.update(first + len(losses), float(losses[-1]))
+    if shown.bar:
+        return
+    width = max(7, len(str(steps)))
+    for step in range(-(-first // EVERY) * EVERY, first + len(losses), EVERY):
+        shown.print(f"{step:{width}d}/{steps:{width}d}: {losses[step - first]:.4f}")
 
 
 def _report(

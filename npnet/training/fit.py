@@ -186,6 +186,18 @@ def begin(recipe: Recipe, words: Sequence[str]) -> Start:
     return Start(vocab, examples, params, minibatches)
 
 
+def first_batch(recipe: Recipe, words: Sequence[str]) -> tuple[Parameters, Ints, Ints]:
+    """The parameters as drawn, and contexts (n, T) and targets (n,) of the first step.
+
+    Raises:
+        InputError: words or recipe that cannot be used.
+    """
+    start = begin(recipe, words)
+    X, Y = start.examples["train"]
+    rows = draw_rows(recipe, len(Y), start.generator)[0]
+    return start.params, X[rows], Y[rows]
+
+
 def examples_of(
     recipe: Recipe,
     words: Sequence[str],

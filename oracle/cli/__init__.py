@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 
 from npnet.base.version import __version__
-from npnet.cli import escape_output, guarded, parsed
+from npnet.cli import escape_output, run_command
+from npnet.cli.parser import Parser, parse
 from oracle import WITHOUT_TORCH
 
 
@@ -19,15 +19,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     from oracle.cli import bench, check, golden, lockstep
 
-    parser = argparse.ArgumentParser(
-        prog="oracle", description="npnet's network in torch, and what the comparison shows."
+    parser = Parser(
+        prog="oracle", description="npnet's network in torch, and comparisons of the two."
     )
     parser.add_argument("--version", action="version", version=f"npnet {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for room in (check, golden, bench, lockstep):
-        room.add_commands(commands)
-    options = parsed(parser, commands, arguments)
-    return guarded("oracle", lambda: options.command(options))
+    for module in (check, golden, bench, lockstep):
+        module.add_commands(commands)
+    options = parse(parser, commands, arguments)
+    return run_command("oracle", lambda: options.command(options))
 
 
 def entry() -> None:

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from npnet.base.errors import InputError
+from npnet.base.suggestions import nearest
+from npnet.base.tables import table, table_row
 from npnet.cli.bench import header
+from npnet.cli.output_files import check_new_picture
+from npnet.cli.parser import add_force, add_json, add_only, add_plot, names_of
 from npnet.corpora.known import KNOWN, default_words, find_corpus, known_words
 from oracle.bench import ROWS, Setting, machine, measure
 from oracle.timing import Memory, Pair, Row, Skipped, figures, quartiles
 
 CORPUS = "names.txt"  # where it is at hand; else the corpus that comes with npnet
 SLOW = "compile"  # half a minute, most of it for the C++ compiler: left out of --quick
+ALIGNS, WIDTHS = "<<>>><>", (10, 53, 9, 9, 7, 13, 6)
 QUICK: dict[str, Any] = {"seconds": 1.0, "train": (1_000,)}
 
 DESCRIPTION = f"""\
-Time npnet's work and the same work in torch, turn by turn in one process with one thread each.
-Printed are the medians of each side's time and of the ratios round by round, theirs over ours,
-with the ratios' quartiles; all by the processor's time of the process, which other programs
-hardly lengthen. The last column is the median ratio by the wall clock.
+Time npnet's work and the same work in torch, in turns, in one process with one thread each.
+The table has the medians of each side's time and of the ratios round by round, theirs over ours,
+with the quartiles of the ratios. All are the processor's time of the process, which other programs
+hardly change. The last column is the median ratio by the wall clock.
 
-rows: {", ".join(ROWS)}
+The rows of the table are {", ".join(ROWS)}.
 
-To hold both sides to AVX2, set OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 in the
+To keep both sides to AVX2, set OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 in the
 environment. The corpus is {CORPUS} if NPNET_CORPORA or the cache folder has it, else the one that
 comes with npnet.
 """
@@ -35,22 +38,18 @@ comes with npnet.
 def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
     parser = commands.add_parser(
-        "bench",
-        help="npnet's times beside torch's",
-        description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "bench", help="npnet's times beside torch's", description=DESCRIPTION
     )
-    parser.add_argument("--rows", metavar="NAMES", help="some of them, such as eager,sampling")
+    add_only(parser, "eager,sampling")
     parser.add_argument(
         "--quick",
         action="store_true",
         help=f"{QUICK['seconds']:g} s a row in place of {Setting.seconds:g}, and no {SLOW}: "
         "under a minute",
     )
-    parser.add_argument(
-        "--plot", type=Path, metavar="FILE", help="draw the row sizes, PNG or SVG by the suffix"
-    )
-    parser.add_argument("--json", action="store_true", help="print all figures as JSON")
+    add_plot(parser)
+    add_force(parser)
+    add_json(parser)
     parser.set_defaults(command=bench_command)
 
 
@@ -68,38 +67,37 @@ def bench_command(options: argparse.Namespace) -> int:
         rows.append(row)
         if not options.json:
             print(_shown(row), flush=True)
-    if options.quick and options.rows is None:
+    if options.quick and options.only is None:
         rows.append(Skipped(SLOW, "torch.compile", "left out of --quick"))
         if not options.json:
             print(_shown(rows[-1]))
-    table = [row for row in rows if isinstance(row, Pair) and row.name == "sizes"]
+    sizes = [row for row in rows if isinstance(row, Pair) and row.name == "sizes"]
     if options.plot:
         from npnet.plotting import plots
         from oracle.ratio_plot import ratios
 
-        plots.save(ratios(table), options.plot)
+        plots.save(ratios(sizes), options.plot)
     if options.json:
         about = {"machine": machine(), "threads": 1, "corpus": corpus}
         print(json.dumps({**about, "rows": [figures(row) for row in rows]}, indent=1))
-    elif table:
-        print("\n".join(_matrix(table)))
+    elif sizes:
+        print(f"\n{_ratios_by_size(sizes)}")
     return 0
 
 
 def _names(options: argparse.Namespace) -> list[str]:
     """The rows to measure, as the options say."""
-    names = list(ROWS) if options.rows is None else options.rows.split(",")
-    if options.rows is None and options.quick:
+    names = names_of(options.only) or list(ROWS)
+    if options.only is None and options.quick:
         names.remove(SLOW)
     if unknown := [name for name in names if name not in ROWS]:
-        raise InputError(f"--rows: got {unknown[0]!r}, wanted some of {', '.join(ROWS)}")
-    if options.plot:
-        if options.plot.suffix.lower() not in (".png", ".svg"):
-            raise InputError(f"--plot: got {options.plot}, wanted a name in .png or .svg")
-        if not options.plot.parent.is_dir():  # before minutes of measuring, not after
-            raise InputError(f"--plot: no folder {options.plot.parent}, wanted one that is there")
+        near = nearest(unknown[0], ROWS)
+        wanted = f"did you mean {near}?" if near else f"wanted some of {', '.join(ROWS)}"
+        raise InputError(f"--only: got {unknown[0]!r}, {wanted}")
+    if options.plot:  # before minutes of measuring, not after
+        check_new_picture(options.plot, force=options.force, who="--plot")
         if "sizes" not in names:
-            raise InputError("--plot: the row sizes is left out, wanted it among --rows")
+            raise InputError("--plot: the row sizes is left out, wanted it among --only")
     return names
 
 
@@ -111,9 +109,7 @@ def _words() -> tuple[str, list[str]]:
 
 
 def _line(*cells: str) -> str:
-    name, against, ours, theirs, ratio, spread, wall = cells
-    times = f"{ours:>9} {theirs:>9} {ratio:>7}  {spread:13} {wall:>6}"
-    return f"{name:10} {against:53} {times}"
+    return table_row(cells, ALIGNS, WIDTHS)
 
 
 def _shown(row: Row) -> str:
@@ -138,11 +134,12 @@ def _time(seconds: float) -> str:
     return f"{seconds * scale:.4g} {unit}"
 
 
-def _matrix(table: list[Pair]) -> Iterator[str]:
-    """The ratios of the row sizes, H down and n across."""
-    ratios = {(pair.hidden, pair.batch): quartiles(pair.ratios[:, 0]).median for pair in table}
+def _ratios_by_size(pairs: list[Pair]) -> str:
+    """The ratios of the row sizes, one line for each H and one column for each n."""
+    ratios = {(pair.hidden, pair.batch): quartiles(pair.ratios[:, 0]).median for pair in pairs}
     widths, batches = (list(dict.fromkeys(sizes)) for sizes in zip(*ratios, strict=True))
-    yield "\n" + " " * 8 + "".join(f"{f'n={batch}':>8}" for batch in batches)
-    for width in widths:
-        cells = (f"{ratios[width, batch]:8.2f}" for batch in batches)
-        yield f"{f'H={width}':8}" + "".join(cells)
+    title = ("", *(f"n={batch}" for batch in batches))
+    lines = [
+        (f"H={width}", *(f"{ratios[width, batch]:.2f}" for batch in batches)) for width in widths
+    ]
+    return table([title, *lines], "<" + ">" * len(batches))

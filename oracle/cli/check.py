@@ -1,4 +1,4 @@
-"""`oracle check`, `oracle accuracy` and `oracle selftest`: npnet's gradients before torch."""
+"""`oracle check`, `oracle accuracy` and `oracle selftest`: npnet's gradients against torch's."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 import torch
 
 from npnet.base.errors import InputError
+from npnet.base.tables import table
 from npnet.checks.report import Report
-from npnet.cli.check import add_recipe_options
-from npnet.cli.word_options import words_from
+from npnet.cli.parser import add_json, number, whole_number
+from npnet.cli.recipe_options import add_recipe_options, corpus_from, source_from, with_dtype
 from npnet.network.gradients import GRADIENTS
-from npnet.recipes.recipe import RECIPES, Recipe
-from npnet.training.fit import begin
-from npnet.training.sgd import draw_rows
+from npnet.recipes.recipe import Recipe
+from npnet.training.fit import first_batch
 from oracle.accuracy import Batch, accuracy
 from oracle.judge import end_to_end, first_wrong, per_line
 from oracle.selftest import RUNS, SelfTest, selftest
@@ -37,49 +37,56 @@ def add_commands(commands: Any) -> None:
         help="the 26 gradients against autograd, end to end and line by line",
         description="Compare the 26 hand-written gradients of a first minibatch with autograd's: "
         "all of them chained, then each line alone, fed torch's own values and random upstream "
-        "gradients.",
+        "gradients. With --rtol and --atol, both tables are judged by these tolerances, and not "
+        "by the float64 truth.",
     )
-    _add_run_options(check)
-    check.add_argument("--dtype", choices=("float32", "float64"), help="default: the recipe's")
+    add_recipe_options(check)
+    check.add_argument(
+        "--dtype", choices=("float32", "float64"), help="of all arithmetic (default: the recipe's)"
+    )
     check.add_argument("--why", action="store_true", help="explain what is not bit-equal")
-    _add_tolerances(check, "judge both tables by these in place of the float64 truth")
+    _add_tolerances(check)
+    add_json(check)
     check.set_defaults(command=check_command)
 
     accurate = commands.add_parser(
         "accuracy", help="float32 errors over many seeds, ours and torch's, against float64"
     )
-    _add_run_options(accurate)
+    add_recipe_options(accurate)
     accurate.add_argument(
-        "--seeds", type=int, default=100, metavar="N", help="so many, from --seed on (default: 100)"
+        "--seeds",
+        type=whole_number,
+        default=100,
+        metavar="N",
+        help="how many seeds, the first of them --seed (default: 100)",
     )
+    add_json(accurate)
     accurate.set_defaults(command=accuracy_command)
 
     planted = commands.add_parser(
-        "selftest", help="planted mistakes: what the judge refuses, what tolerances let through"
+        "selftest",
+        help="wrong gradients on purpose: which of them the judge and which tolerances refuse",
+        description="Judge gradients that are wrong on purpose. The table says which of them the "
+        "judge refuses, and which common tolerances do; --rtol and --atol add a column.",
     )
-    _add_tolerances(planted, "a column for these, too")
-    planted.add_argument("--json", action="store_true", help="print the table as JSON")
+    _add_tolerances(planted)
+    add_json(planted)
     planted.set_defaults(command=selftest_command)
 
 
-def _add_run_options(parser: argparse.ArgumentParser) -> None:
-    add_recipe_options(parser)
-    parser.add_argument("--seed", type=int, help="of the generator (default: the recipe's)")
-    parser.add_argument("--json", action="store_true", help="print all figures as JSON")
-
-
-def _add_tolerances(parser: argparse.ArgumentParser, purpose: str) -> None:
-    parser.add_argument("--rtol", type=float, metavar="R", help=f"with --atol: {purpose}")
-    parser.add_argument("--atol", type=float, metavar="A", help="with --rtol")
+def _add_tolerances(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rtol", type=number, metavar="R", help="relative tolerance; needs --atol")
+    parser.add_argument("--atol", type=number, metavar="A", help="absolute tolerance; needs --rtol")
 
 
 @one_thread()
 def check_command(options: argparse.Namespace) -> int:
     """`oracle check`."""
-    recipe = _recipe(options)
+    recipe, publication = source_from(options)
     if options.dtype is not None:
-        recipe = replace(recipe, dtype=options.dtype)
-    batch = first_minibatch(recipe, words_from(options))
+        recipe = with_dtype(recipe, options, options.dtype, "--dtype says so")
+    words, source = corpus_from(options, publication)
+    batch = first_batch(recipe, words)
     seed = recipe.seed % 2**64  # NumPy takes no negative one
     tolerances = {"rtol": options.rtol, "atol": options.atol}
     chained = end_to_end(*batch, recipe.eps, **tolerances)
@@ -106,9 +113,9 @@ def check_command(options: argparse.Namespace) -> int:
             }
         print(json.dumps(figures, indent=1))
     else:
-        _print_about(recipe, batch, options)
-        _print_table("end to end, each line given what those before it made", chained)
-        _print_table("line by line, fed torch's values and random upstream gradients", alone)
+        _print_about(recipe, batch, source)
+        _print_report("end to end, each line given the gradients of the lines before it", chained)
+        _print_report("line by line, given torch's values and random upstream gradients", alone)
         if options.why:
             _print_why(findings, steps, forward_differences(values))
         print(f"\n{isolation}")
@@ -118,11 +125,13 @@ def check_command(options: argparse.Namespace) -> int:
 @one_thread()
 def accuracy_command(options: argparse.Namespace) -> int:
     """`oracle accuracy`."""
-    recipe, words = replace(_recipe(options), dtype="float32"), words_from(options)
+    recipe, publication = source_from(options)
+    recipe = with_dtype(recipe, options, "float32", "float64 has no finer truth to compare with")
     if options.seeds < 1:
         raise InputError(f"--seeds: got {options.seeds}, wanted 1 or more")
+    words, _ = corpus_from(options, publication)
     recipes = [replace(recipe, seed=recipe.seed + more) for more in range(options.seeds)]
-    rows, ratio = accuracy((first_minibatch(each, words) for each in recipes), recipe.eps)
+    rows, ratio = accuracy((first_batch(each, words) for each in recipes), recipe.eps)
     if options.json:
         figures = {"seeds": options.seeds, "ratio": ratio, "rows": [row._asdict() for row in rows]}
         print(json.dumps({"recipe": recipe.name, "seed": recipe.seed, **figures}, indent=1))
@@ -130,7 +139,7 @@ def accuracy_command(options: argparse.Namespace) -> int:
         print(f"{recipe.name}, {options.seeds} seeds from {recipe.seed} on; medians over them of")
         print("max|error| / max|truth| end to end; b1, logit_maxes: over the sum of |summands|")
         lines = [(row.gradient, *(f"{figure:.2g}" for figure in row[1:])) for row in rows]
-        print(_table([("gradient", "ours", "torch", "ratio"), *lines], "<>>>"))
+        print(table([("gradient", "ours", "torch", "ratio"), *lines], "<>>>"))
         print(f"median ratio over all: {ratio:.3f}, wanted at most {LARGEST_RATIO}")
     return 0 if ratio <= LARGEST_RATIO else 1
 
@@ -151,19 +160,6 @@ def selftest_command(options: argparse.Namespace) -> int:
     return 0 if result.passed else 1
 
 
-def first_minibatch(recipe: Recipe, words: Sequence[str]) -> Batch:
-    """Parameters as drawn, and the minibatch of the first step of training."""
-    start = begin(recipe, words)
-    X, Y = start.examples["train"]
-    rows = draw_rows(recipe, len(Y), start.generator)[0]
-    return start.params, X[rows], Y[rows]
-
-
-def _recipe(options: argparse.Namespace) -> Recipe:
-    recipe = RECIPES[options.recipe]
-    return recipe if options.seed is None else replace(recipe, seed=options.seed)
-
-
 def _about(recipe: Recipe, batch: Batch) -> dict[str, Any]:
     params, X, _ = batch
     sizes = {"n": len(X), **params.sizes}
@@ -179,15 +175,16 @@ def _about(recipe: Recipe, batch: Batch) -> dict[str, Any]:
     }
 
 
-def _print_about(recipe: Recipe, batch: Batch, options: argparse.Namespace) -> None:
+def _print_about(recipe: Recipe, batch: Batch, source: str) -> None:
     about = _about(recipe, batch)
     sizes = " ".join(f"{letter}={size}" for letter, size in about["sizes"].items())
-    words = options.words or "the corpus that comes with npnet"
-    print(f"{recipe.name}, first minibatch of {words}: {sizes} {about['dtype']} seed {recipe.seed}")
+    print(
+        f"{recipe.name}, first minibatch of {source}: {sizes} {about['dtype']} seed {recipe.seed}"
+    )
     print(f"torch {about['torch']} ({about['cpu_capability']}), numpy {about['numpy']}")
 
 
-def _print_table(title: str, report: Report) -> None:
+def _print_report(title: str, report: Report) -> None:
     print(f"\n{title}\n{report}\n{_exact(report)} of {len(report.rows)} are bit-equal to torch's")
 
 
@@ -206,7 +203,7 @@ def _print_why(findings: list[Finding], steps: list[Chain], differences: Sequenc
         )
         for finding in findings
     ]
-    print(_table([("line by line", "ours", "torch's step", "reason"), *lines], "<>><"))
+    print(table([("line by line", "ours", "torch's step", "reason"), *lines], "<>><"))
     print(
         "end to end the forward values differ first, in these lines even when fed torch's values:\n"
         f"  {', '.join(differences)}"
@@ -215,7 +212,7 @@ def _print_why(findings: list[Finding], steps: list[Chain], differences: Sequenc
         (step.what, f"{len(step.exact)} of {len(GRADIENTS)}", _first_inexact(step))
         for step in steps
     ]
-    print(_table([("end to end", "bit-equal", "the first that is not"), *chained], "<><"))
+    print(table([("end to end", "bit-equal", "the first that is not"), *chained], "<><"))
 
 
 def _first_inexact(step: Chain) -> str:
@@ -233,23 +230,12 @@ def _print_selftest(result: SelfTest) -> None:
     ]
     totals = [str(sum(column)) for column in zip(*refused, strict=True)]
     alarms = [str(count) for count in result.false_alarms.values()]
-    table = [
+    rows = [
         ("gradient", "mistake", *ways),
         *lines,
         ("", f"caught, of {len(lines)}", *totals),
         ("", f"right gradients refused, of {RUNS} sets", *alarms),
     ]
-    print(_table(table, "<<" + "<" * len(ways)))
+    print(table(rows, "<<" + "<" * len(ways)))
     missed = [f"{trial.gradient}: {trial.what}" for trial in result.trials if not trial.caught]
     print(f"the judge, by both its tables: {f'MISSED {missed}' if missed else 'caught all'}")
-
-
-def _table(lines: Sequence[Sequence[str]], aligns: str) -> str:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            f"{cell:{align}{width}}"
-            for cell, align, width in zip(line, aligns, widths, strict=True)
-        ).rstrip()
-        for line in lines
-    )

@@ -1,43 +1,35 @@
-"""`oracle golden` and `oracle judge`: reference files for others, and judging by them."""
+"""`oracle golden` and `oracle judge`: reference files for any language, and comparing with them."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+import json
 from pathlib import Path
 from typing import Any
 
 from npnet.base.errors import InputError
 from npnet.checks.array_files import CONTAINERS
-from npnet.checks.golden import read_golden
+from npnet.checks.golden import is_golden, read_golden
 from npnet.checks.reference import Problem
 from npnet.cli.judge import add_options, judge
-from npnet.cli.word_options import add_word_options, words_from
-from npnet.recipes.recipe import RECIPES, Recipe
-from npnet.training.runs import read_recipe
+from npnet.cli.parser import add_force, add_json
+from npnet.cli.recipe_options import add_recipe_options, corpus_from, source_from
 from oracle.golden import confirm, first_batch, from_file, write
 
-# What says which problem it is, in the order in which a manifest gives it back.
-SOURCES = ("recipe", "hidden", "batch", "seed", "words", "column", "from")
+# The options that define the problem, in the order in which the manifest repeats them.
+SOURCES = ("recipe", "hidden", "batch", "steps", "seed", "set", "words", "column", "from")
 
 
 def add_commands(commands: Any) -> None:
     """Add both to the parser's subcommands."""
     golden = commands.add_parser(
-        "golden", help="write a problem and torch's answers, for tests in any language"
+        "golden",
+        help="write a problem and torch's answers, for tests in any language",
+        description="Write the first minibatch of a recipe, or a problem of your own, and torch's "
+        "values and gradients for it. An older golden set is replaced only with --force.",
     )
-    golden.add_argument(
-        "folder", type=Path, metavar="DIR", help="new or empty; an older golden set is replaced"
-    )
-    golden.add_argument(
-        "--recipe",
-        metavar="NAME|FILE",
-        help=f"whose first batch: {', '.join(RECIPES)}; or a JSON file (default: lecture)",
-    )
-    golden.add_argument("--hidden", type=int, metavar="H", help="hidden units")
-    golden.add_argument("--batch", type=int, metavar="n", help="rows of the batch")
-    golden.add_argument("--seed", type=int, help="of the generator, as torch.manual_seed takes it")
-    add_word_options(golden)
+    golden.add_argument("folder", type=Path, metavar="DIR", help="a new or empty folder")
+    add_recipe_options(golden)
     golden.add_argument(
         "--from",
         metavar="FILE",
@@ -51,10 +43,12 @@ def add_commands(commands: Any) -> None:
             const=container,
             help=f"write {container} files (default: {' and '.join(CONTAINERS)})",
         )
+    add_force(golden)
+    add_json(golden)
     golden.set_defaults(command=golden_command)
 
     judging = commands.add_parser(
-        "judge", help="as npnet judge, once the golden set has been confirmed by this torch"
+        "judge", help="as npnet judge, after this torch has confirmed the golden set"
     )
     add_options(judging)
     judging.set_defaults(command=judge_command)
@@ -64,34 +58,36 @@ def golden_command(options: argparse.Namespace) -> int:
     """`oracle golden`."""
     containers = options.containers or CONTAINERS
     given = {key: value for key in SOURCES if (value := getattr(options, key)) is not None}
+    if not options.force and is_golden(options.folder):
+        raise InputError(
+            f"{options.folder}: is a golden set, wanted a new folder, or --force to replace it"
+        )
     write(_problem(options, given), options.folder, containers, _again(options, given))
     files = [path for path in options.folder.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files)
-    print(f"{options.folder}: {len(files)} files, {size / 1000:,.0f} kB; read manifest.json first")
+    if options.json:
+        print(json.dumps({"folder": str(options.folder), "files": len(files), "bytes": size}))
+    else:
+        print(f"{options.folder}: {len(files)} files, {size / 1000:,.0f} kB; read manifest.json")
     return 0
 
 
 def _problem(options: argparse.Namespace, given: dict[str, Any]) -> Problem:
     if "from" not in given:
-        return first_batch(_recipe(options, given), words_from(options))
+        recipe, publication = source_from(options)
+        return first_batch(recipe, corpus_from(options, publication).words)
     if len(given) > 1 or options.fold:
         others = [f"--{key}" for key in given if key != "from"] or ["--fold"]
-        raise InputError(f"--from with {others[0]}, wanted one of them: the file is all there is")
+        raise InputError(f"--from with {others[0]}, wanted one of them: the file is the problem")
     return from_file(Path(given["from"]))
-
-
-def _recipe(options: argparse.Namespace, given: dict[str, Any]) -> Recipe:
-    name = given.get("recipe", "lecture")
-    if name not in RECIPES and not Path(name).exists():
-        raise InputError(f"--recipe: got {name!r}, wanted one of {', '.join(RECIPES)}, or a file")
-    recipe = RECIPES[name] if name in RECIPES else read_recipe(Path(name))
-    changes = {key: given[key] for key in ("hidden", "batch", "seed") if key in given}
-    return replace(recipe, **changes)
 
 
 def _again(options: argparse.Namespace, given: dict[str, Any]) -> list[str]:
     """The options that would write the same set again."""
-    again = [text for key, value in given.items() for text in (f"--{key}", str(value))]
+    again = []
+    for key, value in given.items():
+        for each in value if isinstance(value, list) else [value]:
+            again += [f"--{key}", str(each)]
     again += ["--fold"] * options.fold
     return again + [f"--{container}" for container in options.containers or ()]
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,16 +14,17 @@ import torch
 
 from npnet.base.arrays import Floats
 from npnet.base.errors import InputError
-from npnet.cli.word_options import add_word_options, words_from
-from npnet.recipes.publication import Publication, read_publication, shipped
+from npnet.base.tables import table_row
+from npnet.cli.output_files import check_new_file, check_new_picture
+from npnet.cli.parser import add_force, add_json, add_plot, number
+from npnet.cli.progress import progress
+from npnet.cli.recipe_options import KINDS, add_recipe_options, corpus_from, source_from
 from npnet.recipes.recipe import RECIPES, Recipe
-from npnet.replays.replay import words_of
-from npnet.training.runs import read_recipe
 from oracle.lockstep import SIDES, Lockstep, lockstep
 from oracle.threads import one_thread
 
 LINES = 20  # printed on the way
-OFTEN = 64  # steps from one look of the bar to the next
+ALIGNS, WIDTHS = ">>>>", (10, 12, 12, 8)
 VERSIONS = {
     "numpy": np.__version__,
     "torch": torch.__version__,
@@ -37,7 +35,7 @@ Watch = Callable[[int, float, float], None]
 
 
 class Side(NamedTuple):
-    """One of the two as ``npnet.plots`` takes it."""
+    """One side, with the attributes that ``npnet.plots`` reads."""
 
     recipe: Recipe
     losses: Floats
@@ -48,40 +46,41 @@ def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
     parser = commands.add_parser(
         "lockstep",
-        help="train in NumPy and in torch side by side, the losses' gap at every step",
-        description="NumPy and torch run one recipe side by side, each drawing and training on "
-        "its own from the same seed. Exit code 1 if their losses ever lie further apart than the "
-        "limit; the 26 gradients of the first such step are then compared.",
+        help="train in NumPy and in torch side by side, with the gap of the losses at every step",
+        description="NumPy and torch run one recipe side by side; each draws and trains by itself "
+        "from the same seed. The exit code is 1 if the two losses of any step differ by more than "
+        "the limit; the 26 gradients of the first such step are then compared.",
     )
+    parser.add_argument("name", nargs="?", metavar="RECIPE", help="the same as --recipe, for short")
+    add_recipe_options(parser, words="those of a publication, found by SHA-256; else npnet's own")
     parser.add_argument(
-        "recipe",
-        metavar="NAME|FILE",
-        help=f"{', '.join(RECIPES)}; a publication's TOML file, or a recipe's JSON file",
+        "--limit",
+        type=number,
+        default=1e-5,
+        metavar="GAP",
+        help="largest gap that passes (default: %(default)g)",
     )
-    parser.add_argument("--steps", type=int, metavar="N", help="default: all that the recipe has")
-    add_word_options(
-        parser, default="a publication's corpus, found by its SHA-256; else the one of npnet"
-    )
-    parser.add_argument(
-        "--limit", type=float, default=1e-5, metavar="GAP", help="default: %(default)g"
-    )
-    parser.add_argument(
-        "--plot", type=Path, metavar="FILE", help="draw both curves and their gap, PNG or SVG"
-    )
+    add_plot(parser)
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write both losses of every step")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    add_force(parser)
+    add_json(parser)
     parser.set_defaults(command=lockstep_command)
 
 
 def lockstep_command(options: argparse.Namespace) -> int:
     """`oracle lockstep`."""
-    recipe, publication = _found(options.recipe)
+    if (options.name is None) == (options.recipe is None):
+        got = "none" if options.name is None else f"{options.name} and --recipe {options.recipe}"
+        raise InputError(
+            f"lockstep: got {got}, wanted one recipe: {', '.join(RECIPES)}; or {KINDS}"
+        )
+    options.recipe = options.recipe or options.name
+    recipe, publication = source_from(options, "lockstep")
     _check_files(options)
-    words = _words(options, publication)
-    steps = recipe.steps if options.steps is None else options.steps
-    watching = contextlib.nullcontext() if options.json else _watching(recipe, words, steps)
-    with one_thread(), watching as watch:
-        both = lockstep(recipe, words, steps=steps, limit=options.limit, watch=watch)
+    words = corpus_from(options, publication, required=True).words
+    showing = contextlib.nullcontext() if options.json else _shown(recipe, words)
+    with one_thread(), showing as watch:
+        both = lockstep(recipe, words, limit=options.limit, watch=watch)
     if options.csv:
         both.write_csv(options.csv)
     if options.plot and len(both.npnet):
@@ -93,44 +92,12 @@ def lockstep_command(options: argparse.Namespace) -> int:
     return int(both.crossing is not None or bool(both.diverged))
 
 
-def _found(name: str) -> tuple[Recipe, Publication | None]:
-    if name in RECIPES and name not in shipped():
-        return RECIPES[name], None
-    path = shipped().get(name, Path(name))
-    if not path.exists():
-        raise InputError(
-            f"lockstep: got {name!r}, wanted one of {', '.join(RECIPES)}, a publication's TOML "
-            "file or a recipe's JSON file"
-        )
-    if path.suffix == ".json":
-        return read_recipe(path), None
-    publication = read_publication(path)
-    return publication.recipe, publication
-
-
-def _words(options: argparse.Namespace, publication: Publication | None) -> list[str]:
-    """Those that the options name, or the publication's, or npnet's own."""
-    if options.words is None and (options.fold or options.column):
-        given = "--fold" if options.fold else "--column"
-        raise InputError(f"lockstep: {given} without --words, wanted the file that it is said of")
-    if publication is None or options.words is not None:
-        return words_from(options)
-    words = words_of(publication)
-    if words is None:
-        raise InputError(
-            f"{publication.file}: none of its [corpus] at hand, wanted words: name a file with "
-            "--words"
-        )
-    return words
-
-
 def _check_files(options: argparse.Namespace) -> None:
     """Refuse before the run what could not be written after it."""
-    if options.plot and options.plot.suffix.lower() not in (".png", ".svg"):
-        raise InputError(f"--plot: {options.plot}, wanted a name that ends in .png or .svg")
-    for option, path in (("--plot", options.plot), ("--csv", options.csv)):
-        if path and not path.parent.is_dir():
-            raise InputError(f"{option}: {path.parent} is no folder, wanted one to write into")
+    if options.plot:
+        check_new_picture(options.plot, force=options.force, who="--plot")
+    if options.csv:
+        check_new_file(options.csv, force=options.force, who="--csv")
 
 
 def _draw(both: Lockstep, limit: float, path: Path) -> None:
@@ -142,56 +109,28 @@ def _draw(both: Lockstep, limit: float, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _watching(recipe: Recipe, words: Sequence[str], steps: int) -> Iterator[Watch]:
-    """Lines on the way; on a terminal a bar below them."""
-    if not sys.stdout.isatty():
-        yield _lines(lambda text: print(text, flush=True), recipe, words, steps)
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (
-        BarColumn(bar_width=None),
-        TextColumn("{task.completed:,}/{task.total:,}"),
-        TextColumn("{task.fields[speed]:,.0f} steps/s"),
-        TimeRemainingColumn(),
-    )
-    started = time.perf_counter()
-    # A console of its own: rich's takes every terminal for the first that it saw.
-    with Progress(*columns, transient=True, console=Console()) as progress:
-        task = progress.add_task("lockstep", total=steps, speed=0.0)
-        say = partial(progress.console.print, markup=False, highlight=False, soft_wrap=True)
-        lines = _lines(say, recipe, words, steps)
+def _shown(recipe: Recipe, words: Sequence[str]) -> Iterator[Watch]:
+    """Print what runs, and some of its steps; on a terminal above a bar."""
+    every = max(1, recipe.steps // LINES)
+    with progress(recipe.steps) as shown:
 
         def watch(step: int, ours: float, theirs: float) -> None:
-            lines(step, ours, theirs)
-            if step % OFTEN == 0:
-                speed = (step + 1) / (time.perf_counter() - started)
-                progress.update(task, completed=step + 1, speed=speed)
+            if step == 0:
+                shown.print(
+                    f"{recipe.name}: {len(words):,} words, {recipe.steps:,} steps of "
+                    f"{recipe.batch} examples, {recipe.hidden} hidden units, {recipe.dtype}"
+                )
+                shown.print(", ".join(f"{name} {version}" for name, version in VERSIONS.items()))
+                shown.print(_line("step", *SIDES, "gap"))
+            if step % every == 0:
+                shown.print(_row(step, ours, theirs))
+            shown.update(step + 1)
 
         yield watch
 
 
-def _lines(say: Callable[[str], None], recipe: Recipe, words: Sequence[str], steps: int) -> Watch:
-    """Say what runs, once it does, and some of its steps."""
-    every = max(1, steps // LINES)
-
-    def watch(step: int, ours: float, theirs: float) -> None:
-        if step == 0:
-            say(
-                f"{recipe.name}: {len(words):,} words, {steps:,} steps of {recipe.batch} examples, "
-                f"{recipe.hidden} hidden units, {recipe.dtype}"
-            )
-            say(", ".join(f"{program} {version}" for program, version in VERSIONS.items()))
-            say(_line("step", *SIDES, "gap"))
-        if step % every == 0:
-            say(_row(step, ours, theirs))
-
-    return watch
-
-
-def _line(step: str, ours: str, theirs: str, gap: str) -> str:
-    return f"{step:>10}  {ours:>12}  {theirs:>12}  {gap:>8}"
+def _line(*cells: str) -> str:
+    return table_row(cells, ALIGNS, WIDTHS)
 
 
 def _row(step: int, ours: float, theirs: float) -> str:

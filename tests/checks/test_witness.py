@@ -358,7 +358,7 @@ def test_steps_out_of_range_are_refused(step: float) -> None:
 
 # The command
 
-SMALL = ["check", "--rows", "8", "--hidden", "4"]
+SMALL = ["check", "--batch", "8", "--hidden", "4"]
 
 
 @pytest.mark.parametrize(
@@ -424,7 +424,7 @@ def test_the_command_reports_ties(
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--rows", "4"], "--rows: got 4, wanted 8 or more"),
+        (["--batch", "4"], "--batch: got 4, wanted 8 or more"),
         (["--hidden", "0"], "hidden: got 0, wanted 1 or more"),
         (["--words", "nowhere.txt"], "nowhere.txt: No such file"),
     ],

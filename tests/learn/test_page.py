@@ -28,7 +28,7 @@ from npnet.learn.page import STEPS, page
 from npnet.network.gradients import GRADIENTS
 from npnet.network.names import NAMES
 
-SMALL = ["--rows", "8", "--hidden", "4"]
+SMALL = ["--batch", "8", "--hidden", "4"]
 EMPTY = ("br", "link", "meta")  # elements that HTML leaves open
 
 
@@ -239,7 +239,7 @@ def test_a_page_is_replaced_only_by_force(
     [
         (["."], "is a folder"),
         (["nowhere/page.html"], "no folder nowhere: make it first"),
-        (["page.html", "--rows", "4"], "--rows: got 4, wanted 8 or more"),
+        (["page.html", "--batch", "4"], "--batch: got 4, wanted 8 or more"),
         (["page.html", "--hidden", "0"], "hidden: got 0, wanted 1 or more"),
         (["page.html", "--hidden", "900"], "page: it would take 5.0 MB, wanted 3 at most"),
         (["page.html", "--words", "nowhere.txt"], "nowhere.txt: No such file"),

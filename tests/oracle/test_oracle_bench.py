@@ -163,7 +163,7 @@ def test_the_command_prints_rows_and_a_table_and_draws_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     picture = tmp_path / "ratios.svg"
-    rows = ["--rows", "numpy,sizes", "--plot", str(picture)]
+    rows = ["--only", "numpy,sizes", "--plot", str(picture)]
     assert main(["bench", "--quick", *rows]) == 0
     shown = capsys.readouterr().out
     for text in (torch.__version__, "straightforward NumPy, H=8 n=32", "\nH=12 "):
@@ -177,13 +177,13 @@ def test_quick_says_which_row_it_leaves_out(
     monkeypatch.setattr("oracle.cli.bench.measure", lambda setting, names: [])
     assert main(["bench", "--quick"]) == 0
     assert "skipped: left out of --quick" in capsys.readouterr().out
-    assert main(["bench", "--quick", "--rows", "eager"]) == 0
+    assert main(["bench", "--quick", "--only", "eager"]) == 0
     assert "skipped" not in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("small_command")
 def test_json_has_the_machine_and_all_figures(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bench", "--quick", "--rows", "windows,contexts", "--json"]) == 0
+    assert main(["bench", "--quick", "--only", "windows,contexts", "--json"]) == 0
     entries = json.loads(capsys.readouterr().out)
     assert {"CPU", "BLAS", "NumPy", "torch"} <= set(entries["machine"])
     assert entries["threads"] == 1
@@ -197,8 +197,8 @@ def test_json_has_the_machine_and_all_figures(capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     "options",
     [
-        ["--rows", "egaer"],
-        ["--rows", "eager", "--plot", "a.png"],
+        ["--only", "egaer"],
+        ["--only", "eager", "--plot", "a.png"],
         ["--plot", "a.gif"],
         ["--plot", "no/such/folder/a.png"],
     ],

@@ -146,7 +146,7 @@ OTHERS = [
     ("data --show x --column name", "--column: got 'name'"),
     ("data --in nowhere", "find_corpus: nowhere: No such file"),
     ("data --download nowhere", "'nowhere' is no known corpus"),
-    ("check --rows 2147483648", "batch: got 2147483648"),
+    ("check --batch 2147483648", "batch: got 2147483648"),
     ("check --seed 18446744073709551616", "seed: got 18446744073709551616"),
     ("check --words nowhere", "nowhere: No such file"),
     (f"judge nowhere --reference {GOLDEN}", "nowhere: cannot be read as an npz file"),
@@ -196,7 +196,7 @@ def test_a_command_that_cannot_be_done_is_one_line_and_exit_2(
         ("golden set --from few.txt", "few.txt: cannot be read as an npz file"),
         ("golden set --from few.txt --fold", "--from with --fold"),
         ("golden half --words words.txt --hidden 2", "half: holds other things"),
-        ("bench --rows nothing", "--rows: got 'nothing'"),
+        ("bench --only nothing", "--only: got 'nothing'"),
     ],
 )
 def test_the_oracle_refuses_as_npnet_does(

@@ -129,7 +129,7 @@ def test_no_command_warns(home: Path) -> None:
         ("sample", "my run", "--count", "3"),
         ("eval", "my run", "--json"),
         ("plot", "my run", "--out", "a plot.svg"),
-        ("check", "--words", "my words.txt", "--hidden", "2", "--rows", "8"),
+        ("check", "--words", "my words.txt", "--hidden", "2", "--batch", "8"),
         ("judge", f"{golden}/gradient.f32.npz", "--reference", golden),
         ("replay", "constant-gain"),
     ):

@@ -1,0 +1,47 @@
+"""One rule for the files that commands write: nothing that is there is replaced without --force.
+
+A new run folder holds only new files. A picture inside the folder of a run may be drawn again,
+for it shows nothing but that run.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from npnet.base.errors import InputError
+
+PICTURES = (".png", ".svg")
+
+
+def check_new_file(path: Path, *, force: bool, who: str) -> None:
+    """Refuse, before the work, a file that could not be written after it.
+
+    Args:
+        path: where the command is to write.
+        force: whether a file that is there may be replaced.
+        who: the option or the command, for the message.
+
+    Raises:
+        InputError: ``path`` is a folder, or a file that is there and ``force`` is False; or the
+            folder that it is to be in is missing.
+    """
+    if os.path.isdir(path):
+        raise InputError(f"{who}: {path} is a folder, wanted a new file: name one in it")
+    if not os.path.isdir(path.parent):
+        raise InputError(f"{who}: no folder {path.parent} for {path}, wanted one: make it first")
+    if os.path.lexists(path) and not force and not _is_picture_of_a_run(path):
+        raise InputError(
+            f"{who}: {path}: exists already, wanted a new name, or --force to replace it"
+        )
+
+
+def check_new_picture(path: Path, *, force: bool, who: str) -> None:
+    """The same for a picture, whose name must end in .png or .svg."""
+    if path.suffix.lower() not in PICTURES:
+        raise InputError(f"{who}: {path}, wanted a name that ends in .png or .svg")
+    check_new_file(path, force=force, who=who)
+
+
+def _is_picture_of_a_run(path: Path) -> bool:
+    return path.suffix.lower() in PICTURES and os.path.isfile(path.parent / "recipe.json")

@@ -1,0 +1,157 @@
+"""The parser of both command lines: one-line errors, wrapped help, options that many commands take.
+
+argparse prints its usage, often twenty lines, before an error. ``Parser`` prints one line instead:
+the command, what it got, what it wanted and where to read more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from npnet.base.errors import shown
+from npnet.base.suggestions import nearest
+from npnet.cli.terminal import width
+
+# The help of options that many commands take, each with a default of its own.
+BATCH = "rows of a minibatch"
+HIDDEN = "hidden units"
+OUT = "where to write the result"
+SECONDS = "seconds for each figure or function"
+SEED = "seed of the random numbers, as torch.manual_seed takes it"
+STEPS = "training steps"
+
+# Options of older versions, and those that replace them.
+RENAMED = {"--rows": ("--batch", "--only")}
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Help as wide as the terminal, in paragraphs, with no word broken at a hyphen."""
+
+    def __init__(self, prog: str, **options: Any) -> None:
+        super().__init__(prog, **{"width": width(), **options})
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = (" ".join(each.split()) for each in text.split("\n\n"))
+        return "\n\n".join(
+            textwrap.fill(
+                each, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+            )
+            for each in paragraphs
+        )
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
+
+
+class Parser(argparse.ArgumentParser):
+    """An ``ArgumentParser`` whose errors are one line, with exit code 2."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"formatter_class": HelpFormatter, "allow_abbrev": False, **options})
+
+    def error(self, message: str) -> NoReturn:
+        """Print ``message`` in the words of npnet, and leave with exit code 2."""
+        said = re.sub(r"^argument (\S+): ", lambda found: f"{found[1]}: ", message)
+        said = re.sub(r"^the following arguments are required: (.*)", r"got no \1, wanted it", said)
+        said = re.sub(r"expected (one|at least one) argument$", "got nothing, wanted a value", said)
+        said = re.sub(
+            r"not allowed with argument (\S+)$", r"got \1 as well, wanted one of the two", said
+        )
+        self.exit(2, f"{self.prog}: {said}; see {self.prog} --help\n")
+
+    def refuse_unknown(self, unknown: Sequence[str]) -> NoReturn:
+        """The error for arguments that the command does not take, with the nearest option."""
+        first = unknown[0].partition("=")[0]
+        if not first.startswith("-"):
+            self.error(f"got {shown(first)} as well, wanted nothing more")
+        options = [name for name in self._option_string_actions if name.startswith("--")]
+        renamed = (name for name in RENAMED.get(first, ()) if name in options)
+        near = next(renamed, None) or nearest(first, options)
+        wanted = f"did you mean {near}?" if near else f"wanted some of {', '.join(options)}"
+        self.error(f"no option {first}, {wanted}")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        choices = action.choices
+        if choices is None or value in choices:
+            return
+        names = [str(choice) for choice in choices]
+        near = nearest(str(value), names)
+        wanted = f"did you mean {near}?" if near else f"wanted one of {', '.join(names)}"
+        raise argparse.ArgumentError(action, f"got {shown(value)}, {wanted}")
+
+
+def parse(parser: Parser, commands: Any, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options; the command that was called refuses what it does not know."""
+    for command in commands.choices.values():
+        if command.get_default("parser") is None:
+            command.set_defaults(parser=command)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        options.parser.refuse_unknown(unknown)
+    return options
+
+
+def whole_number(text: str) -> int:
+    """The type of an option that takes a whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"got {shown(text)}, wanted a whole number") from None
+
+
+def number(text: str) -> float:
+    """The type of an option that takes a number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"got {shown(text)}, wanted a number") from None
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add --json."""
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add --threads."""
+    parser.add_argument(
+        "--threads", type=whole_number, default=1, metavar="N", help="threads of BLAS (default: 1)"
+    )
+
+
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """Add --force."""
+    parser.add_argument("--force", action="store_true", help="replace files that are there")
+
+
+def add_only(parser: argparse.ArgumentParser, like: str) -> None:
+    """Add --only, which takes names of what the command lists; ``names_of`` splits them."""
+    parser.add_argument(
+        "--only", metavar="NAMES", help=f"only these, separated by commas, such as {like}"
+    )
+
+
+def names_of(text: str | None) -> list[str] | None:
+    """The names of ``--only``; None if it was not given."""
+    return None if text is None else [name.strip() for name in text.split(",")]
+
+
+def add_lines(parser: Any) -> None:
+    """Add --lines."""
+    parser.add_argument(
+        "--lines",
+        action="store_true",
+        help="each line alone, given random upstream gradients: also finds what the loss hides",
+    )
+
+
+def add_plot(parser: argparse.ArgumentParser) -> None:
+    """Add --plot."""
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE", help="also draw the figures into a new PNG or SVG file"
+    )
