@@ -15,17 +15,19 @@ from typing import Any
 
 from npnet.base.errors import DivergedError, InputError
 from npnet.base.version import __version__
-from npnet.cli import bench, check, data, judge, learn, page, replay, runs, train
+from npnet.cli import bench, check, data, help, judge, learn, page, replay, runs, train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parser = argparse.ArgumentParser(
-        prog="npnet", description="A character-level name model in NumPy alone."
+        prog="npnet",
+        description="A character-level name model in NumPy alone.",
+        epilog="npnet help: the guide, a page on each topic. npnet COMMAND --help: its options.",
     )
     parser.add_argument("--version", action="version", version=f"npnet {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for room in (train, runs, data, check, judge, replay, bench, learn, page):
+    for room in (train, runs, data, check, judge, replay, bench, learn, page, help):
         room.add_commands(commands)
     options = parsed(parser, commands, arguments)
     return guarded("npnet", lambda: options.command(options))
