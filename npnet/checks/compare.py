@@ -1,7 +1,7 @@
 """Two sets of named arrays, ours and a reference's: every name judged, every fault a row."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -36,6 +36,7 @@ def compare(
     atol: float | None = None,
     K: float | None = None,
     zero_scales: Mapping[str, float] | None = None,
+    only: str | Iterable[str] | None = None,
     labels: tuple[str, str] = ("ours", "reference"),
 ) -> Report:
     """Judge every array of ``ours`` by the one of the same name in ``reference``.
@@ -64,10 +65,14 @@ def compare(
             it takes the place of max|truth| or max|reference|. By default those of the function
             ``zero_scales``, if the truth (else the reference) has the names that it takes and
             its own b1 and logit_maxes are noise beside them. ``{}`` turns this off.
+        only: one name or some: the rest of both sides gets no row. Zero scales are still made from
+            the whole reference, so that ``compare(fused, backward(values), only=fused)`` judges
+            the seven gradients of a fused backward pass, b1 among them.
         labels: what the two sides are called in the report.
 
     Returns:
-        The report, rows in the reference's order, then what ours has besides.
+        The report, rows in the reference's order, then what ours has besides; with ``only`` in
+        its order.
 
     Raises:
         InputError: arguments that do not fit together; never for what the mappings hold.
@@ -101,6 +106,14 @@ def compare(
         ours, reference, truth, tolerances, _number("K", K), zero_scales or {}, labels
     )
     names = [*reference, *(name for name in ours if name not in reference)]
+    if only is not None:
+        wanted = [only] if isinstance(only, str) else list(only)
+        if strange := [name for name in wanted if name not in names]:
+            raise InputError(
+                f"compare: only has {strange[0]!r}, which neither side has, wanted some of "
+                f"{', '.join(names)}"
+            )
+        names = wanted
     return Report(tuple(map(comparison.row, names)), comparison.rule(), labels)
 
 

@@ -13,16 +13,20 @@ from collections.abc import Callable, Sequence
 
 from npnet.base.errors import DivergedError, InputError
 from npnet.base.version import __version__
-from npnet.cli import bench, check, data, judge, learn, page, replay, runs, train
+from npnet.cli import bench, check, data, help, judge, learn, page, replay, runs, train
 from npnet.cli.parser import Parser, parse
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    parser = Parser(prog="npnet", description="A character-level name model in NumPy alone.")
+    parser = Parser(
+        prog="npnet",
+        description="A character-level name model in NumPy alone.",
+        epilog="npnet help: the guide, a page on each topic. npnet COMMAND --help: its options.",
+    )
     parser.add_argument("--version", action="version", version=f"npnet {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (train, runs, data, check, judge, replay, bench, learn, page):
+    for module in (train, runs, data, check, judge, replay, bench, learn, page, help):
         module.add_commands(commands)
     options = parse(parser, commands, arguments)
     return run_command("npnet", lambda: options.command(options))

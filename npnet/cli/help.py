@@ -1,0 +1,151 @@
+"""`npnet help`: the pages of the guide, in the terminal.
+
+A page is a Markdown file in ``npnet/guide/``: a heading, then one sentence that says what it is
+about. A new file there is a new topic.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import textwrap
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from npnet.base.errors import InputError, shown
+from npnet.base.suggestions import nearest
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH = 100  # columns, where there is no terminal; and the most that prose gets in a wide one
+
+
+def add_commands(commands: Any) -> None:
+    """Add it to the parser's subcommands."""
+    parser = commands.add_parser("help", help="the guide: a page on each topic")
+    parser.add_argument("topic", nargs="?", metavar="TOPIC", help="default: list the topics")
+    parser.set_defaults(command=help_command)
+
+
+def help_command(options: argparse.Namespace) -> int:
+    """`npnet help`."""
+    pages = read_pages()
+    if options.topic is None:
+        print("\n".join(listed(pages, _width())))
+        return 0
+    if options.topic not in pages:
+        raise InputError(_no_such(options.topic, pages))
+    print(rendered(for_terminal(pages[options.topic]), _console()), end="")
+    return 0
+
+
+def read_pages() -> dict[str, str]:
+    """Topic -> Markdown, of all pages of the guide, sorted by topic."""
+    folder = files("npnet") / "guide"
+    pages = {
+        entry.name.removesuffix(".md"): entry.read_text(encoding="utf-8")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".md")
+    }
+    return dict(sorted(pages.items()))
+
+
+def summary(page: str) -> str:
+    """The sentence below a page's heading."""
+    return page.split("\n\n")[1].replace("\n", " ")
+
+
+def listed(pages: dict[str, str], width: int) -> list[str]:
+    """A line or two for each topic, and how to read one."""
+    indent = max(map(len, pages)) + 2
+    lines = ["npnet help TOPIC shows a page of the guide:"]
+    for topic, page in pages.items():
+        text = f"{topic:{indent}}{summary(page)}"
+        lines += textwrap.wrap(text, max(width, 40), subsequent_indent=" " * indent)
+    return [*lines, "Options of a command: npnet COMMAND --help"]
+
+
+def for_terminal(page: str) -> str:
+    """``page`` with links as a terminal needs them: to another page, its command.
+
+    Links are relative to the guide's folder; a picture becomes its description.
+    """
+    page = re.sub(r"!\[([^]]*)\]\([^)]*\)", r"*(Picture: \1.)*", page)
+    page = re.sub(r"\[([^]]*)\]\((\w+)\.md\)", r"\1 (`npnet help \2`)", page)
+    return re.sub(r"\[([^]]*)\]\((?!https?:)[^)]*\)", r"\1", page)
+
+
+def rendered(page: str, console: Console) -> str:
+    """``page`` as ``console`` shows it: in its width, with colours if it is a terminal.
+
+    Lines of code are folded in a terminal only; in a pipe they stay whole.
+    """
+    shown = []
+    for part in re.split(r"^(```.*?^```)$", page, flags=re.MULTILINE | re.DOTALL):
+        if part.strip():
+            text = _code(part, console) if part.startswith("```") else _prose(part, console)
+            shown.append("\n".join(line.rstrip() for line in text.strip("\n").splitlines()))
+    return re.sub(r"\n{3,}", "\n\n", "\n\n".join(shown)) + "\n"
+
+
+def _prose(part: str, console: Console) -> str:
+    from rich.console import ConsoleOptions, RenderResult
+    from rich.markdown import Heading, Markdown
+    from rich.text import Text
+
+    class Left(Heading):
+        """A heading at the left margin: rich centres the largest ones, some of them in a box."""
+
+        def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+            yield Text("")
+            yield Text(self.text.plain, "bold underline" if self.tag == "h1" else "bold")
+
+    class Page(Markdown):
+        """Markdown with such headings."""
+
+        elements: ClassVar = {**Markdown.elements, "heading_open": Left}
+
+    with console.capture() as capture:
+        console.print(Page(part, hyperlinks=False))
+    return capture.get()
+
+
+def _code(block: str, console: Console) -> str:
+    fence, code = block.removesuffix("```").split("\n", 1)
+    if not console.is_terminal:
+        return textwrap.indent(code, "  ")
+    from rich.padding import Padding
+    from rich.syntax import Syntax
+
+    language = fence.removeprefix("```").split(" ")[0]
+    syntax = Syntax(
+        code.rstrip(), language, theme="ansi_dark", background_color="default", word_wrap=True
+    )
+    with console.capture() as capture:
+        console.print(Padding(syntax, (0, 0, 0, 2)))
+    return capture.get()
+
+
+def _console() -> Console:
+    from rich.console import Console
+    from rich.theme import Theme
+
+    # No background behind words, which is black in rich's own style.
+    return Console(width=_width(), theme=Theme({"markdown.code": "bold cyan"}))
+
+
+def _width() -> int:
+    return min(WIDTH, shutil.get_terminal_size((WIDTH, 0)).columns)
+
+
+def _no_such(topic: str, pages: dict[str, str]) -> str:
+    """What to say to a topic without a page: the nearest one, or the one that mentions it most."""
+    near = nearest(topic, pages)
+    mentions = {name: page.count(f"npnet {topic}") for name, page in pages.items()}
+    most = max(mentions, key=mentions.__getitem__)
+    if near is None and topic and mentions[most]:
+        near = most
+    wanted = f"did you mean {near}?" if near else f"wanted one of {', '.join(pages)}"
+    return f"help: no page {shown(topic)}, {wanted}"
