@@ -233,8 +233,9 @@ def split_words(
     """Shuffle a copy of the words and cut it at 80 % and 90 %: training, dev and test words.
 
     A fresh ``random.Random(seed)`` shuffles, ``times`` times in a row: a notebook cell that is run
-    again seeds first and shuffles what is shuffled already. The seed None keeps the order. Raises InputError if a part would be
-    empty, or for a str in place of a list.
+    again seeds first and shuffles what is shuffled already. The seed None keeps the order.
+
+    Raises InputError if a part would be empty, or for a str in place of a list.
     """
     if times < 1 or (seed is None and times > 1):
         raise InputError(f"split_words: times={times}, wanted 1 or more, and 1 without a seed")
