@@ -62,9 +62,8 @@ def split_examples(
     splits and no other seed is named.
     """
     words = list(words)
-    shuffler = random.Random(recipe.shuffle_seed)
-    for _ in range(recipe.shuffles):
-        shuffler.shuffle(words)
+    for _ in range(recipe.shuffles):  # each time that the notebook's cell ran, it seeded first
+        random.Random(recipe.shuffle_seed).shuffle(words)
     if recipe.split == "words":
         return {part: dataset(some, chars, recipe.block_size) for part, some in cut(words).items()}
     X, Y = dataset(words, chars, recipe.block_size)

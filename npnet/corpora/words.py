@@ -232,18 +232,18 @@ def split_words(
 ) -> tuple[list[str], list[str], list[str]]:
     """Shuffle a copy of the words and cut it at 80 % and 90 %: training, dev and test words.
 
-    ``random.Random(seed)`` shuffles ``times`` times in a row (a notebook cell that was run again
-    shuffled again); the seed None keeps the order. Raises InputError if a part would be
-    empty, or for a str in place of a list.
+    A fresh ``random.Random(seed)`` shuffles, ``times`` times in a row: a notebook cell that is run
+    again seeds first and shuffles what is shuffled already. The seed None keeps the order.
+
+    Raises InputError if a part would be empty, or for a str in place of a list.
     """
     if times < 1 or (seed is None and times > 1):
         raise InputError(f"split_words: times={times}, wanted 1 or more, and 1 without a seed")
     _refuse_text(words, "split_words")
     shuffled = list(words)
     if seed is not None:
-        generator = random.Random(seed)
         for _ in range(times):
-            generator.shuffle(shuffled)
+            random.Random(seed).shuffle(shuffled)
     first, second = int(0.8 * len(shuffled)), int(0.9 * len(shuffled))
     parts = shuffled[:first], shuffled[first:second], shuffled[second:]
     if not all(parts):

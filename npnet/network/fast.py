@@ -55,6 +55,8 @@ class Workspace:
         trained: names of the parameters that ``step`` updates.
         averaged: whether somebody wants the minibatches' statistics: after a step they stand in
             ``mean`` and ``var`` (H,).
+        biased: whether the variance that normalises is divided by n, as ``nn.BatchNorm1d`` does
+            it, and not by n−1; ``var`` is divided by n−1 in both cases.
 
     ``params`` and ``gradient`` are views of the parameters and of their gradients, by name and in
     their own shapes.
@@ -68,6 +70,7 @@ class Workspace:
         trained: Collection[str],
         *,
         averaged: bool = False,
+        biased: bool = False,
     ) -> None:
         dtype, sizes = params.dtype, params.sizes
         n, T, E, H, V = batch, sizes["T"], sizes["E"], sizes["H"], sizes["V"]
@@ -101,10 +104,12 @@ class Workspace:
         self.ones, self.nth, self.every = (
             np.full(size, weight, dtype) for size, weight in ((n, 1), (n, 1 / n), (classes, 1))
         )
-        # Added to (n−1) times the variance; units that are filled up have none, and eps may be 0.
-        self.margin = np.full(units, (n - 1) * eps, dtype)
+        # The variance is a sum of squares over so many; eps is added to the sum, times as many.
+        # Units that are filled up have none, and eps may be 0.
+        degrees = n if biased else n - 1
+        self.margin = np.full(units, degrees * eps, dtype)
         self.margin[H:] = 1
-        self.root, self.factor = np.array(math.sqrt(n - 1), dtype), np.empty((), dtype)  # K
+        self.root, self.factor = np.array(math.sqrt(degrees), dtype), np.empty((), dtype)  # K
 
     def load(self, X: Ints, Y: Ints) -> None:
         """Prepare minibatches for ``step``: contexts (steps, n, T) and targets (steps, n)."""
@@ -143,7 +148,7 @@ class Workspace:
         ones.dot(product, spread)
         if self.averaged:
             self._average()
-        np.add(spread, self.margin, spread)  # (n−1) · (bnvar + eps)
+        np.add(spread, self.margin, spread)  # (n−1) · (bnvar + eps), or n times
         np.sqrt(spread, bnvar_inv)
         np.divide(self.root, bnvar_inv, bnvar_inv)
         np.multiply(bngain, bnvar_inv, scale)

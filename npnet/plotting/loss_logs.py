@@ -66,7 +66,8 @@ def _curve_of_result(result: Result) -> Curve:
         ) from error
     if values.ndim != 1 or not values.size:
         raise InputError(f"losses: {recipe.name}: losses {values.shape}, wanted one for each step")
-    rates = [(step, recipe.rate(step)) for step, _ in recipe.rates]
+    firsts = [0] if isinstance(recipe.rates, str) else [first for first, _ in recipe.rates]
+    rates = [(step, recipe.rate(step)) for step in firsts]
     return Curve(recipe.name, np.arange(0.0, values.size), values, rates, split_losses)
 
 

@@ -10,16 +10,18 @@ import numpy as np
 
 from npnet.base.arrays import Floats
 from npnet.base.errors import InputError, shown
+from npnet.base.suggestions import nearest
 from npnet.network.names import PARAMETER_NAMES
+from npnet.recipes.arithmetic import parsed
 
 LARGEST = float(np.finfo(np.float32).max)  # parameters are drawn and scaled in float32
+LOST = "lost"  # the seed of a generator that nobody seeded
+MOST_SKIPPED = 1 << 32
+MOST_NUMBERS = 1 << 27  # of a draw that the network does not use: 512 MB
 
 _OPERATIONS = {"*": np.multiply, "/": np.divide, "+": np.add, "-": np.subtract}
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?"
-_SCALE = re.compile(
-    rf"(?P<operation>[*/+-])\s*(?:(?P<over>{_NUMBER})\s*/\s*(?P<under>{_NUMBER})"
-    rf"|(?P<number>{_NUMBER})|(?P<sqrt>sqrt\(fan_in\))|(?P<fan_in>fan_in))"
-)
+_PLAIN = re.compile(rf"{_NUMBER}(?:\s*/\s*{_NUMBER})?|fan_in|sqrt\(fan_in\)")
 
 
 @dataclass(frozen=True)
@@ -27,16 +29,24 @@ class Draw:
     """One entry of a recipe's ordered list of draws.
 
     Attributes:
-        name: one of the seven parameters.
-        scale: what is done to the standard normals, in order, each step one float32 operation,
-            as in ``("* 5/3", "/ sqrt(fan_in)")``. An operation is ``*``, ``/``, ``+`` or ``-``
-            and a number, a fraction of two numbers, ``fan_in`` or ``sqrt(fan_in)``, where fan_in
-            is the length of the parameter's first axis. ``("* 0",)`` draws and then zeroes.
+        name: one of the seven parameters, or another name for numbers that the notebook draws and
+            the network does not use; these need a ``shape``.
+        scale: what is done to the standard normals, in order, each step one operation in the
+            dtype of the draws, as in ``("* 5/3", "/ sqrt(fan_in)")``. An operation is ``*``,
+            ``/``, ``+`` or ``-`` and a number, a fraction of two numbers, ``fan_in``,
+            ``sqrt(fan_in)`` or a formula of these in parentheses, which Python computes to one
+            number first: ``("* ((5/3)/sqrt(fan_in))",)``. fan_in is the length of the parameter's
+            first axis. ``("* 0",)`` draws and then zeroes.
         constant: this value everywhere and nothing drawn from the generator; None to draw.
-        trained: whether the steps of training update it.
+        trained: whether the steps of training update it; of a name that the network does not use,
+            whether it counts among the trained numbers.
         seed: of another generator, which draws it in place of the run's own; None for the run's
             own. Draws of one recipe that name the same seed share one such generator, which goes
-            on from one of them to the next.
+            on from one of them to the next. ``"lost"`` is a generator that nobody seeded: such a
+            recipe cannot be run until ``npnet recover`` finds the seed.
+        skip: 32-bit words that this draw's own generator has given before it, in cells that ran
+            earlier; None is 0, or for a lost seed what the file before leaves off at.
+        shape: of a draw that the network does not use.
 
     Raises:
         InputError: an unknown name, an operation that is none, a value of the wrong type or out
@@ -47,14 +57,12 @@ class Draw:
     scale: tuple[str, ...] = ()
     constant: float | None = None
     trained: bool = True
-    seed: int | None = None
+    seed: int | str | None = None
+    skip: int | None = None
+    shape: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.name not in PARAMETER_NAMES:
-            raise InputError(
-                f"draws: {shown(self.name)} is no parameter, wanted one of "
-                f"{', '.join(PARAMETER_NAMES)}"
-            )
+        self._check_name()
         self._check(
             isinstance(self.scale, list | tuple) and all(isinstance(s, str) for s in self.scale),
             "scale",
@@ -62,9 +70,13 @@ class Draw:
         )
         object.__setattr__(self, "scale", tuple(self.scale))
         self._check(isinstance(self.trained, bool), "trained", "true or false")
-        if self.seed is not None:
+        if self.seed is not None and self.seed != LOST:
             whole = type(self.seed) is int and -(2**63) <= self.seed < 2**64
-            self._check(whole, "seed", "a whole number from -2^63 to 2^64-1, as torch")
+            self._check(whole, "seed", 'a whole number from -2^63 to 2^64-1, as torch, or "lost"')
+        if self.skip is not None:
+            words = type(self.skip) is int and 0 <= self.skip < MOST_SKIPPED
+            self._check(words, "skip", "a number of words, 0 or more")
+            self._check(self.seed is not None, "skip", "a seed with it, whose stream it is of")
         if self.constant is not None:
             number = type(self.constant) in (int, float) and abs(self.constant) <= LARGEST
             self._check(number, "constant", "a number in the range of float32")
@@ -81,33 +93,81 @@ class Draw:
             got = getattr(self, key)
             raise InputError(f"draws: {self.name} has the {key} {shown(got)}, wanted {wanted}")
 
+    def _check_name(self) -> None:
+        if self.name in PARAMETER_NAMES:
+            self._check(self.shape is None, "shape", f"none: {self.name} has that of the network")
+            return
+        known = ", ".join(PARAMETER_NAMES)
+        if self.shape is None or not isinstance(self.name, str) or not self.name.isidentifier():
+            near = nearest(str(self.name), PARAMETER_NAMES)
+            wanted = f"did you mean {near}?" if near else f"wanted one of {known}"
+            raise InputError(
+                f"draws: {shown(self.name)} is no parameter, {wanted} (numbers that are drawn and "
+                "not used need a name and a shape)"
+            )
+        sizes = isinstance(self.shape, list | tuple) and self.shape
+        fits = sizes and all(type(size) is int and size >= 1 for size in self.shape)
+        self._check(
+            bool(fits and math.prod(self.shape) <= MOST_NUMBERS),
+            "shape",
+            f"a list of sizes such as [200], at most {MOST_NUMBERS:,} numbers",
+        )
+        object.__setattr__(self, "shape", tuple(self.shape))
+        self._check(self.constant is None, "constant", "none: it is drawn and not used")
+
+    @property
+    def used(self) -> bool:
+        """Whether it is a parameter of the network."""
+        return self.name in PARAMETER_NAMES
+
     def scaled(self, normals: Floats, fan_in: int) -> Floats:
-        """Apply the scale to float32 ``normals``, rounding after every operation as torch does."""
+        """Apply the scale to ``normals``, rounding to their dtype after every step."""
         with np.errstate(all="ignore"):  # what becomes too large, draw_parameters refuses
             for step in self.scale:
                 operation, operand = self._operand(step, fan_in)
-                normals = operation(normals, np.float32(operand))
+                normals = operation(normals, normals.dtype.type(operand))
         return normals
 
     def _operand(self, step: str, fan_in: int) -> tuple[np.ufunc, float]:
-        match = _SCALE.fullmatch(step.strip())
-        if match is None:
+        sign, text = step.strip()[:1], step.strip()[1:].strip()
+        if sign not in _OPERATIONS or not (_PLAIN.fullmatch(text) or _in_parentheses(text)):
             raise InputError(
-                f"draws: {self.name} has the scale step {shown(step)}, wanted an operation such as "
-                "'* 0.1', '* 5/3', '/ sqrt(fan_in)' or '+ 1'"
+                f"draws: {self.name} has the scale step {shown(step)}, wanted {_advice(sign, text)}"
             )
-        if match["sqrt"]:
-            operand = fan_in**0.5
-        elif match["fan_in"]:
-            operand = float(fan_in)
-        elif match["over"]:
-            operand = float(match["over"]) / (float(match["under"]) or math.nan)
-        else:
-            operand = float(match["number"])
-        divides_by_0 = match["operation"] == "/" and np.float32(operand) == 0
+        try:
+            operand = parsed(text, ("fan_in",))({"fan_in": float(fan_in)})
+        except ArithmeticError:
+            operand = math.nan
+        except ValueError as error:
+            raise InputError(
+                f"draws: {self.name} has the scale step {shown(step)}: {error}"
+            ) from error
+        divides_by_0 = sign == "/" and np.float32(operand) == 0
         if not abs(operand) <= LARGEST or divides_by_0:
             raise InputError(
                 f"draws: {self.name} has the scale step {shown(step)}, which divides by 0 or "
                 "leaves the range of float32: wanted another operand"
             )
-        return _OPERATIONS[match["operation"]], operand
+        return _OPERATIONS[sign], operand
+
+
+def _in_parentheses(text: str) -> bool:
+    """Whether one pair of parentheses holds all of it."""
+    depth = 0
+    for place, char in enumerate(text):
+        depth += (char == "(") - (char == ")")
+        if depth <= 0:
+            return place > 0 and place == len(text) - 1
+    return False
+
+
+def _advice(sign: str, text: str) -> str:
+    try:
+        parsed(text, ("fan_in",))
+    except ValueError:
+        text = ""
+    if sign not in _OPERATIONS or not text:
+        return "an operation such as '* 0.1', '* 5/3', '/ sqrt(fan_in)' or '+ 1'"
+    steps = re.fullmatch(r"\(?([^()]+)\)?\s*([*/])\s*(.+)", text)
+    two = f"; for two operations, ['{sign} {steps[1]}', '{steps[2]} {steps[3]}']" if steps else ""
+    return f"parentheses around it for one operation by one number: '{sign} ({text})'{two}"

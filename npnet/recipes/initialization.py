@@ -16,32 +16,42 @@ from npnet.torch_rng.generator import Generator
 def draw_parameters(recipe: Recipe, V: int, generator: Generator) -> Parameters:
     """Draw the parameters as ``recipe.draws`` says, in that order, for ``V`` characters.
 
-    Drawn and scaled in float32, as torch does by default, whatever ``recipe.dtype``, then cast.
-    A parameter that the recipe does not mention (only ``b1`` can be left out) is all zeros.
-    Draws with a seed of their own leave ``generator`` alone.
+    Drawn and scaled in ``recipe.draw_dtype`` (float32 unless torch's default was changed),
+    whatever ``recipe.dtype``, then cast. A parameter that the recipe does not mention (only ``b1``
+    can be left out) is all zeros. Draws with a seed of their own leave ``generator`` alone.
 
     Raises:
-        InputError: ``V`` is below 2 (the end mark and at least one character), or a draw leaves
-            the range of float32.
+        InputError: ``V`` is below 2 (the end mark and at least one character), a draw leaves
+            the range of float32, or a seed is lost.
     """
+    if recipe.lost:
+        raise InputError(
+            f"draws: the seed of {', '.join(recipe.lost)} is lost, wanted a number: "
+            "npnet recover finds it from the printed figures"
+        )
     if V < 2:
         raise InputError(f"draw_parameters: {V} characters, wanted 2 or more: . and a letter")
     sizes = {"V": V, "E": recipe.embedding, "T": recipe.block_size, "H": recipe.hidden}
-    others: dict[int | None, Generator] = {
-        draw.seed: Generator(draw.seed) for draw in recipe.draws if draw.seed is not None
-    }
-    drawn = {
-        draw.name: _draw(draw, shape_of(draw.name, sizes), others.get(draw.seed, generator))
-        for draw in recipe.draws
-    }
-    drawn.setdefault("b1", np.zeros(recipe.hidden, np.float32))
-    for name, array in drawn.items():
+    others: dict[int | str | None, Generator] = {}
+    drawn = {"b1": np.zeros(recipe.hidden, recipe.draw_dtype)}
+    for draw in recipe.draws:
+        source = generator
+        if isinstance(draw.seed, int):
+            source = others.setdefault(draw.seed, Generator(draw.seed))
+        source.rand(draw.skip or 0)  # one word each
+        shape = draw.shape or shape_of(draw.name, sizes)
+        array = _draw(draw, shape, source, recipe.draw_dtype)
+        if draw.used:
+            drawn[draw.name] = array
+    with np.errstate(over="ignore"):
+        cast = {name: drawn[name].astype(recipe.dtype) for name in PARAMETER_NAMES}
+    for name, array in cast.items():
         if not np.isfinite(array).all():
             raise InputError(f"draws: {name} leaves the range of float32, wanted a smaller scale")
-    return Parameters(**{name: drawn[name].astype(recipe.dtype) for name in PARAMETER_NAMES})
+    return Parameters(**cast)
 
 
-def _draw(draw: Draw, shape: tuple[int, ...], generator: Generator) -> Array:
+def _draw(draw: Draw, shape: tuple[int, ...], generator: Generator, dtype: str) -> Array:
     if draw.constant is not None:
-        return np.full(shape, draw.constant, np.float32)
-    return draw.scaled(generator.randn(*shape), fan_in=shape[0])
+        return np.full(shape, draw.constant, dtype)
+    return draw.scaled(generator.randn(*shape, dtype=np.dtype(dtype)), fan_in=shape[0])

@@ -21,11 +21,12 @@ from numpy.typing import DTypeLike, NDArray
 
 from npnet.base.arrays import Array, Floats, Ints
 from npnet.base.errors import InputError
-from npnet.torch_rng import cephes
+from npnet.torch_rng import cephes, mkl
 
 # Draws are made in pieces of this many values (a multiple of 16), so that what they need beside
 # their result stays small however much is drawn.
 PIECE = 1 << 15
+ENGINES = ("torch", "mkl")  # of exponentials
 LONG_RANDN = 16  # from this many values on randn works in blocks of 16; below, in pairs
 LONG_SPAN = 1 << 28  # from this span on randint spends a long word on each value
 LONG_RANDPERM = 214_748_364  # from this size on, (2^32 - 1) // 20, torch's is another algorithm
@@ -85,13 +86,27 @@ class Generator:
             flat[-16:] = self._normals(16, out.dtype)
         return out
 
-    def exponential(self, *shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> Floats:
+    def exponential(
+        self,
+        *shape: int | tuple[int, ...],
+        dtype: DTypeLike = np.float32,
+        engine: str = "torch",
+    ) -> Floats:
         """Exponential numbers of rate 1, as ``torch.empty(shape, dtype=dtype).exponential_()``.
 
         −ln(1 − u) of a float64 uniform u, rounded to ``dtype``. NumPy's logarithm and torch's may
         differ by 1 ulp of float64; of 400 million float32 results none did.
+
+        ``engine="mkl"``: those of torch 2.0 to 2.6 on x86, which MKL's generator MCG31m1 draws.
+        Each call seeds it with one word of this generator.
         """
+        if engine not in ENGINES:
+            raise InputError(f"exponential: engine {engine!r}, wanted one of {', '.join(ENGINES)}")
         out = _floats("exponential", shape, dtype)
+        if engine == "mkl":
+            if out.size:
+                out.reshape(-1)[:] = mkl.exponentials(int(self._words(1)[0]), out.size)
+            return out
         _fill(out.reshape(-1), lambda count: -np.log1p(-self._doubles(count)))
         return out
 

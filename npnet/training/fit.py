@@ -23,6 +23,8 @@ from npnet.training.running_norm import Running
 from npnet.training.runs import Run
 from npnet.training.sgd import AHEAD, draw_rows, rows_below, train_blocks
 
+SPLIT_NAMES = ("train", "dev", "test")
+
 
 class Start(NamedTuple):
     """What a run begins with; all that its generator draws before the first minibatch is drawn.
@@ -86,7 +88,8 @@ class Training:
     ) -> None:
         self.vocab, self.examples, self.params, self.generator = begin(recipe, words)
         self.recipe, self.words = recipe, tuple(words)
-        self.running = None if recipe.statistics == "whole-set" else Running.begin(recipe)
+        calibrated = recipe.statistics in ("whole-set", "own-rows")
+        self.running = None if calibrated else Running.begin(recipe)
         self.losses = np.empty(recipe.steps, recipe.dtype)
         self.done = 0
         if checkpoint is not None:
@@ -148,17 +151,18 @@ class Training:
     def finish(self) -> Run:
         """Statistics and split losses of the trained parameters; or ``DivergedError``."""
         X, _ = self.examples["train"]
-        eps = self.recipe.eps
+        recipe, eps = self.recipe, self.recipe.eps
         try:
             if not all(np.isfinite(array).all() for array in self.params.values()):
                 raise InputError("finish: parameters that are not finite")
             stats = self.running.statistics(eps) if self.running else calibrate(self.params, X, eps)
-            losses = {
-                split: evaluate(self.params, stats, *example)
-                for split, example in self.examples.items()
-            }
+            losses = {}
+            for split, example in self.examples.items():
+                own = recipe.statistics == "own-rows" and split != "train"
+                used = calibrate(self.params, example[0], eps) if own else stats
+                losses[split] = evaluate(self.params, used, *example)
         except InputError as error:  # all was found to fit, so it is that nothing is finite
-            rate = self.recipe.rate(self.done - 1)
+            rate = recipe.rate(self.done - 1)
             diverged = DivergedError(self.done, float("nan"), rate, eps)
             diverged.losses = self.losses
             raise diverged from error
@@ -206,22 +210,39 @@ def examples_of(
 ) -> dict[str, tuple[Ints, Ints]]:
     """Contexts and targets of ``train``, ``dev`` and ``test``, as ``recipe`` splits ``words``.
 
-    ``generator`` is the run's, as it is seeded; None is a new one. A recipe that splits examples
-    without a seed for it has it draw their permutation.
+    ``generator`` is the run's, as it is seeded; None is a new one. A recipe that permutes words or
+    examples without a seed for it has it draw their permutation.
     """
     seed = recipe.shuffle_seed if recipe.shuffles else None
     parts = split_words(words, seed, times=max(recipe.shuffles, 1))
-    names = ("train", "dev", "test")
-    if recipe.split == "words":
-        return {
-            name: build_dataset(part, vocab, recipe.block_size)
-            for name, part in zip(names, parts, strict=True)
-        }
+    shuffled = [word for part in parts for word in part]
     if recipe.split_seed is not None:
         generator = Generator(recipe.split_seed)
     elif generator is None:
         generator = Generator(recipe.seed)
-    X, Y = build_dataset([word for part in parts for word in part], vocab, recipe.block_size)
-    rows = generator.randperm(len(X))
-    cuts = np.split(rows, [int(0.8 * len(X)), int(0.9 * len(X))])
-    return {name: (X[cut], Y[cut]) for name, cut in zip(names, cuts, strict=True)}
+    first, second = cuts(len(shuffled), recipe.rounding)
+    if recipe.split == "examples":
+        X, Y = build_dataset(shuffled, vocab, recipe.block_size)
+        rows = np.split(generator.randperm(len(X)), cuts(len(X), recipe.rounding))
+        return {name: (X[some], Y[some]) for name, some in zip(SPLIT_NAMES, rows, strict=True)}
+    if recipe.split == "permuted-words":
+        shuffled = [shuffled[place] for place in generator.randperm(len(shuffled)).tolist()]
+    slices = (slice(first), slice(first, second), slice(second, None))
+    return {
+        name: build_dataset(shuffled[part], vocab, recipe.block_size)
+        for name, part in zip(SPLIT_NAMES, slices, strict=True)
+    }
+
+
+def cuts(count: int, rounding: str) -> tuple[int, int]:
+    """Where ``count`` words or examples are cut at 80 % and 90 %.
+
+    ``int`` rounds both places down, as ``int(0.8 * count)`` does. ``random_split`` rounds the
+    three sizes down and gives one each of what is left over to the first parts.
+    """
+    if rounding == "int":
+        return int(0.8 * count), int(0.9 * count)
+    sizes = [int(share * count) for share in (0.8, 0.1, 0.1)]
+    left_over = count - sum(sizes)
+    train, dev, _ = (size + (place < left_over) for place, size in enumerate(sizes))
+    return train, train + dev

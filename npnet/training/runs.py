@@ -27,7 +27,7 @@ from npnet.network.parameters import Parameters
 from npnet.recipes.recipe import Recipe
 from npnet.torch_rng.generator import Generator
 from npnet.training.batchnorm import Statistics
-from npnet.training.sample import sample
+from npnet.training.sample import sample, unnormalised
 
 # Where commands make runs and look for them, and what a run folder is locked by.
 ROOT = Path("runs")
@@ -56,9 +56,12 @@ class Run:
     words: tuple[str, ...]
 
     def sample(self, count: int = 20) -> list[str]:
-        """``count`` names, drawn with the recipe's sample seed."""
-        generator = Generator(self.recipe.sample_seed)
-        return sample(self.params, self.stats, self.vocab, count, generator)
+        """``count`` names, drawn with the recipe's sample seed, in its way of sampling."""
+        recipe, params, stats = self.recipe, self.params, self.stats
+        if recipe.sampling == "plain":
+            params, stats = unnormalised(params)
+        generator = Generator(recipe.sample_seed)
+        return sample(params, stats, self.vocab, count, generator, sampler=recipe.sampler)
 
     def save(self, folder: str | os.PathLike[str], *, plot: bool = True) -> Path:
         """Write the run into ``folder``, which is made, or must be empty.

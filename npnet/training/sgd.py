@@ -104,7 +104,14 @@ def train_blocks(
         workspace = RunningNorm(params, recipe.trained, running, recipe.eps)
     else:
         averaged = running is not None
-        workspace = Workspace(params, recipe.batch, recipe.eps, recipe.trained, averaged=averaged)
+        workspace = Workspace(
+            params,
+            recipe.batch,
+            recipe.eps,
+            recipe.trained,
+            averaged=averaged,
+            biased=recipe.variance == "biased",
+        )
     once = draw_rows(recipe, len(X), g) if recipe.batch_once else None
     numbers = params.sizes["V"] * recipe.batch * (recipe.block_size + 2)
     ahead = max(1, min(AHEAD, AHEAD_NUMBERS // numbers))

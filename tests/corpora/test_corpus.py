@@ -232,13 +232,21 @@ def test_a_split_leaves_the_list_alone_and_without_a_seed_its_order() -> None:
     assert split_words(words, None) == (TEN[:8], TEN[8:9], TEN[9:])
 
 
-def test_shuffling_twice_shuffles_the_shuffled_list_with_the_same_generator() -> None:
+def test_a_cell_run_again_seeds_again_and_shuffles_the_shuffled() -> None:
     expected = TEN.copy()
-    generator = random.Random(7)
-    generator.shuffle(expected)
-    generator.shuffle(expected)
+    random.Random(7).shuffle(expected)
+    random.Random(7).shuffle(expected)
     train, dev, test = split_words(TEN, 7, times=2)
     assert train + dev + test == expected
+
+
+# Published by three notebooks whose shuffling cell ran two and three times, and by the lecture.
+@pytest.mark.parametrize(("times", "examples"), [(1, 182_625), (2, 182_580), (3, 182_437)])
+def test_shuffles_give_the_published_numbers_of_examples(
+    names_txt: list[str], times: int, examples: int
+) -> None:
+    train, _, _ = split_words(names_txt, 42, times=times)
+    assert sum(len(word) + 1 for word in train) == examples
 
 
 def test_a_split_with_an_empty_part_is_refused() -> None:

@@ -67,9 +67,8 @@ def notebook(recipe: Recipe, words: list[str]) -> tuple[list[float], dict[str, f
     """
     words = list(words)
     chars = "." + "".join(sorted(set("".join(words))))
-    shuffler = random.Random(recipe.shuffle_seed)
     for _ in range(recipe.shuffles):
-        shuffler.shuffle(words)
+        random.Random(recipe.shuffle_seed).shuffle(words)
     generator = npnet.Generator(recipe.seed)
 
     def rows_of(some: list[str]) -> list[tuple[list[int], int]]:
