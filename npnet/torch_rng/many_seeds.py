@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from npnet import cephes
-from npnet.arrays import Array, Floats
-from npnet.errors import InputError
+from npnet.torch_rng import cephes
+from npnet.base.arrays import Array, Floats
+from npnet.base.errors import InputError
 
 Words = NDArray[np.uint32]
 Singles = NDArray[np.float32]
@@ -249,6 +249,15 @@ class NormalLayout:
             place += size
         self.end = word
         self.runs = _merged(self._words_of(part) for part in self._parts)
+        self._space: tuple[Words, Singles] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_space": None}
+
+    def _workspace(self, n: int) -> tuple[Words, Singles]:
+        if self._space is None or self._space[0].shape[1] != n:
+            self._space = np.empty((LONG, n), np.uint32), np.empty((LONG, n), np.float32)
+        return self._space
 
     def _long(self, word: int, size: int, place: int) -> int:
         blocks, left_over = divmod(size, LONG)
@@ -302,8 +311,7 @@ class NormalLayout:
         """Nearly the same normals, (total, n) float32: within 2e-6, and 3e-6 of their size."""
         if out is None:
             out = np.empty((self.total, words.shape[1]), np.float32)
-        low = np.empty((LONG, words.shape[1]), np.uint32)
-        uniforms = np.empty((LONG, words.shape[1]), np.float32)
+        low, uniforms = self._workspace(words.shape[1])
         for part in self._parts:
             start, stop = self._words_of(part)
             first = streams.row(start)
