@@ -6,6 +6,7 @@ contiguous numbers.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,13 +15,12 @@ from decimal import Decimal
 import numpy as np
 
 from npnet.base.arrays import Array, Floats, Ints
-from npnet.recipes.draw import Draw
-from npnet.base.errors import InputError
 from npnet.network.forward import forward
-from npnet.torch_rng.generator import Generator
-from npnet.torch_rng.many_seeds import NormalLayout
 from npnet.network.names import PARAMETER_NAMES, shape_of
 from npnet.network.parameters import Parameters
+from npnet.recipes.draw import Draw
+from npnet.torch_rng.generator import Generator
+from npnet.torch_rng.many_seeds import NormalLayout
 
 PASS_NUMBERS = 1 << 18  # float32 hidden values that a batched pass holds at once: 1 MB
 LAST_DIGIT = 1.5  # a figure within ±1 of the last digit comes from a number within ±1.5
@@ -35,12 +35,16 @@ class Interval:
 
     @classmethod
     def of(cls, figure: str, dtype: str = "float32") -> Interval:
-        """The interval of a printed ``figure``; digits that ``dtype`` does not hold are left out."""
+        """The interval of a printed ``figure``, without digits that ``dtype`` does not hold."""
         told = Decimal(figure)
         digit = int(told.as_tuple().exponent)
         held = told.adjusted() - int(np.finfo(dtype).precision)
         unit = Decimal(1).scaleb(max(digit, held))
         return cls(float(told.quantize(unit)), float(unit) * LAST_DIGIT)
+
+    def holds(self, number: float) -> bool:
+        """Whether ``number`` lies in it."""
+        return abs(number - self.middle) <= self.reach
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,9 @@ class Cell:
     """What the first minibatch of one network of a session depends on, and what was printed of it.
 
     Attributes:
-        lost: the draws from the lost generator, in their order.
+        lost: the draws from the lost generator, in their order; of names that are no parameters,
+            the numbers are drawn and not used.
+        shapes: of each of them.
         fixed: the other parameters, as they were drawn, in ``dtype``.
         shape: V, E, T, H.
         X, Y: the first minibatch, (n, T) and (n,).
@@ -57,6 +63,7 @@ class Cell:
         draw_dtype: of the draws from the lost generator.
         own_statistics: whether the minibatch is normalised by its own mean and variance; else by
             running averages before their first update, mean 0 and variance 1.
+        biased: whether the variance of the minibatch is divided by n, not n − 1.
         losses: figures of the first loss, as printed.
         probs: rows of the first softmax, as printed, by row.
         skip: words of the stream used before this cell ran for the first time; None: those that
@@ -65,6 +72,7 @@ class Cell:
     """
 
     lost: tuple[Draw, ...]
+    shapes: tuple[tuple[int, ...], ...]
     fixed: Mapping[str, Floats]
     shape: Mapping[str, int]
     X: Ints
@@ -73,6 +81,7 @@ class Cell:
     dtype: str = "float32"
     draw_dtype: str = "float32"
     own_statistics: bool = True
+    biased: bool = False
     losses: tuple[str, ...] = ()
     probs: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     skip: int | None = None
@@ -81,7 +90,21 @@ class Cell:
     @property
     def sizes(self) -> tuple[int, ...]:
         """How many numbers each of the lost draws has."""
-        return tuple(math.prod(shape_of(draw.name, self.shape)) for draw in self.lost)
+        return tuple(math.prod(shape) for shape in self.shapes)
+
+    @property
+    def names(self) -> set[str]:
+        """The parameters that come from the lost generator."""
+        return {draw.name for draw in self.lost} & set(PARAMETER_NAMES)
+
+    def places(self) -> dict[str, slice]:
+        """Where in the normals each of these parameters stands."""
+        ends = [0, *itertools.accumulate(self.sizes)]
+        return {
+            draw.name: slice(start, end)
+            for draw, (start, end) in zip(self.lost, itertools.pairwise(ends), strict=True)
+            if draw.name in PARAMETER_NAMES
+        }
 
     def layout(self, start: int, earlier: int = 0) -> NormalLayout:
         """Where its normals are: ``earlier`` executions of the same cell begin at ``start``."""
@@ -89,11 +112,12 @@ class Cell:
 
     def scaled(self, normals: Array) -> dict[str, Floats]:
         """The lost parameters of ``normals`` (total, n): each (size, n), in ``normals``' dtype."""
-        parts = np.split(normals, np.cumsum(self.sizes)[:-1])
-        scaled = {}
-        for draw, part in zip(self.lost, parts, strict=True):
-            fan_in = shape_of(draw.name, self.shape)[0]
-            scaled[draw.name] = draw.scaled(part, fan_in).astype(normals.dtype, copy=False)
+        places = self.places()
+        scaled: dict[str, Floats] = {}
+        for draw, shape in zip(self.lost, self.shapes, strict=True):
+            if draw.name in places:
+                part = draw.scaled(normals[places[draw.name]], fan_in=shape[0])
+                scaled[draw.name] = part.astype(normals.dtype, copy=False)
         return scaled
 
     def parameters(self, normals: Array) -> Parameters:
@@ -116,28 +140,33 @@ class Cell:
 
     def loss_and_probs(self, params: Parameters) -> tuple[float, Floats]:
         """The first loss and the softmax (n, V), by the ordinary forward pass."""
-        if self.own_statistics:
+        if self.own_statistics and not self.biased:
             values = forward(params, self.X, self.Y, self.eps)
             return float(values.loss), values.probs
-        logits = self._ordinary_logits(params)
+        hprebn = params.C[self.X].reshape(len(self.X), -1) @ params.W1 + params.b1
+        bnraw = self.normalised(hprebn)
+        logits = np.tanh(params.bngain * bnraw + params.bnbias) @ params.W2 + params.b2
         counts = np.exp(logits - logits.max(1, keepdims=True))
         probs = counts / counts.sum(1, keepdims=True)
         return float(-np.log(probs[np.arange(len(self.Y)), self.Y]).mean()), probs
 
-    def _ordinary_logits(self, params: Parameters) -> Floats:
-        hprebn = params.C[self.X].reshape(len(self.X), -1) @ params.W1 + params.b1
-        bnraw = hprebn / np.sqrt(np.asarray(1 + self.eps, self.dtype))
-        return np.tanh(params.bngain * bnraw + params.bnbias) @ params.W2 + params.b2
+    def normalised(self, hprebn: Floats) -> Floats:
+        """``bnraw`` (…, n, H) of ``hprebn`` (…, n, H), in its dtype."""
+        eps = hprebn.dtype.type(self.eps)
+        if not self.own_statistics:
+            return hprebn / np.sqrt(1 + eps)
+        bndiff: Floats = hprebn - hprebn.mean(-2, keepdims=True)
+        bnvar: Floats = (bndiff**2).sum(-2, keepdims=True) / (len(self.Y) - (not self.biased))
+        bnvar_inv: Floats = (bnvar + eps) ** -0.5
+        return bndiff * bnvar_inv
 
     def fits(self, params: Parameters) -> bool:
         """Whether every figure of the first minibatch comes out, the last digit ±1."""
         loss, probs = self.loss_and_probs(params)
-        rows = ((float(p), f) for r, row in self.probs.items() for p, f in zip(probs[r], row))
-        told = [*((loss, figure) for figure in self.losses), *rows]
-        return all(
-            abs(number - interval.middle) <= interval.reach
-            for number, interval in ((n, Interval.of(f, self.dtype)) for n, f in told)
-        )
+        told = [(loss, figure) for figure in self.losses]
+        for row, figures in self.probs.items():
+            told += zip(probs[row].tolist(), figures, strict=True)
+        return all(Interval.of(figure, self.dtype).holds(number) for number, figure in told)
 
 
 class BatchedPass:
@@ -151,9 +180,8 @@ class BatchedPass:
         picked = np.arange(len(cell.Y)) if rows is None else np.asarray(rows, np.intp)
         self.X, self.Y, self.rows = cell.X[picked], cell.Y[picked], picked
         self.fixed = {name: value.astype(self.dtype) for name, value in cell.fixed.items()}
-        self.names = {draw.name for draw in cell.lost}
         # (H, n) of all rows; None where it depends on the seed.
-        self.bnraw = None if self.names & {"C", "W1", "b1"} else self._bnraw({})[0, picked].T
+        self.bnraw = None if cell.names & {"C", "W1", "b1"} else self._bnraw({})[0, picked].T
 
     def logits(self, normals: Array) -> Floats:
         """(V, rows, seeds) of ``normals`` (total, seeds)."""
@@ -215,16 +243,8 @@ class BatchedPass:
         seeds_first = {
             name: value.T.reshape(-1, *shape_of(name, cell.shape)) for name, value in lost.items()
         }
-        C, W1, b1 = (seeds_first.get(name, self.fixed.get(name)) for name in ("C", "W1", "b1"))
-        if C is None or W1 is None or b1 is None:
-            raise InputError(f"cell: has {sorted(self.fixed)}, wanted {PARAMETER_NAMES}")
-        emb = C[..., cell.X, :]
+        arrays = {**self.fixed, **seeds_first}
+        emb = arrays["C"][..., cell.X, :]
         embcat = emb.reshape(*emb.shape[:-2], -1)
-        hprebn = embcat @ W1 + b1[..., None, :]
-        if hprebn.ndim == 2:
-            hprebn = hprebn[None]
-        if not cell.own_statistics:
-            return hprebn / self.dtype.type(math.sqrt(1 + cell.eps))
-        bndiff = hprebn - hprebn.mean(1, keepdims=True)
-        bnvar = (bndiff**2).sum(1, keepdims=True) / (len(cell.Y) - 1)
-        return bndiff * (bnvar + self.dtype.type(cell.eps)) ** -0.5
+        hprebn = embcat @ arrays["W1"] + arrays["b1"].reshape(-1, 1, cell.shape["H"])
+        return cell.normalised(hprebn)

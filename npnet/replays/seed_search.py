@@ -6,8 +6,10 @@ then each session's tests read them.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
+import math
 import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,12 +20,14 @@ import numpy as np
 from npnet.base import blas
 from npnet.base.errors import InputError
 from npnet.replays.seed_cells import Cell
-from npnet.replays.seed_tests import Test, tests_of
+from npnet.replays.seed_tests import SeedTest, printed_share, tests_for
 from npnet.torch_rng.many_seeds import SEEDS, NormalLayout, Streams, Words
 
 CHUNK = 8192  # seeds whose words and normals are held at once
 BLOCK = 1 << 19  # seeds of one piece of work: half a second or so, which is what a kill loses
 FEW = 64  # seeds from which on a later cell's tests pay for their preparation
+HELD = 1 << 23  # words that are held at once: 32 MB, and as much for their normals
+LEAST = 64
 VERSION = 1  # of what is searched for: a progress file of another one is of another search
 
 
@@ -60,18 +64,18 @@ class Search:
 
     Args:
         sessions: what is searched for.
-        chunk: seeds whose words are held at once.
+        chunk: seeds whose words are held at once; fewer, where the figures need many words.
 
     Attributes:
         digest: of all that the answer depends on.
     """
 
     def __init__(self, sessions: Sequence[Session], *, chunk: int = CHUNK) -> None:
-        self.sessions, self.chunk = tuple(sessions), chunk
+        self.sessions = tuple(sessions)
         self.digest = _digest(self.sessions)
         with blas.limited(1):
             self.tests = [
-                [tests_of(cell, model=place == 0) for place, cell in enumerate(session.cells)]
+                [tests_for(cell, model=place == 0) for place, cell in enumerate(session.cells)]
                 for session in self.sessions
             ]
         layouts: dict[tuple[Any, ...], int] = {}
@@ -87,6 +91,7 @@ class Search:
                     self.layouts.append(layout)
                 self.firsts.append(_First(place, earlier, layouts[key]))
         self.streams = Streams(run for layout in self.layouts for run in layout.runs)
+        self.chunk = max(LEAST, min(chunk, HELD // max(self.streams.count, 1)))
         self._words: Words | None = None
         self._normals: Any = None
 
@@ -94,16 +99,12 @@ class Search:
         return {**self.__dict__, "_words": None, "_normals": None}
 
     def expected(self, session: int) -> float:
-        """How many of all seeds the first minibatches' figures of a session can be expected to leave.
+        """How many seeds the figures of a session's first minibatches can be expected to leave.
 
         Among them is the right one, whose share is not counted.
         """
-        left = float(SEEDS)
-        for cell, tests in zip(self.sessions[session].cells, self.tests[session], strict=True):
-            rows = [test.share for test in tests if test.what.startswith("row")]
-            losses = [test.share for test in tests if not test.what.startswith("row")]
-            left *= (cell.reruns + 1) * float(np.prod(rows)) * min(losses, default=1.0)
-        return left
+        cells = self.sessions[session].cells
+        return SEEDS * math.prod((cell.reruns + 1) * printed_share(cell) for cell in cells)
 
     def block(self, first: int, end: int) -> list[Candidate]:
         """The candidates among the seeds from ``first`` to ``end`` − 1."""
@@ -137,15 +138,20 @@ class Search:
         cells = self.sessions[each.session].cells
         start = cells[0].skip or 0
         fitting = _fitting(cells[0], start, each.earlier, seeds)
-        found = [(int(seed), (each.earlier,)) for seed in fitting]
+        found: list[tuple[int, tuple[int, ...]]] = [
+            (int(seed), (each.earlier,)) for seed in fitting
+        ]
         end = cells[0].layout(start, each.earlier).end
-        for seed, reruns, in self._later(each.session, 1, end, found):
+        for (
+            seed,
+            reruns,
+        ) in self._later(each.session, 1, end, found):
             yield Candidate(each.session, seed, reruns)
 
     def _later(
         self, session: int, place: int, end: int, found: list[tuple[int, tuple[int, ...]]]
     ) -> list[tuple[int, tuple[int, ...]]]:
-        """Those of ``found`` that fit the cells from ``place`` on, which may begin at word ``end``."""
+        """Those of ``found`` that fit the cells from ``place`` on; ``end``: the first word left."""
         cells = self.sessions[session].cells
         if place == len(cells) or not found:
             return found
@@ -170,7 +176,7 @@ class Search:
         return fitting
 
 
-def _passing(tests: Sequence[Test], normals: Any) -> Any:
+def _passing(tests: Sequence[SeedTest], normals: Any) -> Any:
     """The columns of ``normals`` that pass every test."""
     kept = None
     for test in tests:
@@ -199,9 +205,9 @@ def _fitting(cell: Cell, start: int, earlier: int, seeds: Words) -> Words:
 def _digest(sessions: Sequence[Session]) -> str:
     digest = hashlib.sha256(f"{VERSION}".encode())
     for cell in itertools.chain.from_iterable(session.cells for session in sessions):
-        told = (cell.lost, cell.eps, cell.dtype, cell.draw_dtype, cell.own_statistics)
-        told += (cell.losses, sorted(cell.probs.items()), cell.skip, cell.reruns)
-        digest.update(repr(told).encode())
+        for field in dataclasses.fields(cell):
+            if field.name not in ("fixed", "X", "Y"):
+                digest.update(f"{field.name} {getattr(cell, field.name)!r} ".encode())
         for name, array in [*sorted(cell.fixed.items()), ("X", cell.X), ("Y", cell.Y)]:
             digest.update(f"{name} {array.dtype} {array.shape}".encode() + array.tobytes())
     digest.update(repr([(session.name, len(session.cells)) for session in sessions]).encode())

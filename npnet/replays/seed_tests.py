@@ -23,7 +23,9 @@ from npnet.replays.seed_cells import BatchedPass, Cell, Interval
 
 Indices = NDArray[np.intp]
 
-SAMPLE = 1 << 16  # random networks on which the model of a loss is fitted, and as many that judge it
+SAMPLE = (
+    1 << 16
+)  # random networks on which the model of a loss is fitted, and as many that judge it
 SAFETY = 1.5  # times the largest error of the model on those, which is the reach of its window
 MODEL_NUMBERS = 512  # lost numbers of a cell for which a model is made: its Hessian is their square
 PIECE = 2048  # seeds whose normals a model reads at once, so that they stay in the second cache
@@ -35,7 +37,7 @@ SCORE_ERROR = 5e-5
 LOSS_SAFETY = 4.0  # times the largest error of float32 on 2,048 random networks
 
 
-class Test(Protocol):
+class SeedTest(Protocol):
     """What every test has.
 
     Attributes:
@@ -129,36 +131,34 @@ class RowTest:
         return np.concatenate(passing) if passing else kept
 
 
-def _units_of(
-    cell: Cell, row: int
-) -> tuple[Floats, list[tuple[int, Floats]]] | None:
+def _units_of(cell: Cell, row: int) -> tuple[Floats, list[tuple[int, Floats]]] | None:
     """How the units of a row follow from normals, if only gains and biases are lost.
 
     The unit before its tanh is ``constant`` (H, 1) plus, for each lost draw, its ``slope`` (H, 1)
     times the normals from ``place`` on.
     """
-    if not {draw.name for draw in cell.lost} <= {"bngain", "bnbias"}:
+    if not cell.names or not cell.names <= {"bngain", "bnbias"}:
         return None
     bnraw = BatchedPass(cell, [row], "float64").bnraw
     assert bnraw is not None
     factors = {"bngain": bnraw, "bnbias": np.ones_like(bnraw)}
-    constant = sum(
-        factors[name] * cell.fixed[name].reshape(-1, 1) for name in factors if name in cell.fixed
-    ) + np.zeros_like(bnraw)
-    parts, place = [], 0
-    for draw, size in zip(cell.lost, cell.sizes, strict=True):
-        slope, offset = _affine(cell, place)
-        constant = constant + factors[draw.name] * offset
-        parts.append((place, (factors[draw.name] * slope).astype(np.float32)))
-        place += size
+    constant = np.zeros_like(bnraw)
+    parts = []
+    for name, factor in factors.items():
+        if name in cell.fixed:
+            constant += factor * cell.fixed[name].reshape(-1, 1)
+            continue
+        slope, offset = _affine(cell, name)
+        constant += factor * offset
+        parts.append((cell.places()[name].start, (factor * slope).astype(np.float32)))
     return constant.astype(np.float32), parts
 
 
-def _affine(cell: Cell, place: int) -> tuple[float, float]:
-    """The scale of the draw at ``place`` as slope and offset: its steps are all linear."""
+def _affine(cell: Cell, name: str) -> tuple[float, float]:
+    """The scale of a lost parameter as slope and offset: its steps are all linear."""
     zeros, ones = np.zeros((sum(cell.sizes), 1)), np.ones((sum(cell.sizes), 1))
-    offset, top = (np.concatenate(list(cell.scaled(z).values()))[place, 0] for z in (zeros, ones))
-    return float(top - offset), float(offset)
+    offset, top = (float(cell.scaled(z)[name][0, 0]) for z in (zeros, ones))
+    return top - offset, offset
 
 
 def _telling_pairs(scores: Floats, low: Floats, high: Floats) -> list[tuple[int, int]]:
@@ -251,8 +251,7 @@ class LossModelTest:
         self.window = SAFETY * self.error + figure.reach
         self.middle = figure.middle
         self.what = self.what.format(window=f"{self.window:.2g}")
-        mean, width = spread
-        self.share = _normal_share((figure.middle - mean) / width, self.window / width)
+        self.share = _loss_share(figure.middle, self.window, spread)
         self.cost = 0.003 * total
 
     def predicted(self, normals: Floats) -> Floats:
@@ -301,15 +300,16 @@ def _directions(cell: Cell, count: int) -> Floats:
 
 def _slopes(cell: Cell, normals: Floats) -> Floats:
     """The gradient of the first loss with respect to ``normals`` (total,), in float64."""
-    lost = cell.scaled(normals[:, None])
-    arrays = {name: value.astype(np.float64) for name, value in cell.fixed.items()}
-    arrays |= {name: lost[name].reshape(shape_of(name, cell.shape)) for name in lost}
+    arrays: dict[str, Floats] = {
+        name: value.astype(np.float64) for name, value in cell.fixed.items()
+    }
+    for name, value in cell.scaled(normals[:, None]).items():
+        arrays[name] = value.reshape(shape_of(name, cell.shape))
     _, gradients = loss_and_gradients(Parameters(**arrays), cell.X, cell.Y, cell.eps)
-    slopes, place = [], 0
-    for draw, size in zip(cell.lost, cell.sizes, strict=True):
-        slopes.append(gradients[draw.name].reshape(-1) * _affine(cell, place)[0])
-        place += size
-    return np.concatenate(slopes)
+    slopes = np.zeros(len(normals))
+    for name, place in cell.places().items():
+        slopes[place] = gradients[name].reshape(-1) * _affine(cell, name)[0]
+    return slopes
 
 
 class LossTest:
@@ -323,8 +323,7 @@ class LossTest:
         self.middle = figure.middle
         self.window = figure.reach + LOSS_SAFETY * error
         self.what = f"the first loss {figure.middle:.8g}"
-        mean, width = spread
-        self.share = _normal_share((figure.middle - mean) / width, self.window / width)
+        self.share = _loss_share(figure.middle, self.window, spread)
         H, V = cell.shape["H"], cell.shape["V"]
         self.cost = 5e-5 * len(cell.Y) * H * (V + 10)
 
@@ -334,22 +333,48 @@ class LossTest:
         return np.flatnonzero(np.abs(distance) <= self.window)
 
 
-def tests_of(cell: Cell, *, model: bool = True) -> list[Test]:
-    """The tests of a cell's printed figures, in the order in which they are to be done."""
-    tests: list[Test] = [RowTest(cell, row) for row in cell.probs]
+def tests_for(cell: Cell, *, model: bool) -> list[SeedTest]:
+    """The tests of a cell's printed figures, in the order in which they are to be done.
+
+    Args:
+        cell: what was printed, and what it depends on.
+        model: whether a model of the loss may be made, which takes seconds.
+    """
+    tests: list[SeedTest] = [RowTest(cell, row) for row in cell.probs]
     if cell.losses:
-        intervals = [Interval.of(figure, cell.dtype) for figure in cell.losses]
-        figure = min(intervals, key=lambda interval: interval.reach)
-        spread = loss_spread(cell)
-        exact = LossTest(cell, figure, spread)
-        # With a row known, hardly any seed comes to the loss: a model would cost more than it saves.
+        # With a row known, hardly any seed comes to the loss: a model costs more than it saves.
         known = min((test.share for test in tests), default=1.0)
+        figure, spread = _finest(cell), loss_spread(cell)
         if model and known > 1e-3 and sum(cell.sizes) <= MODEL_NUMBERS and cell.own_statistics:
             modelled = LossModelTest(cell, figure, spread)
             if modelled.share < 0.7:
                 tests.append(modelled)
-        tests.append(exact)
+        tests.append(LossTest(cell, figure, spread))
     return sorted(tests, key=lambda test: test.cost / max(1 - test.share, 1e-9))
+
+
+def printed_share(cell: Cell) -> float:
+    """How many of all seeds the printed figures of a cell's first minibatch leave, by estimate.
+
+    Rows of the softmax and the loss are taken to be independent of each other.
+    """
+    share = 1.0
+    for row in cell.probs:
+        share *= RowTest(cell, row).share
+    if cell.losses:
+        figure = _finest(cell)
+        share *= _loss_share(figure.middle, figure.reach, loss_spread(cell))
+    return share
+
+
+def _finest(cell: Cell) -> Interval:
+    intervals = [Interval.of(figure, cell.dtype) for figure in cell.losses]
+    return min(intervals, key=lambda interval: interval.reach)
+
+
+def _loss_share(middle: float, reach: float, spread: tuple[float, float]) -> float:
+    mean, width = spread
+    return _normal_share((middle - mean) / width, reach / width)
 
 
 def loss_spread(cell: Cell) -> tuple[float, float]:

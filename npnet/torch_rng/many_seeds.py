@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from npnet.torch_rng import cephes
 from npnet.base.arrays import Array, Floats
 from npnet.base.errors import InputError
+from npnet.torch_rng import cephes
 
 Words = NDArray[np.uint32]
 Singles = NDArray[np.float32]
@@ -180,18 +180,26 @@ def _planned(runs: list[tuple[int, int]]) -> tuple[list[bool], list[_Piece]]:
                 used[(g - 1, i + SHIFT) if i < AHEAD else (g, i - AHEAD)] = True
     pieces, out = [], 0
     for g in range(1, generations + 1):
-        for start, stop in itertools.pairwise((0, AHEAD, 2 * AHEAD, STATE - 1, STATE)):
-            kinds = itertools.groupby(range(start, stop), lambda i: (wanted[g, i], used[g, i]))
-            for (shown, kept), group in kinds:
-                places = list(group)
-                for first in range(places[0], places[-1] + 1, ROWS) if shown or kept else ():
-                    end = min(first + ROWS, places[-1] + 1)
-                    pieces.append(_Piece(first, end, out if shown else None, bool(kept)))
-                    out += (end - first) * bool(shown)
+        for start, stop in _stretches(wanted[g], used[g]):
+            shown, kept = bool(wanted[g, start]), bool(used[g, start])
+            pieces.append(_Piece(start, stop, out if shown else None, kept))
+            out += (stop - start) * shown
     needed = used[0].tolist()
     while needed and not needed[-1]:
         needed.pop()
     return needed, pieces
+
+
+def _stretches(wanted: NDArray[np.bool], used: NDArray[np.bool]) -> Iterator[tuple[int, int]]:
+    """Words of one regeneration that can be made at once, in order, those not needed left out."""
+    # None may read a new word of its own stretch.
+    ends = {0, AHEAD, 2 * AHEAD, STATE - 1, STATE}
+    kinds = 2 * wanted.astype(np.int64) + used
+    ends.update((1 + np.flatnonzero(np.diff(kinds))).tolist())
+    for start, stop in itertools.pairwise(sorted(ends)):
+        if kinds[start]:
+            for first in range(start, stop, ROWS):
+                yield first, min(first + ROWS, stop)
 
 
 @dataclass(frozen=True)
@@ -270,9 +278,7 @@ class NormalLayout:
             word += LONG * self._width
         return word
 
-    def _short(
-        self, word: int, size: int, place: int, spare: int | None
-    ) -> tuple[int, int | None]:
+    def _short(self, word: int, size: int, place: int, spare: int | None) -> tuple[int, int | None]:
         end = place + size
         if size and spare is not None:
             if place >= 0:
