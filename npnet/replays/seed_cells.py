@@ -34,13 +34,16 @@ class Interval:
     reach: float
 
     @classmethod
-    def of(cls, figure: str, dtype: str = "float32") -> Interval:
-        """The interval of a printed ``figure``, without digits that ``dtype`` does not hold."""
+    def of(cls, figure: str, dtype: str = "float32", parts: int = 1) -> Interval:
+        """The interval of a printed ``figure``, without digits that ``dtype`` does not hold.
+
+        ``parts``: what the figure is a sum of, where the interval is to be that of their mean.
+        """
         told = Decimal(figure)
         digit = int(told.as_tuple().exponent)
         held = told.adjusted() - int(np.finfo(dtype).precision)
         unit = Decimal(1).scaleb(max(digit, held))
-        return cls(float(told.quantize(unit)), float(unit) * LAST_DIGIT)
+        return cls(float(told.quantize(unit)) / parts, float(unit) * LAST_DIGIT / parts)
 
     def holds(self, number: float) -> bool:
         """Whether ``number`` lies in it."""
@@ -64,8 +67,8 @@ class Cell:
         own_statistics: whether the minibatch is normalised by its own mean and variance; else by
             running averages before their first update, mean 0 and variance 1.
         biased: whether the variance of the minibatch is divided by n, not n − 1.
-        losses: figures of the first loss, as printed.
-        probs: rows of the first softmax, as printed, by row.
+        losses: printed figures of the first loss.
+        probs: printed rows of the first softmax, by row.
         skip: words of the stream used before this cell ran for the first time; None: those that
             the cell before it leaves off at.
         reruns: at most so many earlier executions of this cell are tried.
@@ -82,8 +85,8 @@ class Cell:
     draw_dtype: str = "float32"
     own_statistics: bool = True
     biased: bool = False
-    losses: tuple[str, ...] = ()
-    probs: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    losses: tuple[Interval, ...] = ()
+    probs: Mapping[int, tuple[Interval, ...]] = field(default_factory=dict)
     skip: int | None = None
     reruns: int = 0
 
@@ -154,7 +157,8 @@ class Cell:
         """``bnraw`` (…, n, H) of ``hprebn`` (…, n, H), in its dtype."""
         eps = hprebn.dtype.type(self.eps)
         if not self.own_statistics:
-            return hprebn / np.sqrt(1 + eps)
+            at_first: Floats = hprebn / np.sqrt(1 + eps)
+            return at_first
         bndiff: Floats = hprebn - hprebn.mean(-2, keepdims=True)
         bnvar: Floats = (bndiff**2).sum(-2, keepdims=True) / (len(self.Y) - (not self.biased))
         bnvar_inv: Floats = (bnvar + eps) ** -0.5
@@ -163,10 +167,11 @@ class Cell:
     def fits(self, params: Parameters) -> bool:
         """Whether every figure of the first minibatch comes out, the last digit ±1."""
         loss, probs = self.loss_and_probs(params)
-        told = [(loss, figure) for figure in self.losses]
-        for row, figures in self.probs.items():
-            told += zip(probs[row].tolist(), figures, strict=True)
-        return all(Interval.of(figure, self.dtype).holds(number) for number, figure in told)
+        return all(figure.holds(loss) for figure in self.losses) and all(
+            figure.holds(number)
+            for row, figures in self.probs.items()
+            for figure, number in zip(figures, probs[row].tolist(), strict=True)
+        )
 
 
 class BatchedPass:
@@ -195,6 +200,7 @@ class BatchedPass:
         h = gain * bnraw
         h = np.add(h, bias, h if h.shape[2] >= bias.shape[2] else None)
         np.tanh(h, h)  # (H, rows, seeds)
+        logits: Floats
         if "W2" in lost:
             H, V = self.cell.shape["H"], self.cell.shape["V"]
             W2 = lost["W2"].reshape(H, V, -1)

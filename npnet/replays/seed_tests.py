@@ -64,10 +64,10 @@ class RowTest:
 
     def __init__(self, cell: Cell, row: int) -> None:
         self.what = f"row {row} of the softmax"
-        self.figures = [Interval.of(figure, cell.dtype) for figure in cell.probs[row]]
+        figures = cell.probs[row]
         self.batched = BatchedPass(cell, [row])
-        middles = np.array([figure.middle for figure in self.figures])
-        reaches = np.array([figure.reach for figure in self.figures])
+        middles = np.array([figure.middle for figure in figures])
+        reaches = np.array([figure.reach for figure in figures])
         self.low, self.high = middles - reaches, middles + reaches
         # Bounds of the logarithms; a figure such as 0.0001 has none below.
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -368,8 +368,7 @@ def printed_share(cell: Cell) -> float:
 
 
 def _finest(cell: Cell) -> Interval:
-    intervals = [Interval.of(figure, cell.dtype) for figure in cell.losses]
-    return min(intervals, key=lambda interval: interval.reach)
+    return min(cell.losses, key=lambda interval: interval.reach)
 
 
 def _loss_share(middle: float, reach: float, spread: tuple[float, float]) -> float:
