@@ -1,0 +1,320 @@
+"""Seeds that nobody kept, found by the figures that were printed. Prints nothing.
+
+An unseeded generator of torch is seeded with 32 random bits. There are 2^32 streams, and each can
+be tried: its first normals are the lost parameters, with which the printed figures come out or not.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from npnet.base.arrays import Ints
+from npnet.base.errors import DivergedError, InputError
+from npnet.corpora.words import Vocabulary
+from npnet.network.names import shape_of
+from npnet.recipes.draw import LOST, Draw
+from npnet.recipes.initialization import draw_parameters
+from npnet.recipes.publication import Publication, find_publication
+from npnet.recipes.recipe import Recipe
+from npnet.replays.replay import Figure, replay, words_of
+from npnet.replays.seed_cells import Cell, Interval
+from npnet.replays.seed_progress import State, run
+from npnet.replays.seed_search import Search, Session
+from npnet.torch_rng.generator import Generator
+from npnet.torch_rng.many_seeds import SEEDS
+from npnet.training.fit import begin
+from npnet.training.sgd import draw_rows
+
+SHORT = 20_000  # steps of training that decide between the seeds left; npnet replay does the rest
+# The later losses of two seeds are this far apart, as a standard deviation over seeds: measured
+# 0.03 to 0.1 from step 10,000 on.
+LATER_SPREAD = 0.05
+MOST_LEFT = 100.0  # seeds that all figures may be expected to leave
+MOST_TRAINED = 20_000.0  # seeds that may be left for training: half a second each
+
+
+@dataclass(frozen=True)
+class LostSeed:
+    """A seed with which every figure comes out that the search looked at.
+
+    Attributes:
+        seed: of the lost generator.
+        reruns: for each publication, how many earlier executions of its drawing cell there were.
+        skips: for each publication, the words that the stream had given before its lost draws.
+    """
+
+    seed: int
+    reruns: tuple[int, ...]
+    skips: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Prospects:
+    """What the printed figures can be expected to leave of 2^32 seeds, the right one not counted.
+
+    Attributes:
+        first: after the figures of the first minibatches.
+        all: after the later losses as well.
+    """
+
+    first: float
+    all: float
+
+
+class LostSession:
+    """Publications of one session of a notebook, in the order in which their cells ran.
+
+    Args:
+        publications: or their paths, or names of those that come with npnet.
+        reruns: at most so many earlier executions of each drawing cell are tried.
+
+    Raises:
+        InputError: nothing is lost in one of them, or it cannot be searched for; a corpus is not
+            at hand.
+    """
+
+    def __init__(
+        self, publications: Sequence[Publication | str | os.PathLike[str]], reruns: int = 0
+    ) -> None:
+        if not publications:
+            raise InputError("lost seed: got no publication, wanted one or more")
+        if not 0 <= reruns < 1000:
+            raise InputError(f"reruns: got {reruns}, wanted 0 to 999")
+        self.publications = [
+            each if isinstance(each, Publication) else find_publication(str(each))
+            for each in publications
+        ]
+        self.words = [words_of(each) for each in self.publications]
+        cells = [
+            cell_of(publication, words, reruns)
+            for publication, words in zip(self.publications, self.words, strict=True)
+        ]
+        self.search = Search([Session(str(self.publications[0].file), tuple(cells))])
+
+    @property
+    def prospects(self) -> Prospects:
+        """How many seeds the figures can be expected to leave."""
+        first = self.search.expected(0)
+        return Prospects(first, first * math.prod(map(later_share, self.publications)))
+
+    def check(self) -> None:
+        """Refuse what is hopeless.
+
+        Raises:
+            InputError: the figures would leave too many seeds; says which figure would help.
+        """
+        prospects = self.prospects
+        if prospects.first > MOST_TRAINED or prospects.all > MOST_LEFT:
+            left = prospects.first if prospects.first > MOST_TRAINED else prospects.all
+            raise InputError(
+                f"{self.publications[0].file}: its figures would leave about {left:,.0f} of 2^32 "
+                f"seeds, wanted {MOST_LEFT:.0f} at most: add a row of the first minibatch's "
+                "softmax (printed.probs_row), its loss in all digits (printed.cross_entropy), or "
+                "another file of the same session"
+            )
+
+    def run(
+        self,
+        first: int = 0,
+        end: int = SEEDS,
+        *,
+        executor: concurrent.futures.Executor | None = None,
+        workers: int | None = None,
+        progress: str | os.PathLike[str] | None = None,
+        watch: Callable[[State], None] | None = None,
+    ) -> list[LostSeed]:
+        """Try the seeds from ``first`` to ``end`` − 1; arguments as in ``find_lost_seed``."""
+        self.check()
+        state = run(
+            self.search,
+            first,
+            end,
+            executor=executor,
+            workers=workers,
+            path=progress,
+            watch=watch,
+        )
+        found = [self._found(each.seed, each.reruns) for each in state.found]
+        return [each for each in found if self._trains(each)]
+
+    def _found(self, seed: int, reruns: tuple[int, ...]) -> LostSeed:
+        skips, end = [], 0
+        for cell, earlier in zip(self.search.sessions[0].cells, reruns, strict=True):
+            start = end if cell.skip is None else cell.skip
+            skips.append(cell.layout(start, earlier - 1).end if earlier else start)
+            end = cell.layout(start, earlier).end
+        return LostSeed(seed, reruns, tuple(skips))
+
+    def _trains(self, found: LostSeed) -> bool:
+        """Whether the losses of the first steps come out, and whatever follows from few steps."""
+        return all(
+            _reproduces(found_publication(publication, found.seed, skip), words)
+            for publication, words, skip in zip(
+                self.publications, self.words, found.skips, strict=True
+            )
+        )
+
+
+def find_lost_seed(
+    publications: Sequence[Publication | str | os.PathLike[str]],
+    executor: concurrent.futures.Executor | None = None,
+    *,
+    reruns: int = 0,
+    first: int = 0,
+    end: int = SEEDS,
+    workers: int | None = None,
+    progress: str | os.PathLike[str] | None = None,
+    watch: Callable[[State], None] | None = None,
+) -> list[LostSeed]:
+    """The seeds with which the printed figures of a notebook's session come out.
+
+    Args:
+        publications: of one session, in the order in which their cells ran: ``Publication``s,
+            their paths, or names of those that come with npnet. Some draws of each have
+            ``seed = "lost"``.
+        executor: any ``concurrent.futures.Executor``, of processes rather than of threads; None:
+            this process alone.
+        reruns: at most so many earlier executions of each drawing cell are tried.
+        first, end: the range of seeds, ``end`` not included.
+        workers: how many pieces of work the executor does at once; None: as it says, or 2.
+        progress: a file that is read first if it is there, and written now and then, so that the
+            same call goes on from where it was stopped; None for none.
+        watch: called after every piece of work with a ``State``.
+
+    Returns:
+        The seeds that are left, with the words to skip; usually one, if the figures are enough.
+        What later figures say after more than 20,000 steps is left to ``replay``.
+
+    Raises:
+        InputError: files that cannot be used, figures that cannot decide, a progress file of
+            another search.
+    """
+    session = LostSession(publications, reruns)
+    return session.run(
+        first, end, executor=executor, workers=workers, progress=progress, watch=watch
+    )
+
+
+def cell_of(publication: Publication, words: Sequence[str] | None, reruns: int = 0) -> Cell:
+    """What a search needs of a publication: the known parameters, the first minibatch, figures.
+
+    Args:
+        publication: some of its draws have ``seed = "lost"``.
+        words: its corpus; None to do with the rows of its batch.
+        reruns: at most so many earlier executions of its drawing cell.
+
+    Raises:
+        InputError: no lost draws, skips between them, or words that cannot be used.
+    """
+    recipe, printed = publication.recipe, publication.printed
+    lost = tuple(draw for draw in recipe.draws if draw.seed == LOST)
+    if not any(draw.used for draw in lost):
+        raise InputError(
+            f'{publication.file}: [recipe] draws: none has seed = "lost", wanted one or more: '
+            "there is nothing to find"
+        )
+    if any(draw.skip for draw in lost[1:]):
+        raise InputError(
+            f"{publication.file}: [recipe] draws: {lost[1].name} and others have a skip, wanted it "
+            f"at {lost[0].name} alone, the first of the lost draws"
+        )
+    known = dataclasses.replace(recipe, draws=tuple(_stand_ins(recipe)))
+    if words is None:
+        if publication.batch is None:
+            raise InputError(f"{publication.file}: got no words, wanted those of its [corpus]")
+        vocab = Vocabulary(publication.batch.chars)
+        params = draw_parameters(known, vocab.size, Generator(known.seed))
+        rows = np.array([vocab.encode(row) for row in publication.batch.rows])
+        X, Y = rows[:, :-1], rows[:, -1]
+    else:
+        _, examples, params, generator = begin(known, words)
+        X, Y = examples["train"]
+        picked: Ints = draw_rows(known, len(X), generator)[0]
+        X, Y = X[picked], Y[picked]
+    names = {draw.name for draw in lost}
+    return Cell(
+        lost=lost,
+        shapes=tuple(draw.shape or shape_of(draw.name, params.sizes) for draw in lost),
+        fixed={name: value for name, value in params.items() if name not in names},
+        shape=params.sizes,
+        X=X,
+        Y=Y,
+        eps=recipe.eps,
+        dtype=recipe.dtype,
+        draw_dtype=recipe.draw_dtype,
+        own_statistics=recipe.training_statistics == "batch",
+        biased=recipe.variance == "biased",
+        losses=tuple(
+            Interval.of(figure, recipe.dtype, recipe.batch if what == "sum" else 1)
+            for what, figure in printed.of_step(0)
+        ),
+        probs={
+            row: tuple(Interval.of(figure, recipe.dtype) for figure in figures)
+            for row, figures in printed.probs.items()
+        },
+        skip=lost[0].skip,
+        reruns=reruns,
+    )
+
+
+def _stand_ins(recipe: Recipe) -> list[Draw]:
+    """The draws, with zeros for those that are lost and without those that nothing uses."""
+    return [
+        dataclasses.replace(draw, seed=None, skip=None, scale=(), constant=0.0)
+        if draw.seed == LOST
+        else draw
+        for draw in recipe.draws
+        if draw.used or draw.seed != LOST
+    ]
+
+
+def found_publication(publication: Publication, seed: int, skip: int) -> Publication:
+    """The publication with its lost seed filled in, ready for ``replay``."""
+    draws, first = [], True
+    for draw in publication.recipe.draws:
+        if draw.seed == LOST:
+            draw = dataclasses.replace(draw, seed=seed, skip=skip if first else None)
+            first = False
+        draws.append(draw)
+    recipe = dataclasses.replace(publication.recipe, draws=tuple(draws))
+    return dataclasses.replace(publication, recipe=recipe)
+
+
+def later_share(publication: Publication) -> float:
+    """The share of seeds that the losses of steps 1 to 20,000 leave, by a rule of thumb."""
+    share = 1.0
+    for step in publication.printed.steps:
+        if 0 < step < SHORT:
+            share *= min(
+                min(1.0, 2 * Interval.of(figure).reach / (LATER_SPREAD * math.sqrt(2 * math.pi)))
+                for what, figure in publication.printed.of_step(step)
+            )
+    return share
+
+
+class _Differs(Exception):
+    """A figure that is not reproduced: nothing more needs to be run."""
+
+
+def _reproduces(publication: Publication, words: Sequence[str] | None) -> bool:
+    printed, recipe = publication.printed, publication.recipe
+    steps = None if recipe.steps <= SHORT else SHORT
+    if steps is not None and not printed.below(steps).count:
+        return True
+
+    def seen(figure: Figure) -> None:
+        if not figure.reproduced:
+            raise _Differs
+
+    try:
+        replay(publication, words, steps=steps, seen=seen)
+    except (_Differs, DivergedError):
+        return False
+    return True

@@ -1,0 +1,256 @@
+"""A cell of a notebook whose parameters came, in part, from a lost generator; many seeds at once.
+
+Arrays of many seeds have the seed as their last axis, so that every operation runs over
+contiguous numbers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+import numpy as np
+
+from npnet.base.arrays import Array, Floats, Ints
+from npnet.network.forward import forward
+from npnet.network.names import PARAMETER_NAMES, shape_of
+from npnet.network.parameters import Parameters
+from npnet.recipes.draw import Draw
+from npnet.torch_rng.generator import Generator
+from npnet.torch_rng.many_seeds import NormalLayout
+
+PASS_NUMBERS = 1 << 18  # float32 hidden values that a batched pass holds at once: 1 MB
+LAST_DIGIT = 1.5  # a figure within ±1 of the last digit comes from a number within ±1.5
+
+
+@dataclass(frozen=True)
+class Interval:
+    """The numbers that may have been printed as a figure, or as one with ±1 in its last digit."""
+
+    middle: float
+    reach: float
+
+    @classmethod
+    def of(cls, figure: str, dtype: str = "float32", parts: int = 1) -> Interval:
+        """The interval of a printed ``figure``, without digits that ``dtype`` does not hold.
+
+        ``parts``: what the figure is a sum of, where the interval is to be that of their mean.
+        """
+        told = Decimal(figure)
+        digit = int(told.as_tuple().exponent)
+        held = told.adjusted() - int(np.finfo(dtype).precision)
+        unit = Decimal(1).scaleb(max(digit, held))
+        return cls(float(told.quantize(unit)) / parts, float(unit) * LAST_DIGIT / parts)
+
+    def holds(self, number: float) -> bool:
+        """Whether ``number`` lies in it."""
+        return abs(number - self.middle) <= self.reach
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What the first minibatch of one network of a session depends on, and what was printed of it.
+
+    Attributes:
+        lost: the draws from the lost generator, in their order; of names that are no parameters,
+            the numbers are drawn and not used.
+        shapes: of each of them.
+        fixed: the other parameters, as they were drawn, in ``dtype``.
+        shape: V, E, T, H.
+        X, Y: the first minibatch, (n, T) and (n,).
+        eps: of the batch normalisation.
+        dtype: of the pass.
+        draw_dtype: of the draws from the lost generator.
+        own_statistics: whether the minibatch is normalised by its own mean and variance; else by
+            running averages before their first update, mean 0 and variance 1.
+        biased: whether the variance of the minibatch is divided by n, not n − 1.
+        losses: printed figures of the first loss.
+        probs: printed rows of the first softmax, by row.
+        skip: words of the stream used before this cell ran for the first time; None: those that
+            the cell before it leaves off at.
+        reruns: at most so many earlier executions of this cell are tried.
+    """
+
+    lost: tuple[Draw, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    fixed: Mapping[str, Floats]
+    shape: Mapping[str, int]
+    X: Ints
+    Y: Ints
+    eps: float = 1e-5
+    dtype: str = "float32"
+    draw_dtype: str = "float32"
+    own_statistics: bool = True
+    biased: bool = False
+    losses: tuple[Interval, ...] = ()
+    probs: Mapping[int, tuple[Interval, ...]] = field(default_factory=dict)
+    skip: int | None = None
+    reruns: int = 0
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How many numbers each of the lost draws has."""
+        return tuple(math.prod(shape) for shape in self.shapes)
+
+    @property
+    def names(self) -> set[str]:
+        """The parameters that come from the lost generator."""
+        return {draw.name for draw in self.lost} & set(PARAMETER_NAMES)
+
+    def places(self) -> dict[str, slice]:
+        """Where in the normals each of these parameters stands."""
+        ends = [0, *itertools.accumulate(self.sizes)]
+        return {
+            draw.name: slice(start, end)
+            for draw, (start, end) in zip(self.lost, itertools.pairwise(ends), strict=True)
+            if draw.name in PARAMETER_NAMES
+        }
+
+    def layout(self, start: int, earlier: int = 0) -> NormalLayout:
+        """Where its normals are: ``earlier`` executions of the same cell begin at ``start``."""
+        return NormalLayout(self.sizes, self.draw_dtype, start, self.sizes * earlier)
+
+    def scaled(self, normals: Array) -> dict[str, Floats]:
+        """The lost parameters of ``normals`` (total, n): each (size, n), in ``normals``' dtype."""
+        places = self.places()
+        scaled: dict[str, Floats] = {}
+        for draw, shape in zip(self.lost, self.shapes, strict=True):
+            if draw.name in places:
+                part = draw.scaled(normals[places[draw.name]], fan_in=shape[0])
+                scaled[draw.name] = part.astype(normals.dtype, copy=False)
+        return scaled
+
+    def parameters(self, normals: Array) -> Parameters:
+        """The parameters of one seed's ``normals`` (total,), as the run drew them."""
+        lost = {
+            name: part[:, 0].astype(self.dtype).reshape(shape_of(name, self.shape))
+            for name, part in self.scaled(normals[:, None]).items()
+        }
+        return Parameters(**{**self.fixed, **lost})
+
+    def drawn(self, seed: int, start: int, earlier: int) -> Parameters:
+        """The parameters of one seed, drawn by ``Generator`` itself."""
+        generator = Generator(seed)
+        generator.rand(start)  # a word each
+        dtype = np.dtype(self.draw_dtype)
+        for size in self.sizes * earlier:
+            generator.randn(size, dtype=dtype)
+        draws = [generator.randn(size, dtype=dtype) for size in self.sizes]
+        return self.parameters(np.concatenate(draws))
+
+    def loss_and_probs(self, params: Parameters) -> tuple[float, Floats]:
+        """The first loss and the softmax (n, V), by the ordinary forward pass."""
+        if self.own_statistics and not self.biased:
+            values = forward(params, self.X, self.Y, self.eps)
+            return float(values.loss), values.probs
+        hprebn = params.C[self.X].reshape(len(self.X), -1) @ params.W1 + params.b1
+        bnraw = self.normalised(hprebn)
+        logits = np.tanh(params.bngain * bnraw + params.bnbias) @ params.W2 + params.b2
+        counts = np.exp(logits - logits.max(1, keepdims=True))
+        probs = counts / counts.sum(1, keepdims=True)
+        return float(-np.log(probs[np.arange(len(self.Y)), self.Y]).mean()), probs
+
+    def normalised(self, hprebn: Floats) -> Floats:
+        """``bnraw`` (…, n, H) of ``hprebn`` (…, n, H), in its dtype."""
+        eps = hprebn.dtype.type(self.eps)
+        if not self.own_statistics:
+            at_first: Floats = hprebn / np.sqrt(1 + eps)
+            return at_first
+        bndiff: Floats = hprebn - hprebn.mean(-2, keepdims=True)
+        bnvar: Floats = (bndiff**2).sum(-2, keepdims=True) / (len(self.Y) - (not self.biased))
+        bnvar_inv: Floats = (bnvar + eps) ** -0.5
+        return bndiff * bnvar_inv
+
+    def fits(self, params: Parameters) -> bool:
+        """Whether every figure of the first minibatch comes out, the last digit ±1."""
+        loss, probs = self.loss_and_probs(params)
+        return all(figure.holds(loss) for figure in self.losses) and all(
+            figure.holds(number)
+            for row, figures in self.probs.items()
+            for figure, number in zip(figures, probs[row].tolist(), strict=True)
+        )
+
+
+class BatchedPass:
+    """The first minibatch's forward pass for many seeds at once, in float32 or float64.
+
+    Sums are taken in another order than in ``forward``: results differ from it in the last bits.
+    """
+
+    def __init__(self, cell: Cell, rows: Sequence[int] | None = None, dtype: str = "float32"):
+        self.cell, self.dtype = cell, np.dtype(dtype)
+        picked = np.arange(len(cell.Y)) if rows is None else np.asarray(rows, np.intp)
+        self.X, self.Y, self.rows = cell.X[picked], cell.Y[picked], picked
+        self.fixed = {name: value.astype(self.dtype) for name, value in cell.fixed.items()}
+        # (H, n) of all rows; None where it depends on the seed.
+        self.bnraw = None if cell.names & {"C", "W1", "b1"} else self._bnraw({})[0, picked].T
+
+    def logits(self, normals: Array) -> Floats:
+        """(V, rows, seeds) of ``normals`` (total, seeds)."""
+        lost = self.cell.scaled(normals)
+        lost = {name: value.astype(self.dtype, copy=False) for name, value in lost.items()}
+        gain, bias = self._units("bngain", lost), self._units("bnbias", lost)
+        if self.bnraw is None:
+            bnraw = self._bnraw(lost)[:, self.rows].transpose(2, 1, 0)
+        else:
+            bnraw = self.bnraw[:, :, None]
+        h = gain * bnraw
+        h = np.add(h, bias, h if h.shape[2] >= bias.shape[2] else None)
+        np.tanh(h, h)  # (H, rows, seeds)
+        logits: Floats
+        if "W2" in lost:
+            H, V = self.cell.shape["H"], self.cell.shape["V"]
+            W2 = lost["W2"].reshape(H, V, -1)
+            logits = np.einsum("hvs,hrs->vrs", W2, h, optimize=True)
+        else:
+            H, R, n = h.shape
+            logits = (self.fixed["W2"].T @ h.reshape(H, R * n)).reshape(-1, R, n)
+        logits += self._units("b2", lost)
+        return logits
+
+    def losses(self, normals: Array) -> Floats:
+        """The loss (seeds,) of ``normals`` (total, seeds), piece by piece."""
+        count = normals.shape[1]
+        out = np.empty(count, self.dtype)
+        width = max(1, PASS_NUMBERS // (self.cell.shape["H"] * len(self.Y)))
+        for first in range(0, count, width):
+            piece = slice(first, first + width)
+            logits = self.logits(normals[:, piece])
+            told = logits[self.Y, np.arange(len(self.Y))].sum(0, dtype=np.float64)
+            maxes = logits.max(0)
+            logits -= maxes
+            np.exp(logits, logits)
+            sums = logits.sum(0)
+            np.log(sums, sums)
+            sums += maxes
+            out[piece] = (sums.sum(0, dtype=np.float64) - told) / len(self.Y)
+        return out
+
+    def probs(self, normals: Array) -> Floats:
+        """The softmax (V, rows, seeds) of ``normals`` (total, seeds)."""
+        logits = self.logits(normals)
+        logits -= logits.max(0)
+        np.exp(logits, logits)
+        logits /= logits.sum(0)
+        return logits
+
+    def _units(self, name: str, lost: Mapping[str, Floats]) -> Floats:
+        """A parameter of one axis, for (units, rows, seeds)."""
+        if name in lost:
+            return lost[name][:, None, :]
+        return self.fixed[name].reshape(-1)[:, None, None]
+
+    def _bnraw(self, lost: Mapping[str, Floats]) -> Floats:
+        """(seeds or 1, n, H) of all rows of the minibatch."""
+        cell = self.cell
+        seeds_first = {
+            name: value.T.reshape(-1, *shape_of(name, cell.shape)) for name, value in lost.items()
+        }
+        arrays = {**self.fixed, **seeds_first}
+        emb = arrays["C"][..., cell.X, :]
+        embcat = emb.reshape(*emb.shape[:-2], -1)
+        hprebn = embcat @ arrays["W1"] + arrays["b1"].reshape(-1, 1, cell.shape["H"])
+        return cell.normalised(hprebn)
