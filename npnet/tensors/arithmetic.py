@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from npnet.arrays import Array
+from npnet.base.arrays import Array
 from npnet.tensors import elementwise as table
 from npnet.tensors.autograd import (
     Operation,

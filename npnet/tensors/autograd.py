@@ -24,7 +24,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from npnet.arrays import Array
+from npnet.base.arrays import Array
 from npnet.tensors.dtypes import type_name
 from npnet.tensors.missing import not_supported
 from npnet.tensors.sizes import Size

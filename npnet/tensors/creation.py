@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet.arrays import Array
+from npnet.base.arrays import Array
 from npnet.tensors import elementwise as table
 from npnet.tensors.arithmetic import NUMBERS, plain
 from npnet.tensors.autograd import changed, refuse_leaf, run, write

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet.arrays import Array
+from npnet.base.arrays import Array
 from npnet.tensors.autograd import Operation
 from npnet.tensors.dtypes import F64
 from npnet.tensors.missing import not_supported

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from npnet.arrays import Array
+from npnet.base.arrays import Array
 from npnet.tensors.arithmetic import clamp
 from npnet.tensors.autograd import KEPT, Operation, run
 from npnet.tensors.dtypes import FLOATS, I64

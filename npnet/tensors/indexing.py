@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from npnet.arrays import Array
+from npnet.base.arrays import Array
 from npnet.tensors.autograd import (
     KEPT,
     Operation,

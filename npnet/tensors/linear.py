@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from npnet.arrays import Array
+from npnet.base.arrays import Array
 from npnet.tensors.autograd import Operation, record, run
 from npnet.tensors.missing import not_supported
 from npnet.tensors.shapes import reshape, transpose, unsqueeze

@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from npnet import generator as engine
-from npnet.arrays import Array
-from npnet.errors import InputError
+from npnet.torch_rng import generator as engine
+from npnet.base.arrays import Array
+from npnet.base.errors import InputError
 from npnet.tensors.arithmetic import plain
 from npnet.tensors.creation import finish
 from npnet.tensors.dtypes import DEFAULT, FLOATS, I64, numpy_of

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from npnet.arrays import Array
+from npnet.base.arrays import Array
 from npnet.tensors.autograd import KEPT, Operation, run
 from npnet.tensors.dtypes import F64, FLOATS, I64, numpy_of
 from npnet.tensors.sizes import PAIRS, ValuesIndices

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from npnet.arrays import Array
+from npnet.base.arrays import Array
 from npnet.tensors.autograd import Operation, node_of, run, view_of
 from npnet.tensors.dtypes import result_type
 from npnet.tensors.missing import not_supported

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from npnet.arrays import Array
+from npnet.base.arrays import Array
 
 LANES: Final = {4: 8, 8: 4, 2: 16}  # numbers in a vector of 32 bytes, by their size
 AT_ONCE: Final = 4

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
-from npnet.arrays import Array
+from npnet.base.arrays import Array
 from npnet.tensors.dtypes import DEFAULT, F32, OF, dtype
 from npnet.tensors.missing import missing
 from npnet.tensors.sizes import Size

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from npnet.arrays import Array
+from npnet.base.arrays import Array
 from npnet.tensors.dtypes import DEFAULT
 from npnet.tensors.tensor import Tensor, function
 
