@@ -38,13 +38,15 @@ def scatter_add(target: Array, key: Any, values: Array) -> None:
     """``target[key] += values`` where repeated places add up, one after another."""
     if type(key) is np.ndarray and key.dtype.kind in "ui" and target.flags.c_contiguous:
         # Rows by number: as single numbers, which NumPy adds much faster than rows.
-        width = target[0].size if len(target) else 0
+        width = target.size // len(target) if len(target) else 0
         rows = key.reshape(-1, 1)
-        if rows.size and int(rows.min()) < 0:
+        if rows.size and rows.min() < 0:
             rows = np.where(rows < 0, rows + len(target), rows)
-        places = (rows * width + np.arange(width)).reshape(-1)
-        wanted = np.broadcast_to(values, key.shape + target.shape[1:]).reshape(-1)
-        np.add.at(target.reshape(-1), places, wanted)
+        places = rows * width
+        places = (places + np.arange(width)).reshape(-1)
+        if type(values) is not np.ndarray or values.size != places.size:
+            values = np.broadcast_to(values, key.shape + target.shape[1:])
+        np.add.at(target.reshape(-1), places, values.reshape(-1))
     elif type(key) is np.ndarray and key.dtype.kind == "b":
         target[key] += values
     else:
@@ -447,9 +449,12 @@ def _checked_range(name: str, x: Array, axis: int, index: Tensor) -> Array:
     array = index._a
     if array.dtype.kind not in "iu":
         raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index")
-    if array.size and (array.min() < 0 or array.max() >= (x.shape[axis] if x.ndim else 1)):
-        raise IndexError(f"{name}(): index out of range for dimension {axis}")
-    return array.copy()
+    array = array.copy() if array.dtype == I64 else array.astype(I64)
+    size = x.shape[axis] if x.ndim else 1
+    # Seen as unsigned, numbers below 0 are too large as well.
+    if array.size and np.maximum.reduce(array.view(np.uint64), None) >= size:
+        raise IndexError(f"{name}(): index out of range for dimension {axis} of size {size}")
+    return array
 
 
 @both("masked_select")
@@ -558,7 +563,7 @@ def index_add_(
     if MODE.grad and (self._req or tensors[1]._req):
         return write(self, INDEX_ADD, args, tensors)
     scatter_add(args[0], args[2], args[1])
-    changed(self)
+    counter(self)[0] += 1
     return self
 
 

@@ -66,6 +66,12 @@ class _Counted(engine.Generator):
         return super()._long_words(count)
 
 
+    def few(self, low: int, high: int, count: int) -> Array:
+        """As ``randint``, of one axis and a span below 2^28, with no checks: a minibatch."""
+        found = (self._words(count) % np.uint64(high - low)).view(np.int64)
+        return found + low if low else found
+
+
 _STATE: Final = struct.Struct("<Q624IqqBd")
 
 
@@ -274,6 +280,14 @@ def randint(
     **more: Any,
 ) -> Tensor:
     """``randint(low, high, size)`` or ``randint(high, size)``: whole numbers below ``high``."""
+    if len(bounds) == 3 and dtype is None and not more and device is None:
+        low, high, shape = bounds
+        if type(low) is type(high) is int and 0 < high - low < engine.LONG_SPAN:
+            if type(shape) is tuple and len(shape) == 1 and type(shape[0]) is int and shape[0] >= 0:
+                made = _draw("randint", generator, lambda core: core.few(low, high, shape[0]))
+                return made if not requires_grad else _options(
+                    "randint", made, requires_grad, device, more
+                )
     parts = list(bounds)
     size = more.pop("size", None)
     if size is None:

@@ -30,6 +30,11 @@ from npnet.tensors.tensor import (
 
 def sizes_of(sizes: tuple[Any, ...]) -> tuple[int, ...]:
     """``(2, 3)`` for ``2, 3`` and for ``(2, 3)``."""
+    for size in sizes:
+        if type(size) is not int:
+            break
+    else:
+        return sizes
     if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)):
         sizes = tuple(sizes[0])
     found = []
@@ -124,6 +129,10 @@ def _full_shape(name: str, x: Array, shape: tuple[int, ...]) -> tuple[int, ...]:
     Raises:
         RuntimeError: the sizes do not fit the number of elements.
     """
+    if shape and shape[-1] == -1 and min(shape) == -1:
+        known = -math.prod(shape)
+        if known > 0 and x.size % known == 0:
+            return (*shape[:-1], x.size // known)
     known = math.prod(size for size in shape if size != -1)
     if any(size < -1 for size in shape):
         raise RuntimeError(f"invalid shape dimension {min(shape)}")

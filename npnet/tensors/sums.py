@@ -32,7 +32,8 @@ def cascade(rows: Array) -> Array:
         return plain(rows)
     step = 1 << max(4, (size - 1).bit_length() // LEVELS)
     if size == 2 * step:  # the usual minibatch, spelled out
-        return plain(rows[:step]) + plain(rows[step:])
+        blocks = np.add.reduce(rows.reshape(2, step, *rows.shape[1:]), 1)
+        return np.asarray(blocks[0] + blocks[1])
     total: Array | None = None
     for level in range(LEVELS):
         full = len(rows) // step if level < LEVELS - 1 else 0
@@ -55,6 +56,8 @@ def by_fours(rows: Array) -> Array:
         return plain(rows)
     full = quads * AT_ONCE
     parts = cascade(rows[:full].reshape(quads, AT_ONCE, *rows.shape[1:]))
+    if full == len(rows):
+        return plain(parts)
     total = parts[0]
     for row in rows[full:]:
         total = total + row
@@ -63,15 +66,16 @@ def by_fours(rows: Array) -> Array:
 
 def outer(rows: Array) -> Array:
     """The sum over axis 0 of (n, m), contiguous, m > 1: columns side by side in memory."""
-    columns = rows.shape[1]
+    count, columns = rows.shape
     lanes = LANES[rows.itemsize]
     together = AT_ONCE * lanes if columns >= lanes else AT_ONCE
-    most = columns - columns % together
-    if most == columns or len(rows) < AT_ONCE:
-        return cascade(rows)
-    if not most:
+    left_over = columns % together
+    if left_over == columns and count >= AT_ONCE:
         return by_fours(rows)
-    return np.concatenate([cascade(rows[:, :most]), by_fours(rows[:, most:])])
+    found = cascade(rows)
+    if left_over and count >= AT_ONCE:
+        found[columns - left_over :] = by_fours(rows[:, columns - left_over :])
+    return found
 
 
 def inner(rows: Array) -> Array:
@@ -94,6 +98,10 @@ def inner(rows: Array) -> Array:
 
 def summed(x: Array, axes: tuple[int, ...] | None, keepdims: bool) -> Array:
     """The sum of floats over these axes (None: over all), in torch's order where it is known."""
+    if axes == (0,) and x.ndim == 2 and x.flags.c_contiguous and x.dtype.kind == "f":
+        if x.shape[1] > 1 and len(x):  # by far the most frequent
+            found = outer(x)
+            return found[None] if keepdims else found
     if axes is None:
         axes = tuple(range(x.ndim))
     last = len(axes)
