@@ -1,0 +1,142 @@
+"""A stand-in, on NumPy alone, for the part of torch that notebooks of this exercise use.
+
+``import npnet.tensors as torch`` works by hand. For whoever runs other people's code,
+``modules()`` gives what ``import torch``, ``import torch.nn.functional as F`` and ``from torch
+import Tensor`` have to find in ``sys.modules``::
+
+    sys.modules.update(npnet.tensors.modules())
+
+Hooks for graders and searches:
+
+* ``npnet.tensors.random.OBSERVERS``: functions that are told of every random draw, a ``Draw``.
+* ``npnet.tensors.autograd.LAST``: the nodes of the last backward pass; ``vjp`` and ``replay`` there.
+
+What is not here raises NotImplementedError with its name; ``hasattr`` answers False.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import types
+import warnings
+from typing import Any
+
+from npnet.tensors import (
+    arithmetic,
+    autograd,
+    creation,
+    dtypes,
+    functional,
+    indexing,
+    linear,
+    nn,
+    random,
+    reductions,
+    shapes,
+    text,
+)
+from npnet.tensors.dtypes import ALIASES, ALL, get_default_dtype, set_default_dtype
+from npnet.tensors.dtypes import dtype as dtype
+from npnet.tensors.missing import missing
+from npnet.tensors.random import default_generator as default_generator
+from npnet.tensors.sizes import Size as Size
+from npnet.tensors.tensor import FUNCTIONS, Tensor as Tensor
+from npnet.tensors.tensor import device as device
+
+# Torch computes infinities and nans silently. NumPy warns of them, in the line that computes them.
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"npnet\.tensors\.")
+
+__version__ = "2.13.0+npnet"
+
+pi, e, inf, nan = math.pi, math.e, math.inf, math.nan
+newaxis = None
+strided = "torch.strided"
+preserve_format = contiguous_format = None
+
+_NAMES: dict[str, Any] = {
+    **{name: made for name, made in FUNCTIONS.items()},
+    **{repr(kind).removeprefix("torch."): kind for kind in ALL},
+    **ALIASES,
+    "get_default_dtype": get_default_dtype,
+    "set_default_dtype": set_default_dtype,
+    "LongTensor": lambda *data: creation.tensor(*data, dtype=dtypes.int64),
+    "IntTensor": lambda *data: creation.tensor(*data, dtype=dtypes.int32),
+    "FloatTensor": Tensor,
+    "DoubleTensor": lambda *data: creation.tensor(*data, dtype=dtypes.float64),
+    "BoolTensor": lambda *data: creation.tensor(*data, dtype=dtypes.bool_),
+}
+globals().update(_NAMES)
+
+
+def _namespace(name: str, **entries: Any) -> types.ModuleType:
+    """A small module of torch, such as ``torch.cuda``."""
+    made = types.ModuleType(f"torch.{name}")
+    vars(made).update(entries)
+
+    def refuse(attribute: str) -> Any:
+        if attribute.startswith("__"):
+            raise AttributeError(attribute)
+        raise missing(f"torch.{name}", attribute)
+
+    vars(made)["__getattr__"] = refuse
+    return made
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    """For calls that have no effect here, such as ``torch.cuda.manual_seed``."""
+
+
+cuda = _namespace(
+    "cuda",
+    is_available=lambda: False,
+    device_count=lambda: 0,
+    manual_seed=_nothing,
+    manual_seed_all=_nothing,
+    empty_cache=_nothing,
+)
+backends = _namespace(
+    "backends",
+    mps=_namespace("backends.mps", is_available=lambda: False, is_built=lambda: False),
+    cudnn=_namespace("backends.cudnn", deterministic=True, benchmark=False),
+)
+linalg = _namespace("linalg", norm=reductions.norm)
+special = _namespace("special", softmax=functional.softmax, log_softmax=functional.log_softmax)
+version = _namespace("version", cuda=None)
+
+
+def set_num_threads(count: int) -> None:
+    """Accepted: NumPy's threads are set from outside."""
+
+
+def get_num_threads() -> int:
+    """1."""
+    return 1
+
+
+def use_deterministic_algorithms(mode: bool, **_: Any) -> None:
+    """Accepted: all algorithms here are."""
+
+
+def modules() -> dict[str, types.ModuleType]:
+    """Module names of torch and what stands for them here."""
+    return {
+        "torch": sys.modules[__name__],
+        "torch.nn": nn,
+        "torch.nn.functional": functional,
+        "torch.autograd": autograd,
+        "torch.random": random,
+        "torch.cuda": cuda,
+        "torch.backends": backends,
+        "torch.linalg": linalg,
+        "torch.special": special,
+    }
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(f"module 'torch' has no attribute {name!r}")
+    raise missing("torch", name)
+
+
+_ = (arithmetic, indexing, linear, shapes, text)

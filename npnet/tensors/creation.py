@@ -1,0 +1,538 @@
+"""New tensors, copies, and conversions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.tensors import elementwise as table
+from npnet.tensors.arithmetic import NUMBERS, plain
+from npnet.tensors.autograd import changed, refuse_leaf, run, write
+from npnet.tensors.dtypes import (
+    ALIASES,
+    ALL,
+    DEFAULT,
+    I64,
+    OF,
+    TYPE_NAMES,
+    dtype as Dtype,
+    numpy_of,
+    number_type,
+    result_type as promoted_type,
+)
+from npnet.tensors.shapes import sizes_of
+from npnet.tensors.tensor import (
+    MODE,
+    Tensor,
+    alias,
+    both,
+    counter,
+    device as Device,
+    function,
+    method,
+    on_cpu,
+    tensor_argument,
+    wrap,
+)
+
+
+def finish(array: Array, requires_grad: bool = False, device: Any = None) -> Tensor:
+    """A new leaf."""
+    on_cpu(device)
+    made = wrap(array)
+    if requires_grad:
+        made.requires_grad = True
+    return made
+
+
+def array_of(data: Any, dtype: Any = None) -> Array:
+    """A new array of numbers, nested lists, arrays or tensors.
+
+    Raises:
+        ValueError: lists of different lengths.
+        TypeError: something that is no number.
+    """
+    wanted = None if dtype is None else numpy_of(dtype)
+    if isinstance(data, Tensor):
+        return data._a.astype(data._a.dtype if wanted is None else wanted)
+    if isinstance(data, (np.ndarray, np.generic)):
+        array = np.array(data)
+        _known(array.dtype)
+        return array.astype(wanted) if wanted is not None else array
+    try:
+        array = np.array(_without_tensors(data))
+    except ValueError:
+        raise ValueError(_ragged(data)) from None
+    except OverflowError:
+        raise RuntimeError("Overflow when unpacking long long") from None
+    if array.dtype.kind not in "biuf":
+        if array.dtype.kind == "O" and array.size:
+            raise TypeError(
+                f"tensor: got a {type(array.flat[0]).__name__} among the data, wanted numbers"
+            )
+        raise TypeError(f"tensor: got {type(data).__name__}, wanted numbers, lists or arrays")
+    if wanted is None:
+        if array.dtype.kind == "f" or not array.size:
+            wanted = DEFAULT.numpy
+        elif array.dtype.kind in "iu":
+            wanted = I64
+        else:
+            wanted = array.dtype
+    return array.astype(wanted, copy=False)
+
+
+def _without_tensors(data: Any) -> Any:
+    if isinstance(data, Tensor):
+        return data._a.tolist()
+    if isinstance(data, (list, tuple)) and data and isinstance(data[0], (Tensor, list, tuple)):
+        first = data[0]
+        if isinstance(first, Tensor) or any(isinstance(one, Tensor) for one in data):
+            return [_without_tensors(one) for one in data]
+        if first and isinstance(first[0], (Tensor, list, tuple)):
+            return [_without_tensors(one) for one in data]
+    return data
+
+
+def _ragged(data: Any) -> str:
+    depth, level = 0, [data]
+    while level and all(isinstance(one, (list, tuple)) for one in level):
+        wanted = len(level[0])
+        for one in level:
+            if len(one) != wanted:
+                return f"expected sequence of length {wanted} at dim {depth} (got {len(one)})"
+        level = [entry for one in level for entry in one]
+        depth += 1
+    return "tensor: the data are lists in some places and numbers in others"
+
+
+def _known(kind: np.dtype[Any]) -> None:
+    if kind not in OF:
+        raise TypeError(
+            f"can't convert np.ndarray of type {kind}. The only supported types are: float64, "
+            "float32, float16, int64, int32, int16, int8, uint8, and bool."
+        )
+
+
+@function("tensor")
+def tensor(
+    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """A new tensor of numbers, nested lists or arrays, which are copied."""
+    return finish(array_of(data, dtype), requires_grad, device)
+
+
+@function("as_tensor", "asarray")
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    """A tensor of the data, without a copy where that is possible."""
+    on_cpu(device)
+    if isinstance(data, Tensor):
+        return data if dtype is None else to(data, dtype)
+    if isinstance(data, np.ndarray) and dtype is None:
+        return from_numpy(data)
+    return wrap(array_of(data, dtype))
+
+
+@function("from_numpy")
+def from_numpy(ndarray: Array) -> Tensor:
+    """A tensor that shares an array's memory."""
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__})")
+    _known(ndarray.dtype)
+    return wrap(ndarray)
+
+
+@function("scalar_tensor")
+def scalar_tensor(s: Any, *, dtype: Any = None, **more: Any) -> Tensor:
+    """A tensor without axes, of the default type."""
+    return wrap(np.asarray(s, DEFAULT.numpy if dtype is None else numpy_of(dtype)))
+
+
+def _filled(name: str, value: Any) -> Any:
+    def make(
+        *size: Any,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        **more: Any,
+    ) -> Tensor:
+        shape = sizes_of((more.pop("size"),) if "size" in more else size)
+        _no_more(name, more)
+        if any(one < 0 for one in shape):
+            raise RuntimeError(f"{name}: got a negative size in {list(shape)}")
+        kind = DEFAULT.numpy if dtype is None else numpy_of(dtype)
+        made = np.zeros(shape, kind) if value == 0 else np.full(shape, value, kind)
+        return finish(made, requires_grad, device)
+
+    make.__name__ = name
+    return make
+
+
+def _no_more(name: str, more: dict[str, Any]) -> None:
+    for key, value in more.items():
+        if key not in ("layout", "pin_memory", "memory_format", "out", "names") or (
+            value is not None and key in ("out", "names")
+        ):
+            raise TypeError(f"{name}() got an unexpected keyword argument {key!r}")
+
+
+zeros = function("zeros", "empty")(_filled("zeros", 0))
+ones = function("ones")(_filled("ones", 1))
+
+
+@function("full")
+def full(
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """One number everywhere."""
+    value = fill_value.item() if isinstance(fill_value, Tensor) else plain(fill_value)
+    kind = number_type(value) if dtype is None else numpy_of(dtype)
+    return finish(np.full(sizes_of((size,)), value, kind), requires_grad, device)
+
+
+def _like(name: str, value: Any) -> Any:
+    def make(
+        input: Tensor,
+        *,
+        dtype: Any = None,
+        device: Any = None,
+        requires_grad: bool = False,
+        **more: Any,
+    ) -> Tensor:
+        _no_more(name, more)
+        x = tensor_argument(name, input)._a
+        kind = x.dtype if dtype is None else numpy_of(dtype)
+        made = np.zeros(x.shape, kind) if value == 0 else np.full(x.shape, value, kind)
+        return finish(made, requires_grad, device)
+
+    make.__name__ = name
+    return make
+
+
+zeros_like = function("zeros_like", "empty_like")(_like("zeros_like", 0))
+ones_like = function("ones_like")(_like("ones_like", 1))
+
+
+@function("full_like")
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """One number everywhere, in the shape and type of another tensor."""
+    kind = input._a.dtype if dtype is None else numpy_of(dtype)
+    return finish(np.full(input._a.shape, plain(fill_value), kind), requires_grad, device)
+
+
+@method("new_zeros", "new_empty")
+def new_zeros(self: Tensor, *size: Any, dtype: Any = None, **more: Any) -> Tensor:
+    """Zeros of this tensor's type."""
+    return zeros(*size, dtype=self.dtype if dtype is None else dtype, **more)  # type: ignore[no-any-return]
+
+
+@method("new_ones")
+def new_ones(self: Tensor, *size: Any, dtype: Any = None, **more: Any) -> Tensor:
+    """Ones of this tensor's type."""
+    return ones(*size, dtype=self.dtype if dtype is None else dtype, **more)  # type: ignore[no-any-return]
+
+
+@method("new_full")
+def new_full(self: Tensor, size: Any, fill_value: Any, *, dtype: Any = None) -> Tensor:
+    """One number everywhere, of this tensor's type."""
+    return full(size, fill_value, dtype=self.dtype if dtype is None else dtype)
+
+
+@method("new_tensor")
+def new_tensor(self: Tensor, data: Any, *, dtype: Any = None) -> Tensor:
+    """A tensor of this tensor's type."""
+    return tensor(data, dtype=self.dtype if dtype is None else dtype)
+
+
+@function("arange")
+def arange(
+    *bounds: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **more: Any
+) -> Tensor:
+    """``start`` (0), ``end``, ``step`` (1), as Python's range, also of floats."""
+    start, end, step = 0, more.pop("end", None), more.pop("step", 1)
+    if len(bounds) == 1 and end is None:
+        end = bounds[0]
+    elif bounds:
+        start = bounds[0]
+        end = bounds[1] if len(bounds) > 1 else end
+        step = bounds[2] if len(bounds) > 2 else step
+    start = more.pop("start", start)
+    _no_more("arange", more)
+    start, end, step = (
+        value.item() if isinstance(value, Tensor) else plain(value) for value in (start, end, step)
+    )
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if (end - start) * step < 0:
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+    if dtype is None:
+        floats = any(isinstance(value, float) for value in (start, end, step))
+        kind = DEFAULT.numpy if floats else I64
+    else:
+        kind = numpy_of(dtype)
+    count = math.ceil((end - start) / step)
+    values = start + step * np.arange(count, dtype=np.float64 if kind.kind == "f" else np.int64)
+    return finish(values.astype(kind), requires_grad, device)
+
+
+@function("linspace")
+def linspace(
+    start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """``steps`` numbers from start to end, both included."""
+    kind = DEFAULT.numpy if dtype is None else numpy_of(dtype)
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    if steps == 1:
+        return finish(np.full(1, plain(start), kind), requires_grad, device)
+    first, last = kind.type(start), kind.type(end)
+    if not steps:
+        return finish(np.zeros(0, kind), requires_grad, device)
+    # From both ends to the middle, as torch; its multiply and add round once.
+    wide = np.float64
+    step = wide(kind.type((last - first) / kind.type(steps - 1)))
+    places = np.arange(steps)
+    up = wide(first) + step * places
+    down = wide(last) - step * (steps - 1 - places)
+    return finish(np.where(places < steps // 2, up, down).astype(kind), requires_grad, device)
+
+
+@function("logspace")
+def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any = None) -> Tensor:
+    """``base`` to the powers that ``linspace`` gives."""
+    kind = DEFAULT.numpy if dtype is None else numpy_of(dtype)
+    powers = np.linspace(float(start), float(end), steps)
+    return wrap(np.power(float(base), powers).astype(kind))
+
+
+@function("eye")
+def eye(
+    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Ones on the diagonal."""
+    kind = DEFAULT.numpy if dtype is None else numpy_of(dtype)
+    return finish(np.eye(n, m, dtype=kind), requires_grad, device)
+
+
+@function("tril_indices")
+def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
+    """The places on and below a diagonal."""
+    return wrap(np.stack(np.tril_indices(row, offset, col)))
+
+
+@function("triu_indices")
+def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
+    """The places on and above a diagonal."""
+    return wrap(np.stack(np.triu_indices(row, offset, col)))
+
+
+@function("meshgrid")
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """Coordinates of a grid."""
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+        tensors = tuple(tensors[0])
+    grids = np.meshgrid(*(one._a for one in tensors), indexing=indexing)  # type: ignore[call-overload]
+    return tuple(wrap(grid) for grid in grids)
+
+
+@function("cartesian_prod")
+def cartesian_prod(*tensors: Tensor) -> Tensor:
+    """All combinations of entries, one a row."""
+    if len(tensors) == 1:
+        return tensors[0]
+    return wrap(np.stack([grid._a.reshape(-1) for grid in meshgrid(*tensors)], 1))
+
+
+# --- copies and conversions -----------------------------------------------------------------------
+
+
+@both("clone")
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """A copy, through which gradients pass."""
+    return run(table.CLONE, (input._a,), (input,))
+
+
+@both("detach")
+def detach(input: Tensor) -> Tensor:
+    """The same memory, outside of the graph."""
+    return alias(input)
+
+
+@method("detach_")
+def detach_(self: Tensor) -> Tensor:
+    """This tensor, taken out of the graph."""
+    self._node, self._req = None, False
+    return self
+
+
+@method("requires_grad_")
+def requires_grad_(self: Tensor, requires_grad: bool = True) -> Tensor:
+    """Set ``requires_grad``."""
+    self.requires_grad = requires_grad
+    return self
+
+
+def to(self: Tensor, kind: Any) -> Tensor:
+    """The tensor in another type, or itself if it has it."""
+    wanted = numpy_of(kind)
+    if self._a.dtype == wanted:
+        return self
+    return run(table.CAST, (self._a, wanted), (self,))
+
+
+@method("to")
+def to_any(self: Tensor, *wanted: Any, dtype: Any = None, device: Any = None, **more: Any) -> Tensor:
+    """Another type; a device that is not the CPU is refused."""
+    copy = more.pop("copy", False)
+    more.pop("non_blocking", None)
+    _no_more("to", more)
+    found = self
+    for one in (*wanted, device, dtype):
+        if one is None or isinstance(one, bool):
+            continue
+        if isinstance(one, Tensor):
+            found = to(found, one.dtype)
+        elif isinstance(one, (str, Device, int)):
+            on_cpu(one)
+        else:
+            found = to(found, one)
+    return clone(found) if copy and found is self else found
+
+
+def _converter(name: str, kind: Dtype) -> None:
+    def convert(self: Tensor) -> Tensor:
+        return to(self, kind)
+
+    convert.__name__ = name
+    method(name)(convert)
+
+
+for _name, _kind in ALIASES.items():
+    _converter(_name, _kind)
+_converter("byte", next(kind for kind in ALL if repr(kind) == "torch.uint8"))
+
+
+@method("cpu")
+def cpu(self: Tensor) -> Tensor:
+    """The tensor itself."""
+    return self
+
+
+@method("cuda")
+def cuda(self: Tensor, device: Any = None) -> Tensor:
+    """Refused: there is no GPU here."""
+    on_cpu("cuda")
+    return self
+
+
+@method("type")
+def type_(self: Tensor, dtype: Any = None) -> Any:
+    """The name of the type, or the tensor in another one."""
+    if dtype is None:
+        return f"torch.{TYPE_NAMES[self.dtype]}Tensor"
+    if isinstance(dtype, str):
+        by_name = {f"torch.{name}Tensor": kind for kind, name in TYPE_NAMES.items()}
+        return to(self, by_name[dtype])
+    return to(self, dtype)
+
+
+@method("type_as")
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """The tensor in the type of another one."""
+    return to(self, other.dtype)
+
+
+@method("is_floating_point")
+@function("is_floating_point")
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the type is a float type."""
+    return input._a.dtype.kind == "f"
+
+
+@function("is_tensor")
+def is_tensor(obj: Any) -> bool:
+    """Whether it is a tensor."""
+    return isinstance(obj, Tensor)
+
+
+@function("numel")
+def numel(input: Tensor) -> int:
+    """The number of elements."""
+    return input._a.size
+
+
+@function("result_type")
+def result_type(tensor1: Any, tensor2: Any) -> Dtype:
+    """The type that an operation of two tensors or numbers has."""
+    pair = [one._a if isinstance(one, Tensor) else one for one in (tensor1, tensor2)]
+    return OF[promoted_type(pair)]
+
+
+@function("promote_types")
+def promote_types(type1: Dtype, type2: Dtype) -> Dtype:
+    """The smallest type that holds both."""
+    return OF[promoted_type([np.zeros(1, type1.numpy), np.zeros(1, type2.numpy)])]
+
+
+# --- filled in place ------------------------------------------------------------------------------
+
+
+@method("copy_")
+def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
+    """The values of another tensor, broadcast, written here."""
+    x = self._a
+    try:
+        np.broadcast_to(src._a, x.shape)
+    except ValueError:
+        raise RuntimeError(
+            f"The size of tensor a {list(x.shape)} must match the size of tensor b "
+            f"{list(src._a.shape)}"
+        ) from None
+    if MODE.grad and (self._req or src._req):
+        return write(self, table.COPY, (x, src._a), (self, src))
+    x[...] = src._a
+    counter(self)[0] += 1
+    return self
+
+
+@method("fill_")
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """One number everywhere."""
+    second = value if isinstance(value, Tensor) else None
+    number = value._a if isinstance(value, Tensor) else plain(value)
+    if MODE.grad and (self._req or (second is not None and second._req)):
+        return write(self, table.FILL, (self._a, number), (self, second))
+    self._a[...] = number
+    counter(self)[0] += 1
+    return self
+
+
+@method("zero_")
+def zero_(self: Tensor) -> Tensor:
+    """Zeros everywhere."""
+    return fill_(self, 0)
+
+
+@method("set_")
+def set_(self: Tensor, source: Tensor) -> Tensor:
+    """The memory of another tensor."""
+    if MODE.grad:
+        refuse_leaf(self)
+    self._a = source._a
+    changed(self)
+    return self
+
+
+_ = NUMBERS

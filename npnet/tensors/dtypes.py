@@ -1,0 +1,185 @@
+"""Number types as torch names them, the default type, and the type that two operands give.
+
+A ``dtype`` stands for one NumPy type. The rule of promotion is torch's: what decides first is the
+category (bool < integer < float), and within it only operands with axes count; a tensor without
+axes, and after it a Python number, widens only a lower category.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+
+from npnet.base.arrays import Array
+
+
+class dtype:
+    """One number type: ``torch.float32``. ``numpy`` is the NumPy type that it stands for."""
+
+    __slots__ = ("_name", "category", "itemsize", "numpy")
+
+    def __init__(self, name: str, numpy: type[np.generic], category: int) -> None:
+        self._name, self.numpy, self.category = name, np.dtype(numpy), category
+        self.itemsize = self.numpy.itemsize
+
+    @property
+    def is_floating_point(self) -> bool:
+        """Whether it is a float type; only such tensors can have gradients."""
+        return self.category == FLOAT
+
+    @property
+    def is_complex(self) -> bool:
+        """False: there are no complex tensors here."""
+        return False
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether numbers below 0 can be held."""
+        return self.numpy.kind in "if"
+
+    def __repr__(self) -> str:
+        return f"torch.{self._name}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return by_name, (self._name,)
+
+
+BOOL, INTEGER, FLOAT = 0, 1, 2
+
+bool_: Final = dtype("bool", np.bool_, BOOL)
+uint8: Final = dtype("uint8", np.uint8, INTEGER)
+int8: Final = dtype("int8", np.int8, INTEGER)
+int16: Final = dtype("int16", np.int16, INTEGER)
+int32: Final = dtype("int32", np.int32, INTEGER)
+int64: Final = dtype("int64", np.int64, INTEGER)
+float16: Final = dtype("float16", np.float16, FLOAT)
+float32: Final = dtype("float32", np.float32, FLOAT)
+float64: Final = dtype("float64", np.float64, FLOAT)
+
+ALL: Final = (bool_, uint8, int8, int16, int32, int64, float16, float32, float64)
+OF: Final[dict[np.dtype[Any], dtype]] = {kind.numpy: kind for kind in ALL}
+# Torch's other names, and the spelled-out type names of its error messages and of Tensor.type().
+ALIASES: Final = {
+    "bool": bool_,
+    "short": int16,
+    "int": int32,
+    "long": int64,
+    "half": float16,
+    "float": float32,
+    "double": float64,
+}
+TYPE_NAMES: Final = {
+    bool_: "Bool",
+    uint8: "Byte",
+    int8: "Char",
+    int16: "Short",
+    int32: "Int",
+    int64: "Long",
+    float16: "Half",
+    float32: "Float",
+    float64: "Double",
+}
+
+F32: Final = np.dtype(np.float32)
+F64: Final = np.dtype(np.float64)
+I64: Final = np.dtype(np.int64)
+B8: Final = np.dtype(np.bool_)
+# Only once: NumPy gives these objects out again and again, so that `is` compares them.
+FLOATS: Final = frozenset((np.dtype(np.float16), F32, F64))
+
+
+class _Default:
+    """The type of new floats. One object, since ``set_default_dtype`` changes it for all."""
+
+    def __init__(self) -> None:
+        self.float = float32
+        self.numpy = F32
+
+
+DEFAULT: Final = _Default()
+
+
+def by_name(name: str) -> dtype:
+    """The dtype of this name, as pickles look it up."""
+    return next(kind for kind in ALL if kind._name == name)
+
+
+def get_default_dtype() -> dtype:
+    """``torch.get_default_dtype()``: float32 unless it was set."""
+    return DEFAULT.float
+
+
+def set_default_dtype(d: dtype) -> None:
+    """``torch.set_default_dtype(d)``: the type of floats made from Python numbers from now on.
+
+    Raises:
+        TypeError: d is not a float type.
+    """
+    if not isinstance(d, dtype) or d.category != FLOAT:
+        raise TypeError(
+            f"set_default_dtype: got {d!r}, only floating-point types are supported as the "
+            "default type: give torch.float32 or torch.float64"
+        )
+    DEFAULT.float, DEFAULT.numpy = d, d.numpy
+
+
+def numpy_of(kind: Any) -> np.dtype[Any]:
+    """The NumPy type of a dtype; Python's float, int and bool are taken as torch takes them."""
+    if isinstance(kind, dtype):
+        return kind.numpy
+    if kind is float:
+        return F64 if DEFAULT.numpy is F64 else DEFAULT.numpy
+    if kind is int:
+        return I64
+    if kind is bool:
+        return B8
+    raise TypeError(f"dtype: got {kind!r}, wanted a torch.dtype such as torch.float32")
+
+
+def number_type(value: Any) -> np.dtype[Any]:
+    """The type that a Python number has as a tensor."""
+    if isinstance(value, (bool, np.bool_)):
+        return B8
+    return I64 if isinstance(value, (int, np.integer)) else DEFAULT.numpy
+
+
+_CATEGORY: Final = {"b": BOOL, "i": INTEGER, "u": INTEGER, "f": FLOAT}
+
+
+def result_type(operands: Iterable[Any]) -> np.dtype[Any]:
+    """The type of a result by torch's rule; operands are arrays and Python numbers."""
+    # With axes, without axes, Python numbers: a later group counts only if its category is higher.
+    found: list[np.dtype[Any] | None] = [None, None, None]
+    for operand in operands:
+        if isinstance(operand, np.ndarray):
+            place, kind = (0 if operand.ndim else 1), operand.dtype
+        else:
+            place, kind = 2, number_type(operand)
+        before = found[place]
+        found[place] = kind if before is None else promoted(before, kind)
+    result: np.dtype[Any] | None = None
+    for kind_or_none in found:
+        if kind_or_none is None:
+            continue
+        if result is None or _CATEGORY[kind_or_none.kind] > _CATEGORY[result.kind]:
+            result = kind_or_none
+    assert result is not None
+    return result
+
+
+def promoted(one: np.dtype[Any], other: np.dtype[Any]) -> np.dtype[Any]:
+    """The smallest type that holds both; an integer beside a float takes the float's type."""
+    if one is other or one == other:
+        return one
+    if one.kind == "f" and other.kind != "f":
+        return one
+    if other.kind == "f" and one.kind != "f":
+        return other
+    return np.promote_types(one, other)
+
+
+def type_name(array: Array) -> str:
+    """``Float`` and so on, as torch's messages name types."""
+    return TYPE_NAMES[OF[array.dtype]]

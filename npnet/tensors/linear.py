@@ -1,0 +1,237 @@
+"""Matrix products."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.tensors.autograd import Operation, record, run
+from npnet.tensors.missing import not_supported
+from npnet.tensors.shapes import reshape, transpose, unsqueeze
+from npnet.tensors.tensor import MODE, Tensor, both, function, method, new, tensor_argument
+
+
+def _swapped(x: Array) -> Array:
+    return x.swapaxes(-1, -2)
+
+
+# fmt: off
+MM: Final = Operation("MmBackward0", lambda x, y: x @ y,
+    lambda g, _o, _x, y: g @ y.T,
+    lambda g, _o, x, _y: x.T @ g)
+MV: Final = Operation("MvBackward0", lambda x, y: x @ y,
+    lambda g, _o, _x, y: np.outer(g, y),
+    lambda g, _o, x, _y: x.T @ g)
+DOT: Final = Operation("DotBackward0", lambda x, y: x @ y,
+    lambda g, _o, _x, y: g * y,
+    lambda g, _o, x, _y: g * x)
+BMM: Final = Operation("BmmBackward0", lambda x, y: x @ y,
+    lambda g, _o, _x, y: g @ _swapped(y),
+    lambda g, _o, x, _y: _swapped(x) @ g)
+ADDMM: Final = Operation("AddmmBackward0", lambda b, x, y: x @ y + b,
+    lambda g, _o, _b, _x, _y: g,
+    lambda g, _o, _b, _x, y: g @ y.T,
+    lambda g, _o, _b, x, _y: x.T @ g)
+# fmt: on
+
+
+def _same_type(name: str, x: Array, y: Array) -> None:
+    if x.dtype != y.dtype:
+        raise RuntimeError(
+            f"{name}: expected both tensors to have the same dtype, but got {x.dtype} and "
+            f"{y.dtype}: convert one, for example with .float()"
+        )
+
+
+@both("matmul")
+def matmul(input: Tensor, other: Tensor) -> Tensor:
+    """``x @ y``: matrices, vectors, and batches of matrices."""
+    if type(input) is not Tensor or type(other) is not Tensor:
+        tensor_argument("matmul", input)
+        tensor_argument("matmul", other)
+    x, y = input._a, other._a
+    if x.ndim == 2 and y.ndim == 2:
+        if x.dtype is not y.dtype:
+            _same_type("matmul", x, y)
+        try:
+            out = x @ y
+        except ValueError:
+            raise RuntimeError(
+                "mat1 and mat2 shapes cannot be multiplied "
+                f"({x.shape[0]}x{x.shape[1]} and {y.shape[0]}x{y.shape[1]})"
+            ) from None
+        if MODE.grad and (input._req or other._req):
+            return record(MM, (x, y), (input, other), out)
+        made = new(Tensor)
+        made._a = out
+        return made
+    return _matmul(input, other)
+
+
+def _matmul(input: Tensor, other: Tensor) -> Tensor:
+    x, y = input._a, other._a
+    _same_type("matmul", x, y)
+    if not x.ndim or not y.ndim:
+        raise RuntimeError("both arguments to matmul need to be at least 1D, use * for numbers")
+    inner = (x.shape[-1], y.shape[-2] if y.ndim > 1 else y.shape[0])
+    if inner[0] != inner[1]:
+        raise RuntimeError(
+            f"matmul: shapes {list(x.shape)} and {list(y.shape)} cannot be multiplied: "
+            f"{inner[0]} columns meet {inner[1]} rows"
+        )
+    if x.ndim == 1 and y.ndim == 1:
+        return run(DOT, (x, y), (input, other))
+    if x.ndim == 2 and y.ndim == 1:
+        return run(MV, (x, y), (input, other))
+    if x.ndim == 1:
+        return matmul(unsqueeze(input, 0), other).squeeze(-2)  # type: ignore[no-any-return]
+    if y.ndim <= 2:
+        rows = reshape(input, -1, x.shape[-1])
+        return reshape(matmul(rows, other), *x.shape[:-1], *y.shape[1:])
+    try:
+        return run(BMM, (x, y), (input, other))
+    except ValueError as why:
+        raise RuntimeError(f"matmul: {why}") from None
+
+
+@method("__matmul__")
+def _at(self: Tensor, other: Any) -> Any:
+    return matmul(self, other) if isinstance(other, Tensor) else NotImplemented
+
+
+@both("mm")
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two matrices."""
+    _axes("mm", (input, 2), (mat2, 2))
+    return matmul(input, mat2)
+
+
+@both("mv")
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """A matrix times a vector."""
+    _axes("mv", (input, 2), (vec, 1))
+    return matmul(input, vec)
+
+
+@both("dot", "inner")
+def dot(input: Tensor, other: Tensor) -> Tensor:
+    """The product of two vectors."""
+    _axes("dot", (input, 1), (other, 1))
+    return matmul(input, other)
+
+
+@both("bmm")
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Products of two batches of matrices."""
+    _axes("bmm", (input, 3), (mat2, 3))
+    if len(input._a) != len(mat2._a):
+        raise RuntimeError("bmm: the batches have different sizes")
+    return matmul(input, mat2)
+
+
+def _axes(name: str, *wanted: tuple[Tensor, int]) -> None:
+    for tensor, ndim in wanted:
+        if tensor_argument(name, tensor)._a.ndim != ndim:
+            raise RuntimeError(
+                f"{name}: expected a tensor of {ndim} axes, got {tensor._a.ndim}D: matmul or @ "
+                "takes both"
+            )
+
+
+@both("outer", "ger")
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """All products of one entry of each vector."""
+    _axes("outer", (input, 1), (vec2, 1))
+    return reshape(input, -1, 1) * vec2  # type: ignore[no-any-return]
+
+
+@both("addmm")
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """``beta·input + alpha·mat1 @ mat2``."""
+    if beta != 1 or alpha != 1:
+        return beta * input + alpha * matmul(mat1, mat2)  # type: ignore[no-any-return]
+    return run(ADDMM, (input._a, mat1._a, mat2._a), (input, mat1, mat2))
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """``F.linear``: input @ weight.T + bias."""
+    turned = transpose(weight, 0, 1)
+    if bias is None:
+        return matmul(input, turned)
+    if input._a.ndim == 2:
+        return addmm(bias, input, turned)
+    return matmul(input, turned) + bias  # type: ignore[no-any-return]
+
+
+@function("tensordot")
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
+    """Sums of products over the last axes of one and the first of the other."""
+    if not isinstance(dims, int):
+        raise not_supported("tensordot with lists of axes: use einsum")
+    x, y = a._a, b._a
+    kept, rest = x.shape[: x.ndim - dims], y.shape[dims:]
+    rows = reshape(a, int(np.prod(kept, dtype=int)), -1)
+    columns = reshape(b, -1, int(np.prod(rest, dtype=int)))
+    return reshape(matmul(rows, columns), (*kept, *rest))
+
+
+def _einsum_derivative(place: int) -> Any:
+    """With respect to the operand at this place: einsum of g and all other operands."""
+
+    def derivative(g: Array, _o: Array, *arguments: Any) -> Array:
+        *arrays, spec = arguments
+        inputs, output = spec
+        mine = inputs[place]
+        others = [array for at, array in enumerate(arrays) if at != place]
+        names = [names for at, names in enumerate(inputs) if at != place]
+        seen = set(output).union(*names)
+        # A letter that nothing else has was summed: its gradient is the same everywhere.
+        alone = "".join(letter for letter in dict.fromkeys(mine) if letter not in seen)
+        sizes = dict(zip(mine, arrays[place].shape, strict=True))
+        if len(set(mine)) < len(mine):
+            raise not_supported("the gradient of einsum with a repeated letter")
+        ones = [np.ones([sizes[letter] for letter in alone], g.dtype)] if alone else []
+        pattern = ",".join([output, *names, *([alone] if alone else [])]) + "->" + mine
+        return np.einsum(pattern, g, *others, *ones, optimize=True)
+
+    return derivative
+
+
+@function("einsum")
+def einsum(equation: str, *operands: Any) -> Tensor:
+    """Sums of products, by letters: ``einsum("ij,jk->ik", x, y)``."""
+    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        operands = tuple(operands[0])
+    if "..." in equation:
+        raise not_supported('einsum with "..."')
+    left, arrow, output = equation.replace(" ", "").partition("->")
+    inputs = left.split(",")
+    if not arrow:
+        letters = "".join(inputs)
+        output = "".join(sorted(one for one in set(letters) if letters.count(one) == 1))
+    if len(inputs) != len(operands):
+        raise RuntimeError(
+            f"einsum(): {equation!r} names {len(inputs)} operands, but {len(operands)} were given"
+        )
+    arrays = [tensor_argument("einsum", operand)._a for operand in operands]
+    for names, array in zip(inputs, arrays, strict=True):
+        if len(names) != array.ndim:
+            raise RuntimeError(
+                f"einsum(): the subscript {names!r} does not fit an operand of {array.ndim} axes"
+            )
+    op = Operation(
+        "ViewBackward0" if len(arrays) == 1 else "EinsumBackward0",
+        lambda *arguments: np.einsum(
+            ",".join(arguments[-1][0]) + "->" + arguments[-1][1], *arguments[:-1], optimize=True
+        ),
+    )
+    op.derivatives = tuple(_einsum_derivative(place) for place in range(len(arrays)))
+    op.reads = tuple(
+        tuple(at for at in range(len(arrays)) if at != place) for place in range(len(arrays))
+    )
+    try:
+        return run(op, (*arrays, (inputs, output)), operands)
+    except ValueError as why:
+        raise RuntimeError(f"einsum(): {why}") from None

@@ -1,0 +1,433 @@
+"""The Tensor: a NumPy array, whether it wants a gradient, and how it came to be.
+
+The class holds what every tensor has. Its operations are in the modules beside it, which attach
+them by ``method`` and ``both``, so that ``x.sum(0)`` and ``torch.sum(x, 0)`` are one function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.tensors.dtypes import DEFAULT, F32, OF, dtype
+from npnet.tensors.missing import missing
+from npnet.tensors.sizes import Size
+
+if TYPE_CHECKING:
+    from npnet.tensors.autograd import Node
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {}  # what the module offers as torch.NAME
+
+
+class _Mode:
+    """Whether operations are recorded. One object: ``no_grad`` changes it for all modules."""
+
+    __slots__ = ("grad",)
+
+    def __init__(self) -> None:
+        self.grad = True
+
+
+MODE: Final = _Mode()
+
+
+class _TensorType(type):
+    """Makes ``torch.Tensor(2, 3)`` and ``torch.Tensor([1, 2])`` floats, as torch does."""
+
+    def __call__(cls, *data: Any) -> Tensor:
+        if len(data) == 1 and not isinstance(data[0], int):
+            value = data[0]
+            if isinstance(value, Tensor):
+                return alias(value)
+            return wrap(np.array(value, DEFAULT.numpy))
+        return wrap(np.zeros(data if data else (0,), DEFAULT.numpy))
+
+
+class Tensor(metaclass=_TensorType):
+    """An array with torch's rules.
+
+    What is set on few tensors has its default here, in the class, so that making one costs little.
+    """
+
+    _a: Array  # the values; views share their memory
+    _req: bool = False  # wants a gradient, itself or through what it was made from
+    _node: Node | None = None  # the operation that made it, if that was recorded
+    _grad: Tensor | None = None
+    _base: Tensor | None = None  # the tensor whose memory this one is a view of
+    _view: Any = None  # (earlier view, function, argument): how _base's array gives this one
+    _root: Tensor | None = None  # of x.detach(): x, with which it shares the count of changes
+    _epoch: int = 0  # of a base: changes through its views; of a view: that count when it was made
+    _counter: list[int] | None = None  # [changes in place], made when it is first needed
+    _keeps: bool = False  # retain_grad was called
+
+    __array_priority__ = 1000
+    __module__ = "torch"
+
+    # --- what it is -----------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        """The size of every axis."""
+        return Size(self._a.shape)
+
+    @property
+    def dtype(self) -> dtype:
+        """The number type."""
+        return OF[self._a.dtype]
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._a.ndim
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether operations on it are recorded."""
+        return self._req
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if wanted and self._a.dtype.kind != "f":
+            raise RuntimeError(
+                f"requires_grad: a tensor of {self.dtype}: only tensors of floating point dtype "
+                "can require gradients: convert it with .float() first"
+            )
+        if self._node is not None and not wanted:
+            raise RuntimeError(
+                "requires_grad: you can only change requires_grad flags of leaf variables: "
+                "use .detach() for a tensor that is not part of the graph"
+            )
+        self._req = bool(wanted)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded operation made it."""
+        return self._node is None
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The recorded operation that made it."""
+        if self._view is not None and self._req:
+            from npnet.tensors.autograd import edge
+
+            edge(self)
+        return self._node
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The sum of all gradients that ``backward`` brought here; None before the first."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is None:
+            self._grad = None
+            return
+        if not isinstance(value, Tensor):
+            raise TypeError(f"grad: got {type(value).__name__}, wanted a Tensor or None")
+        if value._a.shape != self._a.shape or value._a.dtype != self._a.dtype:
+            raise RuntimeError(
+                f"grad: assigned a gradient of {Size(value._a.shape)} and {value.dtype} to a "
+                f"tensor of {self.shape} and {self.dtype}: both have to be the same"
+            )
+        self._grad = value
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory as a tensor outside of the graph, whose changes nobody counts."""
+        found = new(Tensor)
+        found._a = self._a
+        return found
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"data: got {type(value).__name__}, wanted a Tensor")
+        self._a = value._a
+
+    @property
+    def retains_grad(self) -> bool:
+        """Whether ``retain_grad`` was called on a tensor that is no leaf."""
+        return self._keeps
+
+    @property
+    def device(self) -> device:
+        """Always the CPU."""
+        return CPU
+
+    @property
+    def is_cuda(self) -> bool:
+        """False."""
+        return False
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self._a.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self._a.nbytes
+
+    # --- as Python's objects ----------------------------------------------------------------------
+
+    def __len__(self) -> int:
+        if not self._a.ndim:
+            raise TypeError("len() of a 0-d tensor: use .item() for its number")
+        return len(self._a)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._a.ndim:
+            raise TypeError("iteration over a 0-d tensor: use .item() for its number")
+        return (self[place] for place in range(len(self._a)))
+
+    def __bool__(self) -> bool:
+        return bool(self._one("a truth value"))
+
+    def __int__(self) -> int:
+        return int(self._one("an int"))
+
+    def __float__(self) -> float:
+        return float(self._one("a float"))
+
+    def __index__(self) -> int:
+        if self._a.size != 1 or self._a.dtype.kind == "f":
+            raise TypeError(
+                "only integer tensors of a single element can be converted to an index: "
+                "use .long() or .item()"
+            )
+        return int(self._a.item())
+
+    def _one(self, what: str) -> Any:
+        if self._a.size != 1:
+            raise RuntimeError(
+                f"a Tensor of {self._a.size} values has no {what}: "
+                "take one entry, or reduce it first, for example with .all(), .any() or .sum()"
+            )
+        return self._a.item()
+
+    def item(self) -> Any:
+        """The number of a tensor of one element."""
+        if self._a.size != 1:
+            raise RuntimeError(
+                f"item(): a Tensor with {self._a.size} elements cannot be converted to a number: "
+                "take one entry first"
+            )
+        return self._a.item()
+
+    def tolist(self) -> Any:
+        """Nested lists of Python numbers."""
+        return self._a.tolist()
+
+    def numpy(self, *, force: bool = False) -> Array:
+        """The array itself, memory shared."""
+        if self._req and not force:
+            raise RuntimeError(
+                "numpy(): the tensor requires a gradient: use tensor.detach().numpy()"
+            )
+        return self._a
+
+    def __array__(self, kind: Any = None, copy: bool | None = None) -> Array:
+        array = self.numpy()
+        if kind is not None and array.dtype != kind:
+            return array.astype(kind)
+        return array.copy() if copy else array
+
+    def __contains__(self, value: Any) -> bool:
+        if isinstance(value, Tensor):
+            value = value._a
+        elif not isinstance(value, (bool, int, float, np.generic)):
+            raise RuntimeError(
+                f"Tensor.__contains__ takes a number or a Tensor, got {type(value).__name__}"
+            )
+        return bool((self._a == value).any())
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __format__(self, spec: str) -> str:
+        if self._a.ndim == 0:
+            return format(self._a.item(), spec)
+        return object.__format__(self, spec)
+
+    def __repr__(self) -> str:
+        from npnet.tensors.text import text
+
+        return text(self)
+
+    __str__ = __repr__
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if self._node is not None:
+            raise RuntimeError(
+                "deepcopy: only tensors that no recorded operation made can be copied so: "
+                "use .detach().clone()"
+            )
+        copied = wrap(self._a.copy())
+        copied._req = self._req
+        if self._grad is not None:
+            copied._grad = self._grad.__deepcopy__(memo)
+        memo[id(self)] = copied
+        return copied
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return restored, (self._a, self._req)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(f"'Tensor' object has no attribute {name!r}")
+        raise missing("Tensor", name)
+
+
+class device:
+    """A device's name. Only the CPU computes here; asking for another one is refused."""
+
+    def __init__(self, name: Any = "cpu", index: int | None = None) -> None:
+        name = name.type if isinstance(name, device) else name
+        kind, _, place = str(name).partition(":")
+        self.type = kind
+        self.index = int(place) if place else index
+
+    def __repr__(self) -> str:
+        index = "" if self.index is None else f", index={self.index}"
+        return f"device(type='{self.type}'{index})"
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and str(self) == str(other)
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+CPU: Final = device("cpu")
+
+
+def on_cpu(where: Any) -> None:
+    """Refuse every device but the CPU.
+
+    Raises:
+        RuntimeError: another device.
+    """
+    if where is not None and device(where).type != "cpu":
+        raise RuntimeError(
+            f"device: got {where!s}, but npnet.tensors computes on the CPU alone: give 'cpu'"
+        )
+
+
+new: Final[Callable[[type[Tensor]], Tensor]] = object.__new__
+
+
+def wrap(array: Any) -> Tensor:
+    """A tensor of this array; NumPy's scalars become arrays without axes."""
+    made = new(Tensor)
+    made._a = array if type(array) is np.ndarray else np.asarray(array)
+    return made
+
+
+def alias(tensor: Tensor) -> Tensor:
+    """Another tensor of the same memory, outside of the graph, that shares the change count."""
+    made = new(Tensor)
+    made._a = tensor._a
+    made._root = owner(tensor)
+    return made
+
+
+def owner(tensor: Tensor) -> Tensor:
+    """The tensor that counts the changes of this one's memory."""
+    if tensor._base is not None:
+        tensor = tensor._base
+    return tensor if tensor._root is None else tensor._root
+
+
+def counter(tensor: Tensor) -> list[int]:
+    """The change count that this tensor shares with all tensors of its memory."""
+    if tensor._base is not None:
+        tensor = tensor._base
+    if tensor._root is not None:
+        tensor = tensor._root
+    found = tensor._counter
+    if found is None:
+        found = tensor._counter = [0]
+    return found
+
+
+def changed_by_draw(tensor: Tensor, drawn: Tensor) -> Tensor:
+    """Write drawn numbers into a tensor.
+
+    Raises:
+        RuntimeError: it is a leaf that requires a gradient, and recording is on.
+    """
+    if tensor._req and MODE.grad:
+        raise RuntimeError(
+            "a leaf Variable that requires grad is being used in an in-place operation: "
+            "fill it under torch.no_grad(), or before requires_grad is set"
+        )
+    tensor._a[...] = drawn._a
+    counter(tensor)[0] += 1
+    return tensor
+
+
+def restored(array: Array, requires_grad: bool) -> Tensor:
+    """A tensor as a pickle or a copy holds it."""
+    made = wrap(array)
+    made._req = requires_grad
+    return made
+
+
+def function(*names: str) -> Callable[[F], F]:
+    """Offer a function as torch.NAME."""
+
+    def register(made: F) -> F:
+        for name in names:
+            FUNCTIONS[name] = made
+        return made
+
+    return register
+
+
+def method(*names: str) -> Callable[[F], F]:
+    """Offer a function as Tensor.NAME."""
+
+    def register(made: F) -> F:
+        for name in names:
+            setattr(Tensor, name, made)
+        return made
+
+    return register
+
+
+def both(*names: str) -> Callable[[F], F]:
+    """Offer a function as torch.NAME and as Tensor.NAME."""
+
+    def register(made: F) -> F:
+        return function(*names)(method(*names)(made))
+
+    return register
+
+
+def tensor_argument(who: str, value: Any) -> Tensor:
+    """The value, if it is a tensor.
+
+    Raises:
+        TypeError: it is none.
+    """
+    if not isinstance(value, Tensor):
+        raise TypeError(
+            f"{who}(): the argument is {type(value).__name__}, wanted a Tensor: "
+            "make one with torch.tensor(…)"
+        )
+    return value
+
+
+def as_float(array: Array) -> Array:
+    """The array, or its copy in the default float type if it holds integers or bools."""
+    return array if array.dtype is F32 or array.dtype.kind == "f" else array.astype(DEFAULT.numpy)

@@ -1,0 +1,202 @@
+"""How a tensor looks when it is printed: as torch's, character for character.
+
+All numbers of a tensor have one width and one form. Floats that are all whole lose their decimals
+(``1.``); scientific notation takes over where the largest magnitude is over 1,000 times the
+smallest, above 1e8 or, unless all are whole, where the smallest lies below 1e-4. Beyond 1,000
+entries only three at each end of each axis are shown, and they alone decide the form.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.tensors.dtypes import DEFAULT
+from npnet.tensors.tensor import Tensor, function
+
+
+@dataclass
+class Options:
+    """What ``set_printoptions`` sets."""
+
+    precision: int = 4
+    threshold: float = 1000
+    edgeitems: int = 3
+    linewidth: int = 80
+    sci_mode: bool | None = None
+
+
+OPTIONS: Final = Options()
+_PROFILES: Final[dict[str, dict[str, float]]] = {
+    "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
+    "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80},
+    "full": {"precision": 4, "threshold": math.inf, "edgeitems": 3, "linewidth": 80},
+}
+NAME: Final = "tensor("
+
+
+@function("set_printoptions")
+def set_printoptions(
+    precision: int | None = None,
+    threshold: float | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """Set how tensors are printed; what is not given stays, but for ``sci_mode``, as in torch."""
+    given: dict[str, Any] = dict(_PROFILES[profile]) if profile is not None else {}
+    named = {
+        "precision": precision,
+        "threshold": threshold,
+        "edgeitems": edgeitems,
+        "linewidth": linewidth,
+    }
+    given |= {name: value for name, value in named.items() if value is not None}
+    for name, value in given.items():
+        setattr(OPTIONS, name, value)
+    OPTIONS.sci_mode = sci_mode
+
+
+def get_printoptions() -> dict[str, Any]:
+    """The options as ``set_printoptions`` takes them."""
+    return asdict(OPTIONS)
+
+
+@contextlib.contextmanager
+def printoptions(**options: Any) -> Iterator[None]:
+    """Other options inside the block."""
+    before = get_printoptions()
+    set_printoptions(**options)
+    try:
+        yield
+    finally:
+        set_printoptions(**before)
+
+
+def text(tensor: Tensor) -> str:
+    """``repr`` and ``str`` of a tensor."""
+    array, suffixes = tensor._a, []
+    standard = array.dtype == DEFAULT.numpy or array.dtype.kind == "b" or array.dtype == np.int64
+    if not array.size:
+        body = "[]"
+        if array.ndim != 1:
+            suffixes.append(f"size={array.shape}")
+        standard = array.dtype == DEFAULT.numpy
+    else:
+        body = _body(array)
+    if not standard:
+        suffixes.append(f"dtype={tensor.dtype}")
+    node = tensor.grad_fn
+    if node is not None:
+        suffixes.append(f"grad_fn=<{node.op.name}>")
+    elif tensor._req:
+        suffixes.append("requires_grad=True")
+    return _with_suffixes(NAME + body, suffixes)
+
+
+def _with_suffixes(shown: str, suffixes: list[str]) -> str:
+    """``, dtype=…)`` and so on, each on a new line if the last one is full."""
+    # Torch counts two characters more than there are on a first line.
+    length = len(shown) - shown.rfind("\n") + 1
+    for suffix in suffixes:
+        if length + len(suffix) + 2 > OPTIONS.linewidth:
+            shown += ",\n" + " " * len(NAME) + suffix
+            length = len(NAME) + len(suffix)
+        else:
+            shown += ", " + suffix
+            length += len(suffix) + 2
+    return shown + ")"
+
+
+def _body(array: Array) -> str:
+    summarized = array.size > OPTIONS.threshold
+    write = _writer(_ends(array) if summarized else array)
+    return _written(array, len(NAME), summarized, write)
+
+
+def _ends(array: Array) -> Array:
+    """The entries that a summary shows."""
+    edge = OPTIONS.edgeitems
+    for axis, size in enumerate(array.shape):
+        if size > 2 * edge:
+            places = [*range(edge), *range(size - edge, size)]
+            array = array.take(places, axis)
+    return array
+
+
+def _writer(array: Array) -> Callable[[Any], str]:
+    """The function that writes each number in one width."""
+    values = array.reshape(-1)
+    if array.dtype.kind != "f":
+        width = max((len(str(value)) for value in values.tolist()), default=1)
+        return lambda value: str(value).rjust(width)
+    telling = values[np.isfinite(values) & (values != 0)].astype(np.float64)
+    if not telling.size:
+        return _plain(1, True)
+    sizes = np.abs(telling)
+    least, most = float(sizes.min()), float(sizes.max())
+    whole = bool((telling == np.ceil(telling)).all())
+    scientific = OPTIONS.sci_mode
+    if scientific is None:
+        scientific = most / least > 1000 or most > 1e8 or least < 1e-4
+    if scientific:
+        form = f".{OPTIONS.precision}e"
+        width = max(len(format(value, form)) for value in telling.tolist())
+        return lambda value: format(value, form).rjust(width)
+    form = ".0f" if whole else f".{OPTIONS.precision}f"
+    return _plain(max(len(format(value, form)) for value in telling.tolist()) + whole, whole)
+
+
+def _plain(width: int, whole: bool) -> Callable[[Any], str]:
+    if not whole:
+        form = f".{OPTIONS.precision}f"
+        return lambda value: format(value, form).rjust(width)
+
+    def write(value: float) -> str:
+        shown = format(value, ".0f")
+        return (shown + "." if math.isfinite(value) else shown).rjust(width)
+
+    return write
+
+
+def _written(array: Array, indent: int, summarized: bool, write: Callable[[Any], str]) -> str:
+    if not array.ndim:
+        return write(array.item())
+    edge, size = OPTIONS.edgeitems, len(array)
+    cut = summarized and size > 2 * edge
+    if array.ndim == 1:
+        if cut:
+            entries = [
+                *map(write, array[:edge].tolist()),
+                " ...",
+                *map(write, array[size - edge :].tolist()),
+            ]
+        else:
+            entries = [write(value) for value in array.tolist()]
+        width = len(write(array[0].item())) if not cut else len(entries[0])
+        return _lines(entries, indent, max(width, _width(write)))
+    parts = [
+        _written(array[place], indent + 1, summarized, write)
+        for place in (range(size) if not cut else [*range(edge), *range(size - edge, size)])
+    ]
+    if cut:
+        parts.insert(edge, "...")
+    return "[" + ("," + "\n" * (array.ndim - 1) + " " * (indent + 1)).join(parts) + "]"
+
+
+def _width(write: Callable[[Any], str]) -> int:
+    return len(write(0))
+
+
+def _lines(entries: list[str], indent: int, width: int) -> str:
+    """The entries in lines of at most ``linewidth`` characters."""
+    each = max(1, (OPTIONS.linewidth - indent) // (width + 2))
+    lines = [", ".join(entries[start : start + each]) for start in range(0, len(entries), each)]
+    return "[" + (",\n" + " " * (indent + 1)).join(lines) + "]"
