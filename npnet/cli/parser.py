@@ -25,6 +25,14 @@ SECONDS = "seconds for each figure or function"
 SEED = "seed of the random numbers, as torch.manual_seed takes it"
 STEPS = "training steps"
 
+# argparse's own messages, as patterns, and how npnet says the same.
+MESSAGES = {
+    r"^argument (\S+): ": r"\1: ",
+    r"^the following arguments are required: (.*)$": r"got no \1, which it needs",
+    r"expected (one|at least one) argument$": "got nothing, wanted a value",
+    r"not allowed with argument (\S+)$": r"got \1 as well, wanted only one of them",
+}
+
 # Options of older versions, and those that replace them.
 RENAMED = {"--rows": ("--batch", "--only")}
 
@@ -56,13 +64,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print ``message`` in the words of npnet, and leave with exit code 2."""
-        said = re.sub(r"^argument (\S+): ", lambda found: f"{found[1]}: ", message)
-        said = re.sub(r"^the following arguments are required: (.*)", r"got no \1, wanted it", said)
-        said = re.sub(r"expected (one|at least one) argument$", "got nothing, wanted a value", said)
-        said = re.sub(
-            r"not allowed with argument (\S+)$", r"got \1 as well, wanted one of the two", said
-        )
-        self.exit(2, f"{self.prog}: {said}; see {self.prog} --help\n")
+        for pattern, words in MESSAGES.items():
+            message = re.sub(pattern, words, message)
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
     def refuse_unknown(self, unknown: Sequence[str]) -> NoReturn:
         """The error for arguments that the command does not take, with the nearest option."""

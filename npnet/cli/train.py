@@ -115,8 +115,8 @@ def _resumed(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]
     given += ["fold"] * options.fold
     if given:
         raise InputError(
-            f"--resume: got --{given[0]} as well, wanted --steps at most: a run keeps the recipe and "
-            "the words that it began with"
+            f"--resume: got --{given[0]} as well, wanted --steps at most: a run keeps the "
+            "recipe and the words that it began with"
         )
     folder = options.resume
     if not os.path.isfile(folder / "recipe.json"):
@@ -208,7 +208,7 @@ def _checkpoints(
 
 @contextlib.contextmanager
 def _signals() -> Iterator[list[int]]:
-    """Collect Ctrl-C and SIGTERM in a list that is read between steps; a second one acts at once."""
+    """Collect Ctrl-C and SIGTERM in a list to be read between steps; a second one acts at once."""
     caught: list[int] = []
     watched = (signal.SIGINT, signal.SIGTERM)
     try:
