@@ -14,11 +14,17 @@ from collections.abc import Callable, Sequence
 from npnet.base.errors import DivergedError, InputError
 from npnet.base.version import __version__
 from npnet.cli import bench, check, data, help, judge, learn, page, replay, runs, train
-from npnet.cli.parser import Parser, parse
+from npnet.cli.parser import Parser, commands_of, parse
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    options = parse(make_parser(), arguments)
+    return run_command("npnet", lambda: options.command(options))
+
+
+def make_parser() -> Parser:
+    """The parser of all commands."""
     parser = Parser(
         prog="npnet",
         description="A character-level name model in NumPy alone.",
@@ -28,8 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for module in (train, runs, data, check, judge, replay, bench, learn, page, help):
         module.add_commands(commands)
-    options = parse(parser, commands, arguments)
-    return run_command("npnet", lambda: options.command(options))
+    for command in commands_of(parser).values():
+        command.set_defaults(parser=command)
+    return parser
 
 
 def run_command(program: str, command: Callable[[], int]) -> int:

@@ -44,7 +44,7 @@ def add_commands(commands: Any) -> None:
     new = actions.add_parser("new", help="write a new exercise sheet")
     _add_sheet(new)
     add_force(new)
-    new.set_defaults(command=new_command, parser=new)
+    new.set_defaults(command=new_command)
 
     check = actions.add_parser("check", help="judge the functions of a sheet, each alone")
     _add_sheet(check)
@@ -65,7 +65,7 @@ def add_commands(commands: Any) -> None:
     add_plot(check)
     add_force(check)
     add_json(check)
-    check.set_defaults(command=check_command, parser=check)
+    check.set_defaults(command=check_command)
 
     hinting = actions.add_parser("hint", help="a hint for one function, or our line")
     hinting.add_argument("name", metavar="NAME", help="such as dbnvar_inv")
@@ -77,10 +77,10 @@ def add_commands(commands: Any) -> None:
         help="1: a question, 2: the rule, 3: the formula (default: 1)",
     )
     hinting.add_argument("--solution", action="store_true", help="show our own line instead")
-    hinting.set_defaults(command=hint_command, parser=hinting)
+    hinting.set_defaults(command=hint_command)
 
     mistakes = actions.add_parser("mistakes", help="a dozen that people make, judged")
-    mistakes.set_defaults(command=mistakes_command, parser=mistakes)
+    mistakes.set_defaults(command=mistakes_command)
 
 
 def _add_sheet(parser: argparse.ArgumentParser) -> None:

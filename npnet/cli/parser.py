@@ -85,19 +85,28 @@ class Parser(argparse.ArgumentParser):
             return
         names = [str(choice) for choice in choices]
         near = nearest(str(value), names)
-        wanted = f"did you mean {near}?" if near else f"wanted one of {', '.join(names)}"
-        raise argparse.ArgumentError(action, f"got {shown(value)}, {wanted}")
+        ending = f": did you mean {near}?" if near else ""
+        raise argparse.ArgumentError(
+            action, f"got {shown(value)}, wanted one of {', '.join(names)}{ending}"
+        )
 
 
-def parse(parser: Parser, commands: Any, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The options; the command that was called refuses what it does not know."""
-    for command in commands.choices.values():
-        if command.get_default("parser") is None:
-            command.set_defaults(parser=command)
+def parse(parser: Parser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options; the command that was called refuses what it does not take."""
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         options.parser.refuse_unknown(unknown)
     return options
+
+
+def commands_of(parser: argparse.ArgumentParser) -> dict[str, Parser]:
+    """The parsers of a program's commands by their full names, such as ``npnet exercise new``."""
+    found: dict[str, Parser] = {}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                found |= {command.prog: command, **commands_of(command)}
+    return found
 
 
 def whole_number(text: str) -> int:

@@ -113,10 +113,10 @@ def find_recipe(name: str, who: str = "--recipe") -> Source:
     path = Path(name)
     if not os.path.exists(path):
         near = nearest(name, RECIPES)
-        wanted = (
-            f"did you mean {near}?" if near else f"wanted one of {', '.join(RECIPES)}; or {KINDS}"
+        ending = f": did you mean {near}?" if near else ""
+        raise InputError(
+            f"{who}: got {name!r}, wanted one of {', '.join(RECIPES)}; or {KINDS}{ending}"
         )
-        raise InputError(f"{who}: got {name!r}, {wanted}")
     if os.path.isdir(path):
         if not os.path.isfile(path / "recipe.json"):
             raise InputError(f"{who}: {path} has no recipe.json, wanted the folder of a run")

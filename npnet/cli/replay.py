@@ -10,6 +10,7 @@ from typing import Any
 
 from npnet.base.errors import InputError
 from npnet.base.tables import shorten, table_row
+from npnet.cli.parser import STEPS, add_json, whole_number
 from npnet.cli.progress import progress
 from npnet.cli.terminal import wrap
 from npnet.cli.word_options import add_words_option, word_file
@@ -32,10 +33,13 @@ def add_commands(commands: Any) -> None:
         help=f"{', '.join(shipped())}, or a TOML file (default: list them)",
     )
     parser.add_argument(
-        "--steps", type=int, metavar="N", help="short form: only the losses of steps below N"
+        "--steps",
+        type=whole_number,
+        metavar="N",
+        help=f"{STEPS} (default: all; fewer give only the losses of these steps)",
     )
     add_words_option(parser, "found by its SHA-256, in NPNET_CORPORA or the cache folder")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    add_json(parser)
     parser.set_defaults(command=replay_command)
 
 

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 from npnet.base.version import __version__
 from npnet.cli import escape_output, run_command
-from npnet.cli.parser import Parser, parse
+from npnet.cli.parser import Parser, commands_of, parse
 from oracle import WITHOUT_TORCH
 
 
@@ -17,6 +17,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if find_spec("torch") is None:
         print(f"oracle: {WITHOUT_TORCH}", file=sys.stderr)
         return 2
+    options = parse(make_parser(), arguments)
+    return run_command("oracle", lambda: options.command(options))
+
+
+def make_parser() -> Parser:
+    """The parser of all commands; needs torch."""
     from oracle.cli import bench, check, golden, lockstep
 
     parser = Parser(
@@ -26,8 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     for module in (check, golden, bench, lockstep):
         module.add_commands(commands)
-    options = parse(parser, commands, arguments)
-    return run_command("oracle", lambda: options.command(options))
+    for command in commands_of(parser).values():
+        command.set_defaults(parser=command)
+    return parser
 
 
 def entry() -> None:

@@ -92,8 +92,8 @@ def _names(options: argparse.Namespace) -> list[str]:
         names.remove(SLOW)
     if unknown := [name for name in names if name not in ROWS]:
         near = nearest(unknown[0], ROWS)
-        wanted = f"did you mean {near}?" if near else f"wanted some of {', '.join(ROWS)}"
-        raise InputError(f"--only: got {unknown[0]!r}, {wanted}")
+        ending = f": did you mean {near}?" if near else ""
+        raise InputError(f"--only: got {unknown[0]!r}, wanted some of {', '.join(ROWS)}{ending}")
     if options.plot:  # before minutes of measuring, not after
         check_new_picture(options.plot, force=options.force, who="--plot")
         if "sizes" not in names:

@@ -384,7 +384,7 @@ def test_the_command_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SMALL, "--seed", "7", "--json"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["passed"] is True
-    assert (figures["recipe"], figures["n"], figures["H"]) == ("lecture", 8, 4)
+    assert (figures["recipe"], figures["n"], figures["H"]) == ("lecture-64", 8, 4)
     assert (figures["seed"], figures["ties"]) == (7, [])
     assert [row["name"] for row in figures["rows"]] == list(GRADIENTS)
 

@@ -238,7 +238,7 @@ def test_a_page_is_replaced_only_by_force(
     ("options", "says"),
     [
         (["."], "is a folder"),
-        (["nowhere/page.html"], "no folder nowhere: make it first"),
+        (["nowhere/page.html"], "no folder nowhere for nowhere/page.html"),
         (["page.html", "--batch", "4"], "--batch: got 4, wanted 8 or more"),
         (["page.html", "--hidden", "0"], "hidden: got 0, wanted 1 or more"),
         (["page.html", "--hidden", "900"], "page: it would take 5.0 MB, wanted 3 at most"),

@@ -1,0 +1,367 @@
+"""Options of both programs: one name, one meaning, one set of things that it takes."""
+
+import argparse
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import npnet
+from npnet.cli import main, make_parser
+from npnet.cli.parser import Parser, commands_of
+from npnet.corpora.known import shipped_corpus
+from npnet.recipes.recipe import Recipe
+from npnet.training import fit
+
+pytest.importorskip("torch")
+
+from oracle.cli import main as oracle
+from oracle.cli import make_parser as make_oracle_parser
+from oracle.replay import replay
+
+COMMANDS = commands_of(make_parser()) | commands_of(make_oracle_parser())
+
+# What each option means, in every command that has it.
+MEANINGS = {
+    "--atol": "absolute tolerance; needs --rtol",
+    "--batch": "rows of a minibatch",
+    "--block-size": "context length of --show",
+    "--checkpoint": "time from one checkpoint to the next",
+    "--column": "the column of a CSV file with the words",
+    "--count": "names",
+    "--csv": "write both losses of every step",
+    "--download": "fetch a corpus into the cache folder and check its SHA-256",
+    "--dtype": "of all arithmetic",
+    "--finite": "by finite differences, within their own error",
+    "--fold": "make all words lower case",
+    "--force": "replace files that are there",
+    "--from": "your own problem: an npz file with C W1 b1 W2 b2 bngain bnbias X Y, perhaps eps",
+    "--growth": "instead: time and memory for corpora of these numbers of sampled names",
+    "--help": "show this help message and exit",
+    "--hidden": "hidden units",
+    "--in": "a file or folder to look for corpora in, before NPNET_CORPORA and the cache",
+    "--json": "print the result as JSON",
+    "--level": "1: a question, 2: the rule, 3: the formula",
+    "--limit": "largest gap that passes",
+    "--lines": "each line alone, given random upstream gradients: also finds what the loss hides",
+    "--max-length": "cut longer names and mark them with …",
+    "--npz": "write npz files",
+    "--only": "only these, separated by commas",
+    "--out": "where to write the result",
+    "--plain": "draw the loss itself, not its log10",
+    "--plot": "also draw the figures into a new PNG or SVG file",
+    "--quick": "1 s a row in place of 10, and no compile: under a minute",
+    "--quiet": "print nothing but the run's folder",
+    "--raw": "write raw files",
+    "--recipe": ", ".join(npnet.RECIPES)
+    + "; the JSON file of a recipe; a run's folder; or a publication's TOML file",
+    "--reference": "the golden set with the parameters and the batch, as oracle golden writes it",
+    "--resume": "continue this run; only --steps may be raised",
+    "--rtol": "relative tolerance; needs --atol",
+    "--seconds": "seconds for each figure or function",
+    "--seed": "seed of the random numbers, as torch.manual_seed takes it",
+    "--seeds": "how many seeds, the first of them --seed",
+    "--set": "any other field of the recipe, such as dtype=float64 or "
+    "'rates=[[0, 0.1], [5000, 0.01]]'; may be given many times",
+    "--show": "print the word's contexts and targets",
+    "--solution": "show our own line instead",
+    "--start": "letters that every name begins with",
+    "--steps": "training steps",
+    "--temperature": "above 1 for more varied names, below 1 for more common ones",
+    "--threads": "threads of BLAS",
+    "--why": "explain what is not bit-equal",
+    "--window": "steps that each point averages",
+    "--words": "UTF-8 text with one word a line, or CSV; - for standard input; or the name of a "
+    "corpus that `npnet data` lists",
+}
+
+
+def options_of(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Action]]:
+    for action in parser._actions:
+        for name in action.option_strings:
+            if name.startswith("--"):
+                yield name, action
+
+
+def meaning(action: argparse.Action) -> str:
+    """The help without its default and examples, which differ from command to command."""
+    text = (action.help or "").replace("%(default)g", str(action.default))
+    text = re.sub(r" ?\(default: [^)]*\)", "", text)
+    return re.sub(r"(separated by commas), such as .*", r"\1", text)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_option_means_the_same_in_every_command(command: str) -> None:
+    found = {name: meaning(action) for name, action in options_of(COMMANDS[command])}
+    assert found == {name: MEANINGS.get(name) for name in found}
+
+
+def test_an_option_has_one_type_everywhere() -> None:
+    kinds: dict[str, set[object]] = {}
+    for command in COMMANDS.values():
+        for name, action in options_of(command):
+            kinds.setdefault(name, set()).add((action.type, type(action)))
+    assert {name: found for name, found in kinds.items() if len(found) > 1} == {}
+
+
+def test_the_table_of_meanings_has_no_option_that_is_gone() -> None:
+    assert {name for each in COMMANDS.values() for name, _ in options_of(each)} == {*MEANINGS}
+
+
+@pytest.mark.parametrize("width", [60, 80])
+@pytest.mark.parametrize("command", ["npnet", "oracle", *COMMANDS])
+def test_help_fits_the_terminal(command: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    programs = {"npnet": make_parser(), "oracle": make_oracle_parser()}
+    text = (programs | COMMANDS)[command].format_help()
+    assert max(map(len, text.splitlines())) <= width
+    said = " ".join(text.split())
+    for _, action in options_of((programs | COMMANDS)[command]):
+        assert action.help
+        words = action.help.replace("%(default)g", "1e-05").replace("%%", "%").split()
+        assert " ".join(words) in said, "no word is broken"
+
+
+# Commands that report figures print them as JSON too; the others print text or write a file.
+TEXT_ONLY = {
+    "npnet explain",
+    "npnet exercise",
+    "npnet exercise new",
+    "npnet exercise hint",
+    "npnet exercise mistakes",
+}
+
+
+def test_every_command_that_reports_figures_has_json() -> None:
+    without = {
+        name for name, parser in COMMANDS.items() if "--json" not in dict(options_of(parser))
+    }
+    assert without == TEXT_ONLY
+
+
+# What makes a recipe
+
+SMALL = npnet.Recipe("small", hidden=5, batch=9, steps=12, seed=3, rates=((0, 0.1), (4, 0.05)))
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_words: list[str]) -> Path:
+    """A folder with a recipe in every form, and words; no big corpora."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("NPNET_CORPORA", raising=False)
+    monkeypatch.setenv("NPNET_CACHE", str(tmp_path / "no cache"))
+    Path("w.txt").write_text("\n".join(small_words) + "\n", encoding="utf-8")
+    Path("small.json").write_text(SMALL.to_json(), encoding="utf-8")
+    npnet.fit(SMALL, small_words).save("run")
+    Path("small.toml").write_text(
+        'source = "a test"\n'
+        f'[corpus]\nname = "none"\nsha256 = "{"0" * 64}"\n'
+        '[recipe]\nname = "small"\nhidden = 5\nbatch = 9\nsteps = 12\nseed = 3\n'
+        "rates = [[0, 0.1], [4, 0.05]]\n"
+        '[printed]\nlosses = { 0 = "3.3" }\n',
+        encoding="utf-8",
+    )
+    return tmp_path
+
+
+FORMS = ("small.json", "run", "run/recipe.json", "small.toml")
+TAKERS = (
+    "train --quiet --out new",
+    "check",
+    "page new.html",
+    "oracle check",
+    "oracle accuracy --seeds 1",
+    "oracle golden new",
+    "oracle lockstep",
+)
+
+
+def run(command: str, *options: str) -> int:
+    program, *arguments = command.split()
+    if program == "oracle":
+        return oracle([*arguments, *options])
+    return main([program, *arguments, *options])
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("command", TAKERS)
+def test_every_command_reads_every_form_of_a_recipe(
+    here: Path, monkeypatch: pytest.MonkeyPatch, command: str, form: str
+) -> None:
+    taken: list[Recipe] = []
+    begin = fit.begin
+
+    def noted(recipe: Recipe, words: list[str]) -> fit.Start:
+        taken.append(recipe)
+        return begin(recipe, words)
+
+    monkeypatch.setattr(fit, "begin", noted)
+    monkeypatch.setattr("oracle.lockstep.npnet_begin", noted)
+    monkeypatch.setattr(
+        "oracle.golden.replay",
+        lambda recipe, words, steps: taken.append(recipe) or replay(recipe, words, steps=steps),
+    )
+    assert run(command, "--recipe", form, "--words", "w.txt", "--set", "decay=0.999") == 0
+    assert taken
+    for recipe in taken:
+        assert replace(recipe, dtype="float32") == replace(SMALL, decay=0.999)
+
+
+def test_options_change_the_recipe_that_was_named(here: Path) -> None:
+    options = ("--hidden", "6", "--batch", "11", "--seed", "8", "--steps", "7")
+    assert run("train --quiet --out new", "--recipe", "run", "--words", "w.txt", *options) == 0
+    changed = replace(SMALL, hidden=6, batch=11, seed=8, steps=7)
+    assert npnet.load_run("new").recipe == changed
+
+
+def test_a_publication_without_its_corpus_takes_npnets_and_says_so(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("train --quiet --out new", "--recipe", "small.toml") == 0
+    said = capsys.readouterr().err
+    assert said == "small: none is not at hand, taking the corpus that comes with npnet\n"
+    assert list(npnet.load_run("new").words) == npnet.default_words()
+
+
+def test_a_publication_brings_its_corpus(
+    here: Path, small_words: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha256 = hashlib.sha256(Path("w.txt").read_bytes()).hexdigest()
+    text = Path("small.toml").read_text(encoding="utf-8").replace("0" * 64, sha256)
+    Path("small.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setenv("NPNET_CORPORA", str(here))
+    assert run("train --quiet --out new", "--recipe", "small.toml") == 0
+    assert list(npnet.load_run("new").words) == small_words
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (("--recipe", "lectur"), "--recipe: got 'lectur', wanted one of lecture"),
+        (("--recipe", "lectur"), ": did you mean lecture?"),
+        (("--set", "hiden=3"), "--set: no field 'hiden', did you mean hidden?"),
+        (("--set", "dtype=float32"), "--set dtype: got float32, wanted float64"),
+        (("--batch", "4"), "--batch: got 4, wanted 8 or more"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_with_the_nearest(
+    here: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], says: str
+) -> None:
+    assert run("check", *options) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "assignments",
+    [
+        ("split=examples",),
+        ("split=examples", "split_seed=5"),
+        ("batch_over=40",),
+        ("batch_first=true", "steps=3"),
+        ("shuffles=0",),
+        ("batch_once=true",),
+    ],
+)
+def test_check_takes_the_first_minibatch_that_torch_draws(
+    here: Path,
+    capsys: pytest.CaptureFixture[str],
+    small_words: list[str],
+    assignments: tuple[str, ...],
+) -> None:
+    options = [text for each in assignments for text in ("--set", each)]
+    assert run("check", "--recipe", "run", "--words", "w.txt", "--json", *options) == 0
+    figures = json.loads(capsys.readouterr().out)
+    fields = {
+        key: json.loads(value) if value != "examples" else value
+        for key, _, value in (each.partition("=") for each in assignments)
+    }
+    reference = replay(replace(SMALL, dtype="float64", **fields), small_words, steps=0)
+    assert figures["loss"] == pytest.approx(float(reference.values["loss"]), rel=1e-12)
+
+
+# Words
+
+
+def test_replay_takes_the_words_that_train_takes(
+    monkeypatch: pytest.MonkeyPatch, names_txt: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = Path(os.environ["NPNET_CORPORA"], "names.txt")
+    replayed = ["replay", "part3", "--steps", "1", "--words"]
+    shown = []
+    with file.open() as stream:
+        monkeypatch.setattr(sys, "stdin", stream)
+        for words in ("names.txt", str(file), "-"):
+            assert main([*replayed, words]) == 0
+            shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1] == shown[2]
+    assert len(names_txt) == 32_033
+
+
+def test_replay_refuses_other_words_from_standard_input(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"anna\n")))
+    assert main(["replay", "part3", "--words", "-"]) == 2
+    assert "standard input has " in capsys.readouterr().err
+
+
+def test_the_shipped_corpus_has_a_name(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = []
+    for words in ([], ["--words", "names.csv"], ["--words", str(shipped_corpus())]):
+        assert main(["data", "--show", "anna", *words]) == 0
+        shown.append(capsys.readouterr())
+    assert shown[0] == shown[1] == shown[2]
+
+
+# Files that are there
+
+WRITERS = (
+    ("plot run --out {}", "it.png"),
+    ("page {} --recipe run --words w.txt", "it.html"),
+    ("exercise new {}", "it.py"),
+    ("oracle lockstep run --words w.txt --plot {}", "it.svg"),
+    ("oracle lockstep run --words w.txt --csv {}", "it.csv"),
+    ("oracle golden {} --recipe run --words w.txt --npz", "it"),
+)
+
+
+@pytest.mark.parametrize(("command", "name"), WRITERS)
+def test_a_file_that_is_there_is_replaced_only_with_force(
+    here: Path, capsys: pytest.CaptureFixture[str], command: str, name: str
+) -> None:
+    command = command.format(name)
+    assert run(command) == 0
+    written = contents(Path(name))
+    for file in written:
+        if not file.endswith("manifest.json"):
+            Path(file).write_bytes(b"mine")
+    mine = contents(Path(name))
+    assert run(command) == 2
+    assert "--force to replace it" in capsys.readouterr().err
+    assert contents(Path(name)) == mine
+    assert run(f"{command} --force") == 0
+    assert contents(Path(name)) == written
+
+
+def contents(path: Path) -> dict[str, bytes]:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return {str(file): file.read_bytes() for file in files if file.is_file()}
+
+
+def test_a_picture_in_its_runs_folder_may_be_redrawn(here: Path) -> None:
+    assert run("plot run --out run/loss.png") == 0
+    shutil.copy("run/loss.png", "loss.png")
+    assert run("plot run --out loss.png") == 2
+    assert run("plot run --out run/recipe.json --force") == 2
+
+
+def test_parsers_keep_one_line_errors_in_every_command() -> None:
+    assert all(isinstance(parser, Parser) for parser in COMMANDS.values())
