@@ -74,8 +74,11 @@ class Parser(argparse.ArgumentParser):
         if not first.startswith("-"):
             self.error(f"got {shown(first)} as well, wanted nothing more")
         options = [name for name in self._option_string_actions if name.startswith("--")]
-        renamed = (name for name in RENAMED.get(first, ()) if name in options)
-        near = next(renamed, None) or nearest(first, options)
+        likely = [name for name in RENAMED.get(first, ()) if name in options]
+        likely += [name for name in options if name.startswith(first)]
+        # Without the dashes, which all options have in common.
+        near = likely[0] if likely else nearest(first.strip("-"), (o[2:] for o in options))
+        near = f"--{near.removeprefix('--')}" if near else None
         wanted = f"did you mean {near}?" if near else f"wanted some of {', '.join(options)}"
         self.error(f"no option {first}, {wanted}")
 

@@ -227,7 +227,7 @@ def test_the_oracle_refuses_as_npnet_does(
         ("", "npnet: got no COMMAND, which it needs (see npnet --help)"),
         ("trian", "npnet: COMMAND: got 'trian', wanted one of train, "),
         ("trian", ": did you mean train? (see npnet --help)"),
-        ("sample --tempo 1", "npnet sample: no option --tempo, did you mean --temperature?"),
+        ("sample --temp 1", "npnet sample: no option --temp, did you mean --temperature?"),
         ("sample --nope", "npnet sample: no option --nope, wanted some of --help, --threads"),
         ("check --rows 8", "npnet check: no option --rows, did you mean --batch?"),
         (
