@@ -137,6 +137,7 @@ TEXT_ONLY = {
     "npnet exercise new",
     "npnet exercise hint",
     "npnet exercise mistakes",
+    "npnet help",
 }
 
 
