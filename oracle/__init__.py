@@ -1,4 +1,4 @@
-"""The judge of npnet: the same network, seeds and runs in torch, differentiated by autograd.
+"""npnet's network, seeds and runs in torch, differentiated by autograd, to judge npnet by.
 
 ``lines``, ``whole`` and ``replay`` take nothing from npnet but names, recipes and error classes, so
 that they cannot share its mistakes. The library leaves ``torch.set_num_threads`` and every other
@@ -18,8 +18,8 @@ except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
 
-    # Told when something is asked for and not before: the command line imports this package
-    # first, and says it without a traceback.
+    # Raised when a name is used, not at import: the command line imports this package first, and
+    # prints the message without a traceback.
     def __getattr__(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"module 'oracle' has no attribute {name!r}")

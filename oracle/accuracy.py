@@ -1,4 +1,4 @@
-"""As accurate as torch: how far each gradient lies from the float64 truth, ours and torch's."""
+"""How far each gradient is from the float64 truth: ours and torch's."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -31,7 +31,7 @@ class Accuracy(NamedTuple):
 
 
 def accuracy(batches: Iterable[Batch], eps: float = 1e-5) -> tuple[list[Accuracy], float]:
-    """The 26 gradients end to end, in float32, and the median of all their ratios.
+    """Errors of the 26 gradients end to end, in float32, and the median of all their ratios.
 
     Args:
         batches: parameters in float32, X (n, T) and Y (n,) of each.

@@ -1,6 +1,6 @@
 """The loops that npnet is timed against, as people write them in torch and in jax.
 
-A training loop is a generator without end: each ``next`` takes ``stretch`` more steps and gives
+A training loop is an endless generator: each ``next`` takes ``stretch`` more steps and returns
 their losses. All draw the same minibatches from the same seed, so that losses can be compared.
 """
 
@@ -19,7 +19,7 @@ from oracle.replay import Stats
 
 
 class Task(NamedTuple):
-    """What every training loop is given. The arrays are copied."""
+    """The arguments of every training loop. It copies the arrays."""
 
     params: Mapping[str, Array]
     X: Array  # (N, T), the training set
@@ -35,7 +35,7 @@ Losses = Iterator[list[float]]
 
 
 def eager(task: Task) -> Losses:
-    """Autograd over plain tensors, as in the lecture before it turns to gradients by hand."""
+    """Autograd on plain tensors, as in the lecture before its gradients by hand."""
     parameters = _parameters(task)
     C, W1, b1, W2, b2, bngain, bnbias = parameters
     for p in parameters:
@@ -68,8 +68,8 @@ def module(task: Task) -> Losses:
     """Torch's own layers and optimiser.
 
     ``BatchNorm1d`` divides the variance by n, not n−1. With the gain multiplied by the root of
-    (n−1)/n and eps by its square the forward pass is the same; only the rate of the gain then
-    counts n/(n−1) times. It keeps no running statistics here, for neither does npnet's step.
+    (n−1)/n and eps by its square the forward pass is the same; only the rate of the gain is then
+    n/(n−1) times as large. It keeps no running statistics, because npnet's step keeps none.
     """
     C, W1, b1, W2, b2, bngain, bnbias = _parameters(task)
     (V, E), (TE, H) = C.shape, W1.shape
@@ -158,11 +158,11 @@ def jax_steps(task: Task) -> Losses:
         for ix in rows():
             state, loss = run(state, ix)
             losses.append(loss)
-        yield [float(loss) for loss in losses]  # asked for here, so that jax can run ahead
+        yield [float(loss) for loss in losses]  # read only here, so that jax can run ahead
 
 
 def jax_scan(task: Task) -> Losses:
-    """The same step, all of a stretch compiled into one loop."""
+    """The same step, with all steps of a stretch compiled into one loop."""
     jax, step, state, rows = _jax(task)
     run = jax.jit(lambda state, rows: jax.lax.scan(step, state, rows))
     while True:
@@ -173,7 +173,7 @@ def jax_scan(task: Task) -> Losses:
 def evaluation(
     params: Mapping[str, Array], stats: Stats, X: Array, Y: Array
 ) -> Callable[[], float]:
-    """The loss of a whole split at once, as in the lecture; the tensors are made beforehand."""
+    """The loss of a whole split at once, as in the lecture; making the tensors is not timed."""
     C, W1, b1, W2, b2, bngain, bnbias = (tensor_of(params[name]) for name in PARAMETER_NAMES)
     bnmean, bnvar, x, y = (tensor_of(array) for array in (stats.mean, stats.var, X, Y))
 
@@ -196,7 +196,7 @@ def windows(words: Sequence[str], chars: str, block_size: int) -> tuple[Tensor, 
 def sampling(
     params: Mapping[str, Array], stats: Stats, chars: str, count: int, seed: int
 ) -> Callable[[], list[str]]:
-    """``count`` names, a forward pass a character; the tensors are made beforehand."""
+    """``count`` names, one forward pass a character; making the tensors is not timed."""
     C, W1, b1, W2, b2, bngain, bnbias = (tensor_of(params[name]) for name in PARAMETER_NAMES)
     bnmean, bnvar = tensor_of(stats.mean), tensor_of(stats.var)
     block_size = len(W1) // C.shape[1]
@@ -232,7 +232,7 @@ def _parameters(task: Task) -> list[Tensor]:
 def _by_hand(
     parameters: list[Tensor], Xb: Tensor, Yb: Tensor, eps: float
 ) -> tuple[Tensor, list[Tensor], Tensor]:
-    """Loss, the gradients of all parameters but C, and demb, as the lecture ends up with them."""
+    """Loss, the gradients of all parameters but C, and demb, as in the lecture's last exercise."""
     C, W1, b1, W2, b2, bngain, bnbias = parameters
     n = len(Xb)
     emb = C[Xb]
@@ -261,9 +261,9 @@ def _by_hand(
 
 
 def _jax(task: Task) -> tuple[Any, Callable[[Any, Any], Any], Any, Callable[[], Any]]:
-    """Jax, a step for it, the parameters, and what draws the rows of a stretch of minibatches."""
+    """Jax, a step for it, the parameters, and a function that draws the rows of a stretch of minibatches."""
     # One thread, like all others: jax reads this once, when it starts. With two, a scan's step
-    # took the processor 121 µs in place of 66, and the wall clock no less.
+    # took 121 µs of the processor and not 66, and no less by the wall clock.
     os.environ.setdefault("NPROC", "1")
     import jax
     import jax.numpy as jnp

@@ -42,9 +42,9 @@ class Setting:
 
     Attributes:
         words: the corpus; 80 % of them are the training set.
-        seconds: for each row, or a little more; each size in the table has a third of it.
+        seconds: for each row, or a little more; a third of it for each size of the row ``sizes``.
         hidden, batch: H and n of the training steps that are compared one by one.
-        widths, batches: H and n of the table of sizes.
+        widths, batches: H and n of the row ``sizes``.
         steps: training of the model that is evaluated and sampled.
         names: how many are sampled.
         train: steps of `npnet train` whose memory is measured.
@@ -71,7 +71,7 @@ class Setting:
 
     @cached_property
     def run(self) -> Run:
-        """A model that is trained enough for its names to be as long as names are."""
+        """A model that is trained long enough to sample names of a usual length."""
         recipe = endless(self.hidden, self.batch)
         return fit(dataclasses.replace(recipe, steps=self.steps), self.words)
 
@@ -84,14 +84,14 @@ def measure(setting: Setting, names: Sequence[str]) -> Iterator[Row]:
 
 
 def machine() -> dict[str, str]:
-    """What figures depend on, of both sides."""
+    """What the figures of both sides depend on: processor, versions, settings."""
     chosen = {name: os.environ[name] for name in ("ATEN_CPU_CAPABILITY",) if name in os.environ}
     capability = torch.backends.cpu.get_cpu_capability()
     return {**bench.machine(), "torch": f"{torch.__version__} ({capability})", **chosen}
 
 
 def plain(task: baselines.Task) -> baselines.Losses:
-    """NumPy as one writes it at first: ``npnet.loss_and_gradients`` and an update."""
+    """Plain NumPy: ``npnet.loss_and_gradients`` and an update."""
     params = Parameters(**task.params).copy()
     g = Generator(task.seed)
     while True:
@@ -106,7 +106,7 @@ def plain(task: baselines.Task) -> baselines.Losses:
 
 
 def every_row(params: Parameters, stats: Statistics, X: Ints, Y: Ints) -> float:
-    """``npnet.evaluate`` as it would be if each context stood there once: all rows in blocks."""
+    """``npnet.evaluate`` without its search for equal contexts: all rows, in blocks."""
     network, total = Folded(params, stats, len(X)), 0.0
     for start in range(0, len(X), BLOCK):
         targets = Y[start : start + BLOCK]
@@ -125,7 +125,7 @@ def _training(
 def _optional(
     name: str, against: str, loop: Callable[[baselines.Task], baselines.Losses], setting: Setting
 ) -> Iterator[Row]:
-    """A row of what may not be there: jax not installed, no compiler for torch."""
+    """A row that needs jax, or a compiler for torch: skipped where they are not installed."""
     try:
         yield from _training(name, against, loop, setting)
     except (ImportError, RuntimeError) as error:
@@ -156,20 +156,20 @@ def _step(
     losses = next(ours)
     task = baselines.Task(params, X, Y, batch, recipe.eps, recipe.rate(0), SEED, len(losses))
     theirs = loop(task)
-    apart = float(np.abs(losses - np.array(next(theirs))).max())
+    difference = float(np.abs(losses - np.array(next(theirs))).max())
     times = alternate(partial(next, ours), partial(next, theirs), seconds)
     steps = [side / len(losses) for side in times]
     against = f"{against}, H={hidden} n={batch}"
-    return Pair(name, against, "step", steps[0], steps[1], apart, hidden, batch)
+    return Pair(name, against, "step", steps[0], steps[1], difference, hidden, batch)
 
 
 def _evaluation(name: str, how: str, ours: Callable[..., float], setting: Setting) -> Iterator[Row]:
     run, (X, Y) = setting.run, setting.split
     theirs = baselines.evaluation(run.params, _stats(run), X, Y)
     work = partial(ours, run.params, run.stats, X, Y)
-    apart = abs(work() - theirs())
+    difference = abs(work() - theirs())
     against = f"torch, {len(X):,} examples; npnet: {how}"
-    yield Pair(name, against, "split", *alternate(work, theirs, setting.seconds), apart)
+    yield Pair(name, against, "split", *alternate(work, theirs, setting.seconds), difference)
 
 
 def _windows(setting: Setting) -> Iterator[Row]:
@@ -177,9 +177,9 @@ def _windows(setting: Setting) -> Iterator[Row]:
     ours = partial(build_dataset, words, vocab)
     theirs = partial(baselines.windows, words, vocab.chars, 3)
     X, _ = ours()
-    apart = float(np.abs(X - theirs()[0].numpy()).max())
+    difference = float(np.abs(X - theirs()[0].numpy()).max())
     against = f"the lecture's list loop, {len(words):,} words"
-    yield Pair("windows", against, "corpus", *alternate(ours, theirs, setting.seconds), apart)
+    yield Pair("windows", against, "corpus", *alternate(ours, theirs, setting.seconds), difference)
 
 
 def _sampling(setting: Setting) -> Iterator[Row]:
@@ -189,10 +189,10 @@ def _sampling(setting: Setting) -> Iterator[Row]:
         return sample(run.params, run.stats, run.vocab, setting.names, Generator(seed))
 
     theirs = baselines.sampling(run.params, _stats(run), run.vocab.chars, setting.names, seed)
-    apart = float(sum(one != other for one, other in zip(ours(), theirs(), strict=True)))
+    difference = float(sum(one != other for one, other in zip(ours(), theirs(), strict=True)))
     against = f"the lecture's loop in torch, {setting.names:,} names"
     times = alternate(ours, theirs, setting.seconds)
-    yield Pair("sampling", against, "sample", *times, apart)
+    yield Pair("sampling", against, "sample", *times, difference)
 
 
 def _memory(setting: Setting) -> Iterator[Row]:

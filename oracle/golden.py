@@ -1,4 +1,4 @@
-"""Solving a problem with torch, and writing it down where others can test against it."""
+"""Solving a problem with torch, and writing it to files that other programs can test against."""
 
 import contextlib
 import hashlib
@@ -29,7 +29,7 @@ from oracle.lines import Array, array_of, cut
 from oracle.replay import replay, seeded
 from oracle.whole import whole
 
-# Of a golden set's random upstream. Any number would do.
+# The seed of a golden set's random upstream gradients; any number is as good.
 UPSTREAM_SEED = 26
 
 
@@ -51,18 +51,18 @@ def solve(
             drawn in float32, so that they are the same in both precisions.
 
     Raises:
-        InputError: what does not fit together, or a result that is not finite.
+        InputError: arrays that do not fit together, or a result that is not finite.
     """
     arrays: dict[tuple[str, str], dict[str, Any]] = {}
     for precision in PRECISIONS:
-        with np.errstate(over="ignore"):  # what is too large for float32 is found below
+        with np.errstate(over="ignore"):  # values too large for float32 are found below
             cast = {name: np.asarray(array).astype(precision) for name, array in params.items()}
         values, gradients = whole(cast, X, Y, eps)
         if isinstance(upstream, int):
             upstream = _normal(values, upstream)
         given = {name: upstream[name].astype(precision) for name in VALUE_NAMES}
-        owed = cut(values, given)
-        solution = (values, values, gradients, given, owed)
+        alone = cut(values, given)
+        solution = (values, values, gradients, given, alone)
         for (kind, names), source in zip(KINDS.items(), solution, strict=True):
             arrays[kind, precision] = {name: source[name] for name in names}
     for (kind, precision), named in arrays.items():
@@ -148,7 +148,7 @@ def write(
     Args:
         folder: new, empty, or a golden set, which is then replaced.
         containers: ``npz``, ``raw`` or both.
-        options: of ``oracle golden``, for those who have to write it anew.
+        options: of ``oracle golden``, noted in the manifest so that the set can be written again.
 
     Raises:
         InputError: the folder holds other things, or cannot be written.
@@ -234,10 +234,10 @@ def _is_empty(folder: Path) -> bool:
 
 
 def confirm(problem: Problem) -> str:
-    """Solve a golden set's problem again, and say in a sentence how its gradients compare.
+    """Solve a golden set's problem again, and return a sentence on how its gradients compare.
 
     Raises:
-        InputError: they are not what the installed torch gives: names the first that is not.
+        InputError: they are not those of the installed torch; names the first that differs.
     """
     again = solve(
         problem.arrays["parameter", "float64"],
@@ -255,5 +255,5 @@ def confirm(problem: Problem) -> str:
                 )
             exact += sum(row.exact for row in report.rows)
             total += len(report.rows)
-    rest = "" if exact == total else ", the rest within the bound of the judge"
+    rest = "" if exact == total else ", the others within the bound of the judge"
     return f"{torch_here} gives the same bits for {exact} of its {total} gradients{rest}"

@@ -1,4 +1,4 @@
-"""What the seeds of a recipe decide, in torch: the splits, the parameters, the minibatches."""
+"""Everything random of a recipe, in torch: splits, parameters, minibatches."""
 
 import itertools
 import math
@@ -25,7 +25,7 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def cut(whole: Whole) -> dict[str, Whole]:
-    """``train``, ``dev`` and ``test`` out of words, or of rows: cut at 80 % and 90 %."""
+    """``train``, ``dev`` and ``test`` of words, or of rows: cut at 80 % and 90 %."""
     n1 = int(0.8 * len(whole))
     n2 = int(0.9 * len(whole))
     return {"train": whole[:n1], "dev": whole[n1:n2], "test": whole[n2:]}
@@ -58,8 +58,8 @@ def split_examples(
 ) -> dict[str, tuple[Array, Array]]:
     """Contexts and targets of the three splits.
 
-    ``g`` is the run's own generator, which permutes the examples if they are what the recipe
-    splits and no other seed is named.
+    ``g`` is the run's own generator. It permutes the examples if the recipe splits examples and
+    has no seed for it.
     """
     words = list(words)
     for _ in range(recipe.shuffles):  # each time that the notebook's cell ran, it seeded first
@@ -109,7 +109,7 @@ def _operand(text: str, fan_in: int) -> float:
 
 
 def draw_rows(recipe: Recipe, N: int, g: torch.Generator, count: int) -> Array:
-    """The rows (count, n) of so many minibatches, out of ``N`` examples.
+    """The rows (count, n) of ``count`` minibatches, out of ``N`` examples.
 
     Raises:
         InputError: the recipe draws them over more than ``N``.
@@ -117,7 +117,7 @@ def draw_rows(recipe: Recipe, N: int, g: torch.Generator, count: int) -> Array:
     over = N if recipe.batch_over is None else recipe.batch_over
     if over > N:
         raise InputError(
-            f"oracle: batch_over is {over}, wanted at most {N}: so many training examples there are"
+            f"oracle: batch_over is {over}, wanted at most {N}, the number of training examples"
         )
     return array_of(torch.randint(0, over, (count, recipe.batch), generator=g))
 
@@ -127,8 +127,8 @@ def draw_all(
 ) -> tuple[dict[str, Array], Iterator[Array]]:
     """The parameters, and the rows (n,) of each step's minibatch, in the recipe's order.
 
-    Minibatches that come after the parameters are drawn when they are asked for; those that come
-    before are drawn at once, and kept.
+    Minibatches after the parameters are drawn one by one, when they are needed; those before
+    the parameters are all drawn at once.
     """
     once = recipe.batch_once
     if recipe.batch_first:

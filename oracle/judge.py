@@ -1,8 +1,8 @@
-"""Verdicts on a table of gradient functions: all of them chained, and each line alone.
+"""Verdicts on a table of gradient functions: all of them in order, and each line alone.
 
-Three sides: ours in NumPy, torch's in the same dtype, and the truth, which is torch's in float64.
-Ours may be a few times as far from the truth as torch is, so that nobody has to set a tolerance.
-Float64 has no finer truth at hand: there the two are compared by ``npnet.compare``'s own rule.
+There are three sides: ours in NumPy, torch's in the same dtype, and the truth, which is torch's in
+float64. Ours may be a few times as far from the truth as torch is, so no tolerance has to be set.
+For float64 there is no finer truth: the two are compared by the rule of ``npnet.compare``.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -38,22 +38,23 @@ def end_to_end(
     rtol: float | None = None,
     atol: float | None = None,
 ) -> Report:
-    """Judge the gradients of one batch, each function given what those before it made.
+    """Judge the gradients of one batch, each function given the results of those before it.
 
     Args:
         params: the seven parameters, all float32 or all float64.
-        X, Y, eps: as ``npnet.forward`` takes them, whose values the functions are given.
+        X, Y, eps: as ``npnet.forward`` takes them; the functions are given its values.
         functions: gradient name -> function(v, d), in the order in which they run.
-        rtol, atol: tolerances in place of the judge, both or neither.
+        rtol, atol: tolerances to use instead of the float64 truth, both or neither.
 
     Returns:
-        The report; ``b1`` and ``logit_maxes``, zero by mathematics, are judged by their noise.
+        The report. ``b1`` and ``logit_maxes`` are zero by mathematics, so their rounding error
+        is judged.
 
     Raises:
         InputError: parameters or batch do not fit together; rtol without atol.
 
-    Batch normalisation of two or three rows leaves next to nothing of a gradient but rounding:
-    there correct gradients may be refused (4 of 100 float32 batches of two rows, none of four).
+    In batches of two or three rows, batch normalisation leaves little of a gradient but rounding:
+    correct gradients may be refused (4 of 100 float32 batches of two rows, none of four).
     """
     params = params if isinstance(params, Parameters) else Parameters(**params)
     ours = chained(functions, forward(params, X, Y, eps))
@@ -72,16 +73,16 @@ def per_line(
     rtol: float | None = None,
     atol: float | None = None,
 ) -> Report:
-    """Judge each function alone, fed torch's own values and random upstream gradients.
+    """Judge each function alone, given torch's own values and random upstream gradients.
 
     Args:
         values: the first result of ``oracle.whole``.
         functions: gradient name -> function(v, d).
         seed: of ``upstream``.
-        rtol, atol: tolerances in place of the judge, both or neither.
+        rtol, atol: tolerances to use instead of the float64 truth, both or neither.
 
     Returns:
-        The report. Nothing is zero by mathematics here, for no backward pass made the upstream.
+        The report. With random upstream gradients no gradient is zero by mathematics.
 
     Raises:
         InputError: a value is missing or does not fit; rtol without atol.
@@ -101,8 +102,8 @@ def per_line(
 def upstream(values: Mapping[str, Any], seed: int) -> dict[str, Array]:
     """A random gradient for each of the 20 values, ``loss`` included, in its shape and dtype.
 
-    Normal, and the smaller the larger the value is, as gradients are: then the two roads of a
-    value weigh about the same, and neither hides behind the other.
+    Normal, divided by the size of the value, as real gradients are small where values are large:
+    so both paths of a value count about the same, and a mistake in either is seen.
 
     Raises:
         InputError: a value is missing.
@@ -120,7 +121,7 @@ def upstream(values: Mapping[str, Any], seed: int) -> dict[str, Array]:
 
 
 def chained(functions: Functions, v: Values) -> dict[str, Any]:
-    """What ``npnet.backward`` does, for any table: a gradient that cannot be made is ``Unmade``."""
+    """``npnet.backward`` for any table of functions; one that raises gives ``Unmade``."""
     v, d = Values(_locked(v)), SimpleNamespace(loss=Gradients.loss)
     for name, function in functions.items():
         setattr(d, name, _made(name, function, v, d))
@@ -128,7 +129,7 @@ def chained(functions: Functions, v: Values) -> dict[str, Any]:
 
 
 class Unmade(AttributeError, ValueError):
-    """Stands for a gradient whose function raised; whoever reads it is told the same."""
+    """Takes the place of a gradient whose function raised; reading it raises the same again."""
 
     def __array__(self, *_: Any, **__: Any) -> Array:
         raise self
@@ -139,17 +140,17 @@ class Unmade(AttributeError, ValueError):
 
 def _made(name: str, function: Callable[[Any, Any], Any], v: Any, d: Any) -> Any:
     try:
-        with np.errstate(all="ignore"):  # what is not finite becomes a row that says so
+        with np.errstate(all="ignore"):  # the report has a verdict for it
             made = function(v, d)
     except Unmade as earlier:
         return earlier
-    except Exception as error:  # a table under judgement may hold any code
+    except Exception as error:  # the functions are any code
         return Unmade(f"d{name} raised {type(error).__name__}: {error}")
     return _locked({name: made})[name]
 
 
 def _locked(entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Arrays as read-only views: a function that writes into its inputs is found out."""
+    """Arrays as read-only views: a function that changes its inputs raises."""
     locked = {}
     for name, entry in entries.items():
         locked[name] = entry
@@ -170,9 +171,9 @@ class Isolation(NamedTuple):
     """Where a table of gradients goes wrong.
 
     Attributes:
-        alone: wrong line by line, whatever they are given; in running order, the first first.
-        inherited: wrong end to end and right line by line, given what one of ``alone`` made.
-        unexplained: wrong end to end and right line by line, and given none of that.
+        alone: wrong line by line, with right inputs; in the order in which they run.
+        inherited: right line by line, wrong end to end because they read one of ``alone``.
+        unexplained: right line by line, wrong end to end, and they read none of ``alone``.
     """
 
     alone: tuple[str, ...]
@@ -187,7 +188,7 @@ class Isolation(NamedTuple):
             if others:
                 says.append(f"wrong by themselves too: {', '.join(others)}")
         if self.inherited:
-            says.append(f"wrong only because of what they were given: {', '.join(self.inherited)}")
+            says.append(f"wrong only because their inputs are: {', '.join(self.inherited)}")
         if self.unexplained:
             says.append(
                 f"wrong end to end, though right line by line: {', '.join(self.unexplained)}: "
@@ -197,7 +198,7 @@ class Isolation(NamedTuple):
 
 
 def first_wrong(end_to_end: Report, per_line: Report) -> Isolation:
-    """Tell the lines that are wrong from those that were only given something wrong."""
+    """Separate the lines that are wrong from those whose inputs alone are wrong."""
     alone = tuple(row.name for row in per_line.failures)
     others = [row.name for row in end_to_end.failures if row.name not in alone]
     given = _given(alone)

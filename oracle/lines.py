@@ -1,4 +1,4 @@
-"""The forward pass in torch, one step a line, and every line differentiated alone."""
+"""The forward pass in torch, one step a line, and each line differentiated alone."""
 
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
@@ -53,24 +53,23 @@ GRADIENT_NAMES = (
 
 
 def cut(values: Mapping[str, Any], upstream: Mapping[str, ArrayLike]) -> dict[str, Array]:
-    """What each of the 26 gradients owes when it is taken alone.
+    """The 26 gradients, each alone: from the values and given upstream gradients.
 
     The graph is cut at every name: each value becomes a leaf of its own with the number that it
-    has in ``values``, and one backward pass goes through S, the sum over the twenty lines of
-    ⟨upstream of the line's result, line(leaves)⟩. The gradient of S at a leaf is what one
-    hand-written gradient makes of the values and of the upstream gradients of the lines that
-    read it, whatever the other lines do.
+    has in ``values``. One backward pass differentiates S, the sum over the twenty lines of
+    ⟨upstream of the line's result, line(leaves)⟩. The gradient of S with respect to a leaf is
+    what one hand-written gradient must return for these values and these upstream gradients,
+    whatever the other lines do.
 
     Args:
         values: the 7 parameters, the 19 values without ``loss``, ``X`` (n, T), ``Y`` (n,) and
             ``eps``, all float32 or all float64, as ``npnet.forward`` and ``oracle.whole``
-            return them. They have to come from a forward pass: a hand-written gradient may use
-            its line's own result (1 − h² for tanh), the leaves only what the line reads, and
-            only in a forward pass do the two belong together.
+            return them. They must come from a forward pass: a hand-written gradient may use the
+            result of its line (1 − h² for tanh), torch uses what the line reads, and the two
+            agree only in a forward pass.
         upstream: an array of the value's shape for each of the 20 values, a number for
             ``loss``; converted to the values' dtype. Random numbers find most mistakes.
-            Gradients of parameters may be among them: no line results in a parameter, so they
-            play no part.
+            Gradients with respect to parameters are ignored: no line results in a parameter.
 
     Returns:
         The gradients by name, in the order of ``GRADIENT_NAMES`` and the values' dtype.
@@ -87,7 +86,7 @@ def cut(values: Mapping[str, Any], upstream: Mapping[str, ArrayLike]) -> dict[st
         if weight.shape != wanted or weight.dtype.kind not in "fiu":
             raise InputError(
                 f"oracle.cut: upstream {name} has shape {weight.shape} and dtype {weight.dtype}, "
-                f"wanted {wanted} and real numbers: the gradient at {name} has its shape"
+                f"wanted {wanted} and real numbers: a gradient has the shape of its value"
             )
         weights.append(tensor_of(weight).to(v.C.dtype))
     grads = torch.autograd.grad(
@@ -100,10 +99,10 @@ def cut(values: Mapping[str, Any], upstream: Mapping[str, ArrayLike]) -> dict[st
 
 
 def leaves(who: str, entries: Mapping[str, Any], names: tuple[str, ...]) -> SimpleNamespace:
-    """What ``LINES`` start from, copied from ``entries``.
+    """The object that ``LINES`` read, with copies of ``entries``.
 
-    Each of ``names`` (the parameters among them) becomes a leaf that asks for its gradient;
-    ``X``, ``Y``, ``eps`` and ``n`` stand beside them.
+    Each of ``names`` (the parameters among them) becomes a leaf that requires its gradient;
+    ``X``, ``Y``, ``eps`` and ``n`` are attributes too.
 
     Raises:
         InputError: a name is missing, a shape or dtype does not fit the others, fewer than two

@@ -1,8 +1,8 @@
-"""npnet and torch side by side: one recipe, each side draws and trains on its own.
+"""npnet and torch side by side: one recipe, and each side draws and trains by itself.
 
-Both go a step, their losses are noted, and so on, so that nothing is kept but the losses. Where
-they first lie too far apart, the gradients of that step are compared while both sides have what
-made them.
+Both take a step, then their losses are noted, so that only losses are kept in memory. At the first
+step whose losses differ too much, the gradients of that step are compared at once, while both
+sides still have the parameters that gave them.
 """
 
 import copy
@@ -35,28 +35,28 @@ SIDES = ("npnet", "torch")
 
 
 class Taken(NamedTuple):
-    """A step of one side."""
+    """One step of one side."""
 
     rows: Array  # (n,), its minibatch
     loss: float  # before its update
-    params: Mapping[str, Array]  # likewise; the next step writes over them
+    params: Mapping[str, Array]  # before its update; the next step overwrites them
 
 
 class Side(NamedTuple):
-    """One of the two, on its way."""
+    """One of the two sides during training."""
 
     X: Array  # (N, T), its training set
     Y: Array  # (N,)
-    params: dict[str, Array]  # as drawn; training leaves them alone
+    params: dict[str, Array]  # as drawn; training does not change them
     steps: Iterator[Taken]
 
 
 class Crossing(NamedTuple):
-    """The first step at which the losses lie further apart than the limit.
+    """The first step at which the two losses differ by more than the limit.
 
-    ``report`` compares npnet's 26 gradients of the step's minibatch with torch's, each made from
-    that side's own parameters before the update. None for a recipe that normalises by running
-    averages in training: the 26 are those of normalising by the minibatch.
+    ``report`` compares npnet's 26 gradients of the step's minibatch with torch's, each from the
+    parameters of that side before the update. It is None for a recipe that normalises by running
+    averages in training, for the 26 gradients are of normalising by the minibatch.
     """
 
     step: int
@@ -65,15 +65,15 @@ class Crossing(NamedTuple):
 
 @dataclass(frozen=True)
 class Lockstep:
-    """What both sides did.
+    """The result of both sides.
 
     Attributes:
         recipe: of both.
         npnet, torch: (steps,) in the recipe's dtype: the loss of every step, before its update.
-            Fewer than were asked for if a side diverged.
-        unlike: which of the training set ``X``, ``Y`` and of the seven drawn parameters are not
-            the same in every bit.
-        strays: the first step whose minibatches are not the same rows, or None.
+            Fewer than the recipe has if a side diverged.
+        unlike: the names among ``X``, ``Y`` (the training set) and the seven drawn parameters
+            that are not the same in every bit.
+        strays: the first step with other rows in the two minibatches, or None.
         crossing: the first step over the limit, or None.
         diverged: the sides whose next loss is not finite.
     """
@@ -93,7 +93,7 @@ class Lockstep:
         return gaps
 
     def write_csv(self, path: Path) -> None:
-        """Write step, both losses in digits that give the same floats back, and their gap."""
+        """Write step, both losses with all their digits, and their gap."""
         rows = zip(self.npnet, self.torch, self.gaps, strict=True)
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
             file.write(f"step,{','.join(SIDES)},gap\n")
@@ -116,8 +116,8 @@ def lockstep(
     Args:
         recipe: every number of the run.
         words: at least 10, without the end mark ``.``.
-        steps: stop after so many, from 1 to ``recipe.steps``; None is all of them.
-        limit: of a gap, 0 or more, in the unit of the loss.
+        steps: stop after this number, from 1 to ``recipe.steps``; None is all of them.
+        limit: the largest gap that passes, 0 or more, in nats.
         watch: called after every step with its number and the losses of npnet and torch.
 
     Raises:
@@ -163,7 +163,7 @@ def lockstep(
 def _npnet_side(recipe: Recipe, words: Sequence[str]) -> Side:
     _, examples, params, generator = npnet_begin(recipe, words)
     X, Y = examples["train"]
-    again = copy.copy(generator)  # training draws ahead and does not say what
+    again = copy.copy(generator)  # draws the same rows, for training does not return its own
 
     def rows() -> Iterator[Array]:
         if recipe.batch_once:
@@ -185,7 +185,7 @@ def _torch_side(recipe: Recipe, words: Sequence[str]) -> Side:
 
 
 def _taken(params: Mapping[str, Array], steps: Iterator[tuple[Array, float]]) -> Iterator[Taken]:
-    """Steps that change ``params``, each with a copy of what it found there."""
+    """Steps that change ``params``, each with a copy of them from before."""
     before = {name: array.copy() for name, array in params.items()}
     for rows, loss in steps:
         yield Taken(rows, loss, before)

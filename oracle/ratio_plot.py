@@ -15,14 +15,14 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def ratios(pairs: Sequence[Pair]) -> Axes:
-    """How many times as long a step takes torch, over H, with a line for each batch size.
+    """Torch's time for a step over npnet's, by H, with a line for each batch size.
 
     Args:
         pairs: rows of the table of sizes, one or more. Marks are medians of the processor's
-            time, bars reach from the lower to the upper quartile.
+            time; bars go from the lower to the upper quartile.
 
     Returns:
-        The axes, in a figure of their own; ``npnet.plots.save`` writes it.
+        The axes, in a new figure; ``npnet.plots.save`` writes it.
     """
     figure = Figure(figsize=(6.4, 4), layout="constrained")
     FigureCanvasAgg(figure)

@@ -1,11 +1,10 @@
 """The run of a recipe in torch: drawn by its generator, differentiated by its autograd.
 
-``replay`` composes the small functions above it and those of ``oracle.draws``, which comparisons
-and timings also call alone. They take and return NumPy arrays, so that what is compared is plain
-numbers, and leave checking to ``begin``. Steps are spelled as in the lecture.
-``torch.set_num_threads`` is left to the caller, whose whole process it holds for; 1 is best here:
-on two busy cores, 2,000 steps of the lecture's recipe took 2.3 s with one thread and 67 s with two
-(torch 2.13).
+``replay`` uses the small functions above it and those of ``oracle.initialization``; comparisons and
+timings call them too. They take and return NumPy arrays, and ``begin`` checks their arguments.
+Steps are written as in the lecture. ``torch.set_num_threads`` is left to the caller, because it
+changes the whole process. One thread is best: on two busy cores, 2,000 steps of the lecture's
+recipe took 2.3 s with one thread and 67 s with two (torch 2.13).
 """
 
 import itertools
@@ -48,7 +47,7 @@ class Step(NamedTuple):
 
 
 class Stats(NamedTuple):
-    """What takes the place of a minibatch's mean and variance after training."""
+    """The mean and variance that replace a minibatch's own after training."""
 
     mean: Array  # (1, H)
     var: Array  # (1, H)
@@ -56,8 +55,10 @@ class Stats(NamedTuple):
 
 
 class Running:
-    """Averages of the minibatches' means and spreads (variances or deviations), kept beside
-    training: from 0 and 1, each step moves them by the momentum, 1 for ``last-batch``."""
+    """Running averages of the minibatches' means and spreads (variances or deviations).
+
+    They begin at 0 and 1, and each step moves them by the momentum, 1 for ``last-batch``.
+    """
 
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
@@ -83,9 +84,9 @@ def train(
     minibatches: Iterable[Array],
     running: Running,
 ) -> Iterator[Step]:
-    """Plain gradient descent, a step for each of ``minibatches``, which are rows of ``X``.
+    """Plain gradient descent, one step for each of ``minibatches``, which are rows of ``X``.
 
-    ``params`` and ``running`` are changed in place, up to date at every step yielded.
+    ``params`` and ``running`` are changed in place, before the step is yielded.
 
     Raises:
         DivergedError: at the first loss that is not finite; ``params`` stay as before that step.
@@ -132,7 +133,7 @@ def split_loss(params: Arrays, stats: Stats, X: Array, Y: Array) -> float:
 def sample(
     params: Arrays, stats: Stats, chars: str, count: int, g: torch.Generator, longest: int = 100
 ) -> list[str]:
-    """``count`` names; one of ``longest`` characters that the model has not ended gets a ``…``."""
+    """``count`` names; one that has not ended after ``longest`` characters gets a ``…``."""
     block_size = len(params["W1"]) // params["C"].shape[1]
     names = []
     for _ in range(count):
@@ -168,7 +169,7 @@ def _predict(params: Arrays, stats: Stats, X: Array) -> Tensor:
 
 
 class Start(NamedTuple):
-    """What a run begins with."""
+    """The state of a run before its first step."""
 
     chars: str  # the V characters, "." first
     examples: dict[str, tuple[Array, Array]]  # contexts and targets of train, dev and test
@@ -177,7 +178,7 @@ class Start(NamedTuple):
 
 
 def begin(recipe: Recipe, words: Sequence[str]) -> Start:
-    """Everything that is drawn, before any training; errors as ``replay``."""
+    """Draw everything, before any training; errors as ``replay``."""
     usable = not isinstance(words, str) and all(isinstance(word, str) for word in words)
     if not usable or len(words) < 10 or not any(words) or "." in "".join(words):
         raise InputError(
@@ -200,7 +201,7 @@ class Replay:
     trained: dict[str, Array]  # after the last step
     first_batch: Batch  # of step 0
     values: dict[str, Any]  # of oracle.whole for params and first_batch
-    gradients: dict[str, Array]  # likewise
+    gradients: dict[str, Array]  # of oracle.whole too
     minibatches: Array  # (steps, n) int64, the rows that each step was given
     losses: Array  # (steps,), before each update
     stats: Stats  # of the recipe's kind
@@ -218,7 +219,7 @@ def replay(recipe: Recipe, words: Sequence[str], *, steps: int | None = None) ->
     Args:
         recipe: every number of the run.
         words: at least 10, without the end mark ``.``.
-        steps: stop after so many, from 0 to ``recipe.steps``; None is all of them.
+        steps: stop after this number, from 0 to ``recipe.steps``; None is all of them.
 
     Raises:
         InputError: words or a number of steps that cannot be used.

@@ -1,4 +1,4 @@
-"""The checker checked: which planted mistakes each way of comparing refuses."""
+"""The checker checked: which wrong gradients each way of comparing refuses."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -14,11 +14,10 @@ from oracle.whole import whole
 
 Tolerances = Mapping[str, tuple[float, float]]
 
-# rtol and atol: what ``np.allclose`` has by default, and what people loosen it to.
+# rtol and atol: the defaults of ``np.allclose``, and looser ones that people use.
 TOLERANCES: Tolerances = {"allclose": (1e-5, 1e-8), "1e-2": (1e-2, 1e-2)}
 
-
-# Sets of right gradients, of the lecture's sizes, that are held against torch's.
+# Sets of right gradients, in the lecture's sizes, that are compared with torch's.
 RUNS = 20
 
 
@@ -51,17 +50,17 @@ class SelfTest(NamedTuple):
 
 
 def selftest(rtol: float | None = None, atol: float | None = None) -> SelfTest:
-    """Try every planted mistake, and the right gradients, on ``oracle.mistakes.network``.
+    """Try every wrong gradient, and the right ones, on ``oracle.mistakes.network``.
 
     Args:
-        rtol, atol: tolerances to try beside ``TOLERANCES``, both or neither. All three are given
-            to ``np.allclose`` as people's scripts do: it broadcasts, and what it cannot compare
-            counts as refused.
+        rtol, atol: tolerances to try beside ``TOLERANCES``, both or neither. All three go to
+            ``np.allclose``, as in people's scripts: it broadcasts, and arrays that it cannot
+            compare count as refused.
 
     Raises:
         InputError: rtol without atol, or a number that is no tolerance.
     """
-    compare({}, {}, rtol=rtol, atol=atol)  # it says what is no tolerance
+    compare({}, {}, rtol=rtol, atol=atol)  # raises InputError if these are no tolerances
     tolerances = dict(TOLERANCES)
     if rtol is not None and atol is not None:
         tolerances[f"rtol {rtol:g} atol {atol:g}"] = rtol, atol
@@ -69,7 +68,7 @@ def selftest(rtol: float | None = None, atol: float | None = None) -> SelfTest:
     values, reference = whole(params, X, Y)
     v = forward(params, X, Y)
     right = chained(GRADIENTS, v)
-    # What refuses even the right gradients has not found the mistake.
+    # Tolerances that refuse even the right gradients have not found the mistake.
     clean = {label: _refused(right, reference, *pair) for label, pair in tolerances.items()}
 
     def trial(mistake: Mistake) -> Trial:

@@ -1,8 +1,8 @@
 """For other people's test suites: problems that torch has solved, and an assert that explains.
 
-Any implementation will do that can hand over arrays or nested lists; the README has an example.
-Where torch is not installed, ``npnet.checks.golden.read_golden`` gives the same kind of problem
-from a folder, and ``assert read_golden(folder).whole().judge(mine)`` says as much.
+It tests any implementation that returns arrays or nested lists; the guide has an example. Without
+torch, ``npnet.checks.golden.read_golden`` reads the same kind of problem from a folder, and
+``assert read_golden(folder).whole().judge(mine)`` tests the same.
 """
 
 from collections.abc import Iterable, Mapping
@@ -45,9 +45,10 @@ def problem(
         n, T, E, H, V: rows, context length, embedding width, hidden units, characters.
 
     Returns:
-        The problem. ``values`` and ``upstream`` are what a line starts from, ``lines`` what it is
-        held to; ``values`` has the parameters and the batch for a whole backward pass, ``whole``
-        what that is held to. Arrays are read-only; the same arguments give the same object.
+        The problem. For one line alone, ``values`` and ``upstream`` are the inputs and ``lines``
+        the right results. For a whole backward pass, ``values`` has the parameters and the batch,
+        and ``whole`` the right results. Arrays are read-only; the same arguments give the same
+        object.
 
     Raises:
         InputError: a seed or a size that cannot be used.
@@ -73,19 +74,21 @@ def assert_gradients(
         ours: name -> array, tensor or nested list; names may have the lecture's d.
         reference: ``lines`` or ``whole`` of a problem; or a mapping of arrays, such as the
             ``.grad`` of your own tensors, judged by ``npnet.compare``.
-        only: one name or some, where ``ours`` is not to have all 26; not with a mapping.
+        only: the name or names to compare, if not all 26; not with a mapping.
 
     Raises:
         AssertionError: with the table, the worst element of every wrong gradient on both sides,
-            the first wrong one, and the command that shows how that is derived.
+            the first wrong gradient, and the command that shows its derivation.
         InputError: arguments that do not fit together.
     """
     __tracebackhide__ = True
     if isinstance(reference, Reference):
         report = reference.judge(ours, only)
     elif only is not None:
-        raise InputError("assert_gradients: only with a mapping, wanted a mapping of those alone")
+        raise InputError(
+            "assert_gradients: got only= and a mapping, wanted a mapping of those names"
+        )
     else:
         report = compare(plain_names(ours), plain_names(reference))
     if not report:
-        raise AssertionError(f"gradients that do not hold\n{report}\n{next_step(report)}")
+        raise AssertionError(f"wrong gradients\n{report}\n{next_step(report)}")

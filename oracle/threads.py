@@ -1,4 +1,4 @@
-"""Torch and NumPy held to one thread: what is compared, judged or timed side by side is."""
+"""Torch and NumPy limited to one thread, for comparisons and timings side by side."""
 
 import contextlib
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from npnet.base import blas
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Hold torch and NumPy's BLAS to one thread inside the block; as before, afterwards.
+    """Limit torch and NumPy's BLAS to one thread inside the block; afterwards all is as before.
 
-    Two of torch's take two to three times the processor's time at these sizes, and are no sooner
-    done (2.3 s against 4.7 to 6.8 for 40 seeds of `oracle accuracy`).
+    With two threads torch takes two to three times the processor's time at these sizes, and does
+    not finish sooner (4.7 to 6.8 s against 2.3 for 40 seeds of `oracle accuracy`).
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

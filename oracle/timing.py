@@ -1,8 +1,8 @@
-"""Timing two sides turn by turn, and the rows that come of it.
+"""Timing two programs in alternation, and the rows of a table of such timings.
 
-A ratio is that of two turns side by side in time, so that a machine that slows down for a while
-slows both. Two clocks are read: the processor's time of the process, which other programs hardly
-lengthen, and the wall clock.
+A ratio is between two measurements that follow each other at once, so that a machine that slows
+down for a while slows both. Two clocks are read: the processor's time of the process, which other
+programs hardly change, and the wall clock.
 """
 
 import math
@@ -14,7 +14,7 @@ import numpy as np
 
 from npnet.base.arrays import Floats
 
-TURN = 0.03  # seconds, about or more, that a side works before it is the other's turn
+SLICE = 0.03  # seconds, at least about, that one side works before the other one does
 FEWEST = 3  # rounds
 CLOCKS = ("processor", "wall")
 
@@ -22,9 +22,12 @@ CLOCKS = ("processor", "wall")
 class Pair(NamedTuple):
     """One row: the seconds that both sides took in each round, by both clocks.
 
-    ``ours`` and ``theirs`` are (rounds, 2): the processor's time and the wall clock's, for one
-    ``unit`` of work. ``apart``: by how much the two first results differ; for names, how many do.
-    ``hidden``, ``batch``: H and n of a training step, else 0.
+    Attributes:
+        name, against: which row it is, and what npnet is compared with.
+        unit: of work, such as a step.
+        ours, theirs: (rounds, 2): the processor's time and the wall clock's for one unit.
+        difference: between the two first results; for names, how many differ.
+        hidden, batch: H and n of a training step, else 0.
     """
 
     name: str
@@ -32,7 +35,7 @@ class Pair(NamedTuple):
     unit: str
     ours: Floats
     theirs: Floats
-    apart: float
+    difference: float
     hidden: int = 0
     batch: int = 0
 
@@ -74,21 +77,21 @@ def alternate(
 ) -> tuple[Floats, Floats]:
     """Times of both sides, (rounds, 2) each, for one call: the processor's and the wall clock's.
 
-    The sides take turns, and take turns at beginning a round. Both should have run before.
+    The sides alternate, and so does the one that begins a round. Both should have run before.
     """
     sides = (ours, theirs)
-    repeats = [max(1, math.ceil(TURN / max(_turn(side, 1)[1], 1e-6))) for side in sides]
+    repeats = [max(1, math.ceil(SLICE / max(_timed(side, 1)[1], 1e-6))) for side in sides]
     rounds: list[list[tuple[float, float]]] = []
     end = time.perf_counter() + seconds
     while len(rounds) < FEWEST or time.perf_counter() < end:
         first = len(rounds) % 2
-        turns = {place: _turn(sides[place], repeats[place]) for place in (first, 1 - first)}
-        rounds.append([turns[0], turns[1]])
+        taken = {place: _timed(sides[place], repeats[place]) for place in (first, 1 - first)}
+        rounds.append([taken[0], taken[1]])
     times = np.array(rounds)
     return times[:, 0], times[:, 1]
 
 
-def _turn(work: Callable[[], object], repeats: int) -> tuple[float, float]:
+def _timed(work: Callable[[], object], repeats: int) -> tuple[float, float]:
     wall, processor = time.perf_counter(), time.process_time()
     for _ in range(repeats):
         work()

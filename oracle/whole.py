@@ -1,4 +1,4 @@
-"""The lines chained, every gradient retained, one backward pass."""
+"""The whole forward pass and one backward pass, with every gradient kept."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ def whole(
     """One batch forward and backward.
 
     Args:
-        params: the seven parameters, all float32 or all float64; other entries play no part.
+        params: the seven parameters, all float32 or all float64; other entries are ignored.
         X: context indices (n, T), n of 2 or more.
         Y: target indices (n,).
         eps: added to the variance; a plain number.
@@ -28,8 +28,8 @@ def whole(
     Raises:
         InputError: a parameter is missing, a shape, dtype or index does not fit.
 
-    The last lines take the logarithm of probabilities, as the lecture's do: where one has
-    underflowed to 0 the loss is infinite and gradients are nan.
+    The last lines take the logarithm of probabilities, as in the lecture: if one underflows to
+    0, the loss is infinite and gradients are nan.
     """
     v = leaves("oracle.whole", {**params, "X": X, "Y": Y, "eps": eps}, PARAMETER_NAMES)
     for name, line in LINES.items():

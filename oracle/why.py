@@ -1,4 +1,4 @@
-"""Why a right gradient has other last bits than torch's: one step of it is done torch's way."""
+"""Why a right gradient differs from torch's in the last bits: one step is redone by torch."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -24,7 +24,7 @@ UNKNOWN = "not known: no experiment for this line"
 
 
 class Experiment(NamedTuple):
-    """The suspected reason, and the gradient with that one step done as torch does it."""
+    """The suspected reason, and the gradient with that one step done by torch."""
 
     reason: str
     function: Gradient
@@ -69,10 +69,15 @@ EXPERIMENTS: dict[str, Experiment] = {
 
 
 class Finding(NamedTuple):
-    """One gradient that is not bit-equal to torch's when its line is taken alone.
+    """One gradient that is not bit-equal to torch's when its line is run alone.
 
-    ``before`` of its ``total`` entries are, and ``after`` of them once the step that ``reason``
-    names was done by torch's kernel (None where no step is suspected).
+    Attributes:
+        gradient: its name.
+        reason: the step that is suspected.
+        before: how many of its ``total`` entries are bit-equal.
+        after: how many are when torch's kernel does the suspected step; None where no step is
+            suspected.
+        total: how many entries it has.
     """
 
     gradient: str
@@ -83,7 +88,7 @@ class Finding(NamedTuple):
 
 
 class Chain(NamedTuple):
-    """An experiment on all 26, each given what those before it made: which are bit-equal."""
+    """An experiment on all 26 gradients in order: its name, and which of them are bit-equal."""
 
     what: str
     exact: tuple[str, ...]
@@ -94,25 +99,25 @@ def line_findings(values: Mapping[str, Any], seed: int = 0) -> list[Finding]:
 
     Args:
         values: the first result of ``oracle.whole``.
-        seed: of the upstream, as in ``oracle.judge.per_line``.
+        seed: of the upstream gradients, as in ``oracle.judge.per_line``.
     """
     above = upstream(values, seed)
-    owed = cut(values, above)
+    reference = cut(values, above)
     v, d = Values(values), Values(above)
     findings = []
     for name, function in GRADIENTS.items():
-        before, total = _equal(function(v, d), owed[name]), owed[name].size
+        before, total = _equal(function(v, d), reference[name]), reference[name].size
         if before == total:
             continue
         suspected = EXPERIMENTS.get(name)
-        after = _equal(suspected.function(v, d), owed[name]) if suspected else None
+        after = _equal(suspected.function(v, d), reference[name]) if suspected else None
         reason = suspected.reason if suspected else UNKNOWN
         findings.append(Finding(name, reason, before, after, total))
     return findings
 
 
 def forward_differences(values: Mapping[str, Any]) -> tuple[str, ...]:
-    """The values of torch's forward pass that npnet's lines, fed torch's own, give other bits."""
+    """The names whose forward line gives other bits than torch's, given torch's own values."""
     v = Values(values)
     return tuple(
         name for name, line in NUMPY_LINES.items() if not np.array_equal(line(v), values[name])
@@ -122,10 +127,10 @@ def forward_differences(values: Mapping[str, Any]) -> tuple[str, ...]:
 def chains(
     params: Mapping[str, ArrayLike], X: ArrayLike, Y: ArrayLike, eps: float = 1e-5
 ) -> list[Chain]:
-    """The lecture's backward pass on torch's forward values, ever closer to torch's own steps.
+    """The lecture's backward pass on torch's forward values, each time with more of torch's steps.
 
-    The last one goes a step back: the other side differentiates ``1.0/counts_sum`` where the
-    forward pass had ``counts_sum**-1``.
+    In the last one it is torch that changes: it differentiates ``1.0/counts_sum``, where the
+    lecture's forward pass has ``counts_sum**-1``.
     """
     values, grads = whole(params, X, Y, eps)
     v = Values(values)

@@ -46,7 +46,7 @@ def test_every_row_is_finite_and_its_sides_agree(name: str, setting: bench.Setti
         if isinstance(row, timing.Pair):
             assert row.ours.shape == row.theirs.shape == (timing.FEWEST, 2)
             assert all(np.isfinite(side).all() and (side > 0).all() for side in row[3:5])
-            assert row.apart <= (0 if name in ("windows", "sampling") else 1e-4)
+            assert row.difference <= (0 if name in ("windows", "sampling") else 1e-4)
         else:
             assert isinstance(row, timing.Memory)
             assert 20e6 < row.peak < 500e6
