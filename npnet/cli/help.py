@@ -54,11 +54,11 @@ def read_pages() -> dict[str, str]:
 
 def summary(page: str) -> str:
     """The sentence below a page's heading."""
-    return page.split("\n\n")[1].replace("\n", " ")
+    return page.split("\n\n")[1].replace("`", "")
 
 
 def listed(pages: dict[str, str], width: int) -> list[str]:
-    """A line or two for each topic, and how to read one."""
+    """A line for each topic (more in a narrow terminal), and how to read one."""
     indent = max(map(len, pages)) + 2
     lines = ["npnet help TOPIC shows a page of the guide:"]
     for topic, page in pages.items():
