@@ -54,11 +54,11 @@ def read_pages() -> dict[str, str]:
 
 def summary(page: str) -> str:
     """The sentence below a page's heading."""
-    return page.split("\n\n")[1].replace("\n", " ")
+    return page.split("\n\n")[1].replace("`", "")
 
 
 def listed(pages: dict[str, str], width: int) -> list[str]:
-    """A line or two for each topic, and how to read one."""
+    """A line for each topic (more in a narrow terminal), and how to read one."""
     indent = max(map(len, pages)) + 2
     lines = ["npnet help TOPIC shows a page of the guide:"]
     for topic, page in pages.items():
@@ -141,11 +141,8 @@ def _width() -> int:
 
 
 def _no_such(topic: str, pages: dict[str, str]) -> str:
-    """What to say to a topic without a page: the nearest one, or the one that mentions it most."""
-    near = nearest(topic, pages)
-    mentions = {name: page.count(f"npnet {topic}") for name, page in pages.items()}
-    most = max(mentions, key=mentions.__getitem__)
-    if near is None and topic and mentions[most]:
-        near = most
+    """What to say to a topic without a page: a command's page, or the one with the nearest name."""
+    row = re.search(rf"`npnet {re.escape(topic)}`.*\((\w+)\.md\)", pages.get("commands", ""))
+    near = row[1] if row else nearest(topic, pages)
     wanted = f"did you mean {near}?" if near else f"wanted one of {', '.join(pages)}"
     return f"help: no page {shown(topic)}, {wanted}"

@@ -8,6 +8,7 @@ import pytest
 from conftest import frozen as array
 from numpy.typing import DTypeLike
 
+import npnet
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError
 from npnet.checks.compare import K_REFERENCE, K_TRUTH, compare, zero_scales
@@ -349,3 +350,25 @@ def test_arguments_that_do_not_fit_together_are_refused(message: str) -> None:
     with pytest.raises(InputError) as caught:
         REFUSED[message]()
     assert message in str(caught.value)
+
+
+def test_only_judges_the_fused_gradients_with_the_zero_scale_of_all(
+    network: Callable[..., tuple[npnet.Parameters, Array, Array]],
+) -> None:
+    params, X, Y = network(3, np.float32, n=32)
+    _, fused = npnet.loss_and_gradients(params, X, Y)
+    grads = npnet.backward(npnet.forward(params, X, Y))
+    report = npnet.compare(fused, grads, only=fused)
+    assert report.passed
+    assert [row.name for row in report.rows] == list(fused)
+    assert [row.name for row in report.rows if row.zero_scale is not None] == ["b1"]
+    wrong = npnet.compare({**fused, "b1": fused["b1"] + 1}, grads, only="b1")
+    assert [row.verdict for row in wrong.rows] == ["WRONG"]
+
+
+def test_only_names_what_one_of_the_two_sides_has() -> None:
+    a, b = {"x": np.ones(2)}, {"y": np.ones(2)}
+    verdicts = {row.name: row.verdict for row in npnet.compare(a, b, only=["x", "y"]).rows}
+    assert verdicts == {"x": "extra", "y": "missing"}
+    with pytest.raises(npnet.InputError, match=r"only has 'z'.* wanted some of y, x"):
+        npnet.compare(a, b, only=["x", "z"])
