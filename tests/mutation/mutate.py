@@ -38,19 +38,30 @@ COPIED = ("npnet", "oracle", "tests", "data", "pyproject.toml", "README.md")
 KILLED_SHARE = 0.95
 
 # Which tests a module's mutants have to pass. Tests that compare docstrings with code are not
-# among them: they find every change, and say nothing about what it computes.
+# among them: they find every change, and say nothing about what it computes. A module that is
+# not here has the tests in the folder of its package.
 TESTS = {
-    "gradients": ("golden", "golden_files", "gradients", "witness"),
-    "forward": ("network", "golden", "golden_files", "witness"),
-    "fused": ("network", "fast", "gradients"),
-    "fast": ("fast", "train", "sample"),
-    "generator": ("generator", "generator_interface"),
-    "cephes": ("generator", "generator_interface"),
-    "statistics": ("statistics", "sample", "train"),
-    "sample": ("sample",),
-    "compare": ("compare", "compare_properties", "zero_gradients", "tables"),
-    "measures": ("compare", "compare_properties", "zero_gradients", "tables"),
+    "network.gradients": ("golden", "golden_files", "gradients", "witness"),
+    "network.forward": ("network", "golden", "golden_files", "witness"),
+    "network.fused": ("network", "fast", "gradients"),
+    "network.fast": ("fast", "train", "sample"),
+    "torch_rng.generator": ("generator", "generator_interface"),
+    "torch_rng.cephes": ("generator", "generator_interface"),
+    "recipes.recipe": ("recipe", "fit", "publications", "replay"),
+    "recipes.draw": ("recipe", "fit", "publications", "replay"),
+    "recipes.initialization": ("recipe", "fit"),
+    "recipes.publication": ("publications", "replay"),
+    "training.batchnorm": ("statistics", "sample", "train"),
+    "training.distinct_rows": ("statistics", "sample", "train"),
+    "training.evaluation": ("statistics", "sample", "train"),
+    "training.running_norm": ("train", "fit"),
+    "training.sample": ("sample",),
+    "training.sgd": ("train", "fit", "resume"),
+    "checks.compare": ("compare", "compare_properties", "zero_gradients", "tables"),
+    "checks.array_error": ("compare", "compare_properties", "zero_gradients", "tables"),
 }
+# Modules whose every line is covered by an entry above or by their package's folder of tests.
+PACKAGES = ("network", "torch_rng", "recipes", "training", "checks")
 
 # What a mutant may take: CPU seconds a test, beside ten times what it takes without a mistake,
 # and memory. A mistake can turn a loop into an endless one, or a size into a huge one.
@@ -92,7 +103,7 @@ class Tree:
         self.report = folder / "report.json"
 
     def path(self, module: str) -> Path:
-        return self.folder / "npnet" / f"{module}.py"
+        return self.folder.joinpath("npnet", *module.split(".")).with_suffix(".py")
 
     def start(self, mutant: Mutant | None, module: str, watch: Watch) -> int:
         """Test a mutant, or the module as it is, in a process of its own; returns its id."""
@@ -101,7 +112,7 @@ class Tree:
         if mutant:
             path.write_bytes(mutant.source)
         # Two mutants of one size and second would pass for each other in the bytecode cache.
-        for cached in (path.parent / "__pycache__").glob(f"{module}.*.pyc"):
+        for cached in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
             cached.unlink()
         self.report.unlink(missing_ok=True)
         if pid := os.fork():
@@ -124,7 +135,7 @@ class Tree:
         os.dup2(output, 2)
         resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
         signal.setitimer(signal.ITIMER_PROF, 60)  # for importing and collecting
-        files = [f"tests/test_{name}.py" for name in TESTS[module]]
+        files = tests_of(module)
         options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not slow"]
         code = int(pytest.main([*options, *files], plugins=[watch]))
         loaded = getattr(sys.modules.get("npnet"), "__file__", str(self.folder))
@@ -143,6 +154,19 @@ class Tree:
             raise SystemExit(f"mutate: {(self.folder / 'output.txt').read_text()}")
         report = json.loads(self.report.read_text())
         return report["failed"] or (IMPORT if status else ""), report["took"]
+
+
+def tests_of(module: str) -> list[str]:
+    """The test files, or the folder of them, that have to find a module's mutants."""
+    if module in TESTS:
+        return [str(next(Path("tests").glob(f"*/test_{name}.py"))) for name in TESTS[module]]
+    return [f"tests/{module.partition('.')[0]}"]
+
+
+def modules_of(package: str) -> list[str]:
+    """``package.module`` for every module of a package."""
+    files = sorted((ROOT / "npnet" / package).glob("*.py"))
+    return [f"{package}.{file.stem}" for file in files if file.stem != "__init__"]
 
 
 def seconds_of(tree: Tree, module: str) -> dict[str, float]:
@@ -176,15 +200,23 @@ def verdicts(
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Mutate npnet and run the tests on each mutant.")
-    parser.add_argument("modules", nargs="*", metavar="MODULE", help=f"of {', '.join(TESTS)}")
-    parser.add_argument("--sample", type=int, metavar="N", help="at most so many of each module")
+    parser.add_argument(
+        "modules",
+        nargs="*",
+        metavar="MODULE",
+        help="as network.fused, or a whole package, as network (default: all of "
+        f"{', '.join(PACKAGES)})",
+    )
+    parser.add_argument("--sample", type=int, metavar="N", help="at most N mutants of each module")
     parser.add_argument("--seed", type=int, default=0, help="which ones (default 0)")
     parser.add_argument("--jobs", type=int, default=1, help="mutants tested at once (default 1)")
     parser.add_argument("--json", action="store_true", help="print one JSON document at the end")
     options = parser.parse_args()
-    chosen = options.modules or list(TESTS)
-    if unknown := set(chosen) - set(TESTS):
-        parser.error(f"no such module: {', '.join(unknown)}; choose from {', '.join(TESTS)}")
+    chosen = []
+    for name in options.modules or PACKAGES:
+        chosen += [name] if "." in name else modules_of(name)
+        if not chosen or chosen[-1] not in modules_of(name.partition(".")[0]):
+            parser.error(f"no such module or package: {name}")
 
     _import_once()
     known = explanations()
