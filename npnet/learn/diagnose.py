@@ -19,9 +19,10 @@ from npnet.learn.calls import Attempt, quiet
 from npnet.learn.common_mistakes import slips
 from npnet.learn.exercises import EXERCISES, Exercise
 from npnet.learn.grading_inputs import EVEN, RANDOM, Case, cases
-from npnet.learn.notation import compute, forward_lines, names_for, readers
+from npnet.learn.notation import compute, forward_lines, names_for
 from npnet.learn.wrong_formulas import Mutant, double_mutants, mutants, rare
 from npnet.network.gradients import GRADIENTS
+from npnet.network.graph import readers
 from npnet.network.names import PARAMETER_NAMES
 
 # How far two ways to compute the same may lie apart, in parts of the largest entry: rounding in

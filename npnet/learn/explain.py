@@ -10,10 +10,10 @@ from npnet.learn.notation import (
     code_of,
     docstring,
     forward_lines,
-    readers,
 )
 from npnet.network.forward import LINES
 from npnet.network.gradients import GRADIENTS
+from npnet.network.graph import readers
 from npnet.network.names import NAMES
 
 WIDTH = 80  # of a terminal; the widest line of the backward page takes all of it

@@ -16,9 +16,9 @@ from npnet.learn.diagnose import Cause, diagnose
 from npnet.learn.exercises import EXERCISES, PARTS, Exercise, find
 from npnet.learn.explain import WIDTH
 from npnet.learn.grading_inputs import RANDOM, REAL, cases
-from npnet.learn.notation import readers
 from npnet.learn.training import STEPS, Curve, train, trainable
 from npnet.network.gradients import GRADIENTS, backward
+from npnet.network.graph import readers
 
 RIGHT, BY_CHANCE, WRONG, ERROR, UNSOLVED = (
     "right",

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from npnet.base.errors import InputError
 from npnet.learn.exercises import Exercise
 from npnet.learn.explain import WIDTH, commented
-from npnet.learn.notation import docstring, forward_lines, readers
+from npnet.learn.notation import docstring, forward_lines
+from npnet.network.graph import readers
 from npnet.network.names import NAMES
 
 LEVELS = (1, 2, 3)

@@ -106,7 +106,9 @@ def _shown(code: str) -> str:
 
 def _makes_gradient(statement: ast.stmt) -> bool:
     """Whether it is more than preparation: it changes an array, or names a gradient."""
-    return not isinstance(statement, ast.Assign) or ast.unparse(statement).startswith(("d", "won"))
+    return not isinstance(statement, ast.Assign) or ast.unparse(statement).startswith(
+        ("d", "largest")
+    )
 
 
 def _places(node: ast.AST) -> Iterator[tuple[Callable[[ast.expr], None], ast.expr]]:

@@ -33,7 +33,7 @@ def loss_and_gradients(
     Raises:
         InputError: parameters or batch do not fit together, eps is below 0.
     """
-    params = params if isinstance(params, Parameters) else Parameters(**params)
+    params = Parameters.of(params)
     X, Y = check_batch("loss_and_gradients", params, X, Y)
 
     emb = params.C[X]  # (n, T, E)

@@ -19,6 +19,7 @@ from npnet.checks import numerical
 from npnet.cli import check, main
 from npnet.network.forward import LINES
 from npnet.network.gradients import Gradient
+from npnet.network.graph import reads
 from npnet.network.names import NAMES, VALUE_NAMES
 
 SIZES = {"n": st.integers(2, 9), "V": st.integers(2, 8), "E": st.integers(1, 4),
@@ -140,7 +141,7 @@ def test_finite_differences_know_their_error(step: float | None) -> None:
             assert max(errors_of_seen) < 1e-5
 
 
-def test_the_lines_that_a_line_reads_are_those_that_its_code_names() -> None:
+def test_what_a_line_reads_is_found_by_running_it() -> None:
     values = random_values()
 
     class Recorder:
@@ -154,7 +155,7 @@ def test_the_lines_that_a_line_reads_are_those_that_its_code_names() -> None:
     for name, line in LINES.items():
         recorder = Recorder()
         line(recorder)
-        assert recorder.read & set(NAMES) == numerical.READS[name]
+        assert recorder.read & set(NAMES) == reads()[name]
 
 
 def test_the_maximum_of_complex_numbers_is_that_of_their_real_parts() -> None:

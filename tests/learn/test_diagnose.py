@@ -183,7 +183,7 @@ PLANTED: dict[str, dict[str | Function, str]] = {
     },
     "dlogits": {
         "d.norm_logits.copy()": "road through logit_maxes is missing",
-        "d.norm_logits + d.logit_maxes": "factor won is missing",
+        "d.norm_logits + d.logit_maxes": "factor largest is missing",
         maximum_at_target: "target's entry",
         softmax_here: "at once",
         overwritten: "adds up",

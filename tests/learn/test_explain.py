@@ -21,9 +21,9 @@ from npnet.learn.notation import (
     docstring,
     forward_lines,
     plain,
-    readers,
     statements,
 )
+from npnet.network.graph import readers
 from npnet.network.names import NAMES, PARAMETER_NAMES, VALUE_NAMES
 
 Make = Callable[..., tuple[npnet.Parameters, Array, Array]]
@@ -55,7 +55,7 @@ def test_the_two_passes_run_as_they_are_printed_and_give_all_26_gradients(networ
 
 def test_the_shapes_behind_the_two_passes_are_those_of_the_names() -> None:
     shown = re.findall(r"^(\w+)(?:\[.*\])? *= .*# (\(.*\))$", npnet.explain(), re.MULTILINE)
-    shapes = {name: shape for name, shape in shown if name != "won"}
+    shapes = {name: shape for name, shape in shown if name != "largest"}
     assert {*shapes} >= {*VALUE_NAMES}
     for name, shape in shapes.items():
         assert shape == NAMES[name if name in NAMES else name[1:]].shape, name
@@ -105,7 +105,7 @@ def test_the_two_values_that_nothing_reads_or_makes_say_so() -> None:
     assert all("made by  nothing" in npnet.explain(name) for name in PARAMETER_NAMES)
 
 
-def test_four_values_have_two_roads_to_the_loss() -> None:
+def test_four_values_have_two_paths_to_the_loss() -> None:
     two = {name for name in npnet.GRADIENTS if len(readers(name)) == 2}
     assert two == {"counts", "logits", "bndiff", "hprebn"}
 
