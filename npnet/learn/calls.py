@@ -1,4 +1,4 @@
-"""A learner's function, called on every case: what came of it."""
+"""A learner's function, called on every case: its results, or why there are none."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ TORCH = {
 
 @dataclass
 class Attempt:
-    """What came of one function.
+    """The results of one function.
 
     Attributes:
         results: by case and name, the gradients that it returned.

@@ -96,8 +96,8 @@ def _passes() -> str:
 
 def _column(lines: list[tuple[str, str | None]]) -> list[str]:
     """Code with shapes behind it, one below the other where the width allows."""
-    room = WIDTH - max(len(f"  # {NAMES[name].shape}") for _, name in lines if name)
-    width = min(room, max(len(code) for code, _ in lines))
+    widest = WIDTH - max(len(f"  # {NAMES[name].shape}") for _, name in lines if name)
+    width = min(widest, max(len(code) for code, _ in lines))
     return [code if name is None else commented(code, name, width) for code, name in lines]
 
 

@@ -52,7 +52,7 @@ class Curve:
 
     @classmethod
     def beside_ours(cls, yours: Iterable[float], steps: int, problem: str = "") -> Curve:
-        """The learner's losses, and those of our own training for so many steps."""
+        """The learner's losses, and those of our own training for ``steps`` steps."""
         recipe, start = _begin(steps)
         blocks = train_blocks(recipe, start.params, *start.examples["train"], start.generator)
         ours = np.concatenate(list(blocks))

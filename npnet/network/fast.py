@@ -1,8 +1,7 @@
 """The fused pass over memory that is made once: what training runs.
 
-The mathematics is that of ``npnet.fused``. What is done differently has a letter, and stands here
-with what a step (H = 200, n = 32, float32, one thread, AVX2 kernels) takes longer when that alone
-is undone:
+The mathematics is that of ``npnet.network.fused``. What is done differently has a letter here, and
+a number: how much longer a step takes without it (H = 200, n = 32, float32, one thread, AVX2):
 
 * A, 35 %: minibatches are prepared many at a time; gathering costs as much for 64 as for one.
 * B, 12 %: dC is a product with the one-hot contexts, in which repeats add up by themselves.
@@ -38,7 +37,7 @@ from npnet.base.arrays import Array, Floats, Ints
 from npnet.network.parameters import Parameters
 
 # Matrices are filled up to these multiples, which BLAS multiplies faster, and once more where the
-# rows would be a multiple of so many bytes (J).
+# rows would be a multiple of PAGE bytes (J).
 UNITS = 8
 CLASSES = 4
 PAGE = 4096
@@ -53,8 +52,8 @@ class Workspace:
         batch: rows of a minibatch, n.
         eps: added to the variance.
         trained: names of the parameters that ``step`` updates.
-        averaged: whether somebody wants the minibatches' statistics: after a step they stand in
-            ``mean`` and ``var`` (H,).
+        averaged: whether a step also leaves the minibatch's mean and variance in ``mean`` and
+            ``var`` (H,).
         biased: whether the variance that normalises is divided by n, as ``nn.BatchNorm1d`` does
             it, and not by n−1; ``var`` is divided by n−1 in both cases.
 
@@ -195,7 +194,7 @@ class Workspace:
         self.onehot[k].dot(self.demb, dC)  # B
 
     def _average(self) -> None:
-        """Leave the minibatch's mean and variance behind, of whose parts a step has no need."""
+        """Set the minibatch's ``mean`` and ``var``; a plain step does not need them."""
         H = len(self.mean)
         np.add(self.embmean.dot(self.params["W1"]), self.params["b1"], self.mean)
         np.divide(self.spread[:H], self.n - 1, self.var)

@@ -17,6 +17,7 @@ from npnet import GRADIENTS, InputError
 from npnet.base.arrays import Array
 from npnet.checks import numerical
 from npnet.cli import check, main
+from npnet.learn.wrong_gradients import wrong_gradient
 from npnet.network.forward import LINES
 from npnet.network.gradients import Gradient
 from npnet.network.graph import reads
@@ -201,30 +202,36 @@ def zeros(name: str) -> Gradient:
     return lambda v, d: np.zeros_like(v[name])
 
 
+def of_catalogue(*keys: tuple[str, str]) -> dict[str, tuple[str, Gradient]]:
+    found = [wrong_gradient(*key) for key in keys]
+    return {f"{entry.exercise}: {entry.what}": (entry.gradient, entry.function) for entry in found}
+
+
 WRONG: dict[str, tuple[str, Gradient]] = {
-    "no 1/n in the loss": ("logprobs", lambda v, d: -d.loss * one_hot(v)),
-    "counts without its sum": ("counts", lambda v, d: d.probs * v.counts_sum_inv),
-    "counts without probs": ("counts", lambda v, d: 0 * v.counts + d.counts_sum),
-    "the gain left out": ("bnraw", lambda v, d: d.hpreact),
-    "hpreact for h": ("hpreact", lambda v, d: (1 - v.hpreact**2) * d.h),
-    "no eps": ("bnvar", lambda v, d: -0.5 * v.bnvar**-1.5 * d.bnvar_inv),
-    "n for n-1": ("bndiff2", lambda v, d: np.ones_like(v.bndiff2) * d.bnvar / len(v.Y)),
-    "no road through the variance": ("bndiff", lambda v, d: v.bnvar_inv * d.bnraw),
-    "its factor 2": ("bndiff", lambda v, d: v.bnvar_inv * d.bnraw + v.bndiff * d.bndiff2),
-    "no road through the mean": ("hprebn", lambda v, d: d.bndiff),
-    "the mean's 1/n": ("hprebn", lambda v, d: d.bndiff + d.bnmeani),
-    "lost repeats": ("C", lost_repeats),
-    "last position only": ("C", last_position_only),
+    **of_catalogue(
+        ("dlogprobs", "1/n is forgotten"),
+        ("dcounts", "the path through counts_sum is forgotten"),
+        ("dcounts", "the path through probs is forgotten"),
+        ("dbnraw", "the gain is left out"),
+        ("dhpreact", "hpreact for h"),
+        ("dbnvar", "eps is forgotten"),
+        ("dbndiff2", "n for n - 1"),
+        ("dbndiff", "the path through bndiff2 is forgotten"),
+        ("dbndiff", "the factor 2 is forgotten"),
+        ("dhprebn", "the path through the mean is forgotten"),
+        ("dhprebn", "1/n is forgotten"),
+        ("dC", "dC[X] += demb keeps only one of several repeats of a character"),
+        ("dC", "only the last position of each context is used"),
+    ),
     **{f"sign of {name}": (name, negated(right)) for name, right in GRADIENTS.items()},
     **{f"zeros for {name}": (name, zeros(name)) for name in GRADIENTS},
 }
 
 # The loss cannot tell: seen from there these are right.
 HIDDEN: dict[str, tuple[str, Gradient]] = {
-    "no road through the maximum": ("logits", lambda v, d: d.norm_logits),
-    "bnmeani from bnraw alone": (
-        "bnmeani",
-        lambda v, d: -(v.bnvar_inv * d.bnraw).sum(0, keepdims=True),
+    **of_catalogue(
+        ("dlogits", "the path through the maximum is forgotten"),
+        ("dbnmeani", "the path through bndiff2 is missing from what is summed"),
     ),
     **{key: WRONG.pop(key) for key in [*WRONG] if key.endswith((" b1", " logit_maxes"))},
 }

@@ -11,9 +11,9 @@ from conftest import verdicts
 
 import npnet
 from npnet import InputError
-from npnet.learn.grading import BY_CHANCE, ERROR, RIGHT, WRONG, grade
+from npnet.learn.grading import ERROR, ONLY_HERE, RIGHT, WRONG, grade
 from npnet.learn.grading_inputs import EVEN_SIZES, ODD_SIZES, cases
-from npnet.learn.mistakes import MISTAKES
+from npnet.learn.mistakes_shown import MISTAKES
 
 Function = Callable[[Any, Any], Any]
 
@@ -75,7 +75,7 @@ def test_a_right_number_for_another_reason_names_the_identity(
     name: str, made: Function, why: str
 ) -> None:
     mark = graded(name, made)
-    assert mark.verdict == BY_CHANCE
+    assert mark.verdict == ONLY_HERE
     assert why in mark.reason
 
 
@@ -100,7 +100,7 @@ def test_shape_and_dtype_are_judged_before_values() -> None:
 
 def test_a_solution_that_knows_the_size_of_the_batch_is_found_out() -> None:
     mark = graded("dhprebn", lambda v, d: d.bndiff + d.bnmeani / 32)
-    assert mark.verdict == BY_CHANCE
+    assert mark.verdict == ONLY_HERE
     assert "the size of this batch" in mark.reason
     assert "32 stands where n belongs" in mark.cause
 
@@ -252,7 +252,7 @@ def test_the_dozen_mistakes_are_each_refused() -> None:
     assert len(said) == 12
     for words in (
         "only the last position",
-        "one place alone",
+        "one of several repeats",
         "keepdims=True is missing",
         "n stands where n - 1 belongs",
         "factor n / (n - 1) is missing",
@@ -260,8 +260,8 @@ def test_the_dozen_mistakes_are_each_refused() -> None:
         ".grad is None",
         "with those of 32",
         "logits have shape (32, 3, 10)",
-        "takes any bias out again",
-        "road through logit_maxes is missing",
-        "road through bndiff2 is missing",
+        "removes any bias",
+        "path through logit_maxes is missing",
+        "path through bndiff2 is missing",
     ):
         assert sum(words in text for text in said.values()) == 1, words
