@@ -177,23 +177,6 @@ def test_read_only_values_stay_as_they_are() -> None:
 # Planted mistakes
 
 
-def one_hot(v: Any) -> Array:
-    hot: Array = (np.arange(v.logprobs.shape[1]) == v.Y[:, None]).astype(float)
-    return hot
-
-
-def lost_repeats(v: Any, d: Any) -> Array:
-    dC: Array = np.zeros_like(v.C)
-    dC[v.X] += d.emb
-    return dC
-
-
-def last_position_only(v: Any, d: Any) -> Array:
-    dC: Array = np.zeros_like(v.C)
-    np.add.at(dC, v.X[:, -1], d.emb[:, -1])
-    return dC
-
-
 def negated(right: Gradient) -> Gradient:
     return lambda v, d: -right(v, d)
 
