@@ -125,26 +125,33 @@ class Workspace:
     def step(self, k: int, lr: float) -> None:
         """One step of gradient descent on prepared minibatch ``k``."""
         self.differentiate(k, -lr)
+        self.update()
+
+    def differentiate(self, k: int, factor: float) -> None:
+        """Fill ``gradient`` with ``factor`` times the gradients of minibatch ``k``."""
+        self.compute_h(k)
+        self.compute_probs(k)
+        self.go_back(k, factor)
+
+    def update(self) -> None:
+        """Add ``gradient`` to the parameters that are trained."""
         for gradient in self.untrained:
             gradient.fill(0)
         np.add(self.flat, self.flat_gradient, self.flat)
 
-    def differentiate(self, k: int, factor: float) -> None:
-        """Fill ``gradient`` with ``factor`` times the gradients of minibatch ``k``."""
-        C, W1, _, W2T, bngain, bnbias = self.blocks  # I
-        dC, dW1, db1, dW2T, dbngain, dbnbias = self.gradient_blocks
-        embcat, embmean, dembcat = self.embcat, self.embmean, self.dembcat
-        bndiff, h, dh, product = self.bndiff, self.h, self.dh, self.product
-        spread, bnvar_inv, scale, slope = self.spread, self.bnvar_inv, self.scale, self.slope
-        norm_logits, probs, counts_sum = self.norm_logits[k], self.probs, self.counts_sum[k]
-        n, ones, scales = self.n, self.ones, self.scales
+    def compute_h(self, k: int) -> None:
+        """The forward pass of minibatch ``k`` from its contexts to ``h``."""
+        C, W1, _, _, bngain, bnbias = self.blocks  # I
+        embcat, embmean, bndiff, h = self.embcat, self.embmean, self.bndiff, self.h
+        spread, bnvar_inv, scale, scales = self.spread, self.bnvar_inv, self.scale, self.scales
+        product = self.product
 
         C.take(self.indices[k], 0, self.emb, "clip")  # A, H, L
         self.nth.dot(embcat, embmean)  # D
         np.subtract(embcat, embmean, embcat)  # F
         embcat.dot(W1, bndiff)  # C; its mean is 0, whatever b1 is
         np.multiply(bndiff, bndiff, product)
-        ones.dot(product, spread)
+        self.ones.dot(product, spread)
         if self.averaged:
             self._average()
         np.add(spread, self.margin, spread)  # (n−1) · (bnvar + eps), or n times
@@ -155,15 +162,29 @@ class Workspace:
         np.multiply(bndiff, scales, h)
         np.add(h, bnbias, h)
         np.tanh(h, h)
-        W2T.dot(h.T, norm_logits)  # with b2: J
+
+    def compute_probs(self, k: int) -> None:
+        """The forward pass from ``h`` to the probabilities."""
+        norm_logits, probs, counts_sum = self.norm_logits[k], self.probs, self.counts_sum[k]
+
+        self.blocks.W2T.dot(self.h.T, norm_logits)  # with b2: J
         np.maximum.reduce(norm_logits, 0, out=self.maxes)
         np.subtract(norm_logits, self.maxes, norm_logits)
         np.exp(norm_logits, probs)  # counts
         self.every.dot(probs, counts_sum)
         np.divide(probs, counts_sum, probs)
 
+    def go_back(self, k: int, factor: float) -> None:
+        """The backward pass, from the probabilities to all gradients."""
+        _, W1, _, W2T, _, _ = self.blocks
+        dC, dW1, db1, dW2T, dbngain, dbnbias = self.gradient_blocks
+        embcat, embmean, dembcat = self.embcat, self.embmean, self.dembcat
+        bndiff, h, dh, product = self.bndiff, self.h, self.dh, self.product
+        spread, bnvar_inv, scale, slope = self.spread, self.bnvar_inv, self.scale, self.slope
+        ones, scales, probs = self.ones, self.scales, self.probs
+
         dlogits = np.subtract(probs, self.target[k], probs)
-        self.factor.fill(factor / n)
+        self.factor.fill(factor / self.n)
         np.multiply(dlogits, self.factor, dlogits)  # G
         dlogits.dot(h, dW2T)
         dlogits.T.dot(W2T, dh)

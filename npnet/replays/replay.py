@@ -23,8 +23,7 @@ from npnet.recipes.publication import Publication
 from npnet.recipes.recipe import Recipe
 from npnet.torch_rng.generator import Generator
 from npnet.training.evaluation import evaluate
-from npnet.training.fit import first_batch
-from npnet.training.fit import fit
+from npnet.training.fit import first_batch, fit
 from npnet.training.running_norm import Running
 
 # Honest runs that round differently drift apart by this much: between float32 and float64, part3's

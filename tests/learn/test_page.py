@@ -23,9 +23,10 @@ from npnet.cli import main
 from npnet.cli.check import first_minibatch
 from npnet.learn import markup
 from npnet.learn.graph_svg import places
-from npnet.learn.notation import code_of, docstring, forward_lines, readers
+from npnet.learn.notation import code_of, docstring, forward_lines
 from npnet.learn.page import STEPS, page
 from npnet.network.gradients import GRADIENTS
+from npnet.network.graph import readers
 from npnet.network.names import NAMES
 
 SMALL = ["--batch", "8", "--hidden", "4"]
