@@ -26,11 +26,11 @@ from npnet.network.gradients import GRADIENTS
 from npnet.network.graph import readers
 from npnet.network.names import PARAMETER_NAMES
 
-# How far two ways to compute the same may lie apart, in parts of the largest entry: rounding in
-# float64 is some 1e-15, and the nearest mistake, a forgotten eps, is 1e-6 off.
+# Two ways to compute the same may differ by this part of the largest entry: rounding in float64 is
+# some 1e-15, and the nearest mistake, a forgotten eps, is off by 1e-6.
 SAME = 1e-9
 
-# Where mistakes are told apart by their numbers: in these, no gradient has to do with another.
+# The cases in which mistakes are told apart by their numbers: all gradients are random there.
 TELLING = (RANDOM[0], EVEN)
 
 Answers = Mapping[str, Array]  # by the label of the case

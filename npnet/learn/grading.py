@@ -32,8 +32,8 @@ VERDICTS = (RIGHT, ONLY_HERE, WRONG, ERROR, UNSOLVED)
 
 LABELS = ("yours", "ours")
 
-# How many eps of the largest entry an answer may lie apart from ours: other right formulas round
-# otherwise. The nearest mistake, an eps left out, is 4e9 of them off in float64.
+# An answer may differ from ours by K eps of the largest entry, since other right formulas round
+# differently. The nearest mistake, a forgotten eps, is off by 4e9 eps in float64.
 K = 1024.0
 
 # Why a wrong line can give the right gradient of a real minibatch: whatever the line is,

@@ -1,4 +1,4 @@
-"""What a solution is fed: a real minibatch with its gradients, and random numbers."""
+"""The inputs of a solution: a real minibatch with its gradients, and random numbers."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Case:
 REAL = ("a minibatch, float64", "a minibatch, float32")
 RANDOM = ("random, float64", "random, float32")
 EVEN = "random and square, float64"
-# Where mistakes are told from each other by their numbers: every gradient is random there.
+# The cases in which mistakes are told from each other by their numbers: all gradients are random.
 TELLING = (RANDOM[0], EVEN)
 
 

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,7 @@ import npnet
 from npnet import InputError
 from npnet.base.arrays import Array
 from npnet.cli import main
+from npnet.learn import notation
 from npnet.learn.exercises import EXERCISES
 from npnet.learn.hints import AT_ONCE, LEVELS, RULES, hint, steps_to
 from npnet.learn.notation import (
@@ -296,3 +299,30 @@ def test_the_command_gives_hints_and_the_solution(capsys: pytest.CaptureFixture[
     assert main(["exercise", "hint", "nothing"]) == 2
     with pytest.raises(InputError, match="level 4, wanted 1, 2 or 3"):
         hint(EXERCISES["dh"], 4)
+
+
+def test_explanations_need_no_docstrings_at_run_time() -> None:
+    asked = ["explain dC", "explain", "exercise hint dbnvar --level 3"]
+    for arguments in asked:
+        plain_run, without = (
+            subprocess.run(
+                [sys.executable, *flags, "-m", "npnet", *arguments.split()],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+            for flags in ([], ["-OO"])
+        )
+        assert without == plain_run
+        assert len(without) > 100
+
+
+def test_a_missing_source_file_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(module: object) -> str:
+        raise OSError("could not get source code")
+
+    notation._module.cache_clear()
+    monkeypatch.setattr("inspect.getsource", nowhere)
+    with pytest.raises(InputError, match=r"could not get source code .* wanted npnet installed"):
+        docstring("h")
+    notation._module.cache_clear()

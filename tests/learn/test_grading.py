@@ -58,9 +58,9 @@ def test_one_mistake_never_reddens_another() -> None:
 @pytest.mark.parametrize(
     ("name", "made", "why"),
     [
-        ("db1", lambda v, d: np.zeros_like(v.b1), "batch normalisation takes any bias out"),
-        ("dlogit_maxes", lambda v, d: np.zeros_like(v.logit_maxes), "softmax ignores a shift"),
-        ("dlogits", lambda v, d: d.norm_logits.copy(), "softmax ignores a shift"),
+        ("db1", lambda v, d: np.zeros_like(v.b1), "batch normalisation removes any bias"),
+        ("dlogit_maxes", lambda v, d: np.zeros_like(v.logit_maxes), "softmax stays the same"),
+        ("dlogits", lambda v, d: d.norm_logits.copy(), "softmax stays the same"),
         (
             "dbnmeani",
             lambda v, d: -(v.bnvar_inv * d.bnraw).sum(0, keepdims=True),
@@ -68,10 +68,14 @@ def test_one_mistake_never_reddens_another() -> None:
         ),
         ("dhprebn", lambda v, d: d.bndiff - d.bndiff.mean(0), "dbnmeani is minus the sum"),
         ("dlogits", lambda v, d: npnet.cross_entropy(v.logits, v.Y)[1], "comes from softmax"),
-        ("dbnraw", lambda v, d: d.h * (1 - v.h**2) * v.bngain, "reads d.h, which no line that"),
+        (
+            "dbnraw",
+            lambda v, d: d.h * (1 - v.h**2) * v.bngain,
+            "reads d.h, which is the gradient",
+        ),
     ],
 )
-def test_a_right_number_for_another_reason_names_the_identity(
+def test_right_on_this_minibatch_only_names_the_identity(
     name: str, made: Function, why: str
 ) -> None:
     mark = graded(name, made)

@@ -37,6 +37,7 @@ UNSEEN_END_TO_END = {
     ("hprebn", "minus the mean of dbndiff stands where dbnmeani / n belongs"),
     ("hprebn", "the whole normalisation is undone at once, whatever dbndiff and dbnmeani are"),
     ("b1", "zeros are written down"),
+    ("b1", "a mean for the sum"),
     ("b1", "all zeros"),
 }
 

@@ -15,9 +15,9 @@ pytest.importorskip("torch")
 
 import torch
 
+from npnet.training.fit import first_batch
 from oracle.accuracy import accuracy
 from oracle.cli import main
-from oracle.cli.check import first_minibatch
 from oracle.mistakes import LECTURE, network
 
 
@@ -129,7 +129,7 @@ def test_what_cannot_be_used_is_one_line_and_exit_code_2(
 
 def test_the_batch_is_that_of_the_first_training_step(small_words: list[str]) -> None:
     recipe = npnet.RECIPES["lecture-64"]
-    loss = npnet.forward(*first_minibatch(recipe, small_words), recipe.eps).loss
+    loss = npnet.forward(*first_batch(recipe, small_words), recipe.eps).loss
     run = npnet.fit(
         npnet.Recipe.from_entries({"name": "one", "hidden": 64, "steps": 1}), small_words
     )

@@ -72,5 +72,8 @@ def test_the_changes_give_different_minibatches(small_words: list[str]) -> None:
         change: first_batch(dataclasses.replace(SMALL, **CHANGES[change]), small_words)[1].tobytes()
         for change in CHANGES
     }
-    rows.pop("one minibatch for every step")  # its first is that of the plain recipe
+    # One minibatch that serves every step is the first of many.
+    assert rows.pop("one minibatch for every step") == rows["plain"]
+    once = rows.pop("one minibatch, drawn before the parameters")
+    assert once == rows["drawn before the parameters"]
     assert len({*rows.values()}) == len(rows)
