@@ -83,7 +83,7 @@ MISTAKES = (
     ),
     Mistake(
         "dC[X] += demb, which loses repeats.",
-        _graded("dC", "dC[X] += demb keeps only one of several repeats of a character"),
+        _graded("dC", "dC[X] += demb keeps one of several repeats"),
     ),
     Mistake("dbnmeani is summed without keepdims.", _graded("dbnmeani", "keepdims is forgotten")),
     Mistake("n stands where n - 1 belongs, in dbndiff2.", _graded("dbndiff2", "n for n - 1")),

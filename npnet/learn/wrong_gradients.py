@@ -483,7 +483,7 @@ _TABLE: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "dC": (
         (
-            "dC[X] += demb keeps only one of several repeats of a character",
+            "dC[X] += demb keeps one of several repeats",
             NO_C.format("dC[v.X] += d.emb"),
             "one of several repeats",
             "repeats",

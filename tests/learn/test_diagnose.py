@@ -95,7 +95,7 @@ OTHER_SPELLINGS: dict[Function, tuple[str, str]] = {
     only_last_position: ("dC", "last position"),
     unit_loss: ("dlogprobs", "number of columns stands where n"),
     seven(dbndiff2="n for n - 1"): ("backward", "n stands where n - 1"),
-    seven(dC="dC[X] += demb keeps only one of several repeats of a character"): (
+    seven(dC="dC[X] += demb keeps one of several repeats"): (
         "backward",
         "one of several repeats",
     ),
