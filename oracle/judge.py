@@ -6,7 +6,6 @@ For float64 there is no finer truth: the two are compared by the rule of ``npnet
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +17,10 @@ from npnet.checks.reference import judge_by_truth
 from npnet.checks.report import Report
 from npnet.network.forward import Values, forward
 from npnet.network.gradients import GRADIENTS, Gradients
+from npnet.network.graph import reads
 from npnet.network.names import VALUE_NAMES
 from npnet.network.parameters import Parameters
-from oracle.lines import LINES, Array, cut
+from oracle.lines import Array, cut
 from oracle.whole import whole
 
 Functions = Mapping[str, Callable[[Any, Any], Any]]
@@ -56,7 +56,7 @@ def end_to_end(
     In batches of two or three rows, batch normalisation leaves little of a gradient but rounding:
     correct gradients may be refused (4 of 100 float32 batches of two rows, none of four).
     """
-    params = params if isinstance(params, Parameters) else Parameters(**params)
+    params = Parameters.of(params)
     ours = chained(functions, forward(params, X, Y, eps))
     _, reference = whole(params, X, Y, eps)
     if rtol is not None or atol is not None or params.dtype == np.float64:
@@ -89,7 +89,7 @@ def per_line(
     """
     above = upstream(values, seed)
     reference = cut(values, above)
-    v, d = Values(_locked(values)), SimpleNamespace(**_locked(above))
+    v, d = Values(_locked(values)), Gradients(_locked(above))
     ours = {name: _made(name, function, v, d) for name, function in functions.items()}
     if rtol is not None or atol is not None:
         return compare(ours, reference, rtol=rtol, atol=atol, labels=LABELS)
@@ -122,10 +122,11 @@ def upstream(values: Mapping[str, Any], seed: int) -> dict[str, Array]:
 
 def chained(functions: Functions, v: Values) -> dict[str, Any]:
     """``npnet.backward`` for any table of functions; one that raises gives ``Unmade``."""
-    v, d = Values(_locked(v)), SimpleNamespace(loss=Gradients.loss)
+    v = Values(_locked(v))
+    made: dict[str, Any] = {}
     for name, function in functions.items():
-        setattr(d, name, _made(name, function, v, d))
-    return {name: getattr(d, name) for name in functions}
+        made[name] = _made(name, function, v, Gradients(made))
+    return made
 
 
 class Unmade(AttributeError, ValueError):
@@ -217,8 +218,8 @@ def _given(sources: Iterable[str]) -> set[str]:
     found: set[str] = set()
     waiting = [*sources]
     while waiting:
-        line = LINES.get(waiting.pop())  # a parameter is no line's result, and passes nothing on
-        reads = set() if line is None else set(line.__code__.co_names) & {*GRADIENTS} - found
-        found |= reads
-        waiting += reads
+        # A parameter is no line's result, and passes nothing on.
+        read = reads().get(waiting.pop(), frozenset()) - found
+        found |= read
+        waiting += read
     return found

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from npnet.network.forward import LINES as NUMPY_LINES
 from npnet.network.forward import Values
-from npnet.network.gradients import GRADIENTS, Gradient
+from npnet.network.gradients import GRADIENTS, Gradient, Gradients
 from npnet.network.names import PARAMETER_NAMES
 from oracle.judge import Functions, chained, upstream
 from oracle.lines import GRADIENT_NAMES, LINES, Array, array_of, cut, leaves, tensor_of
@@ -103,7 +103,7 @@ def line_findings(values: Mapping[str, Any], seed: int = 0) -> list[Finding]:
     """
     above = upstream(values, seed)
     reference = cut(values, above)
-    v, d = Values(values), Values(above)
+    v, d = Values(values), Gradients(above)
     findings = []
     for name, function in GRADIENTS.items():
         before, total = _equal(function(v, d), reference[name]), reference[name].size

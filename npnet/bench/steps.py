@@ -1,11 +1,8 @@
 """How long npnet's own work takes on this machine, and where a training step spends its time."""
 
-import ast
 import dataclasses
-import inspect
 import os
 import platform
-import textwrap
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -32,15 +29,8 @@ NAMES = 1000  # that are sampled
 # Steps before anything is timed. Names of a model that has learnt nothing are longer than others,
 # and sampling them takes longer.
 WARM = 5_000
-DIFFERENT = 32  # minibatches whose steps are timed line by line, over and over
+DIFFERENT = 32  # minibatches whose steps are timed piece by piece, over and over
 SETTINGS = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
-
-
-class Line(NamedTuple):
-    """A statement of the step, and the seconds that it takes."""
-
-    text: str
-    seconds: float
 
 
 class Figures(NamedTuple):
@@ -49,7 +39,7 @@ class Figures(NamedTuple):
     clock: str  # "processor", which other programs do not lengthen, or "wall"
     step: float  # one step of training, with all that belongs to it
     parts: dict[str, float]  # of that
-    lines: list[Line]  # of npnet.network.fast, a step
+    pieces: dict[str, float]  # of the step in npnet.network.fast, by the wall clock
     work: dict[str, float]  # windows of all words, calibration, evaluation, sampling
 
 
@@ -76,7 +66,7 @@ def bench(
     seconds: float = 1.0,
     threads: int = 1,
 ) -> Figures:
-    """Time a training step, its parts and its lines, and what is done with a trained model.
+    """Time a training step, its parts, and what is done with a trained model.
 
     Args:
         words: at least 10, of which 80 % are the training set.
@@ -103,7 +93,7 @@ def bench(
             next(blocks)
         step = timed(lambda: next(blocks)) / ahead
         parts = _parts(recipe, params, X, Y, g, ahead, clock, seconds)
-        lines = step_lines(recipe, params, X, Y, g, seconds)
+        pieces = step_pieces(recipe, params, X, Y, g, seconds)
         stats = calibrate(params, X, recipe.eps)
         work = {
             f"windows of {len(words):,} words": lambda: build_dataset(words, vocab),
@@ -115,7 +105,7 @@ def bench(
             clock="processor" if clock is time.process_time else "wall",
             step=step,
             parts=parts,
-            lines=lines,
+            pieces=pieces,
             work={name: timed(job) for name, job in work.items()},
         )
 
@@ -128,13 +118,13 @@ def endless(hidden: int, batch: int) -> Recipe:
     )
 
 
-def step_lines(
+def step_pieces(
     recipe: Recipe, params: Parameters, X: Ints, Y: Ints, g: Generator, seconds: float = 1.0
-) -> list[Line]:
-    """The statements of ``npnet.network.fast``'s step in order, each with its time.
+) -> dict[str, float]:
+    """The seconds that each piece of a step of ``npnet.network.fast`` takes, medians.
 
-    They come from its source, with the clock read after each. What reading the clock takes is
-    measured as well, and left out.
+    The methods that a step consists of are called here one after the other, with the clock read
+    between them.
 
     Args:
         recipe: eps, rate, batch, and what is trained.
@@ -143,46 +133,26 @@ def step_lines(
         g: draws minibatches.
         seconds: to spend, or a little more.
     """
-    stamps: list[int] = []
-    step, step_texts = _stamping(Workspace.step, stamps)
-    differentiate, texts = _stamping(Workspace.differentiate, stamps)
-    timed = type("Timed", (Workspace,), {"step": step, "differentiate": differentiate})
-    workspace = timed(params, recipe.batch, recipe.eps, recipe.trained)
+    workspace = Workspace(params, recipe.batch, recipe.eps, recipe.trained)
     rows = draw_rows(recipe, len(X), g, DIFFERENT)
     workspace.load(X[rows], Y[rows])
+    pieces: dict[str, Callable[[int], None]] = {
+        "forward: contexts to h": workspace.compute_h,
+        "forward: h to probabilities": workspace.compute_probs,
+        "backward: all gradients": lambda k: workspace.go_back(k, -recipe.rate(0)),
+        "update of the parameters": lambda k: workspace.update(),
+    }
     readings: list[list[int]] = []
     end = time.perf_counter() + seconds
     while not readings or time.perf_counter() < end:
         for k in range(DIFFERENT):
-            stamps.clear()
-            workspace.step(k, recipe.rate(0))
-            readings.append(stamps.copy())
+            marks = [time.perf_counter_ns()]
+            for piece in pieces.values():
+                piece(k)
+                marks.append(time.perf_counter_ns())
+            readings.append(marks)
     spans = np.median(np.diff(readings), axis=0) * 1e-9
-    # The step's first statement is the call of differentiate, on either side of all that is in it.
-    calling, inner, rest = np.split(spans, [2, 2 + len(texts)])
-    rest[0] += calling[1] - inner[0]
-    lines = zip([*texts[1:], *step_texts[1:]], [*inner[1:], *rest], strict=True)
-    return [Line(text, max(float(span - inner[0]), 0.0)) for text, span in lines]
-
-
-def _stamping(
-    method: Callable[..., None], stamps: list[int]
-) -> tuple[Callable[..., None], list[str]]:
-    """``method`` with the clock read into ``stamps`` around its statements, and their texts.
-
-    The first statement, without text, is none: between its stamps only the clock is read.
-    """
-    source = textwrap.dedent(inspect.getsource(method))
-    definition = ast.parse(source).body[0]
-    assert isinstance(definition, ast.FunctionDef)
-    statements = definition.body[1:] if ast.get_docstring(definition) else definition.body
-    stamp = ast.parse("_stamp(_now())").body
-    stamped = [line for statement in statements for line in (statement, *stamp)]
-    definition.body = [*stamp, *stamp, *stamped]
-    names = {**method.__globals__, "_stamp": stamps.append, "_now": time.perf_counter_ns}
-    exec(compile(ast.Module([definition], []), inspect.getfile(method), "exec"), names)
-    texts = (ast.get_source_segment(source, statement) for statement in statements)
-    return names[method.__name__], ["", *(" ".join((text or "").split()) for text in texts)]
+    return dict(zip(pieces, spans.tolist(), strict=True))
 
 
 def _parts(

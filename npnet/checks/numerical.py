@@ -10,7 +10,7 @@ maximum. ``cut`` watches every line alone, and sees that too.
 """
 
 from collections.abc import Callable, Mapping
-from types import FunctionType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -19,18 +19,13 @@ from numpy.typing import ArrayLike
 from npnet.base import blas
 from npnet.base.arrays import Array, Floats, Ints
 from npnet.base.errors import InputError
-from npnet.network.forward import LINES
+from npnet.network.forward import LINES, Values
+from npnet.network.graph import readers, reads
 from npnet.network.names import NAMES, PARAMETER_NAMES, VALUE_NAMES, shape_of
 from npnet.network.parameters import Parameters, check_batch
 
 # All names but the loss, the last value first.
 WITNESSED = (*VALUE_NAMES[-2::-1], *PARAMETER_NAMES)
-
-# What each line reads, from the names that its code mentions.
-READS = {
-    name: NAMES.keys() & set(cast(FunctionType, line).__code__.co_names)
-    for name, line in LINES.items()
-}
 
 EPS = float(np.finfo(np.float64).eps)
 
@@ -166,7 +161,7 @@ def finite_differences(values: Mapping[str, ArrayLike], step: float | None = Non
     with blas.limited():
         for name in WITNESSED:
             loss = _loss(name)
-            here = loss(SimpleNamespace(**v))
+            here = loss(_as_values(v))
             s = 2 ** np.round(np.log2(step * _scale(v, name)))
             at = {k: _moved(v, name, k * s, loss) for k in (-2, -1, 1, 2)}
             near = (at[1] - at[-1]) / (2 * s)
@@ -189,9 +184,7 @@ def _scale(v: Mapping[str, Any], name: str) -> Floats:
     return scale
 
 
-def _derivative(
-    v: Mapping[str, Any], name: str, result: Callable[[SimpleNamespace], Any]
-) -> Floats:
+def _derivative(v: Mapping[str, Any], name: str, result: Callable[[Values], Any]) -> Floats:
     """The derivative of ``result`` for each entry of ``name``, by the complex step."""
     s = STEP * _scale(v, name)
     derivative: Floats = _moved(v, name, 1j * s, result).imag / s
@@ -199,27 +192,32 @@ def _derivative(
 
 
 def _moved(
-    v: Mapping[str, Any], name: str, shifts: Array, result: Callable[[SimpleNamespace], Any]
+    v: Mapping[str, Any], name: str, shifts: Array, result: Callable[[Values], Any]
 ) -> Array:
     """The ``result`` after each entry of ``name`` in turn was moved by its shift."""
     start: Array = v[name].astype(shifts.dtype)
     moved, results = start.copy(), np.empty_like(start)
     for place in np.ndindex(start.shape):
         moved[place] += shifts[place]
-        results[place] = result(SimpleNamespace(**{**v, name: moved}))
+        results[place] = result(_as_values({**v, name: moved}))
         moved[place] = start[place]
     return results
 
 
-def _loss(name: str) -> Callable[[SimpleNamespace], Any]:
+def _as_values(entries: Mapping[str, Any]) -> Values:
+    """The same as attributes that can be set: the lines after a moved value run again."""
+    return cast(Values, SimpleNamespace(**entries))
+
+
+def _loss(name: str) -> Callable[[Values], Any]:
     """The loss after the lines that feel a change of ``name`` ran again."""
     felt = {name}
-    for line, reads in READS.items():
-        if reads & felt:
+    for line, read in reads().items():
+        if read & felt:
             felt.add(line)
     lines = [(line, LINES[line]) for line in LINES if line in felt - {name}]
 
-    def loss(w: SimpleNamespace) -> Any:
+    def loss(w: Values) -> Any:
         for line, function in lines:
             setattr(w, line, function(w))
         return w.loss
@@ -227,9 +225,9 @@ def _loss(name: str) -> Callable[[SimpleNamespace], Any]:
     return loss
 
 
-def _readers(name: str, weights: Mapping[str, Array]) -> Callable[[SimpleNamespace], Any]:
+def _readers(name: str, weights: Mapping[str, Array]) -> Callable[[Values], Any]:
     """Σ ⟨weight, result⟩ over the lines that read ``name``."""
-    lines = [(weights[line], LINES[line]) for line, reads in READS.items() if name in reads]
+    lines = [(weights[line], LINES[line]) for line in readers(name)]
     return lambda w: sum((weight * function(w)).sum() for weight, function in lines)
 
 

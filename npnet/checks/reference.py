@@ -10,7 +10,8 @@ from npnet.base.arrays import Array, Named, read_array
 from npnet.base.errors import InputError
 from npnet.checks.compare import K_TRUTH, compare, zero_scales
 from npnet.checks.report import Report, Row
-from npnet.network.gradients import GRADIENTS
+from npnet.network.forward import Values
+from npnet.network.gradients import GRADIENTS, Gradients
 from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES
 
 PRECISIONS = ("float32", "float64")
@@ -144,14 +145,14 @@ class Problem:
     batch: Named
     arrays: Mapping[tuple[str, str], Named]
 
-    def values(self, precision: str = "float64") -> Named:
+    def values(self, precision: str = "float64") -> Values:
         """Parameters, batch and the twenty values, as ``npnet.forward`` returns them."""
         parameters, values = self.arrays["parameter", precision], self.arrays["value", precision]
-        return Named({**parameters, **self.batch, **values})
+        return Values({**parameters, **self.batch, **values})
 
-    def upstream(self, precision: str = "float64") -> Named:
+    def upstream(self, precision: str = "float64") -> Gradients:
         """Random gradients of the twenty values, from which each line is to be taken alone."""
-        return self.arrays["upstream", precision]
+        return Gradients(self.arrays["upstream", precision])
 
     def whole(self, precision: str = "float64") -> Reference:
         """For the gradients of the whole backward pass, in ``precision``."""

@@ -25,8 +25,6 @@ from npnet.cli.terminal import fit, wrap
 from npnet.cli.word_options import add_word_options, words_from
 from npnet.corpora.words import FEWEST_WORDS
 
-SHARE = 0.01  # of the step: neighbouring lines that each take less are shown as one
-
 
 def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
@@ -85,8 +83,7 @@ def bench_command(options: argparse.Namespace) -> int:
     if options.json:
         about = {"machine": machine, "advice": blas.advice(), "threads": options.threads}
         about |= {"hidden": options.hidden, "batch": options.batch}
-        lines = [line._asdict() for line in figures.lines]
-        print(json.dumps({**about, **figures._asdict(), "lines": lines}, indent=1))
+        print(json.dumps({**about, **figures._asdict()}, indent=1))
         return 0
     print("\n".join(header(machine, options.threads)))
     print(f"medians of the {figures.clock} time")
@@ -97,9 +94,9 @@ def bench_command(options: argparse.Namespace) -> int:
         f"{1 / figures.step:,.0f} steps a second"
     )
     _shares(figures.step, figures.parts.items())
-    total = sum(line.seconds for line in figures.lines)
-    print(f"\nthe step, line by line as in npnet/network/fast.py: {total * 1e6:.1f} µs")
-    _shares(total, _grouped(figures.lines, SHARE * total))
+    total = sum(figures.pieces.values())
+    print(f"\nthe step itself, in npnet/network/fast.py: {total * 1e6:.1f} µs")
+    _shares(total, figures.pieces.items())
     return 0
 
 
@@ -114,21 +111,6 @@ def header(machine: dict[str, str], threads: int) -> Iterator[str]:
 def _shares(total: float, rows: Iterable[tuple[str, float]]) -> None:
     for text, seconds in rows:
         print(fit(f"{seconds * 1e6:9.2f} µs {seconds / total:6.1%}  {text}"))
-
-
-def _grouped(lines: list[bench.Line], least: float) -> Iterator[tuple[str, float]]:
-    """The lines; neighbours that each take less than ``least`` are added up in one."""
-    small: list[bench.Line] = []
-    for line in [*lines, None]:
-        if line is not None and line.seconds < least:
-            small.append(line)
-            continue
-        if small:
-            more = f"  (+{len(small) - 1} lines)" if len(small) > 1 else ""
-            yield small[0].text + more, sum(each.seconds for each in small)
-            small = []
-        if line is not None:
-            yield line
 
 
 def _growth(options: argparse.Namespace) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from npnet.checks.report import Report
 from npnet.cli.parser import add_json, add_lines
 from npnet.cli.recipe_options import add_recipe_options, corpus_from, source_from, with_dtype
 from npnet.network.forward import Values, forward
-from npnet.network.gradients import GRADIENTS, backward
+from npnet.network.gradients import GRADIENTS, Gradients, backward
 from npnet.network.names import VALUE_NAMES
 from npnet.recipes.recipe import Recipe
 from npnet.training.fit import first_batch
@@ -124,7 +123,7 @@ def line_by_line(values: Values) -> Report:
     """The 26 functions one by one under random upstream gradients, against ``numerical.cut``."""
     rng = np.random.default_rng(0)
     upstream = {name: rng.standard_normal(values[name].shape) for name in VALUE_NAMES}
-    d = SimpleNamespace(**upstream)
+    d = Gradients(upstream)
     ours = {name: function(values, d) for name, function in GRADIENTS.items()}
     reference = _in_order(numerical.cut(values, upstream))
     # A tied row has no derivative to compare with.

@@ -23,7 +23,7 @@ from npnet.learn import training
 from npnet.learn.exercises import find, shown_solution, write_sheet
 from npnet.learn.explain import explain
 from npnet.learn.hints import LEVELS, hint
-from npnet.learn.mistakes import report
+from npnet.learn.mistakes_shown import report
 from npnet.learn.sheet_check import SECONDS as TIME
 from npnet.learn.sheet_check import check_sheet
 

@@ -75,7 +75,7 @@ def page_command(options: argparse.Namespace) -> int:
 
 def _on_these(values: Values, gradients: Gradients) -> Report:
     """The gradients themselves, each against its line alone, given the gradients before it."""
-    alone = numerical.cut(values, {**gradients, "loss": Gradients.loss})
+    alone = numerical.cut(values, {**gradients, "loss": 1.0})
     ours, reference = dict(gradients), {name: alone[name] for name in GRADIENTS}
     for side in (ours, reference):  # a tied row has no derivative to compare with
         side["logits"] = np.delete(side["logits"], numerical.ties(values), axis=0)

@@ -1,15 +1,16 @@
-"""A learner's function, called on every case: what came of it."""
+"""A learner's function, called on every case: its results, or why there are none."""
 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import io
 import re
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import CodeType
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,7 @@ TORCH = {
 
 @dataclass
 class Attempt:
-    """What came of one function.
+    """The results of one function.
 
     Attributes:
         results: by case and name, the gradients that it returned.
@@ -74,7 +75,7 @@ def attempt(exercise: Exercise, function: Function) -> Attempt:
             except Failure as failure:
                 found.failures[label] = str(failure)
             except (Exception, SystemExit) as error:
-                found.failures[label] = said(error, getattr(function, "__code__", None))
+                found.failures[label] = said(error, function)
         if label == next(iter(cases())):
             found.printed = "" if printed.closed else printed.getvalue()[:MOST_PRINTED]
         if found.unsolved:
@@ -97,8 +98,8 @@ def quiet() -> Iterator[io.StringIO]:
 
 def _call(exercise: Exercise, function: Function, case: Case, v: Any, d: Any) -> dict[str, Array]:
     answer = function(v, d)
-    if answer is None and is_stub(function):
-        raise NotImplementedError
+    if answer is None and not (v.seen or d.seen):
+        raise NotImplementedError  # a stub: it reads nothing
     if answer is None:
         raise Failure("it returns None: is the return missing?")
     for inputs, entries in ((v, case.values), (d, case.gradients)):
@@ -120,20 +121,17 @@ def _call(exercise: Exercise, function: Function, case: Case, v: Any, d: Any) ->
     return arrays
 
 
-def is_stub(function: Function) -> bool:
-    """Whether there is nothing in it: no name is read, so no gradient is made."""
-    code = getattr(function, "__code__", None)
-    return code is not None and not code.co_names
+def said(error: BaseException, code: Function | Path) -> str:
+    """An exception in a learner's code as one line: where, what, and a way out if one is known.
 
-
-def said(error: BaseException, code: CodeType | None) -> str:
-    """An exception in a learner's code as one line: where, what, and a way out if one is known."""
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if code and frame.filename == code.co_filename and frame.lineno
-    ]
-    line = lines[-1] if lines else code and code.co_firstlineno
+    Args:
+        error: what was raised.
+        code: the function that was called, or the file that was run.
+    """
+    file, line = (str(code), 0) if isinstance(code, Path) else _definition(code)
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename == file and frame.lineno:
+            line = frame.lineno
     where = f"line {line}: " if line else ""
     if isinstance(error, SystemExit):
         return f"{where}it ends the program (sys.exit)"
@@ -142,3 +140,11 @@ def said(error: BaseException, code: CodeType | None) -> str:
         return f"{where}it writes into what it was given: copy that first, with .copy()"
     hint = next((hint for clue, hint in TORCH.items() if re.search(clue, text)), None)
     return f"{where}{type(error).__name__}: {text}" + (f": {hint}" if hint else "")
+
+
+def _definition(function: Function) -> tuple[str, int]:
+    """The file in which a function is defined, and the line; 0 if that is not known."""
+    try:
+        return inspect.getfile(function), inspect.getsourcelines(function)[1]
+    except (OSError, TypeError):  # typed at a prompt, or not written in Python
+        return getattr(inspect.unwrap(function), "__module__", ""), 0

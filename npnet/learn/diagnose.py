@@ -10,25 +10,27 @@ import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.checks.array_error import largest
 from npnet.learn.calls import Attempt, quiet
-from npnet.learn.common_mistakes import slips
 from npnet.learn.exercises import EXERCISES, Exercise
 from npnet.learn.grading_inputs import EVEN, RANDOM, Case, cases
-from npnet.learn.notation import compute, forward_lines, names_for, readers
+from npnet.learn.notation import compute, forward_lines, names_for
 from npnet.learn.wrong_formulas import Mutant, double_mutants, mutants, rare
+from npnet.learn.wrong_gradients import WRONG_GRADIENTS
 from npnet.network.gradients import GRADIENTS
+from npnet.network.graph import readers
 from npnet.network.names import PARAMETER_NAMES
 
-# How far two ways to compute the same may lie apart, in parts of the largest entry: rounding in
-# float64 is some 1e-15, and the nearest mistake, a forgotten eps, is 1e-6 off.
+# Two ways to compute the same may differ by this part of the largest entry: rounding in float64 is
+# some 1e-15, and the nearest mistake, a forgotten eps, is off by 1e-6.
 SAME = 1e-9
 
-# Where mistakes are told apart by their numbers: in these, no gradient has to do with another.
+# The cases in which mistakes are told apart by their numbers: all gradients are random there.
 TELLING = (RANDOM[0], EVEN)
 
 Answers = Mapping[str, Array]  # by the label of the case
@@ -47,12 +49,22 @@ class Cause:
     text: str
 
 
+@cache
+def known_mistakes(name: str) -> tuple[Mutant, ...]:
+    """The mistakes in an exercise that no single edit of the right formula makes."""
+    return tuple(
+        Mutant(entry.kind, entry.what, entry.statements[-1], "\n".join(entry.statements))
+        for entry in WRONG_GRADIENTS
+        if entry.exercise == name and entry.kind
+    )
+
+
 def diagnose(exercise: Exercise, attempt: Attempt) -> Cause | None:
     """The likeliest cause of a wrong answer, or None if nothing known gives its numbers.
 
     Args:
         exercise: what was asked.
-        attempt: what came of the learner's function, which is not right in one case or more.
+        attempt: the results of the learner's function, not right in one case or more.
     """
     with quiet():
         if len(exercise.gradients) > 1:
@@ -65,7 +77,7 @@ def diagnose(exercise: Exercise, attempt: Attempt) -> Cause | None:
 def _of_one(exercise: Exercise, got: Answers, attempt: Attempt) -> Cause | None:
     name = exercise.gradients[0]
     right = {label: cases()[label].answers(exercise)[name] for label in got}
-    wrong = (*slips(exercise.name), *mutants(exercise.name))
+    wrong = (*known_mistakes(exercise.name), *mutants(exercise.name))
     if all(_same(got[label], right[label]) for label in got):
         if all(got[label].shape == right[label].shape for label in got):
             return _of_dtype(name, attempt)
@@ -74,7 +86,9 @@ def _of_one(exercise: Exercise, got: Answers, attempt: Attempt) -> Cause | None:
             "shape", "the numbers are right, the shape is not"
         )
     if not any(map(np.any, got.values())):
-        return _of_wrong(name, got, slips(exercise.name)) or Cause("zero", "it is all zeros")
+        return _of_wrong(name, got, known_mistakes(exercise.name)) or Cause(
+            "zero", "it is all zeros"
+        )
     return (
         _of_wrong(name, got, wrong)
         or _of_factor(got, right, "the right gradient")
@@ -154,7 +168,7 @@ def _of_factor(got: Answers, base: Answers, what: str) -> Cause | None:
             return Cause(kind, f"looks like {what} times {words}")
     first, *others = found.values()
     same = all(math.isclose(first, other, rel_tol=SAME) for other in others)
-    return Cause("factor", f"looks like {what} times {first:.6g}") if same else None
+    return Cause("factor", f"looks like {what} times {first:.9g}") if same else None
 
 
 def _factors(labels: Iterable[str]) -> Iterator[tuple[str, dict[str, float]]]:
@@ -175,13 +189,13 @@ def _factors(labels: Iterable[str]) -> Iterator[tuple[str, dict[str, float]]]:
 def _of_reading(exercise: Exercise, attempt: Attempt) -> Cause | None:
     """What must be read and is not. No guess, but no formula either."""
     name = exercise.gradients[0]
-    needed = [road for road in readers(name) if road != "loss"] if exercise.part == 1 else []
-    missing = [road for road in needed if f"d.{road}" not in attempt.seen]
+    needed = [line for line in readers(name) if line != "loss"] if exercise.part == 1 else []
+    missing = [line for line in needed if f"d.{line}" not in attempt.seen]
     if not missing:
         return None
-    kind = "road" if len(missing) < len(needed) else "upstream"
-    lines = " and ".join(forward_lines()[road] for road in missing)
-    never = " and ".join(f"d.{road}" for road in missing)
+    kind = "path" if len(missing) < len(needed) else "upstream"
+    lines = " and ".join(forward_lines()[line] for line in missing)
+    never = " and ".join(f"d.{line}" for line in missing)
     return Cause(kind, f"it never reads {never}, though {name} is read by {lines}")
 
 
@@ -203,7 +217,7 @@ def _wrong_lines(got: Mapping[str, Array]) -> Iterator[Mutant]:
     order = list(GRADIENTS)
     programs = [compile("\n".join(EXERCISES[f"d{name}"].code), name, "exec") for name in order]
     for place, name in enumerate(order):
-        for mutant in (*slips(f"d{name}"), *mutants(f"d{name}")):
+        for mutant in (*known_mistakes(f"d{name}"), *mutants(f"d{name}")):
             trial = dict(scope)
             try:
                 exec(mutant.code, trial)

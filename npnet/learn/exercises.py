@@ -150,13 +150,13 @@ Judge them, each alone:     npnet exercise check {file}
 Ask for a hint:             npnet exercise hint dcounts
 
 Every function gets v, the values of the forward pass below (v.probs, v.W2, v.X), and d, the
-gradients of the lines that run before it on the way back (d.logprobs, d.probs); d.loss is 1.
-It returns the gradient of the loss for its value, a new array in the shape and dtype of that
-value. Every line that reads a value is a road from it to the loss. What a function prints is shown
-with its verdict; what is printed outside the functions is not.
+gradients that are computed before it (d.logprobs, d.probs); d.loss is 1. It returns the gradient of
+the loss with respect to its value: a new array in the shape and dtype of that value. Every line
+that reads a value begins a path from it to the loss. What a function prints is shown with its
+verdict; what is printed outside the functions is not.
 
-n rows of the batch, T characters of context, E numbers for a character, H hidden units,
-V characters there are; X (n, T) and Y (n,) hold character indices, eps is a number:
+n rows of the batch, T characters of context, E numbers for each character, H hidden units,
+V characters in all; X (n, T) and Y (n,) hold character indices, eps is a number:
 
     {parameters}
 

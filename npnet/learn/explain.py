@@ -10,10 +10,10 @@ from npnet.learn.notation import (
     code_of,
     docstring,
     forward_lines,
-    readers,
 )
 from npnet.network.forward import LINES
 from npnet.network.gradients import GRADIENTS
+from npnet.network.graph import readers
 from npnet.network.names import NAMES
 
 WIDTH = 80  # of a terminal; the widest line of the backward page takes all of it
@@ -96,8 +96,8 @@ def _passes() -> str:
 
 def _column(lines: list[tuple[str, str | None]]) -> list[str]:
     """Code with shapes behind it, one below the other where the width allows."""
-    room = WIDTH - max(len(f"  # {NAMES[name].shape}") for _, name in lines if name)
-    width = min(room, max(len(code) for code, _ in lines))
+    widest = WIDTH - max(len(f"  # {NAMES[name].shape}") for _, name in lines if name)
+    width = min(widest, max(len(code) for code, _ in lines))
     return [code if name is None else commented(code, name, width) for code, name in lines]
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong in one step of a formula: a piece of code, and what is written in its place."""
+"""Single edits that make a formula wrong: a piece of code, and what is written in its place."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from npnet.network.names import NAMES
 # Exponents that are written for each other.
 POWERS = (1, 2, 3, -1, -2, 0.5, -0.5, 1.5, -1.5, -2.5)
 
-# The sort of slip, what it is in words, and what stands in the place of a piece of code.
+# The kind of mistake, what it is in words, and what stands in the place of a piece of code.
 Change = tuple[str, str, ast.expr]
 
 
@@ -23,7 +23,7 @@ def called(node: ast.Call) -> str:
 
 
 def changes(node: ast.expr, exercise: Exercise) -> list[Change]:
-    """The slips that a piece of an exercise's solution invites."""
+    """The wrong edits that people make in a piece of an exercise's solution."""
     match node:
         case ast.BinOp(op=ast.Add() | ast.Sub()):
             return _of_sum(node, exercise)
@@ -65,9 +65,9 @@ def _of_sum(node: ast.BinOp, exercise: Exercise) -> list[Change]:
 
 
 def _missing_term(gone: ast.expr, kept: ast.expr, exercise: Exercise) -> tuple[str, str]:
-    text, roads = ast.unparse(gone), _upstream(gone, exercise)
-    if roads and _upstream(kept, exercise):
-        return "road", f"the road through {roads[-1]} is missing"
+    text, paths = ast.unparse(gone), _upstream(gone, exercise)
+    if paths and _upstream(kept, exercise):
+        return "path", f"the path through {paths[-1]} is missing"
     return ("eps" if text == "eps" else "term"), f"{text} is missing"
 
 
@@ -119,15 +119,15 @@ def _of_matrix_product(node: ast.BinOp) -> list[Change]:
     lefts = (node.left, _transposed(node.left))
     rights = (node.right, _transposed(node.right))
     for left, right in product(lefts, rights):
-        slips = [
+        wrong = [
             f"{ast.unparse(new)} stands where {ast.unparse(old)} belongs"
             for old, new in ((node.left, left), (node.right, right))
             if old is not new
         ]
-        said = " and ".join(slips)
-        if slips:
+        said = " and ".join(wrong)
+        if wrong:
             found.append(("transpose", said, ast.BinOp(left, ast.MatMult(), right)))
-        swapped = "the factors changed places" + (f"; {said}" if slips else "")
+        swapped = "the factors changed places" + (f"; {said}" if wrong else "")
         found.append(("transpose", swapped, ast.BinOp(right, ast.MatMult(), left)))
         entrywise = "the entries are multiplied where a matrix product belongs"
         found.append(("entrywise", entrywise, ast.BinOp(left, ast.Mult(), right)))

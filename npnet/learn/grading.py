@@ -16,36 +16,36 @@ from npnet.learn.diagnose import Cause, diagnose
 from npnet.learn.exercises import EXERCISES, PARTS, Exercise, find
 from npnet.learn.explain import WIDTH
 from npnet.learn.grading_inputs import RANDOM, REAL, cases
-from npnet.learn.notation import readers
 from npnet.learn.training import STEPS, Curve, train, trainable
 from npnet.network.gradients import GRADIENTS, backward
+from npnet.network.graph import readers
 
-RIGHT, BY_CHANCE, WRONG, ERROR, UNSOLVED = (
+RIGHT, ONLY_HERE, WRONG, ERROR, UNSOLVED = (
     "right",
-    "right number for another reason",
+    "right on this minibatch only",
     "WRONG",
     "error",
     "unsolved",
 )
 
-VERDICTS = (RIGHT, BY_CHANCE, WRONG, ERROR, UNSOLVED)
+VERDICTS = (RIGHT, ONLY_HERE, WRONG, ERROR, UNSOLVED)
 
 LABELS = ("yours", "ours")
 
-# How many eps of the largest entry an answer may lie apart from ours: other right formulas round
-# otherwise. The nearest mistake, an eps left out, is 4e9 of them off in float64.
+# An answer may differ from ours by K eps of the largest entry, since other right formulas round
+# differently. The nearest mistake, a forgotten eps, is off by 4e9 eps in float64.
 K = 1024.0
 
 # Why a wrong line can give the right gradient of a real minibatch: whatever the line is,
 ZERO = {
-    "b1": "batch normalisation takes any bias out again, so that db1 is 0",
-    "logit_maxes": "softmax ignores a shift of its row, so that dlogit_maxes is 0",
+    "b1": "batch normalisation removes any bias, so that db1 is 0",
+    "logit_maxes": "softmax stays the same if a row is shifted, so that dlogit_maxes is 0",
 }
 # and by the kind of its mistake, None for all others that are known.
 IDENTITIES = {
     ("logits", "at once"): "dnorm_logits comes from softmax and cross-entropy",
     ("logits", None): ZERO["logit_maxes"],
-    ("bnmeani", "road"): "the distances from a mean sum to 0, so that bndiff2's road adds nothing",
+    ("bnmeani", "path"): "distances from a mean sum to 0, so that the path through bndiff2 adds 0",
     ("hprebn", "own mean"): "dbnmeani is minus the sum of dbndiff",
     ("hprebn", "at once"): "dbndiff and dbnmeani come from the normalisation",
 }
@@ -208,7 +208,7 @@ def _named(functions: Mapping[str, Function]) -> dict[str, Function]:
 
 
 def judge(exercise: Exercise, found: Attempt) -> Mark:
-    """The mark for what came of one function."""
+    """The mark for the results of one function."""
     if found.unsolved:
         return Mark(exercise.name, UNSOLVED)
     judged = (*REAL, *RANDOM)
@@ -227,7 +227,13 @@ def judge(exercise: Exercise, found: Attempt) -> Mark:
     if label in REAL:
         return _mark(exercise, found, WRONG, reason, cause)
     why = _identity(exercise, found, cause)
-    return _mark(exercise, found, BY_CHANCE, f"{why}. Not so with random upstream: {reason}", cause)
+    return _mark(
+        exercise,
+        found,
+        ONLY_HERE,
+        f"{why}. With random upstream gradients it is wrong: {reason}",
+        cause,
+    )
 
 
 def _mark(
@@ -272,17 +278,17 @@ def _identity(exercise: Exercise, found: Attempt, cause: Cause | None) -> str:
     """Why a wrong line gave the right gradient of a real minibatch."""
     name = exercise.gradients[0]
     if cause and cause.kind == "n":
-        return "It leans on the size of this batch"
+        return "It depends on the size of this batch"
     known = ZERO.get(name)
     if cause:
         known = known or IDENTITIES.get((name, cause.kind)) or IDENTITIES.get((name, None))
     if known:
-        return f"It leans on an identity: {known}"
-    roads = {f"d.{road}" for road in readers(name)}
-    others = sorted(read for read in found.seen if read.startswith("d.") and read not in roads)
+        return f"It uses an identity: {known}"
+    upstream = {f"d.{line}" for line in readers(name)}
+    others = sorted(read for read in found.seen if read.startswith("d.") and read not in upstream)
     if others:
-        return f"It reads {', '.join(others)}, which no line that reads {name} has made"
-    return "It leans on something that is not so for all values and gradients"
+        return f"It reads {', '.join(others)}, which is the gradient of no line that reads {name}"
+    return "It uses something that does not hold for all values and gradients"
 
 
 def _lines(mark: Mark, width: int) -> Iterator[str]:

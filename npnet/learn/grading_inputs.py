@@ -1,4 +1,4 @@
-"""What a solution is fed: a real minibatch with its gradients, and random numbers."""
+"""The inputs of a solution: a real minibatch with its gradients, and random numbers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ import numpy as np
 from npnet.base.arrays import Array, Named
 from npnet.corpora.known import default_words
 from npnet.learn.exercises import Exercise
-from npnet.network.forward import forward
+from npnet.network.forward import Values, forward
 from npnet.network.gradients import GRADIENTS, Gradients, backward
 from npnet.network.names import PARAMETER_NAMES, shape_of
 from npnet.network.parameters import Parameters
 from npnet.recipes.recipe import RECIPES
-from npnet.training.fit import begin
-from npnet.training.sgd import draw_rows
+from npnet.training.fit import first_batch
 
 RECIPE = RECIPES["lecture-64"]
 
@@ -67,8 +66,8 @@ class Case:
     """
 
     label: str
-    values: Named
-    gradients: Named
+    values: Values
+    gradients: Gradients
 
     def inputs(self, exercise: Exercise) -> tuple[Inputs, Inputs]:
         """``v`` and ``d`` for one call: copies that cannot be written to."""
@@ -92,7 +91,7 @@ class Case:
 REAL = ("a minibatch, float64", "a minibatch, float32")
 RANDOM = ("random, float64", "random, float32")
 EVEN = "random and square, float64"
-# Where mistakes are told from each other by their numbers: every gradient is random there.
+# The cases in which mistakes are told from each other by their numbers: all gradients are random.
 TELLING = (RANDOM[0], EVEN)
 
 
@@ -111,11 +110,9 @@ def cases() -> Mapping[str, Case]:
 
 
 def _real(label: str, dtype: str) -> Case:
-    start = begin(RECIPE, default_words())
-    X, Y = start.examples["train"]
-    rows = draw_rows(RECIPE, len(Y), start.generator)[0]
-    values = forward(start.params.astype(dtype), X[rows], Y[rows], RECIPE.eps)
-    return Case(label, values, Named({"loss": Gradients.loss, **backward(values)}))
+    params, X, Y = first_batch(RECIPE, default_words())
+    values = forward(params.astype(dtype), X, Y, RECIPE.eps)
+    return Case(label, values, Gradients({"loss": 1.0, **backward(values)}))
 
 
 def _random(label: str, dtype: str, sizes: Mapping[str, int]) -> Case:
@@ -128,7 +125,7 @@ def _random(label: str, dtype: str, sizes: Mapping[str, int]) -> Case:
     params = Parameters(**draw(PARAMETER_NAMES))
     X = rng.integers(0, sizes["V"], (sizes["n"], sizes["T"]))
     values = forward(params, X, rng.integers(0, sizes["V"], sizes["n"]), RECIPE.eps)
-    return Case(label, values, Named({"loss": Gradients.loss, **draw(GRADIENTS)}))
+    return Case(label, values, Gradients({"loss": 1.0, **draw(GRADIENTS)}))
 
 
 def _copy(entry: Any) -> Any:

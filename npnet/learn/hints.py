@@ -1,4 +1,4 @@
-"""Three hints for each exercise, from a question to the formula in index form."""
+"""Three hints for each exercise: a question, the rules for its line, the formula in index form."""
 
 from __future__ import annotations
 
@@ -9,47 +9,49 @@ from collections.abc import Iterator
 from npnet.base.errors import InputError
 from npnet.learn.exercises import Exercise
 from npnet.learn.explain import WIDTH, commented
-from npnet.learn.notation import docstring, forward_lines, readers
+from npnet.learn.notation import docstring, forward_lines
+from npnet.network.graph import readers
 from npnet.network.names import NAMES
 
 LEVELS = (1, 2, 3)
 
-# How a step of a forward line is undone, by the step. `up` is what comes from above, the gradient
-# of the step's result.
+# What each step of a forward line does to a gradient on the way back. `g` is the upstream gradient,
+# that of the step's result.
 RULES = {
-    ast.Add: "a sum hands up to each of its terms",
-    ast.Sub: "a difference hands up to the first term and -up to the second",
-    ast.Mult: "a product hands each factor up times the other factor",
-    ast.Div: "a division by a constant divides up by it",
-    ast.Pow: "x**p hands down up * p * x**(p - 1)",
-    ast.MatMult: "a @ b hands a something of up and b, and b something of a and up: matrix "
-    "products again, and with a transpose in the right place the shapes leave one way",
-    ast.USub: "a minus sign turns the sign of up",
-    ast.Subscript: "picking by index hands up to the entries that were picked; what was never "
-    "picked gets 0, and what was picked several times gets the sum",
-    "sum": "a sum over an axis hands every entry of that axis the same up",
-    "mean": "a mean over k entries hands each of them up / k",
-    "max": "a maximum hands up to the entry that won and 0 to the others",
-    "reshape": "a reshape moves no number: up goes back into the old shape",
-    "exp": "the derivative of exp is exp itself, which is at hand",
-    "log": "the derivative of log x is 1/x",
-    "tanh": "the derivative of tanh is 1 - tanh**2, and tanh is at hand",
+    ast.Add: "a sum passes g to each of its terms",
+    ast.Sub: "a difference passes g to the first term and -g to the second",
+    ast.Mult: "a product passes to each factor g times the other factor",
+    ast.Div: "a division by a constant divides g by it",
+    ast.Pow: "the derivative of x**p is p * x**(p - 1)",
+    ast.MatMult: "a @ b passes to a a matrix product of g and b, and to b one of a and g; with a "
+    "transpose in the right place, only one way fits the shapes",
+    ast.USub: "a minus sign changes the sign of g",
+    ast.Subscript: "indexing passes g to the entries that were picked; an entry that was never "
+    "picked gets 0, and one that was picked several times gets the sum",
+    "sum": "a sum over an axis passes the same g to every entry of that axis",
+    "mean": "a mean over k entries passes g / k to each of them",
+    "max": "a maximum passes g to the largest entry and 0 to the others",
+    "reshape": "a reshape moves no number: g goes back into the old shape",
+    "exp": "the derivative of exp(x) is exp(x), which the forward pass has computed",
+    "log": "the derivative of log(x) is 1 / x",
+    "tanh": "the derivative of tanh(x) is 1 - tanh(x)**2, and the forward pass has computed tanh",
 }
 
 # For what is undone at once there is no single step to ask about.
 AT_ONCE = {
     "dlogits_at_once": """
 With p the softmax of a row and y its target, the loss of the row is -log p[y]. Write it with the
-logits alone. What is its derivative for logits[y], and for another logit?
+logits alone. What is its derivative with respect to logits[y], and to another logit?
 
--log p[y] = log(sum of exp(logits)) - logits[y]. The first part hands each logit its probability;
+-log p[y] = log(sum of exp(logits)) - logits[y]. The derivative of the first part for
+each logit is its probability;
 the second concerns the target alone. The loss is a mean over n rows.
 
 dlogits[i,j] = (softmax(logits)[i,j] - (1 if j is Y[i] else 0)) / n
 """,
     "dhprebn_at_once": """
-One entry of hprebn reaches hpreact by three roads: itself, through the mean, through the variance.
-What does each of them owe, if it is written with bnraw and bnvar_inv?
+Three paths lead from one entry of hprebn to hpreact: directly, through the mean, and through the
+variance. What is the gradient of each path, written with bnraw and bnvar_inv?
 
 Put the lines for dbnraw, dbnvar_inv, dbnvar, dbndiff2, dbndiff, dbnmeani and dhprebn into each
 other. bndiff * bnvar_inv is bnraw, and each column of bndiff sums to 0, which makes one of the
@@ -94,41 +96,42 @@ def hint(exercise: Exercise, level: int, width: int = WIDTH) -> str:
 
 
 def _question(name: str, width: int) -> Iterator[str]:
-    roads = readers(name)
-    for road in roads:
-        yield f"    {commented(forward_lines()[road], road)}"
-    shapes = " and of ".join(f"{road} {NAMES[road].shape}" for road in roads)
+    lines = readers(name)
+    for reader in lines:
+        yield f"    {commented(forward_lines()[reader], reader)}"
+    shapes = " and of ".join(f"{reader} {NAMES[reader].shape}" for reader in lines)
     question = (
         f"One entry of {name} {NAMES[name].shape} moves by a little. Which entries of {shapes} "
         f"move with it, and how far each?"
     )
-    if len(roads) > 1:
-        question += f" {name} is read {len(roads)} times: what becomes of the answers?"
+    if len(lines) > 1:
+        question += f" {len(lines)} lines read {name}: how do their two answers combine?"
     yield textwrap.fill(question, width)
 
 
 def _rules(name: str, width: int) -> Iterator[str]:
-    roads = readers(name)
-    for road in roads:
-        line = forward_lines()[road]
-        yield f"    {commented(line, road)}"
+    lines = readers(name)
+    for reader in lines:
+        line = forward_lines()[reader]
+        yield f"    {commented(line, reader)}"
         steps = [RULES[step] for step in steps_to(name, line)]
-        text = f"up is d{road} {NAMES[road].shape}. From the outside in: " + "; ".join(steps)
-        yield textwrap.fill(text + "." + _collected(name, road), width)
-    if len(roads) > 1:
-        yield "What comes by the roads adds up."
+        text = f"The upstream gradient g is d{reader} {NAMES[reader].shape}. From the outside in: "
+        yield textwrap.fill(text + "; ".join(steps) + "." + _summed(name, reader), width)
+    if len(lines) > 1:
+        yield "The gradients of the two paths are added."
 
 
-def _collected(name: str, road: str) -> str:
-    """What is due where one number served many, as the shapes tell."""
-    own, other = NAMES[name].axes, NAMES[road].axes
+def _summed(name: str, reader: str) -> str:
+    """Which axis a gradient is summed over because the value was broadcast, as the shapes tell."""
+    own, other = NAMES[name].axes, NAMES[reader].axes
     padded = ("1",) * (len(other) - len(own)) + own
-    served = [axis for mine, axis in zip(padded, other, strict=False) if mine == "1" != axis]
+    repeated = [axis for mine, axis in zip(padded, other, strict=False) if mine == "1" != axis]
     broadcast = all(mine in ("1", axis) for mine, axis in zip(padded, other, strict=False))
-    if not served or not broadcast:
+    if not repeated or not broadcast:
         return ""
-    kept = ", and keeps that axis" if len(own) == len(other) else ""
-    return f" One number of {name} served all of {served[0]}: it collects their sum{kept}."
+    kept = ", which is kept with length 1" if len(own) == len(other) else ""
+    axis = repeated[0]
+    return f" {name} is broadcast over {axis}, so its gradient is summed over that axis{kept}."
 
 
 def steps_to(name: str, line: str) -> list[type[ast.AST] | str]:

@@ -45,7 +45,7 @@ def mathematics(text: str) -> str:
     text = re.sub(rf"([XY]){INDEX}", r"<i>\1</i><sub>\2</sub>", text)
     text = re.sub(rf"{TOKEN}(?:{INDEX})?", symbol, text)
     text = re.sub(r"Σ_(\w)", r"Σ<sub>\1</sub>", text)
-    return re.sub(r"\^(−?[\d½]+)", r"<sup>\1</sup>", text)
+    return re.sub(r"\^(−?\d+(?:\.\d+)?)", r"<sup>\1</sup>", text)
 
 
 def number(figure: float) -> str:

@@ -8,17 +8,16 @@ import ast
 import inspect
 import re
 import sys
-import textwrap
 from collections.abc import Callable, Mapping
 from functools import cache
-from types import FunctionType
+from types import CodeType
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.checks.numerical import READS
-from npnet.network.forward import LINES
+from npnet.base.errors import InputError
+from npnet.network.forward import forward
 from npnet.network.gradients import GRADIENTS
 
 
@@ -42,43 +41,46 @@ def plain(code: str) -> str:
     return re.sub(r" ?\*\* ?", "**", " ".join(named.split()))
 
 
-def code_of(function: Callable[..., Any]) -> str:
+def code_of(function: Callable[..., object]) -> str:
     """A function's source without decorator, annotations and docstring."""
-    source = textwrap.dedent(inspect.getsource(function))
-    node = _definition(source)
+    source, node = _definition(function)
     first = node.body[1 if ast.get_docstring(node) else 0].lineno - 1
     head = f"def {node.name}({', '.join(argument.arg for argument in node.args.args)}):"
     return "\n".join([head, *source.splitlines()[first : node.end_lineno]])
 
 
-def statements(function: Callable[..., Any]) -> tuple[str, ...]:
+def statements(function: Callable[..., object]) -> tuple[str, ...]:
     """What a function computes, a statement each, without its checks.
 
     An expression that is returned is given the function's name: ``dprobs = dlogprobs / probs``.
     """
-    source = textwrap.dedent(inspect.getsource(function))
+    source, definition = _definition(function)
     found = []
-    for node in _definition(source).body:
+    for node in definition.body:
         text = plain(ast.get_source_segment(source, node) or "")
         called = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
         if called or isinstance(node, ast.Assign | ast.AugAssign):
             found.append(text)
         elif isinstance(node, ast.Return) and not isinstance(node.value, ast.Name | ast.Tuple):
-            found.append(f"{function.__name__} ={text.removeprefix('return')}")
+            found.append(f"{definition.name} ={text.removeprefix('return')}")
     return tuple(found)
 
 
 @cache
 def forward_lines() -> Mapping[str, str]:
     """The twenty forward lines by name, such as ``probs = counts * counts_sum_inv``."""
-    source = inspect.getsource(sys.modules[LINES["loss"].__module__])
-    bodies = {
-        node.lineno: ast.get_source_segment(source, node.body) or ""
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Lambda)
-    }
-    first = {name: cast(FunctionType, line).__code__.co_firstlineno for name, line in LINES.items()}
-    return {name: f"{name} = {plain(bodies[first[name]])}" for name in LINES}
+    source, tree = _module(forward.__module__)
+    [table] = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Dict)
+    ]
+    lines = {}
+    for key, line in zip(table.keys, table.values, strict=True):
+        name = str(cast(ast.Constant, key).value)
+        code = ast.get_source_segment(source, cast(ast.Lambda, line).body) or ""
+        lines[name] = f"{name} = {plain(code)}"
+    return lines
 
 
 @cache
@@ -87,14 +89,9 @@ def backward_lines() -> Mapping[str, tuple[str, ...]]:
     return {name: statements(function) for name, function in GRADIENTS.items()}
 
 
-def readers(name: str) -> tuple[str, ...]:
-    """The forward lines that read ``name``, in the order in which they run."""
-    return tuple(line for line in LINES if name in READS[line])
-
-
 def docstring(name: str) -> Docstring:
     """The docstring of ``GRADIENTS[name]``, taken apart."""
-    text = inspect.getdoc(GRADIENTS[name]) or ""
+    text = ast.get_docstring(_definition(GRADIENTS[name])[1]) or ""
     undone, derivation, notes = text.split("\n\n")
     _, *parts = re.split(r"^(Sum|Often wrong): ", notes, flags=re.MULTILINE)
     remarks = {
@@ -112,12 +109,39 @@ def names_for(values: Mapping[str, Any], gradients: Mapping[str, Any]) -> dict[s
     return {"np": np, **values, **{f"d{name}": array for name, array in gradients.items()}}
 
 
-def compute(code: Any, names: Mapping[str, Any], result: str) -> Array:
+def compute(code: str | CodeType, names: Mapping[str, Any], result: str) -> Array:
     """Run code in this notation, a string or a compiled one, and return one of its names."""
     scope = dict(names)
     exec(code, scope)
     return cast(Array, scope[result])
 
 
-def _definition(source: str) -> ast.FunctionDef:
-    return cast(ast.FunctionDef, ast.parse(source).body[0])
+@cache
+def _module(name: str) -> tuple[str, ast.Module]:
+    """The source of an imported module, and what it parses to.
+
+    Raises:
+        InputError: its file is not there.
+    """
+    try:
+        source = inspect.getsource(sys.modules[name])
+    except OSError as error:
+        raise InputError(
+            f"explain: {error} of {name}, wanted npnet installed with its .py files: formulas and "
+            "derivations are read from them"
+        ) from error
+    return source, ast.parse(source)
+
+
+def _definition(function: Callable[..., object]) -> tuple[str, ast.FunctionDef]:
+    """The source of a function's module, and the function in it.
+
+    Docstrings are taken from here, since ``python -OO`` leaves functions without them.
+    """
+    source, tree = _module(function.__module__)
+    [definition] = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef) and node.name == function.__name__
+    ]
+    return source, definition

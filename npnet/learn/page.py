@@ -21,7 +21,7 @@ from npnet.base.errors import InputError
 from npnet.checks.report import Report, Row
 from npnet.corpora.words import Vocabulary
 from npnet.learn.explain import read_by
-from npnet.learn.graph import graph
+from npnet.learn.graph_svg import graph
 from npnet.learn.markup import code, mathematics, number, prose
 from npnet.learn.notation import code_of, docstring, forward_lines
 from npnet.network.forward import Values

@@ -1,7 +1,8 @@
-"""A learner's file, read and run: in the process that is meant to perish with it."""
+"""A learner's file, read and run, in a process of its own that ends with it."""
 
 from __future__ import annotations
 
+import ast
 import inspect
 import os
 import shlex
@@ -52,7 +53,8 @@ def run_sheet(path: Path) -> dict[str, Function]:
         InputError: it cannot be read, does not run to its end, defines a name that is close to
             an exercise but none, or holds none at all.
     """
-    program = compile(read_sheet(path), path, "exec")
+    text = read_sheet(path)
+    program = compile(text, path, "exec")
     module = types.ModuleType(MODULE)
     module.__file__ = str(path)
     sys.modules[MODULE] = module
@@ -62,7 +64,7 @@ def run_sheet(path: Path) -> dict[str, Function]:
     try:
         exec(program, vars(module))
     except (Exception, SystemExit) as error:
-        raise InputError(f"{path} {said(error, program)}") from error
+        raise InputError(f"{path} {said(error, path)}") from error
     functions = {}
     for name, entry in vars(module).items():
         if name in EXERCISES:
@@ -75,14 +77,18 @@ def run_sheet(path: Path) -> dict[str, Function]:
             hint = (
                 f"did you mean {near}?" if near else "give a helper other parameters than v and d"
             )
-            raise InputError(
-                f"{path} line {entry.__code__.co_firstlineno}: {name} is no exercise, {hint}"
-            )
+            raise InputError(f"{path} line {_line_of(name, text)}: {name} is no exercise, {hint}")
     if not functions:
         raise InputError(
             f"{path}: holds none of the {len(EXERCISES)} functions: for a sheet: npnet exercise new"
         )
     return {name: functions[name] for name in EXERCISES if name in functions}
+
+
+def _line_of(name: str, text: str) -> int:
+    """The line in which a sheet last defines a function; 1 if it has it from elsewhere."""
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+    return max((node.lineno for node in nodes if node.name == name), default=1)
 
 
 def _meant_as_exercise(name: str, entry: object) -> bool:

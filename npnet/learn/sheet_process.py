@@ -24,7 +24,7 @@ from npnet.learn.training import train, trainable
 
 
 def main(arguments: list[str]) -> None:
-    """Run the sheet and send what comes of it."""
+    """Run the sheet and send the results."""
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)

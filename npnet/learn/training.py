@@ -16,7 +16,6 @@ from npnet.learn.calls import Attempt, Failure, Function, quiet, said
 from npnet.learn.exercises import EXERCISES, Exercise
 from npnet.learn.grading_inputs import RANDOM, REAL, RECIPE, Inputs, cases
 from npnet.network.forward import forward
-from npnet.network.gradients import Gradients
 from npnet.network.names import PARAMETER_NAMES
 from npnet.network.parameters import Parameters
 from npnet.recipes.recipe import Recipe
@@ -53,7 +52,7 @@ class Curve:
 
     @classmethod
     def beside_ours(cls, yours: Iterable[float], steps: int, problem: str = "") -> Curve:
-        """The learner's losses, and those of our own training for so many steps."""
+        """The learner's losses, and those of our own training for ``steps`` steps."""
         recipe, start = _begin(steps)
         blocks = train_blocks(recipe, start.params, *start.examples["train"], start.generator)
         ours = np.concatenate(list(blocks))
@@ -129,7 +128,6 @@ def train(function: Function, steps: int) -> Iterator[list[float]]:
     for array in shown.values():
         array.flags.writeable = False
     read_only = Parameters(**shown)
-    code = getattr(function, "__code__", None)
     for first in range(0, steps, AHEAD):
         losses: list[float] = []
         problem = ""
@@ -143,7 +141,7 @@ def train(function: Function, steps: int) -> Iterator[list[float]]:
                 try:
                     _update(start.params, recipe.rate(first), function, values)
                 except (Exception, SystemExit) as error:
-                    problem = f"step {first + len(losses) - 1}: {said(error, code)}"
+                    problem = f"step {first + len(losses) - 1}: {said(error, function)}"
                     break
         yield losses
         if problem:
@@ -151,7 +149,7 @@ def train(function: Function, steps: int) -> Iterator[list[float]]:
 
 
 def _update(params: Parameters, rate: float, function: Function, values: Mapping[str, Any]) -> None:
-    answers = function(Inputs("v", values), Inputs("d", {"loss": Gradients.loss}))
+    answers = function(Inputs("v", values), Inputs("d", {"loss": 1.0}))
     for name, answer in zip(PARAMETER_NAMES, answers, strict=True):
         gradient = read_array(f"d{name}", answer)
         if gradient.shape != params[name].shape:

@@ -1,8 +1,8 @@
-"""Wrong versions of our own code: each a single slip, with words for it.
+"""Wrong versions of our own code: each has one edit, described in words.
 
-A learner's numbers are compared with theirs. What is taken apart is the lecture's notation of the
-26 gradients and of the fused forms; no list of wrong formulas is kept for what can be had that
-way. The few mistakes that are no slip of the right formula stand in ``npnet.learn.slips``.
+The diagnosis compares a learner's numbers with theirs. They are made from the 26 gradients and the
+fused forms in the lecture's notation. Mistakes that no single edit makes are in
+``npnet.learn.wrong_gradients``.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from npnet.learn.notation import plain
 SHAPES_ONLY = ("len", "zeros_like", "ones_like", "shape", "arange")
 # The arguments of these say how, not what.
 WITH_AXES = ("sum", "argmax", "reshape")
-# Which slip is looked for first where several give the same numbers: the lower, the sooner.
-RARE = {"road": -1, "name": 1, "inverse": 2, "function": 2, "extra": 3}
+# Where several edits give the same numbers, the one with the lower number is named.
+RARE = {"path": -1, "name": 1, "inverse": 2, "function": 2, "extra": 3}
 NO_FORMULA = ("targets", "target", "keywords", "slice")
 
 
 class Mutant(NamedTuple):
     """One wrong version.
 
-    ``kind``: a word for the sort of slip; ``said``: the slip in words; ``statement``: where it
-    stands; ``code``: all statements, as they run.
+    ``kind``: a word for the sort of mistake; ``said``: the mistake in words; ``statement``: where
+    it is made; ``code``: all statements, as they run.
     """
 
     kind: str
@@ -40,13 +40,13 @@ class Mutant(NamedTuple):
 
 
 def rare(mutant: Mutant) -> int:
-    """How late a slip is to be thought of."""
+    """How rare a mistake is: 0 for most of them, more for those that few people make."""
     return RARE.get(mutant.kind, 0)
 
 
 @cache
 def mutants(name: str) -> tuple[Mutant, ...]:
-    """The wrong versions of the solution of an exercise, the likelier slips first."""
+    """The wrong versions of the solution of an exercise, the more common mistakes first."""
     exercise = EXERCISES[name]
     found = _mutants("\n".join(exercise.code), exercise)
     return tuple(sorted(found, key=rare))
@@ -54,7 +54,7 @@ def mutants(name: str) -> tuple[Mutant, ...]:
 
 @cache
 def double_mutants(name: str) -> tuple[Mutant, ...]:
-    """Those with two slips, both of the likelier sorts."""
+    """Those with two edits, both of the more common kinds."""
     found: dict[str, Mutant] = {}
     for one in mutants(name):
         if rare(one) <= 0:
@@ -106,7 +106,9 @@ def _shown(code: str) -> str:
 
 def _makes_gradient(statement: ast.stmt) -> bool:
     """Whether it is more than preparation: it changes an array, or names a gradient."""
-    return not isinstance(statement, ast.Assign) or ast.unparse(statement).startswith(("d", "won"))
+    return not isinstance(statement, ast.Assign) or ast.unparse(statement).startswith(
+        ("d", "largest")
+    )
 
 
 def _places(node: ast.AST) -> Iterator[tuple[Callable[[ast.expr], None], ast.expr]]:

@@ -1,8 +1,7 @@
 """The fused pass over memory that is made once: what training runs.
 
-The mathematics is that of ``npnet.fused``. What is done differently has a letter, and stands here
-with what a step (H = 200, n = 32, float32, one thread, AVX2 kernels) takes longer when that alone
-is undone:
+The mathematics is that of ``npnet.network.fused``. What is done differently has a letter here, and
+a number: how much longer a step takes without it (H = 200, n = 32, float32, one thread, AVX2):
 
 * A, 35 %: minibatches are prepared many at a time; gathering costs as much for 64 as for one.
 * B, 12 %: dC is a product with the one-hot contexts, in which repeats add up by themselves.
@@ -38,7 +37,7 @@ from npnet.base.arrays import Array, Floats, Ints
 from npnet.network.parameters import Parameters
 
 # Matrices are filled up to these multiples, which BLAS multiplies faster, and once more where the
-# rows would be a multiple of so many bytes (J).
+# rows would be a multiple of PAGE bytes (J).
 UNITS = 8
 CLASSES = 4
 PAGE = 4096
@@ -53,8 +52,8 @@ class Workspace:
         batch: rows of a minibatch, n.
         eps: added to the variance.
         trained: names of the parameters that ``step`` updates.
-        averaged: whether somebody wants the minibatches' statistics: after a step they stand in
-            ``mean`` and ``var`` (H,).
+        averaged: whether a step also leaves the minibatch's mean and variance in ``mean`` and
+            ``var`` (H,).
         biased: whether the variance that normalises is divided by n, as ``nn.BatchNorm1d`` does
             it, and not by n−1; ``var`` is divided by n−1 in both cases.
 
@@ -126,26 +125,33 @@ class Workspace:
     def step(self, k: int, lr: float) -> None:
         """One step of gradient descent on prepared minibatch ``k``."""
         self.differentiate(k, -lr)
+        self.update()
+
+    def differentiate(self, k: int, factor: float) -> None:
+        """Fill ``gradient`` with ``factor`` times the gradients of minibatch ``k``."""
+        self.compute_h(k)
+        self.compute_probs(k)
+        self.go_back(k, factor)
+
+    def update(self) -> None:
+        """Add ``gradient`` to the parameters that are trained."""
         for gradient in self.untrained:
             gradient.fill(0)
         np.add(self.flat, self.flat_gradient, self.flat)
 
-    def differentiate(self, k: int, factor: float) -> None:
-        """Fill ``gradient`` with ``factor`` times the gradients of minibatch ``k``."""
-        C, W1, _, W2T, bngain, bnbias = self.blocks  # I
-        dC, dW1, db1, dW2T, dbngain, dbnbias = self.gradient_blocks
-        embcat, embmean, dembcat = self.embcat, self.embmean, self.dembcat
-        bndiff, h, dh, product = self.bndiff, self.h, self.dh, self.product
-        spread, bnvar_inv, scale, slope = self.spread, self.bnvar_inv, self.scale, self.slope
-        norm_logits, probs, counts_sum = self.norm_logits[k], self.probs, self.counts_sum[k]
-        n, ones, scales = self.n, self.ones, self.scales
+    def compute_h(self, k: int) -> None:
+        """The forward pass of minibatch ``k`` from its contexts to ``h``."""
+        C, W1, _, _, bngain, bnbias = self.blocks  # I
+        embcat, embmean, bndiff, h = self.embcat, self.embmean, self.bndiff, self.h
+        spread, bnvar_inv, scale, scales = self.spread, self.bnvar_inv, self.scale, self.scales
+        product = self.product
 
         C.take(self.indices[k], 0, self.emb, "clip")  # A, H, L
         self.nth.dot(embcat, embmean)  # D
         np.subtract(embcat, embmean, embcat)  # F
         embcat.dot(W1, bndiff)  # C; its mean is 0, whatever b1 is
         np.multiply(bndiff, bndiff, product)
-        ones.dot(product, spread)
+        self.ones.dot(product, spread)
         if self.averaged:
             self._average()
         np.add(spread, self.margin, spread)  # (n−1) · (bnvar + eps), or n times
@@ -156,15 +162,29 @@ class Workspace:
         np.multiply(bndiff, scales, h)
         np.add(h, bnbias, h)
         np.tanh(h, h)
-        W2T.dot(h.T, norm_logits)  # with b2: J
+
+    def compute_probs(self, k: int) -> None:
+        """The forward pass from ``h`` to the probabilities."""
+        norm_logits, probs, counts_sum = self.norm_logits[k], self.probs, self.counts_sum[k]
+
+        self.blocks.W2T.dot(self.h.T, norm_logits)  # with b2: J
         np.maximum.reduce(norm_logits, 0, out=self.maxes)
         np.subtract(norm_logits, self.maxes, norm_logits)
         np.exp(norm_logits, probs)  # counts
         self.every.dot(probs, counts_sum)
         np.divide(probs, counts_sum, probs)
 
+    def go_back(self, k: int, factor: float) -> None:
+        """The backward pass, from the probabilities to all gradients."""
+        _, W1, _, W2T, _, _ = self.blocks
+        dC, dW1, db1, dW2T, dbngain, dbnbias = self.gradient_blocks
+        embcat, embmean, dembcat = self.embcat, self.embmean, self.dembcat
+        bndiff, h, dh, product = self.bndiff, self.h, self.dh, self.product
+        spread, bnvar_inv, scale, slope = self.spread, self.bnvar_inv, self.scale, self.slope
+        ones, scales, probs = self.ones, self.scales, self.probs
+
         dlogits = np.subtract(probs, self.target[k], probs)
-        self.factor.fill(factor / n)
+        self.factor.fill(factor / self.n)
         np.multiply(dlogits, self.factor, dlogits)  # G
         dlogits.dot(h, dW2T)
         dlogits.T.dot(W2T, dh)
@@ -195,7 +215,7 @@ class Workspace:
         self.onehot[k].dot(self.demb, dC)  # B
 
     def _average(self) -> None:
-        """Leave the minibatch's mean and variance behind, of whose parts a step has no need."""
+        """Set the minibatch's ``mean`` and ``var``; a plain step does not need them."""
         H = len(self.mean)
         np.add(self.embmean.dot(self.params["W1"]), self.params["b1"], self.mean)
         np.divide(self.spread[:H], self.n - 1, self.var)

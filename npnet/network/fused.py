@@ -18,7 +18,7 @@ from npnet.network.parameters import Parameters, check_batch, check_eps
 def loss_and_gradients(
     params: Parameters | Mapping[str, ArrayLike], X: ArrayLike, Y: ArrayLike, eps: float = 1e-5
 ) -> tuple[Floats, Parameters]:
-    """The loss of a batch and its gradient for each parameter.
+    """The loss of a batch and its gradient with respect to each parameter.
 
     Args:
         params: the seven parameters, all float32 or all float64.
@@ -33,7 +33,7 @@ def loss_and_gradients(
     Raises:
         InputError: parameters or batch do not fit together, eps is below 0.
     """
-    params = params if isinstance(params, Parameters) else Parameters(**params)
+    params = Parameters.of(params)
     X, Y = check_batch("loss_and_gradients", params, X, Y)
 
     emb = params.C[X]  # (n, T, E)
@@ -54,7 +54,7 @@ def loss_and_gradients(
     db1 = dhprebn.sum(0)  # (H,)
     demb = dembcat.reshape(emb.shape)  # (n, T, E)
     dC = np.zeros_like(params.C)  # (V, E)
-    np.add.at(dC, X, demb)  # a character that stands in many contexts is paid by each of them
+    np.add.at(dC, X, demb)  # a character in several places gets the sum of their gradients
 
     gradients = Parameters(C=dC, W1=dW1, b1=db1, W2=dW2, b2=db2, bngain=dbngain, bnbias=dbnbias)
     return loss, gradients
@@ -147,7 +147,7 @@ def batch_norm_backward(dhpreact: Floats, saved: BatchNormSaved) -> tuple[Floats
     """Undo ``batch_norm`` in one formula, mean and variance included.
 
     Args:
-        dhpreact: gradient for ``hpreact`` (n, H).
+        dhpreact: gradient with respect to ``hpreact`` (n, H).
         saved: the second result of ``batch_norm``.
 
     Returns:

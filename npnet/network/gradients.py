@@ -1,23 +1,67 @@
-"""The 26 gradients by hand, one function each, in the order in which they run.
+"""The 26 gradients by hand: one function each, in the order in which they run.
 
-``v`` holds the values of the forward pass, ``d`` the gradients made so far, ``d.loss`` being 1.
-Every docstring has the same parts: the forward lines that the function undoes; the derivation in
-index form, i a row of the batch, ending in the code's own expression; a word on the sum that a
-broadcast owes, where there was one; and what people get wrong.
+``v`` holds the values of the forward pass, ``d`` the gradients that are already computed, and
+``d.loss`` is 1. Any objects with these attributes will do. Every function is the chain rule: for
+each forward line that reads the value, the upstream gradient (of the line's result) times the local
+gradient (of the line itself). Where two lines read the value, there are two paths to the loss, and
+the gradients of both are added.
+
+Every docstring has the same parts: the forward lines that read the value; the derivation in index
+form, i a row of the batch, ending in the code's own expression; ``Sum``, where a gradient is summed
+or repeated along an axis; and ``Often wrong``, the mistakes that people make.
 """
 
 from collections.abc import Callable, Mapping
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from npnet.base.arrays import Array, Named
+from npnet.base.arrays import Floats, Named
 from npnet.base.errors import InputError
 from npnet.network.forward import Values
 
-Gradient = Callable[[Any, Any], Array]
+
+class Gradients(Named):
+    """The 26 gradients, each in the shape of the value that it belongs to.
+
+    During a backward pass it holds those that are already computed.
+    """
+
+    logprobs: Floats
+    probs: Floats
+    counts_sum_inv: Floats
+    counts_sum: Floats
+    counts: Floats
+    norm_logits: Floats
+    logit_maxes: Floats
+    logits: Floats
+    h: Floats
+    W2: Floats
+    b2: Floats
+    hpreact: Floats
+    bngain: Floats
+    bnbias: Floats
+    bnraw: Floats
+    bnvar_inv: Floats
+    bnvar: Floats
+    bndiff2: Floats
+    bndiff: Floats
+    bnmeani: Floats
+    hprebn: Floats
+    embcat: Floats
+    W1: Floats
+    b1: Floats
+    emb: Floats
+    C: Floats
+
+    @property
+    def loss(self) -> float:
+        """Where every backward pass begins: 1, or the entry ``loss`` if there is one."""
+        start: float = self.get("loss", 1.0)
+        return start
+
+
+Gradient = Callable[[Values, Gradients], Floats]
 
 GRADIENTS: dict[str, Gradient] = {}
 
@@ -28,12 +72,6 @@ def gradient(function: Gradient) -> Gradient:
     return function
 
 
-class Gradients(Named):
-    """The 26 gradients, each in the shape of the value whose gradient it is."""
-
-    loss = 1.0  # the gradient of the loss for itself, where every backward pass begins
-
-
 def backward(values: Values | Mapping[str, ArrayLike]) -> Gradients:
     """Run the 26 functions over the values of a forward pass.
 
@@ -41,33 +79,33 @@ def backward(values: Values | Mapping[str, ArrayLike]) -> Gradients:
         values: what ``npnet.forward`` returned.
 
     Returns:
-        The gradients of the loss for the nineteen values and seven parameters, in the order in
-        which they were made, in the dtype of the values.
+        The gradients of the loss with respect to the nineteen other values and the seven
+        parameters, in the order in which they are computed, in the dtype of the values.
 
     Raises:
         InputError: a value is missing.
     """
     v = values if isinstance(values, Values) else Values(values)
-    d = SimpleNamespace(loss=Gradients.loss)
+    made: dict[str, Floats] = {}
     for name, function in GRADIENTS.items():
         try:
-            setattr(d, name, function(v, d))
+            made[name] = function(v, Gradients(made))
         except AttributeError as error:
             raise InputError(f"backward: {error}, wanted all that npnet.forward returns") from error
-    return Gradients({name: getattr(d, name) for name in GRADIENTS})
+    return Gradients(made)
 
 
 @gradient
-def dlogprobs(v: Any, d: Any) -> Array:
+def dlogprobs(v: Values, d: Gradients) -> Floats:
     """
     loss = -logprobs[np.arange(len(Y)), Y].mean()
 
-    The mean over n rows reads one entry of each, so that dlogprobs[i,Y[i]] = -dloss / n, and
-    every other entry is 0:
+    The mean reads one entry of each of the n rows. The local gradient there is -1/n, and 0 at
+    every other entry: dlogprobs[i,Y[i]] = -dloss / n
     dlogprobs = np.zeros_like(logprobs)
     dlogprobs[np.arange(len(Y)), Y] = -dloss / len(Y)
 
-    Often wrong: the 1/n is forgotten, since the loss itself looks like one number.
+    Often wrong: the 1/n of the mean is forgotten.
     """
     dlogprobs = np.zeros_like(v.logprobs)
     dlogprobs[np.arange(len(v.Y)), v.Y] = -d.loss / len(v.Y)
@@ -75,7 +113,7 @@ def dlogprobs(v: Any, d: Any) -> Array:
 
 
 @gradient
-def dprobs(v: Any, d: Any) -> Array:
+def dprobs(v: Values, d: Gradients) -> Floats:
     """
     logprobs = np.log(probs)
 
@@ -88,21 +126,22 @@ def dprobs(v: Any, d: Any) -> Array:
 
 
 @gradient
-def dcounts_sum_inv(v: Any, d: Any) -> Array:
+def dcounts_sum_inv(v: Values, d: Gradients) -> Floats:
     """
     probs = counts * counts_sum_inv
 
+    The local gradient of a factor is the other factor:
     dcounts_sum_inv[i] = Σ_j counts[i,j] · dprobs[i,j]
     dcounts_sum_inv = (counts * dprobs).sum(1, keepdims=True)
 
-    Sum: one number a row served V columns, and collects from all of them.
-    Often wrong: the sum is left out (shape (n, V)), or keepdims is (shape (n,)).
+    Sum: counts_sum_inv is broadcast over the V columns, so its gradient is summed over that axis.
+    Often wrong: the sum is left out (shape (n, V)), or keepdims is left out (shape (n,)).
     """
     return (v.counts * d.probs).sum(1, keepdims=True)
 
 
 @gradient
-def dcounts_sum(v: Any, d: Any) -> Array:
+def dcounts_sum(v: Values, d: Gradients) -> Floats:
     """
     counts_sum_inv = counts_sum**-1
 
@@ -115,27 +154,28 @@ def dcounts_sum(v: Any, d: Any) -> Array:
 
 
 @gradient
-def dcounts(v: Any, d: Any) -> Array:
+def dcounts(v: Values, d: Gradients) -> Floats:
     """
     probs = counts * counts_sum_inv
     counts_sum = counts.sum(1, keepdims=True)
 
-    Two roads lead from counts to the loss, and their terms add up:
+    Two paths. Through probs the local gradient is counts_sum_inv, through counts_sum it is 1:
     dcounts[i,j] = dprobs[i,j] · counts_sum_inv[i] + dcounts_sum[i]
     dcounts = dprobs * counts_sum_inv + dcounts_sum
 
-    Sum: the row's sum owes each of its V entries the same; broadcasting dcounts_sum repeats it.
-    Often wrong: the second road is forgotten.
+    Sum: a sum passes its gradient to every entry that it adds; broadcasting repeats dcounts_sum
+    along the row.
+    Often wrong: the path through counts_sum is forgotten.
     """
     return d.probs * v.counts_sum_inv + d.counts_sum
 
 
 @gradient
-def dnorm_logits(v: Any, d: Any) -> Array:
+def dnorm_logits(v: Values, d: Gradients) -> Floats:
     """
     counts = np.exp(norm_logits)
 
-    exp is its own derivative: dnorm_logits[i,j] = counts[i,j] · dcounts[i,j]
+    The derivative of exp is exp, which is counts: dnorm_logits[i,j] = counts[i,j] · dcounts[i,j]
     dnorm_logits = counts * dcounts
 
     Often wrong: norm_logits stands where counts, the exponential, belongs.
@@ -144,84 +184,87 @@ def dnorm_logits(v: Any, d: Any) -> Array:
 
 
 @gradient
-def dlogit_maxes(v: Any, d: Any) -> Array:
+def dlogit_maxes(v: Values, d: Gradients) -> Floats:
     """
     norm_logits = logits - logit_maxes
 
-    dlogit_maxes[i] = -Σ_j dnorm_logits[i,j]
+    The local gradient of what is subtracted is -1: dlogit_maxes[i] = -Σ_j dnorm_logits[i,j]
     dlogit_maxes = -dnorm_logits.sum(1, keepdims=True)
 
-    Sum: one number a row was taken from V columns. It is 0 but for rounding: softmax ignores a
-    shift of its row.
-    Often wrong: zeros are written down because the answer is 0; the line still owes its sum.
+    Sum: logit_maxes is broadcast over the V columns, so its gradient is summed over that axis. The
+    sum is 0 but for rounding: softmax stays the same if a row is shifted.
+    Often wrong: zeros are written because the answer is 0; for other upstream gradients the sum
+    is not 0.
     """
     return -d.norm_logits.sum(1, keepdims=True)
 
 
 @gradient
-def dlogits(v: Any, d: Any) -> Array:
+def dlogits(v: Values, d: Gradients) -> Floats:
     """
     norm_logits = logits - logit_maxes
     logit_maxes = logits.max(1, keepdims=True)
 
-    Two roads. The maximum passes its gradient to the entry that won, the first where several
-    are equal: dlogits[i,j] = dnorm_logits[i,j] + (j is the winner of row i) · dlogit_maxes[i]
-    won = np.arange(logits.shape[1]) == logits.argmax(1, keepdims=True)
-    dlogits = dnorm_logits + won * dlogit_maxes
+    Two paths. Through norm_logits the local gradient is 1. Through logit_maxes it is 1 at the
+    largest entry of the row, the first if several are equal, and 0 at all others:
+    dlogits[i,j] = dnorm_logits[i,j] + (1 if j is the largest of row i, else 0) · dlogit_maxes[i]
+    largest = np.arange(logits.shape[1]) == logits.argmax(1, keepdims=True)
+    dlogits = dnorm_logits + largest * dlogit_maxes
 
-    Often wrong: the maximum's road is forgotten, which an end-to-end check cannot see.
+    Often wrong: the path through logit_maxes is forgotten, which an end-to-end check cannot see.
     """
-    won = np.arange(v.logits.shape[1]) == v.logits.argmax(1, keepdims=True)
-    return d.norm_logits + won * d.logit_maxes
+    largest = np.arange(v.logits.shape[1]) == v.logits.argmax(1, keepdims=True)
+    return d.norm_logits + largest * d.logit_maxes
 
 
 @gradient
-def dh(v: Any, d: Any) -> Array:
+def dh(v: Values, d: Gradients) -> Floats:
     """
     logits = h @ W2 + b2
 
-    dh[i,k] = Σ_j dlogits[i,j] · W2[k,j]
+    The local gradient of h[i,k] in logits[i,j] is W2[k,j]: dh[i,k] = Σ_j dlogits[i,j] · W2[k,j]
     dh = dlogits @ W2.T
 
-    Often wrong: W2 is not transposed; where H = V the shapes do not tell.
+    Often wrong: W2 is not transposed; if H = V, the shapes do not show it.
     """
     return d.logits @ v.W2.T
 
 
 @gradient
-def dW2(v: Any, d: Any) -> Array:
+def dW2(v: Values, d: Gradients) -> Floats:
     """
     logits = h @ W2 + b2
 
-    dW2[k,j] = Σ_i h[i,k] · dlogits[i,j]
+    The local gradient of W2[k,j] in logits[i,j] is h[i,k]: dW2[k,j] = Σ_i h[i,k] · dlogits[i,j]
     dW2 = h.T @ dlogits
 
-    Sum: the weights served all n rows; the matrix product adds them up.
-    Often wrong: the factors change places, which gives the transpose.
+    Sum: all n rows use the same weights, so their gradients are summed; the matrix product does it.
+    Often wrong: the factors are swapped, which gives the transpose.
     """
     return v.h.T @ d.logits
 
 
 @gradient
-def db2(v: Any, d: Any) -> Array:
+def db2(v: Values, d: Gradients) -> Floats:
     """
     logits = h @ W2 + b2
 
-    db2[j] = Σ_i dlogits[i,j]
+    The local gradient of a bias is 1: db2[j] = Σ_i dlogits[i,j]
     db2 = dlogits.sum(0)
 
-    Sum: one bias served all n rows, and its shape (V,) has no row axis to keep.
+    Sum: b2 is broadcast over the n rows, so its gradient is summed over that axis. Its shape (V,)
+    has no row axis to keep.
     Often wrong: keepdims makes it (1, V); a mean stands where the sum belongs.
     """
     return d.logits.sum(0)
 
 
 @gradient
-def dhpreact(v: Any, d: Any) -> Array:
+def dhpreact(v: Values, d: Gradients) -> Floats:
     """
     h = np.tanh(hpreact)
 
-    The derivative of tanh is 1 - tanh², and tanh is at hand: dhpreact = (1 - h²) · dh
+    The derivative of tanh is 1 - tanh², and tanh is h: dhpreact[i,k] = (1 - h[i,k]²) · dh[i,k]
     dhpreact = (1 - h**2) * dh
 
     Often wrong: hpreact² stands where h² belongs.
@@ -230,174 +273,184 @@ def dhpreact(v: Any, d: Any) -> Array:
 
 
 @gradient
-def dbngain(v: Any, d: Any) -> Array:
+def dbngain(v: Values, d: Gradients) -> Floats:
     """
     hpreact = bngain * bnraw + bnbias
 
+    The local gradient of a factor is the other factor:
     dbngain[k] = Σ_i bnraw[i,k] · dhpreact[i,k]
     dbngain = (bnraw * dhpreact).sum(0, keepdims=True)
 
-    Sum: one gain a unit served all n rows.
+    Sum: bngain is broadcast over the n rows, so its gradient is summed over that axis.
     Often wrong: the sum runs over the wrong axis, or drops the row axis of (1, H).
     """
     return (v.bnraw * d.hpreact).sum(0, keepdims=True)
 
 
 @gradient
-def dbnbias(v: Any, d: Any) -> Array:
+def dbnbias(v: Values, d: Gradients) -> Floats:
     """
     hpreact = bngain * bnraw + bnbias
 
-    dbnbias[k] = Σ_i dhpreact[i,k]
+    The local gradient of a bias is 1: dbnbias[k] = Σ_i dhpreact[i,k]
     dbnbias = dhpreact.sum(0, keepdims=True)
 
-    Sum: one bias a unit served all n rows.
-    Often wrong: keepdims is forgotten, and (H,) broadcasts silently where (1, H) belongs.
+    Sum: bnbias is broadcast over the n rows, so its gradient is summed over that axis.
+    Often wrong: keepdims is forgotten, and (H,) silently broadcasts where (1, H) belongs.
     """
     return d.hpreact.sum(0, keepdims=True)
 
 
 @gradient
-def dbnraw(v: Any, d: Any) -> Array:
+def dbnraw(v: Values, d: Gradients) -> Floats:
     """
     hpreact = bngain * bnraw + bnbias
 
-    dbnraw[i,k] = bngain[k] · dhpreact[i,k]
+    The local gradient of a factor is the other factor: dbnraw[i,k] = bngain[k] · dhpreact[i,k]
     dbnraw = bngain * dhpreact
 
-    Often wrong: the gain is left out, which goes unnoticed as long as it is 1.
+    Often wrong: the gain is left out, which nobody notices as long as it is 1.
     """
     return v.bngain * d.hpreact
 
 
 @gradient
-def dbnvar_inv(v: Any, d: Any) -> Array:
+def dbnvar_inv(v: Values, d: Gradients) -> Floats:
     """
     bnraw = bndiff * bnvar_inv
 
+    The local gradient of a factor is the other factor:
     dbnvar_inv[k] = Σ_i bndiff[i,k] · dbnraw[i,k]
     dbnvar_inv = (bndiff * dbnraw).sum(0, keepdims=True)
 
-    Sum: one number a unit served all n rows.
+    Sum: bnvar_inv is broadcast over the n rows, so its gradient is summed over that axis.
     Often wrong: bnraw stands where bndiff belongs, or the sum is forgotten.
     """
     return (v.bndiff * d.bnraw).sum(0, keepdims=True)
 
 
 @gradient
-def dbnvar(v: Any, d: Any) -> Array:
+def dbnvar(v: Values, d: Gradients) -> Floats:
     """
     bnvar_inv = (bnvar + eps)**-0.5
 
-    The derivative of x^-½ is -½ · x^-1½: dbnvar[k] = -½ · (bnvar[k] + eps)^-1½ · dbnvar_inv[k]
+    The derivative of x^-0.5 is -0.5 · x^-1.5:
+    dbnvar[k] = -0.5 · (bnvar[k] + eps)^-1.5 · dbnvar_inv[k]
     dbnvar = -0.5 * (bnvar + eps) ** -1.5 * dbnvar_inv
 
-    Often wrong: eps is left out; the power -0.5 is kept.
+    Often wrong: eps is left out, or the power stays -0.5.
     """
     return -0.5 * (v.bnvar + v.eps) ** -1.5 * d.bnvar_inv
 
 
 @gradient
-def dbndiff2(v: Any, d: Any) -> Array:
+def dbndiff2(v: Values, d: Gradients) -> Floats:
     """
     bnvar = bndiff2.sum(0, keepdims=True) / (len(bndiff2) - 1)
 
-    dbndiff2[i,k] = dbnvar[k] / (n - 1)
+    Every entry is added and divided by n - 1: dbndiff2[i,k] = dbnvar[k] / (n - 1)
     dbndiff2 = np.ones_like(bndiff2) * dbnvar / (len(bndiff2) - 1)
 
-    Sum: a sum over rows owes each of its n rows the same; multiplying by ones repeats it.
+    Sum: a sum passes its gradient to every entry that it adds; multiplying by ones repeats dbnvar
+    along the n rows.
     Often wrong: n stands where n - 1 belongs; the result stays (1, H).
     """
     return np.ones_like(v.bndiff2) * d.bnvar / (len(v.bndiff2) - 1)
 
 
 @gradient
-def dbndiff(v: Any, d: Any) -> Array:
+def dbndiff(v: Values, d: Gradients) -> Floats:
     """
     bnraw = bndiff * bnvar_inv
     bndiff2 = bndiff**2
 
-    Two roads: dbndiff[i,k] = bnvar_inv[k] · dbnraw[i,k] + 2 · bndiff[i,k] · dbndiff2[i,k]
+    Two paths. Through bnraw the local gradient is bnvar_inv, through bndiff2 it is 2 · bndiff:
+    dbndiff[i,k] = bnvar_inv[k] · dbnraw[i,k] + 2 · bndiff[i,k] · dbndiff2[i,k]
     dbndiff = bnvar_inv * dbnraw + 2 * bndiff * dbndiff2
 
-    Often wrong: the road through the variance is forgotten; so is its factor 2.
+    Often wrong: the path through bndiff2 is forgotten, or its factor 2.
     """
     return v.bnvar_inv * d.bnraw + 2 * v.bndiff * d.bndiff2
 
 
 @gradient
-def dbnmeani(v: Any, d: Any) -> Array:
+def dbnmeani(v: Values, d: Gradients) -> Floats:
     """
     bndiff = hprebn - bnmeani
 
-    dbnmeani[k] = -Σ_i dbndiff[i,k]
+    The local gradient of what is subtracted is -1: dbnmeani[k] = -Σ_i dbndiff[i,k]
     dbnmeani = -dbndiff.sum(0, keepdims=True)
 
-    Sum: one mean a unit was taken from all n rows.
-    Often wrong: summed without keepdims, (H,) for (1, H).
+    Sum: bnmeani is broadcast over the n rows, so its gradient is summed over that axis.
+    Often wrong: the sum has no keepdims, which gives (H,) for (1, H).
     """
     return -d.bndiff.sum(0, keepdims=True)
 
 
 @gradient
-def dhprebn(v: Any, d: Any) -> Array:
+def dhprebn(v: Values, d: Gradients) -> Floats:
     """
     bndiff = hprebn - bnmeani
     bnmeani = hprebn.mean(0, keepdims=True)
 
-    Two roads: dhprebn[i,k] = dbndiff[i,k] + dbnmeani[k] / n
+    Two paths. Through bndiff the local gradient is 1, through bnmeani it is 1/n:
+    dhprebn[i,k] = dbndiff[i,k] + dbnmeani[k] / n
     dhprebn = dbndiff + dbnmeani / len(hprebn)
 
-    Sum: the mean owes each of its n rows the n-th part; broadcasting repeats it.
-    Often wrong: the road through the mean is forgotten, or its 1/n.
+    Sum: a mean passes 1/n of its gradient to every entry; broadcasting repeats dbnmeani along the
+    n rows.
+    Often wrong: the path through bnmeani is forgotten, or its 1/n.
     """
     return d.bndiff + d.bnmeani / len(v.hprebn)
 
 
 @gradient
-def dembcat(v: Any, d: Any) -> Array:
+def dembcat(v: Values, d: Gradients) -> Floats:
     """
     hprebn = embcat @ W1 + b1
 
+    The local gradient of embcat[i,m] in hprebn[i,k] is W1[m,k]:
     dembcat[i,m] = Σ_k dhprebn[i,k] · W1[m,k]
     dembcat = dhprebn @ W1.T
 
-    Often wrong: W1 is not transposed; where T·E = H the shapes do not tell.
+    Often wrong: W1 is not transposed; if T·E = H, the shapes do not show it.
     """
     return d.hprebn @ v.W1.T
 
 
 @gradient
-def dW1(v: Any, d: Any) -> Array:
+def dW1(v: Values, d: Gradients) -> Floats:
     """
     hprebn = embcat @ W1 + b1
 
+    The local gradient of W1[m,k] in hprebn[i,k] is embcat[i,m]:
     dW1[m,k] = Σ_i embcat[i,m] · dhprebn[i,k]
     dW1 = embcat.T @ dhprebn
 
-    Sum: the weights served all n rows; the matrix product adds them up.
-    Often wrong: the factors change places, which gives the transpose.
+    Sum: all n rows use the same weights, so their gradients are summed; the matrix product does it.
+    Often wrong: the factors are swapped, which gives the transpose.
     """
     return v.embcat.T @ d.hprebn
 
 
 @gradient
-def db1(v: Any, d: Any) -> Array:
+def db1(v: Values, d: Gradients) -> Floats:
     """
     hprebn = embcat @ W1 + b1
 
-    db1[k] = Σ_i dhprebn[i,k]
+    The local gradient of a bias is 1: db1[k] = Σ_i dhprebn[i,k]
     db1 = dhprebn.sum(0)
 
-    Sum: one bias served all n rows. It is 0 but for rounding: the normalisation that follows
-    takes any bias out again.
-    Often wrong: zeros are written down because the answer is 0; the line still owes its sum.
+    Sum: b1 is broadcast over the n rows, so its gradient is summed over that axis. The sum is 0
+    but for rounding: batch normalisation removes any bias.
+    Often wrong: zeros are written because the answer is 0; for other upstream gradients the sum
+    is not 0.
     """
     return d.hprebn.sum(0)
 
 
 @gradient
-def demb(v: Any, d: Any) -> Array:
+def demb(v: Values, d: Gradients) -> Floats:
     """
     embcat = emb.reshape(len(emb), -1)
 
@@ -410,15 +463,16 @@ def demb(v: Any, d: Any) -> Array:
 
 
 @gradient
-def dC(v: Any, d: Any) -> Array:
+def dC(v: Values, d: Gradients) -> Floats:
     """
     emb = C[X]
 
+    Every place (i,t) of a context is a copy of one row of C, the row X[i,t]:
     dC[c] = Σ over all (i,t) with X[i,t] = c of demb[i,t]
     dC = np.zeros_like(C)
     np.add.at(dC, X, demb)
 
-    Sum: a character that stands in many contexts collects from each of them.
+    Sum: a character that stands in several places gets the sum of their gradients.
     Often wrong: dC[X] += demb, which keeps one of several repeats; a loop whose indentation
     leaves only the last context position.
     """

@@ -62,6 +62,15 @@ class Parameters(Named):
                 )
         super().__init__(entries)
 
+    @classmethod
+    def of(cls, params: Parameters | Mapping[str, ArrayLike]) -> Parameters:
+        """``params`` itself, or parameters made of the arrays of a mapping.
+
+        Raises:
+            InputError: as the class.
+        """
+        return params if isinstance(params, cls) else cls(**params)
+
     @property
     def sizes(self) -> dict[str, int]:
         """The axis letters in numbers: V, E, T, H."""

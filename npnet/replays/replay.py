@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from npnet.base.arrays import Floats, Ints
+from npnet.base.arrays import Floats
 from npnet.base.errors import InputError
 from npnet.corpora.known import BY_HAND, KNOWN, find_corpus
 from npnet.corpora.words import FilePath, Vocabulary, read_words
@@ -23,9 +23,8 @@ from npnet.recipes.publication import Publication
 from npnet.recipes.recipe import Recipe
 from npnet.torch_rng.generator import Generator
 from npnet.training.evaluation import evaluate
-from npnet.training.fit import begin, fit
+from npnet.training.fit import first_batch, fit
 from npnet.training.running_norm import Running
-from npnet.training.sgd import draw_rows
 
 # Honest runs that round differently drift apart by this much: between float32 and float64, part3's
 # 200,000 losses differ by 1.0e-6 in the median, 3.1e-6 at the 90th percentile, 1.1e-5 at most. A
@@ -115,7 +114,7 @@ def replay(
     if printed.parameters is not None:
         add(_exact("parameters", printed.parameters, _trained(recipe, run.params)))
     if printed.targets or publication.batch is not None:
-        X, Y = _first_batch(recipe, words)
+        _, X, Y = first_batch(recipe, words)
         if printed.targets:
             add(_exact("targets", _spaced(printed.targets), _spaced(Y.tolist())))
         if publication.batch is not None:
@@ -244,13 +243,6 @@ def _check_chars(publication: Publication, vocab: Vocabulary) -> None:
             f"{publication.file}: batch.chars: got {publication.batch.chars!r}, wanted "
             f"{vocab.chars!r} as the corpus has"
         )
-
-
-def _first_batch(recipe: Recipe, words: Sequence[str]) -> tuple[Ints, Ints]:
-    _, examples, _, generator = begin(recipe, words)
-    X, Y = examples["train"]
-    rows = draw_rows(recipe, len(X), generator)[0]
-    return X[rows], Y[rows]
 
 
 def _trained(recipe: Recipe, params: Parameters) -> str:

@@ -64,7 +64,7 @@ def calibrate(
         InputError: parameters and contexts do not fit, fewer than 2 rows, or a result that is
             not finite.
     """
-    params = params if isinstance(params, Parameters) else Parameters(**params)
+    params = Parameters.of(params)
     X = read_array("calibrate: X", X)
     X, _ = check_batch("calibrate", params, X, np.zeros(X.shape[:1], np.int64))
     if len(X) < 2:

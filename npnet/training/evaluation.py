@@ -34,7 +34,7 @@ def evaluate(
         InputError: parameters, statistics and examples do not fit together, or a loss that is
             not finite.
     """
-    params = params if isinstance(params, Parameters) else Parameters(**params)
+    params = Parameters.of(params)
     X, Y = check_batch("evaluate", params, X, Y)
     # A context with its target is counted like a context that is longer by one.
     examples, repeats = distinct([*X.T, Y], params.sizes["V"])

@@ -65,7 +65,7 @@ def sample(
             longer than ``max_length``; parameters, statistics and vocabulary that do not fit
             together.
     """
-    params = params if isinstance(params, Parameters) else Parameters(**params)
+    params = Parameters.of(params)
     generator = Generator(2147483647 + 10) if generator is None else generator
     if params.sizes["V"] != vocab.size:
         raise InputError(

@@ -1,11 +1,7 @@
 """`npnet bench`: what it times is what npnet does, and what it says about the machine is so."""
 
-import ast
-import inspect
 import json
 import sys
-import textwrap
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,45 +26,33 @@ def figures() -> bench.Figures:
 
 
 def test_every_figure_is_a_positive_time(figures: bench.Figures) -> None:
-    times = [figures.step, *figures.parts.values(), *figures.work.values()]
-    assert len(times) == 9
-    assert all(0 < seconds < 10 for seconds in times)
-    assert sum(line.seconds for line in figures.lines) > 0
-
-
-def statements(method: Callable[..., None]) -> list[str]:
-    """The statements of a method after its docstring, in Python's own spelling."""
-    definition = ast.parse(textwrap.dedent(inspect.getsource(method))).body[0]
-    assert isinstance(definition, ast.FunctionDef)
-    return [ast.unparse(statement) for statement in definition.body[1:]]
-
-
-def test_the_lines_are_the_statements_of_the_step_in_their_order(figures: bench.Figures) -> None:
-    call, *rest = statements(Workspace.step)
-    wanted = [*statements(Workspace.differentiate), call, *rest]
-    assert call.startswith("self.differentiate(")
-    assert len(wanted) > 40
-    assert [ast.unparse(ast.parse(line.text)) for line in figures.lines] == [
-        ast.unparse(ast.parse(" ".join(text.split()))) for text in wanted
+    times = [
+        figures.step,
+        *figures.parts.values(),
+        *figures.pieces.values(),
+        *figures.work.values(),
     ]
+    assert len(times) == 13
+    assert all(0 < seconds < 10 for seconds in times)
 
 
-def test_a_step_that_is_timed_line_by_line_is_the_same_step() -> None:
+def test_the_pieces_of_a_step_are_the_step() -> None:
     recipe = bench.endless(8, 4)
     _, examples, params, g = begin(recipe, ["anna", "bert", "carla", "dora", "emil"] * 3)
     X, Y = examples["train"]
     rows = g.randint(0, len(X), (1, 4))
-    plain, timed = (Workspace(params, 4, recipe.eps, recipe.trained) for _ in range(2))
-    for workspace in (plain, timed):
+    whole, pieces = (Workspace(params, 4, recipe.eps, recipe.trained) for _ in range(2))
+    before = pieces.flat.copy()
+    for workspace in (whole, pieces):
         workspace.load(X[rows], Y[rows])
-    stamps: list[int] = []
-    differentiate, texts = bench._stamping(Workspace.differentiate, stamps)
-    plain.differentiate(0, -0.1)
-    differentiate(timed, 0, -0.1)
-    np.testing.assert_array_equal(timed.flat_gradient, plain.flat_gradient)
-    assert plain.flat_gradient.any()
-    assert len(stamps) == len(texts) + 1
-    assert stamps == sorted(stamps)
+    whole.step(0, 0.1)
+    pieces.compute_h(0)
+    pieces.compute_probs(0)
+    pieces.go_back(0, -0.1)
+    np.testing.assert_array_equal(pieces.flat, before)
+    pieces.update()
+    np.testing.assert_array_equal(pieces.flat, whole.flat)
+    assert not np.array_equal(pieces.flat, before)
 
 
 def test_the_command_prints_times_lines_and_the_machine(
@@ -79,13 +63,13 @@ def test_the_command_prints_times_lines_and_the_machine(
     small = ["bench", "--words", str(words), "--hidden", "8", "--batch", "4", "--seconds", "0"]
     assert main(small) == 0
     shown = capsys.readouterr().out
-    for text in ("threads: 1", "steps a second", "np.tanh(h, h)", "windows of 20 words"):
+    for text in ("threads: 1", "steps a second", "update of the parameters", "windows of 20 words"):
         assert text in shown
     assert main([*small, "--json", "--threads", "2"]) == 0
     entries = json.loads(capsys.readouterr().out)
     assert entries["clock"] == "wall"
     assert entries["machine"]["BLAS"] == blas.describe()
-    assert {"text", "seconds"} == set(entries["lines"][0])
+    assert len(entries["pieces"]) == 4
 
 
 @pytest.mark.parametrize(

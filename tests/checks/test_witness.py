@@ -17,7 +17,7 @@ from npnet import GRADIENTS, InputError
 from npnet.base.arrays import Array
 from npnet.checks import numerical
 from npnet.cli import check, main
-from npnet.network.forward import LINES
+from npnet.learn.wrong_gradients import wrong_gradient
 from npnet.network.gradients import Gradient
 from npnet.network.names import NAMES, VALUE_NAMES
 
@@ -97,7 +97,7 @@ def test_every_line_alone_agrees_with_its_hand_written_gradient(
 ) -> None:
     values = random_values(seed, **sizes)
     upstream = random_upstream(values, seed + 1)
-    d = SimpleNamespace(**upstream)
+    d = npnet.Gradients(upstream)
     ours = {name: function(values, d) for name, function in GRADIENTS.items()}
     assert_near(ours, numerical.cut(values, upstream), noise=1e-3)
 
@@ -140,23 +140,6 @@ def test_finite_differences_know_their_error(step: float | None) -> None:
             assert max(errors_of_seen) < 1e-5
 
 
-def test_the_lines_that_a_line_reads_are_those_that_its_code_names() -> None:
-    values = random_values()
-
-    class Recorder:
-        def __init__(self) -> None:
-            self.read: set[str] = set()
-
-        def __getattr__(self, name: str) -> Any:
-            self.read.add(name)
-            return values[name]
-
-    for name, line in LINES.items():
-        recorder = Recorder()
-        line(recorder)
-        assert recorder.read & set(NAMES) == numerical.READS[name]
-
-
 def test_the_maximum_of_complex_numbers_is_that_of_their_real_parts() -> None:
     assert np.array([[1 + 5j, 2 - 1j, 2 - 3j]]).max(1) == 2 - 1j
 
@@ -175,23 +158,6 @@ def test_read_only_values_stay_as_they_are() -> None:
 # Planted mistakes
 
 
-def one_hot(v: Any) -> Array:
-    hot: Array = (np.arange(v.logprobs.shape[1]) == v.Y[:, None]).astype(float)
-    return hot
-
-
-def lost_repeats(v: Any, d: Any) -> Array:
-    dC: Array = np.zeros_like(v.C)
-    dC[v.X] += d.emb
-    return dC
-
-
-def last_position_only(v: Any, d: Any) -> Array:
-    dC: Array = np.zeros_like(v.C)
-    np.add.at(dC, v.X[:, -1], d.emb[:, -1])
-    return dC
-
-
 def negated(right: Gradient) -> Gradient:
     return lambda v, d: -right(v, d)
 
@@ -200,30 +166,36 @@ def zeros(name: str) -> Gradient:
     return lambda v, d: np.zeros_like(v[name])
 
 
+def of_catalogue(*keys: tuple[str, str]) -> dict[str, tuple[str, Gradient]]:
+    found = [wrong_gradient(*key) for key in keys]
+    return {f"{entry.exercise}: {entry.what}": (entry.gradient, entry.function) for entry in found}
+
+
 WRONG: dict[str, tuple[str, Gradient]] = {
-    "no 1/n in the loss": ("logprobs", lambda v, d: -d.loss * one_hot(v)),
-    "counts without its sum": ("counts", lambda v, d: d.probs * v.counts_sum_inv),
-    "counts without probs": ("counts", lambda v, d: 0 * v.counts + d.counts_sum),
-    "the gain left out": ("bnraw", lambda v, d: d.hpreact),
-    "hpreact for h": ("hpreact", lambda v, d: (1 - v.hpreact**2) * d.h),
-    "no eps": ("bnvar", lambda v, d: -0.5 * v.bnvar**-1.5 * d.bnvar_inv),
-    "n for n-1": ("bndiff2", lambda v, d: np.ones_like(v.bndiff2) * d.bnvar / len(v.Y)),
-    "no road through the variance": ("bndiff", lambda v, d: v.bnvar_inv * d.bnraw),
-    "its factor 2": ("bndiff", lambda v, d: v.bnvar_inv * d.bnraw + v.bndiff * d.bndiff2),
-    "no road through the mean": ("hprebn", lambda v, d: d.bndiff),
-    "the mean's 1/n": ("hprebn", lambda v, d: d.bndiff + d.bnmeani),
-    "lost repeats": ("C", lost_repeats),
-    "last position only": ("C", last_position_only),
+    **of_catalogue(
+        ("dlogprobs", "1/n is forgotten"),
+        ("dcounts", "the path through counts_sum is forgotten"),
+        ("dcounts", "the path through probs is forgotten"),
+        ("dbnraw", "the gain is left out"),
+        ("dhpreact", "hpreact for h"),
+        ("dbnvar", "eps is forgotten"),
+        ("dbndiff2", "n for n - 1"),
+        ("dbndiff", "the path through bndiff2 is forgotten"),
+        ("dbndiff", "the factor 2 is forgotten"),
+        ("dhprebn", "the path through the mean is forgotten"),
+        ("dhprebn", "1/n is forgotten"),
+        ("dC", "dC[X] += demb keeps one of several repeats"),
+        ("dC", "only the last position of each context is used"),
+    ),
     **{f"sign of {name}": (name, negated(right)) for name, right in GRADIENTS.items()},
     **{f"zeros for {name}": (name, zeros(name)) for name in GRADIENTS},
 }
 
 # The loss cannot tell: seen from there these are right.
 HIDDEN: dict[str, tuple[str, Gradient]] = {
-    "no road through the maximum": ("logits", lambda v, d: d.norm_logits),
-    "bnmeani from bnraw alone": (
-        "bnmeani",
-        lambda v, d: -(v.bnvar_inv * d.bnraw).sum(0, keepdims=True),
+    **of_catalogue(
+        ("dlogits", "the path through the maximum is forgotten"),
+        ("dbnmeani", "the path through bndiff2 is missing from what is summed"),
     ),
     **{key: WRONG.pop(key) for key in [*WRONG] if key.endswith((" b1", " logit_maxes"))},
 }
@@ -393,7 +365,7 @@ def test_the_command_prints_json(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_command_leaves_with_1_if_a_gradient_is_wrong(
     options: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(GRADIENTS, *WRONG["lost repeats"])
+    monkeypatch.setitem(GRADIENTS, *WRONG["dC: dC[X] += demb keeps one of several repeats"])
     assert main([*SMALL, *options]) == 1
     assert "1 wrong: C" in capsys.readouterr().out
 

@@ -1,6 +1,9 @@
 """Explanations and hints: what they quote is what the code computes."""
 
+import ast
 import re
+import subprocess
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +16,7 @@ import npnet
 from npnet import InputError
 from npnet.base.arrays import Array
 from npnet.cli import main
+from npnet.learn import notation
 from npnet.learn.exercises import EXERCISES
 from npnet.learn.hints import AT_ONCE, LEVELS, RULES, hint, steps_to
 from npnet.learn.notation import (
@@ -21,9 +25,9 @@ from npnet.learn.notation import (
     docstring,
     forward_lines,
     plain,
-    readers,
     statements,
 )
+from npnet.network.graph import readers
 from npnet.network.names import NAMES, PARAMETER_NAMES, VALUE_NAMES
 
 Make = Callable[..., tuple[npnet.Parameters, Array, Array]]
@@ -55,7 +59,7 @@ def test_the_two_passes_run_as_they_are_printed_and_give_all_26_gradients(networ
 
 def test_the_shapes_behind_the_two_passes_are_those_of_the_names() -> None:
     shown = re.findall(r"^(\w+)(?:\[.*\])? *= .*# (\(.*\))$", npnet.explain(), re.MULTILINE)
-    shapes = {name: shape for name, shape in shown if name != "won"}
+    shapes = {name: shape for name, shape in shown if name != "largest"}
     assert {*shapes} >= {*VALUE_NAMES}
     for name, shape in shapes.items():
         assert shape == NAMES[name if name in NAMES else name[1:]].shape, name
@@ -94,8 +98,8 @@ def test_a_quoted_forward_line_gives_the_value(name: str, scope: dict[str, Any])
 def test_a_page_names_shape_meaning_and_readers(name: str) -> None:
     page = npnet.explain(name)
     assert page.startswith(f"{name} {NAMES[name].shape}: {NAMES[name].meaning}\n")
-    for road in readers(name):
-        assert f"{forward_lines()[road]}  # {NAMES[road].shape}" in page
+    for line in readers(name):
+        assert f"{forward_lines()[line]}  # {NAMES[line].shape}" in page
     assert npnet.explain(f"d{name}") == page
 
 
@@ -105,7 +109,7 @@ def test_the_two_values_that_nothing_reads_or_makes_say_so() -> None:
     assert all("made by  nothing" in npnet.explain(name) for name in PARAMETER_NAMES)
 
 
-def test_four_values_have_two_roads_to_the_loss() -> None:
+def test_four_values_have_two_paths_to_the_loss() -> None:
     two = {name for name in npnet.GRADIENTS if len(readers(name)) == 2}
     assert two == {"counts", "logits", "bndiff", "hprebn"}
 
@@ -179,8 +183,8 @@ def test_statements_leave_out_checks_and_keep_the_rest() -> None:
 
 @pytest.mark.parametrize("name", npnet.GRADIENTS)
 def test_every_step_between_a_value_and_its_reader_has_a_rule(name: str) -> None:
-    for road in readers(name):
-        steps = steps_to(name, forward_lines()[road])
+    for line in readers(name):
+        steps = steps_to(name, forward_lines()[line])
         assert steps
         assert {*steps} <= {*RULES}
 
@@ -205,12 +209,68 @@ def test_hints_go_from_a_question_to_the_formula_without_our_line(name: str) -> 
     assert not any(line in text for line in backward_lines()[name] for text in (question, rule))
 
 
-def test_a_rule_says_what_a_broadcast_owes() -> None:
+def test_a_rule_says_over_which_axis_a_gradient_is_summed() -> None:
     for name, kept in {"bnvar_inv": True, "b2": False, "counts_sum_inv": True, "b1": False}.items():
         text = " ".join(hint(EXERCISES[f"d{name}"], 2).split())
-        assert f"One number of {name} served all of" in text
-        assert ("keeps that axis" in text) is kept
-    assert all("served" not in hint(EXERCISES[name], 2) for name in ("dC", "dW2", "dh", "dprobs"))
+        axis = "V" if name == "counts_sum_inv" else "n"
+        said = f"{name} is broadcast over {axis}, so its gradient is summed over that axis"
+        assert said in text
+        assert (f"{said}, which is kept with length 1." in text) is kept
+    assert all(
+        "broadcast" not in hint(EXERCISES[name], 2) for name in ("dC", "dW2", "dh", "dprobs")
+    )
+
+
+@pytest.mark.parametrize("step", ["exp", "log", "tanh"])
+def test_a_hint_gives_the_derivative_of_its_function(step: str) -> None:
+    said = re.match(rf"the derivative of {step}\(x\) is ([^,]+)", RULES[step])
+    assert said is not None
+    x = np.linspace(0.1, 2, 9)
+    derivative = getattr(np, step)(x + 1e-20j).imag / 1e-20
+    np.testing.assert_allclose(eval(said[1], {step: getattr(np, step), "x": x}), derivative, 1e-13)
+
+
+@pytest.mark.parametrize("p", [-1, -0.5, 2])
+def test_the_hint_for_a_power_gives_its_derivative(p: float) -> None:
+    said = re.fullmatch(r"the derivative of (.+) is (.+)", RULES[ast.Pow])
+    assert said is not None
+    x = np.linspace(0.1, 2, 9)
+    derivative = eval(said[1], {"p": p, "x": x + 1e-20j}).imag / 1e-20
+    np.testing.assert_allclose(eval(said[2], {"p": p, "x": x}), derivative, 1e-13)
+
+
+# What each of the other rules passes to its operand or operands, for an upstream gradient g.
+PASSED: dict[type[ast.AST] | str, Callable[[Array, Array], dict[str, Array]]] = {
+    ast.Add: lambda x, g: {"x + 3": g},
+    ast.Sub: lambda x, g: {"x - 3": g, "3 - x": -g},
+    ast.Mult: lambda x, g: {"x * 3": g * 3},
+    ast.Div: lambda x, g: {"x / 3": g / 3},
+    ast.USub: lambda x, g: {"-x": -g},
+    "sum": lambda x, g: {"x.sum() + 0 * x": np.full_like(x, g.sum())},
+    "mean": lambda x, g: {"x.mean() + 0 * x": np.full_like(x, g.sum() / len(x))},
+    "max": lambda x, g: {"x.max() + 0 * x": np.where(x == x.max(), g.sum(), 0)},
+}
+SAID = {
+    ast.Add: "passes g to each of its terms",
+    ast.Sub: "passes g to the first term and -g to the second",
+    ast.Mult: "passes to each factor g times the other factor",
+    ast.Div: "divides g by it",
+    ast.USub: "changes the sign of g",
+    "sum": "passes the same g to every entry",
+    "mean": "passes g / k to each of them",
+    "max": "passes g to the largest entry and 0 to the others",
+}
+
+
+@pytest.mark.parametrize("step", PASSED)
+def test_a_hint_says_what_a_step_passes_on(step: type[ast.AST] | str) -> None:
+    rng = np.random.default_rng(3)
+    x, g = rng.standard_normal((2, 5))
+    assert SAID[step] in RULES[step]
+    for code, wanted in PASSED[step](x, g).items():
+        moved = (x + 1e-20j * np.eye(5))[:, :]
+        passed = [(g * eval(code, {"x": row})).sum().imag / 1e-20 for row in moved]
+        np.testing.assert_allclose(passed, wanted, rtol=1e-13, atol=1e-15, err_msg=code)
 
 
 def test_the_formulas_of_the_fused_hints_are_right(scope: dict[str, Any]) -> None:
@@ -239,3 +299,30 @@ def test_the_command_gives_hints_and_the_solution(capsys: pytest.CaptureFixture[
     assert main(["exercise", "hint", "nothing"]) == 2
     with pytest.raises(InputError, match="level 4, wanted 1, 2 or 3"):
         hint(EXERCISES["dh"], 4)
+
+
+def test_explanations_need_no_docstrings_at_run_time() -> None:
+    asked = ["explain dC", "explain", "exercise hint dbnvar --level 3"]
+    for arguments in asked:
+        plain_run, without = (
+            subprocess.run(
+                [sys.executable, *flags, "-m", "npnet", *arguments.split()],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+            for flags in ([], ["-OO"])
+        )
+        assert without == plain_run
+        assert len(without) > 100
+
+
+def test_a_missing_source_file_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere(module: object) -> str:
+        raise OSError("could not get source code")
+
+    notation._module.cache_clear()
+    monkeypatch.setattr("inspect.getsource", nowhere)
+    with pytest.raises(InputError, match=r"could not get source code .* wanted npnet installed"):
+        docstring("h")
+    notation._module.cache_clear()

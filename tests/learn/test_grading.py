@@ -11,9 +11,9 @@ from conftest import verdicts
 
 import npnet
 from npnet import InputError
-from npnet.learn.grading import BY_CHANCE, ERROR, RIGHT, WRONG, grade
+from npnet.learn.grading import ERROR, ONLY_HERE, RIGHT, WRONG, grade
 from npnet.learn.grading_inputs import EVEN_SIZES, ODD_SIZES, cases
-from npnet.learn.mistakes import MISTAKES
+from npnet.learn.mistakes_shown import MISTAKES
 
 Function = Callable[[Any, Any], Any]
 
@@ -58,9 +58,9 @@ def test_one_mistake_never_reddens_another() -> None:
 @pytest.mark.parametrize(
     ("name", "made", "why"),
     [
-        ("db1", lambda v, d: np.zeros_like(v.b1), "batch normalisation takes any bias out"),
-        ("dlogit_maxes", lambda v, d: np.zeros_like(v.logit_maxes), "softmax ignores a shift"),
-        ("dlogits", lambda v, d: d.norm_logits.copy(), "softmax ignores a shift"),
+        ("db1", lambda v, d: np.zeros_like(v.b1), "batch normalisation removes any bias"),
+        ("dlogit_maxes", lambda v, d: np.zeros_like(v.logit_maxes), "softmax stays the same"),
+        ("dlogits", lambda v, d: d.norm_logits.copy(), "softmax stays the same"),
         (
             "dbnmeani",
             lambda v, d: -(v.bnvar_inv * d.bnraw).sum(0, keepdims=True),
@@ -68,14 +68,18 @@ def test_one_mistake_never_reddens_another() -> None:
         ),
         ("dhprebn", lambda v, d: d.bndiff - d.bndiff.mean(0), "dbnmeani is minus the sum"),
         ("dlogits", lambda v, d: npnet.cross_entropy(v.logits, v.Y)[1], "comes from softmax"),
-        ("dbnraw", lambda v, d: d.h * (1 - v.h**2) * v.bngain, "reads d.h, which no line that"),
+        (
+            "dbnraw",
+            lambda v, d: d.h * (1 - v.h**2) * v.bngain,
+            "reads d.h, which is the gradient",
+        ),
     ],
 )
-def test_a_right_number_for_another_reason_names_the_identity(
+def test_right_on_this_minibatch_only_names_the_identity(
     name: str, made: Function, why: str
 ) -> None:
     mark = graded(name, made)
-    assert mark.verdict == BY_CHANCE
+    assert mark.verdict == ONLY_HERE
     assert why in mark.reason
 
 
@@ -100,7 +104,7 @@ def test_shape_and_dtype_are_judged_before_values() -> None:
 
 def test_a_solution_that_knows_the_size_of_the_batch_is_found_out() -> None:
     mark = graded("dhprebn", lambda v, d: d.bndiff + d.bnmeani / 32)
-    assert mark.verdict == BY_CHANCE
+    assert mark.verdict == ONLY_HERE
     assert "the size of this batch" in mark.reason
     assert "32 stands where n belongs" in mark.cause
 
@@ -252,7 +256,7 @@ def test_the_dozen_mistakes_are_each_refused() -> None:
     assert len(said) == 12
     for words in (
         "only the last position",
-        "one place alone",
+        "one of several repeats",
         "keepdims=True is missing",
         "n stands where n - 1 belongs",
         "factor n / (n - 1) is missing",
@@ -260,8 +264,8 @@ def test_the_dozen_mistakes_are_each_refused() -> None:
         ".grad is None",
         "with those of 32",
         "logits have shape (32, 3, 10)",
-        "takes any bias out again",
-        "road through logit_maxes is missing",
-        "road through bndiff2 is missing",
+        "removes any bias",
+        "path through logit_maxes is missing",
+        "path through bndiff2 is missing",
     ):
         assert sum(words in text for text in said.values()) == 1, words

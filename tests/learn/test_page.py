@@ -22,10 +22,11 @@ from npnet.base.arrays import Array
 from npnet.cli import main
 from npnet.cli.check import first_minibatch
 from npnet.learn import markup
-from npnet.learn.graph import places
-from npnet.learn.notation import code_of, docstring, forward_lines, readers
+from npnet.learn.graph_svg import places
+from npnet.learn.notation import code_of, docstring, forward_lines
 from npnet.learn.page import STEPS, page
 from npnet.network.gradients import GRADIENTS
+from npnet.network.graph import readers
 from npnet.network.names import NAMES
 
 SMALL = ["--batch", "8", "--hidden", "4"]
@@ -262,7 +263,7 @@ def test_what_cannot_be_done_is_refused_and_nothing_is_written(
     ("name", "wrong", "seen"),
     [
         ("h", lambda v, d: d.logits @ v.W2.T * 2, "on these gradients"),
-        ("logits", lambda v, d: d.norm_logits, "on random ones"),  # no road through the maximum
+        ("logits", lambda v, d: d.norm_logits, "on random ones"),  # no path through the maximum
     ],
 )
 def test_a_wrong_gradient_is_called_so_and_no_other(

@@ -19,6 +19,7 @@ import npnet
 import npnet.network.names
 from npnet import GRADIENTS, InputError
 from npnet.base.arrays import Array
+from npnet.network.graph import readers, reads
 from npnet.network.names import NAMES, shape_of
 
 Make = Callable[..., tuple[npnet.Parameters, Array, Array]]
@@ -84,6 +85,14 @@ def test_the_order_of_definition_is_the_order_of_running() -> None:
         made.add(name)
 
 
+def test_what_a_line_reads_is_what_its_code_names() -> None:
+    """It is found by running the lines; here by reading them."""
+    named = {line: attributes(code, of="v") & {*NAMES} for line, code in forward_sources().items()}
+    assert reads() == named
+    for name in NAMES:
+        assert list(readers(name)) == [line for line in named if name in named[line]]
+
+
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_a_docstring_begins_with_the_forward_lines_that_read_the_value(name: str) -> None:
     source = (ROOM / "forward.py").read_text(encoding="utf-8")
@@ -122,10 +131,10 @@ def test_every_gradient_has_its_shape_and_the_parameters_dtype(
 
 def test_no_function_writes_into_what_it_is_given(network: Make) -> None:
     values = npnet.forward(*network())
-    v = SimpleNamespace(**{name: locked(np.asarray(entry)) for name, entry in values.items()})
-    d = SimpleNamespace(loss=1.0)
+    v = npnet.Values({name: locked(np.asarray(entry)) for name, entry in values.items()})
+    made: dict[str, Array] = {}
     for name, function in GRADIENTS.items():
-        setattr(d, name, locked(function(v, d)))
+        made[name] = locked(function(v, npnet.Gradients(made)))
 
 
 def test_backward_says_which_value_it_misses(network: Make) -> None:
@@ -136,7 +145,7 @@ def test_backward_says_which_value_it_misses(network: Make) -> None:
 
 def test_backward_is_the_table_run_in_order(network: Make) -> None:
     values = npnet.forward(*network())
-    d = SimpleNamespace(loss=1.0)
+    d: Any = SimpleNamespace(loss=1.0)  # any object with the attributes will do
     gradients = npnet.backward(dict(values))
     for name, function in GRADIENTS.items():
         setattr(d, name, function(values, d))
@@ -181,7 +190,7 @@ def test_batch_norm_is_seven_lines_at_once(sizes: dict[str, int], seed: int) -> 
     for name, array in {**saved._asdict(), "hpreact": hpreact}.items():
         assert_agree(array, values[name], name)
     # The table runs from dhpreact to dhprebn, over an upstream that no loss made.
-    d = SimpleNamespace(hpreact=locked(rng.standard_normal(hpreact.shape)))
+    d: Any = SimpleNamespace(hpreact=locked(rng.standard_normal(hpreact.shape)))
     names = list(GRADIENTS)
     for name in names[names.index("bngain") : names.index("hprebn") + 1]:
         setattr(d, name, GRADIENTS[name](values, d))

@@ -1,7 +1,6 @@
 """The 26 gradients before the oracle: each line alone, and all of them chained."""
 
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -41,8 +40,8 @@ def shown(sizes: Mapping[str, int]) -> str:
 def alone(values: Mapping[str, Any], seed: int) -> tuple[dict[str, Array], dict[str, Array]]:
     """What our lines make of torch's values and random upstream gradients; what they owe."""
     above = upstream(values, seed)
-    v = SimpleNamespace(**{key: locked(np.asarray(value)) for key, value in values.items()})
-    d = SimpleNamespace(**{key: locked(array) for key, array in above.items()})
+    v = npnet.Values({key: locked(np.asarray(value)) for key, value in values.items()})
+    d = npnet.Gradients({key: locked(array) for key, array in above.items()})
     return {name: function(v, d) for name, function in GRADIENTS.items()}, oracle.cut(values, above)
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -73,7 +73,7 @@ def test_the_values_are_those_of_a_plain_loop(network: Make) -> None:
 def test_values_cannot_be_changed(network: Make) -> None:
     values = npnet.forward(*network())
     with pytest.raises(AttributeError, match="read-only"):
-        values.h = 0
+        cast(Any, values).h = 0
     with pytest.raises(AttributeError, match="has no 'hpreactt'"):
         _ = values.hpreactt
     with pytest.raises(TypeError):

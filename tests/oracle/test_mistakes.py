@@ -21,15 +21,23 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 # The gradients that these lose are zero by mathematics, or their upstream is 1 or zero.
 UNSEEN_END_TO_END = {
-    ("logprobs", "upstream taken for 1"),
-    ("logit_maxes", "sign flipped"),
+    ("logprobs", "the upstream gradient is taken for 1"),
+    ("logit_maxes", "the sign is wrong"),
+    ("logit_maxes", "zeros are written down"),
     ("logit_maxes", "all zeros"),
-    ("logits", "road through the maximum forgotten"),
-    ("logits", "maximum's road subtracted"),
-    ("logits", "every winner of a tie is paid"),
-    ("logits", "winners of a tie share"),
-    ("logits", "the last winner of a tie is paid"),
-    ("bnmeani", "summed before bndiff's second road was added"),
+    ("logits", "the path through the maximum is forgotten"),
+    ("logits", "the path through the maximum is subtracted"),
+    ("logits", "the maximum passes its gradient to the target's entry, not to the largest"),
+    ("logits", "softmax and cross-entropy are undone at once, whatever the upstream gradient is"),
+    ("logits", "the maximum passes its gradient to all entries"),
+    ("logits", "each of several equal largest logits gets all of it"),
+    ("logits", "several equal largest logits share it"),
+    ("logits", "the last of several equal largest logits gets it"),
+    ("bnmeani", "the path through bndiff2 is missing from what is summed"),
+    ("hprebn", "minus the mean of dbndiff stands where dbnmeani / n belongs"),
+    ("hprebn", "the whole normalisation is undone at once, whatever dbndiff and dbnmeani are"),
+    ("b1", "zeros are written down"),
+    ("b1", "a mean for the sum"),
     ("b1", "all zeros"),
 }
 
@@ -72,7 +80,7 @@ def test_a_planted_mistake_is_refused_and_found(mistake: Mistake, values: dict[s
 def test_float64_has_no_room_for_mistakes_either() -> None:
     values, _ = oracle.whole(*network(0, np.float64))
     passed = [label(mistake) for mistake in MISTAKES if per_line(values, mistake.table)]
-    assert passed == ["C: widened to float64: np.zeros without dtype"]
+    assert passed == ["logprobs: np.zeros makes float64", "C: np.zeros makes float64"]
 
 
 def test_other_batches_give_mistakes_no_room() -> None:
@@ -117,10 +125,10 @@ def test_the_self_test_shows_what_others_let_through() -> None:
     trials = {(trial.gradient, trial.what): trial for trial in result.trials}
     unseen = {key for key, trial in trials.items() if not trial.end_to_end}
     assert unseen == UNSEEN_END_TO_END
-    lost = trials["bnmeani", "keepdims forgotten"]
+    lost = trials["bnmeani", "keepdims is forgotten"]
     assert lost.caught
     assert not lost.by_tolerance["allclose"], "(H,) broadcasts against (1, H)"
-    divided = trials["bndiff2", "n for n-1"].by_tolerance
+    divided = trials["bndiff2", "n for n - 1"].by_tolerance
     assert divided["allclose"]
     assert not divided["1e-2"]
     # Whoever refuses right gradients of b1 has not found that they are zeros.

@@ -55,7 +55,7 @@ def random_upstream(seed: int, sizes: Mapping[str, int] = SIZES) -> dict[str, An
     return {name: rng.standard_normal(shape_of(name, sizes)) for name in VALUE_NAMES}
 
 
-def stepped(values: Mapping[str, Any], name: str, direction: Array) -> SimpleNamespace:
+def stepped(values: Mapping[str, Any], name: str, direction: Array) -> Any:
     """The values, with a small imaginary step from ``name`` in a direction."""
     return SimpleNamespace(**{**values, name: values[name] + 1j * STEP * direction})
 

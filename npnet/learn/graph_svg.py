@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import NamedTuple
 
-from npnet.learn.notation import readers
 from npnet.network.forward import LINES
+from npnet.network.graph import readers
 from npnet.network.names import NAMES, PARAMETER_NAMES
 
 # Of parameters, of the shortest way to the loss, of detours: left edge and width, as wide as

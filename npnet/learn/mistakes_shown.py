@@ -1,12 +1,10 @@
-"""A dozen mistakes of published notebooks and of those who learn from them, and what is said."""
+"""`npnet exercise mistakes`: a dozen mistakes of published notebooks, and what is said of each."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from npnet.base.errors import InputError
 from npnet.checks.compare import compare
@@ -14,6 +12,7 @@ from npnet.corpora.known import default_words
 from npnet.learn.explain import WIDTH
 from npnet.learn.grading import grade
 from npnet.learn.grading_inputs import RECIPE, cases
+from npnet.learn.wrong_gradients import wrong_gradient
 from npnet.network.fused import cross_entropy
 from npnet.network.gradients import GRADIENTS
 from npnet.training.batchnorm import calibrate
@@ -23,45 +22,19 @@ from npnet.training.sgd import train_blocks
 
 
 class Mistake(NamedTuple):
-    """What was done, and what npnet says when it meets it."""
+    """What was done, and what npnet says of it."""
 
     done: str
     says: Callable[[], str]
 
 
-def only_last_position(v: Any, d: Any) -> Any:
-    """The last line stands one level of indentation too far to the left."""
-    dC = np.zeros_like(v.C)
-    for k in range(v.X.shape[0]):
-        for j in range(v.X.shape[1]):
-            ix = v.X[k, j]
-        dC[ix] += d.emb[k, j]
-    return dC
+def _graded(exercise: str, what: str) -> Callable[[], str]:
+    """What the grader says of a mistake in the catalogue."""
+    wrong = wrong_gradient(exercise, what)
 
-
-def repeats_lost(v: Any, d: Any) -> Any:
-    """An index that stands twice in X is written to twice, from the same old value."""
-    dC = np.zeros_like(v.C)
-    dC[v.X] += d.emb
-    return dC
-
-
-def n_for_n_minus_1(v: Any, d: Any) -> Any:
-    """The variance as if it were biased."""
-    return np.ones_like(v.bndiff2) * d.bnvar / len(v.bndiff2)
-
-
-def no_bessel(v: Any, d: Any) -> Any:
-    """The fused form of a biased variance."""
-    n = len(v.bnraw)
-    inner = n * d.hpreact - d.hpreact.sum(0) - v.bnraw * (d.hpreact * v.bnraw).sum(0)
-    return v.bngain * v.bnvar_inv / n * inner
-
-
-def _graded(name: str, function: Callable[[Any, Any], Any]) -> Callable[[], str]:
     def says() -> str:
-        mark = grade({name: function}).marks[0]
-        return f"{name}: {mark.verdict}\n{mark.reason}\n{mark.cause}"
+        mark = grade({exercise: wrong.function}).marks[0]
+        return f"{exercise}: {mark.verdict}\n{mark.reason}\n{mark.cause}"
 
     return says
 
@@ -105,22 +78,22 @@ def _embedding_for_logits() -> str:
 
 MISTAKES = (
     Mistake(
-        "The loop for dC is indented so that only the last context position accumulates.",
-        _graded("dC", only_last_position),
+        "The loop for dC is indented so that only the last context position is used.",
+        _graded("dC", "only the last position is used, and of its repeats only one"),
     ),
-    Mistake("dC[X] += demb, which loses repeats.", _graded("dC", repeats_lost)),
     Mistake(
-        "dbnmeani is summed without keepdims.",
-        _graded("dbnmeani", lambda v, d: -d.bndiff.sum(0)),
+        "dC[X] += demb, which loses repeats.",
+        _graded("dC", "dC[X] += demb keeps one of several repeats"),
     ),
-    Mistake("n stands where n - 1 belongs, in dbndiff2.", _graded("dbndiff2", n_for_n_minus_1)),
+    Mistake("dbnmeani is summed without keepdims.", _graded("dbnmeani", "keepdims is forgotten")),
+    Mistake("n stands where n - 1 belongs, in dbndiff2.", _graded("dbndiff2", "n for n - 1")),
     Mistake(
         "The same in the fused form: the factor n / (n - 1) is missing.",
-        _graded("dhprebn_at_once", no_bessel),
+        _graded("dhprebn_at_once", "the factor n / (n - 1) is forgotten"),
     ),
     Mistake("A check is called with (H,) for (1, H), which broadcasts silently.", _broadcast),
     Mistake(
-        "The forward pass is rerun after the backward, so that the reference's .grad is None.",
+        "The forward pass is rerun after the backward pass, so that the reference's .grad is None.",
         _rerun,
     ),
     Mistake("Calibration over the last minibatch instead of the training set.", _last_minibatch),
@@ -130,15 +103,15 @@ MISTAKES = (
     ),
     Mistake(
         "db1 is written down as zeros, because that is what comes out.",
-        _graded("db1", lambda v, d: np.zeros_like(v.b1)),
+        _graded("db1", "zeros are written down"),
     ),
     Mistake(
-        "dlogits goes without the road through the maximum.",
-        _graded("dlogits", lambda v, d: d.norm_logits.copy()),
+        "dlogits goes without the path through the maximum.",
+        _graded("dlogits", "the path through the maximum is forgotten"),
     ),
     Mistake(
-        "dbnmeani is made without the road through bndiff2.",
-        _graded("dbnmeani", lambda v, d: -(v.bnvar_inv * d.bnraw).sum(0, keepdims=True)),
+        "dbnmeani is made without the path through bndiff2.",
+        _graded("dbnmeani", "the path through bndiff2 is missing from what is summed"),
     ),
 )
 
