@@ -112,7 +112,7 @@ def read_array(side: str, entry: Any) -> Array:
     try:
         tensor = hasattr(entry, "detach")
         array = np.asarray(_off_the_graph(entry) if tensor else entry)
-        masked = int(np.ma.count_masked(entry)) if isinstance(entry, np.ma.MaskedArray) else 0
+        masked = int(np.sum(entry.mask)) if isinstance(entry, np.ma.MaskedArray) else 0
     # Any object may stand here, and its own methods raise what they like.
     except Exception as error:
         said = str(error).partition("\n")[0]

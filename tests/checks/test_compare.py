@@ -60,7 +60,12 @@ AMISS: dict[str, tuple[object, object, str, str]] = {
     "other rank": (np.ones(3), np.ones((2, 3)), "shape", "shape (3,), wanted (2, 3)"),
     "no entries": (np.ones((0, 3)), np.ones((0, 3)), "empty", "shape (0, 3) holds no entries"),
     "complex": (WANTED * 1j, WANTED, "dtype", "ours is complex64, wanted floats"),
-    "object": (WANTED, [["a", None]], "dtype", "reference is a list that holds a str, wanted floats"),
+    "object": (
+        WANTED,
+        [["a", None]],
+        "dtype",
+        "reference is a list that holds a str, wanted floats",
+    ),
     "string": ("1.0", WANTED, "dtype", "ours is a str of dtype <U3, wanted floats"),
     "ragged": ([[1], [2, 3]], WANTED, "unreadable", "ours is a list, wanted an array"),
     "cuda": (Tensor(WANTED, "cuda"), WANTED, "unreadable", "cuda:0 device type tensor to numpy."),

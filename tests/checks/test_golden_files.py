@@ -360,3 +360,18 @@ def test_oracle_judge_refuses_a_set_that_torch_would_not_write(
     capsys.readouterr()
     assert oracle_main(["judge", theirs, "--reference", str(tmp_path / "set")]) == 2
     assert "gradient h in float64 is not what torch" in capsys.readouterr().err
+
+
+def test_a_golden_set_takes_only_what_its_batch_needs(
+    monkeypatch: pytest.MonkeyPatch, small_words: list[str]
+) -> None:
+    import oracle.golden
+    import oracle.replay
+
+    def unneeded(*_: object, **__: object) -> None:
+        raise AssertionError("the whole training set was used")
+
+    for name in ("replay", "train", "calibrate", "split_loss"):
+        monkeypatch.setattr(oracle.replay, name, unneeded)
+    problem = oracle.golden.first_batch(npnet.Recipe("small", hidden=4), small_words)
+    assert problem.sizes["n"] == 32
