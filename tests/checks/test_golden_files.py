@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -365,13 +366,12 @@ def test_oracle_judge_refuses_a_set_that_torch_would_not_write(
 def test_a_golden_set_takes_only_what_its_batch_needs(
     monkeypatch: pytest.MonkeyPatch, small_words: list[str]
 ) -> None:
-    import oracle.golden
-    import oracle.replay
+    from oracle.golden import first_batch
 
     def unneeded(*_: object, **__: object) -> None:
         raise AssertionError("the whole training set was used")
 
     for name in ("replay", "train", "calibrate", "split_loss"):
-        monkeypatch.setattr(oracle.replay, name, unneeded)
-    problem = oracle.golden.first_batch(npnet.Recipe("small", hidden=4), small_words)
+        monkeypatch.setattr(sys.modules["oracle.replay"], name, unneeded)
+    problem = first_batch(npnet.Recipe("small", hidden=4), small_words)
     assert problem.sizes["n"] == 32

@@ -75,7 +75,7 @@ def test_gradients_refuse_a_change_in_place(values: npnet.Values) -> None:
     gradients = npnet.backward(values)
     for array in gradients.values():
         with pytest.raises(ValueError, match="read-only"):
-            array *= 2  # noqa: PLW2901
+            array *= 2
 
 
 def test_statistics_refuse_a_change_in_place(params: npnet.Parameters) -> None:
@@ -92,7 +92,7 @@ def test_another_object_cannot_take_a_name(params: npnet.Parameters) -> None:
         params.W1 = params.W1 - 1
     with pytest.raises(TypeError, match="'W1' cannot be set"):
         params["W1"] = params.W1.copy()
-    with pytest.raises(AttributeError, match="'rate' cannot be set$"):
+    with pytest.raises(AttributeError, match=r"'rate' cannot be set$"):
         params.rate = 0.1
     with pytest.raises(ValueError, match="broadcast"):
         params.b1 -= np.ones((9, 9), np.float32)
