@@ -26,7 +26,7 @@ from npnet.checks.reference import KINDS, PRECISIONS, Problem
 from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES
 from npnet.recipes.recipe import Recipe
 from oracle.lines import Array, array_of, cut
-from oracle.replay import replay, seeded
+from oracle.replay import begin, seeded
 from oracle.whole import whole
 
 # The seed of a golden set's random upstream gradients; any number is as good.
@@ -96,13 +96,14 @@ def _normal(values: Mapping[str, Any], seed: int) -> dict[str, Array]:
 
 
 def first_batch(recipe: Recipe, words: Sequence[str]) -> Problem:
-    """The problem of a run's first step.
+    """The problem of a run's first step. Nothing is trained, calibrated or evaluated for it.
 
     Raises:
         InputError: words that cannot be used.
     """
-    run = replay(recipe, words, steps=0)
-    problem = solve(run.params, run.first_batch.X, run.first_batch.Y, recipe.eps)
+    start = begin(recipe, words)
+    (X, Y), rows = start.examples["train"], next(start.minibatches)
+    problem = solve(start.params, X[rows], Y[rows], recipe.eps)
     text = "\n".join(words).encode()
     source = {
         "recipe": asdict(recipe),

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from npnet.base.equality import EqualFields
 from npnet.base.errors import DivergedError, InputError
 from npnet.base.files import replacing
 from npnet.checks.compare import compare
@@ -63,8 +64,8 @@ class Crossing(NamedTuple):
     report: Report | None
 
 
-@dataclass(frozen=True)
-class Lockstep:
+@dataclass(frozen=True, eq=False)
+class Lockstep(EqualFields):
     """The result of both sides.
 
     Attributes:
@@ -93,12 +94,12 @@ class Lockstep:
         return gaps
 
     def write_csv(self, path: Path) -> None:
-        """Write step, both losses with all their digits, and their gap."""
+        """Write step, both losses, and their gap, in the fewest digits that give the same floats."""
         rows = zip(self.npnet, self.torch, self.gaps, strict=True)
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
             file.write(f"step,{','.join(SIDES)},gap\n")
             file.writelines(
-                f"{step},{ours!s},{theirs!s},{gap:.9g}\n"
+                f"{step},{ours!s},{theirs!s},{gap!s}\n"
                 for step, (ours, theirs, gap) in enumerate(rows)
             )
 

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from npnet.base.equality import EqualFields
 from npnet.base.errors import DivergedError, InputError
 from npnet.recipes.recipe import Recipe
 from oracle.initialization import draw_all, split_examples
@@ -191,8 +192,8 @@ def begin(recipe: Recipe, words: Sequence[str]) -> Start:
     return Start(chars, examples, *draw_all(recipe, len(chars), len(examples["train"][0]), g))
 
 
-@dataclass(frozen=True)
-class Replay:
+@dataclass(frozen=True, eq=False)
+class Replay(EqualFields):
     """A run in torch, in NumPy arrays."""
 
     recipe: Recipe

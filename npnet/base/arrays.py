@@ -1,11 +1,14 @@
 """Array types, reading what a user calls an array, and the read-only mapping of named arrays."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from npnet.base.equality import equal, read_only
 from npnet.base.errors import InputError
 
 Array = NDArray[Any]
@@ -16,11 +19,18 @@ Ints = NDArray[np.int64]
 class Named(Mapping[str, Any]):
     """A mapping from names to arrays that can be read but not changed.
 
-    Every entry is also an attribute: ``values["bnraw"] is values.bnraw``.
+    Every entry is also an attribute: ``values["bnraw"] is values.bnraw``. Arrays are held as
+    read-only views, not copied. Two mappings are equal if they have the same names and arrays
+    (dtype, shape, entries). There is no hash.
     """
 
     def __init__(self, entries: Mapping[str, Any]) -> None:
-        self.__dict__["_entries"] = dict(entries)
+        self.__dict__["_entries"] = {name: self._held(entry) for name, entry in entries.items()}
+
+    @staticmethod
+    def _held(entry: Any) -> Any:
+        """What is kept of an entry."""
+        return read_only(entry)
 
     def __getitem__(self, name: str) -> Any:
         return self._entries[name]
@@ -31,6 +41,11 @@ class Named(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return equal(self._entries, other)
+
     def __getattr__(self, name: str) -> Any:
         # Only reached when ordinary look-up fails. Copying and unpickling ask for attributes
         # before the entries exist, and must not send this into a circle.
@@ -39,11 +54,30 @@ class Named(Mapping[str, Any]):
             return entries[name]
         raise AttributeError(f"{type(self).__name__} has no {name!r}; it has {', '.join(entries)}")
 
+    # Python runs `p.W1 -= x` in two steps: the array changes in place, then the same array is
+    # assigned to the name. Only the assignment of another object is an error. A read-only array
+    # raises in the first step.
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"{type(self).__name__} is read-only: {name!r} cannot be set")
+        if name not in self._entries or value is not self._entries[name]:
+            raise AttributeError(self._refusal(name, f".{name}"))
+
+    def __setitem__(self, name: str, value: object) -> None:
+        if name not in self._entries or value is not self._entries[name]:
+            raise TypeError(self._refusal(name, f"[{name!r}]"))
+
+    def _refusal(self, name: str, place: str) -> str:
+        refusal = f"{type(self).__name__} is read-only: {name!r} cannot be set"
+        entry = self._entries.get(name)
+        if isinstance(entry, np.ndarray) and entry.flags.writeable:
+            refusal += f": to change its numbers, assign to {place}[...], or use {place} -="
+        return refusal
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{type(self).__name__} is read-only: {name!r} cannot be deleted")
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Copies and pickles hold fresh arrays, which are writable.
+        Named.__init__(self, state["_entries"])
 
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self._entries]
@@ -66,20 +100,74 @@ def read_array(side: str, entry: Any) -> Array:
 
     Args:
         side: whose it is, for the message.
-        entry: anything. What has ``detach`` is a tensor and leaves its graph first.
+        entry: anything. A tensor (an object with ``detach``) leaves its graph and its device.
 
     Raises:
-        UnusableArray: it is None, cannot be read, or is not made of floats, integers or bools.
+        UnusableArray: it cannot be read, has masked entries, or is not made of floats, integers
+            or bools. The message names its Python type.
     """
     if entry is None:
         raise UnusableArray("None", f"{side} is None, wanted an array")
+    kind = _type_name(entry)
     try:
-        array = np.asarray(entry.detach().numpy() if hasattr(entry, "detach") else entry)
-    except (TypeError, ValueError, RuntimeError) as error:
+        tensor = hasattr(entry, "detach")
+        array = np.asarray(_off_the_graph(entry) if tensor else entry)
+        masked = int(np.sum(entry.mask)) if isinstance(entry, np.ma.MaskedArray) else 0
+    # Any object may stand here, and its own methods raise what they like.
+    except Exception as error:
         said = str(error).partition("\n")[0]
+        reason = said if isinstance(error, _SAID) else f"{type(error).__name__}: {said}"
         raise UnusableArray(
-            "unreadable", f"{side} is a {type(entry).__name__}, wanted an array: {said}"
+            "unreadable", f"{side} is {_a(kind)}, wanted an array: {reason}"
         ) from None
+    if masked:
+        raise UnusableArray(
+            "unreadable",
+            f"{side} is a MaskedArray with {masked} entries masked, wanted numbers everywhere: "
+            "use .filled(number)",
+        )
     if array.dtype.kind not in "fiub":
-        raise UnusableArray("dtype", f"{side} is {array.dtype}, wanted floats, integers or bools")
+        raise UnusableArray(
+            "dtype", f"{side} is {_contents(kind, array)}, wanted floats, integers or bools"
+        )
     return array
+
+
+# What NumPy and torch raise to say what they cannot read; of others the class is named too.
+_SAID = (TypeError, ValueError, RuntimeError)
+
+
+def _off_the_graph(tensor: Any) -> Any:
+    """A tensor of any library with torch's methods, as an array in the memory of the CPU."""
+    tensor = tensor.detach()
+    for method in ("cpu", "resolve_conj", "resolve_neg"):
+        if hasattr(tensor, method):
+            tensor = getattr(tensor, method)()
+    return tensor.numpy() if hasattr(tensor, "numpy") else tensor
+
+
+def _type_name(entry: Any) -> str:
+    """The class of an object, with its package unless that is Python's or NumPy's own."""
+    kind = type(entry)
+    package = kind.__module__.partition(".")[0]
+    plain = package in ("builtins", "numpy", "__main__")
+    return kind.__name__ if plain else f"{package}.{kind.__name__}"
+
+
+def _a(noun: str) -> str:
+    return f"an {noun}" if noun[:1].lower() in "aeiou" or noun == "ndarray" else f"a {noun}"
+
+
+def _contents(kind: str, array: Array) -> str:
+    """In words, what an object holds that NumPy reads as something else than numbers."""
+    if array.dtype.kind == "O" and array.ndim and array.size:
+        return f"{_a(kind)} that holds {_a(_type_name(array.flat[_odd(array)]))}"
+    if array.dtype.kind == "O":
+        return _a(kind)
+    return str(array.dtype) if kind == "ndarray" else f"{_a(kind)} of dtype {array.dtype}"
+
+
+def _odd(array: Array) -> int:
+    """The place of the first object that is no number, or of the first."""
+    numbers = (bool, int, float, np.number)
+    return next((i for i, item in enumerate(array.flat) if not isinstance(item, numbers)), 0)

@@ -1,4 +1,4 @@
-"""Two sets of named arrays, ours and a reference's: every name judged, every fault a row."""
+"""Two sets of named arrays, ours and a reference's: every name is judged and gets a row."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -12,6 +12,8 @@ from npnet.base.arrays import Array, UnusableArray, read_array
 from npnet.base.errors import InputError
 from npnet.checks.array_error import distance, eps, largest, max_ulp, shape_hint
 from npnet.checks.report import Report, Row, Worst
+from npnet.network.gradients import Gradients
+from npnet.network.parameters import Parameters
 
 # With a float64 truth: how many times the reference's own error ours may reach. Line by line,
 # correct gradients stay below 3.4; a whole backward pass wants more, checks.reference.K_WHOLE.
@@ -149,12 +151,12 @@ def _noise(gradients: Mapping[str, Any]) -> dict[str, float]:
     """``zero_scales`` of a whole set of gradients, else nothing.
 
     Gradients that were computed line by line from random upstream have the same names, but
-    their b1 and logit_maxes are no noise, and no exception is due.
+    their b1 and logit_maxes are not noise: no exception is made for them.
     """
     try:
         scales = zero_scales(gradients)
         arrays = {name: read_array(name, gradients.get(name)) for name in ZERO}
-    except InputError:  # not such a set; what is amiss in it gets a row of its own
+    except InputError:  # not such a set; what is wrong in it gets a row of its own
         return {}
     is_noise = (
         array.dtype.kind == "f" and largest(array) <= K_REFERENCE * eps(array) * scales[name]
@@ -195,7 +197,7 @@ class _Comparison:
             arrays = self.arrays(name)
         except UnusableArray as unfit:
             return Row(name=name, verdict=unfit.verdict, reason=str(unfit))
-        # What overflows or is not finite is found below and said in words.
+        # Overflow and entries that are not finite are found below and said in words.
         with np.errstate(all="ignore"):
             return self.judged(name, *arrays)
 
@@ -276,7 +278,7 @@ class _Comparison:
                 f"{bad.sum()} of {ours.size} entries beyond the bound, worst {where}, "
                 f"off by {error.flat[place]:.2g}, bound {bound.flat[place]:.2g}"
             )
-            if name in ZERO and ZERO[name][0] not in self.reference and not self.zero_scales:
+            if name in ZERO and not self.zero_scales and self.is_noise_of_npnet(name):
                 reason += "; end to end it is zero by mathematics: give zero_scales"
         return Row(
             name=name,
@@ -294,6 +296,21 @@ class _Comparison:
             verdict=verdict,
             reason=reason,
         )
+
+    def is_noise_of_npnet(self, name: str) -> bool:
+        """Whether one side is npnet's own gradients, and this one is noise beside the others.
+
+        Another network may have a ``b1`` too, and its gradient need not be zero.
+        """
+        own = (Parameters, Gradients)
+        if not isinstance(self.ours, own) and not isinstance(self.reference, own):
+            return False
+        try:
+            arrays = {key: read_array(key, self.reference[key]) for key in self.reference}
+        except UnusableArray:
+            return False
+        others = (largest(array) for key, array in arrays.items() if key not in ZERO)
+        return largest(arrays[name]) <= K_REFERENCE * eps(arrays[name]) * max(others, default=0.0)
 
     def bound(self, name: str, ours: Array, reference: Array, truth: Array | None) -> float | Array:
         """What the error of floats may reach, for the tensor or for each entry."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array, Named, read_array
+from npnet.base.equality import EqualFields
 from npnet.base.errors import InputError
 from npnet.checks.compare import K_TRUTH, compare, zero_scales
 from npnet.checks.report import Report, Row
@@ -77,8 +78,8 @@ def _dtype(entry: Any) -> str:
         return ""
 
 
-@dataclass(frozen=True)
-class Reference:
+@dataclass(frozen=True, eq=False)
+class Reference(EqualFields):
     """Torch's 26 gradients, and the rule by which others are held against them.
 
     Attributes:
@@ -128,8 +129,8 @@ class Reference:
         return judge_by_truth(ours, reference, self.truth, rows, lines=self.lines, labels=labels)
 
 
-@dataclass(frozen=True)
-class Problem:
+@dataclass(frozen=True, eq=False)
+class Problem(EqualFields):
     """Parameters and a batch, and what torch makes of them.
 
     Attributes:

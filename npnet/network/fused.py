@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from npnet.base.arrays import Floats, Ints, read_array
+from npnet.base.equality import equal
 from npnet.base.errors import InputError
 from npnet.network.parameters import Parameters, check_batch, check_eps
 
@@ -106,6 +107,9 @@ class BatchNormSaved(NamedTuple):
     bnraw: Floats  # (n, H)
     bnvar_inv: Floats  # (1, H)
     bngain: Floats  # (1, H)
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and equal(tuple(self), tuple(other))
 
 
 def batch_norm(

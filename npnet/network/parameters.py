@@ -18,8 +18,8 @@ class Parameters(Named):
 
     Args:
         C, W1, b1, W2, b2, bngain, bnbias: arrays of one dtype, float32 or float64, with the
-            shapes of ``npnet.network.names.PARAMETERS``. Arrays are held, not copied, so that
-            training can change them in place.
+            shapes of ``npnet.network.names.PARAMETERS``. Arrays are held, not copied, and can
+            be changed in place, as in ``params.W1 -= 0.1 * grads.W1``.
 
     Raises:
         InputError: a name is missing or unknown, a dtype or a shape does not fit the others.
@@ -71,6 +71,10 @@ class Parameters(Named):
         """
         return params if isinstance(params, cls) else cls(**params)
 
+    @staticmethod
+    def _held(entry: Any) -> Any:
+        return entry  # no read-only view: training changes the numbers
+
     @property
     def sizes(self) -> dict[str, int]:
         """The axis letters in numbers: V, E, T, H."""
@@ -113,7 +117,7 @@ def check_batch(who: str, params: Parameters, X: ArrayLike, Y: ArrayLike) -> tup
     if X.ndim != 2 or X.shape[1] != T or Y.shape != X.shape[:1]:
         raise InputError(
             f"{who}: X has shape {X.shape} and Y {Y.shape}, wanted (n, {T}) and (n,): "
-            f"the parameters hold a context of {T}"
+            f"{_shape_cause(X, Y, params)}"
         )
     if not len(Y):
         raise InputError(f"{who}: X and Y have no rows, wanted at least one example")
@@ -128,6 +132,26 @@ def check_batch(who: str, params: Parameters, X: ArrayLike, Y: ArrayLike) -> tup
                 f"0 to {V - 1}: the parameters know {V} characters"
             )
     return X.astype(np.int64, copy=False), Y.astype(np.int64, copy=False)
+
+
+def _shape_cause(X: Array, Y: Array, params: Parameters) -> str:
+    """What is wrong with the shapes of a batch, and what to do."""
+    E, T = params.sizes["E"], params.sizes["T"]
+    if X.ndim == 3 or (X.ndim == 2 and X.shape[1] == T * E != T):
+        return "X holds indices of characters, not their embeddings"
+    if X.ndim == 1 and len(X) == T:
+        return "for one context, take X[None] and Y[None]"
+    if X.ndim != 2:
+        return f"X has {X.ndim} axes, wanted 2: a row of {T} indices for each example"
+    if X.shape[1] != T:
+        return f"the parameters have a context of {T}, build X with block_size={T}"
+    if Y.ndim == 2 and 1 in Y.shape and Y.size == len(X):
+        return "take Y.ravel()"
+    if Y.ndim != 1:
+        return f"Y has {Y.ndim} axes, wanted 1: one index for each row of X"
+    return (
+        f"X has {len(X)} rows and Y {len(Y)}: take Y of the same rows as X, as in X[rows], Y[rows]"
+    )
 
 
 def check_eps(who: str, eps: Any) -> float:

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from npnet.base.arrays import Floats
+from npnet.base.equality import ReadOnlyFields
 from npnet.base.errors import InputError
 from npnet.recipes.recipe import Recipe
 
@@ -30,8 +31,8 @@ class Result(Protocol):
 Source = str | os.PathLike[str] | Result
 
 
-@dataclass(frozen=True)
-class Curve:
+@dataclass(frozen=True, eq=False)
+class Curve(ReadOnlyFields):
     """One run to draw. ``steps`` and ``losses`` are (points,) float64; ``steps`` increase."""
 
     name: str

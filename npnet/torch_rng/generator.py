@@ -14,7 +14,7 @@ float32 ``randn`` of 16 values or more. In float64 ``rand`` is equal, ``randn`` 
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self, overload
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -22,6 +22,7 @@ from numpy.typing import DTypeLike, NDArray
 from npnet.base.arrays import Array, Floats, Ints
 from npnet.base.errors import InputError
 from npnet.torch_rng import cephes, mkl
+from npnet.torch_rng.torch_state import is_torch_state, read_torch_state
 
 # Draws are made in pieces of this many values (a multiple of 16), so that what they need beside
 # their result stays small however much is drawn.
@@ -45,16 +46,29 @@ class Generator:
     """
 
     def __init__(self, seed: int) -> None:
-        self._seed = _whole("Generator", "seed", seed, -(2**63), 2**64 - 1) % 2**64
         self._engine = np.random.MT19937(0)
+        self._seed: int
+        self._spare: float | None  # the second normal of a pair, kept for the next call
+        self._begin(_whole("Generator", "seed", seed, -(2**63), 2**64 - 1))
+
+    def _begin(self, seed: int) -> None:
+        self._seed, self._spare = seed % 2**64, None
         # MT19937(seed) hashes its seed; torch uses the plain rule, which RandomState kept.
         np.random.RandomState(self._engine).seed(self._seed % 2**32)
-        self._spare: float | None = None  # the second normal of a pair, waiting for its call
 
     @property
     def seed(self) -> int:
         """The seed it began with, a negative one plus 2^64, as torch's ``initial_seed()``."""
         return self._seed
+
+    def initial_seed(self) -> int:
+        """The same as ``seed``, under torch's name."""
+        return self._seed
+
+    def manual_seed(self, seed: int) -> Self:
+        """Begin the stream of this seed, as ``torch.Generator.manual_seed``; returns itself."""
+        self._begin(_whole("manual_seed", "seed", seed, -(2**63), 2**64 - 1))
+        return self
 
     def rand(self, *shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> Floats:
         """Uniform numbers in [0, 1), as ``torch.rand(shape, dtype=dtype)``.
@@ -86,6 +100,42 @@ class Generator:
             flat[-16:] = self._normals(16, out.dtype)
         return out
 
+    def uniform(
+        self, low: float, high: float, *shape: int | tuple[int, ...], dtype: DTypeLike = np.float32
+    ) -> Floats:
+        """Uniform numbers from ``low`` to ``high``, as ``torch.empty(shape).uniform_(low, high)``.
+
+        ``rand`` · (high − low) + low, rounded once in float32 as torch does; in float64 the last
+        bit may differ from torch's.
+        """
+        kind = _scalable("uniform", low, high, dtype)
+        if not 0 <= float(high) - float(low) <= float(np.finfo(kind).max):
+            raise InputError(
+                f"uniform: low {low} and high {high}, wanted low <= high and a difference in the "
+                f"range of {kind}"
+            )
+        first, last = kind.type(low), kind.type(high)
+        out = _scaled(self.rand(*shape, dtype=kind), last - first, first)
+        return np.where(out == last, first, out)  # where rounding reaches high, torch takes low
+
+    def normal(
+        self, mean: float, std: float, *shape: int | tuple[int, ...], dtype: DTypeLike = np.float32
+    ) -> Floats:
+        """Normal numbers, as ``torch.normal(mean, std, shape)`` and ``normal_(mean, std)``.
+
+        ``randn`` · std + mean: of fewer than 16 numbers in float64, before they become
+        ``dtype``; of more in ``dtype``, rounded once in float32.
+        """
+        kind = _scalable("normal", mean, std, dtype)
+        if std < 0:
+            raise InputError(f"normal: std {std}, wanted 0 or more")
+        out = _floats("normal", shape, kind)
+        if out.size < LONG_RANDN:
+            normals = np.array(self._few_normals(out.size), np.float64)
+            out.reshape(-1)[:] = normals * std + mean
+            return out
+        return _scaled(self.randn(out.shape, dtype=kind), kind.type(std), kind.type(mean))
+
     def exponential(
         self,
         *shape: int | tuple[int, ...],
@@ -110,12 +160,20 @@ class Generator:
         _fill(out.reshape(-1), lambda count: -np.log1p(-self._doubles(count)))
         return out
 
-    def randint(self, low: int, high: int, shape: int | tuple[int, ...]) -> Ints:
+    @overload
+    def randint(self, high: int, shape: int | tuple[int, ...], /) -> Ints: ...
+    @overload
+    def randint(self, low: int, high: int, shape: int | tuple[int, ...]) -> Ints: ...
+    def randint(self, low: int, high: Any, shape: Any = None) -> Ints:
         """Whole numbers from ``low`` to ``high`` − 1, as ``torch.randint(low, high, shape)``.
+
+        ``randint(high, shape)`` begins at 0.
 
         A word modulo the span ``high`` − ``low``, or a long word from a span of 2^28 on. Two calls
         draw what one call of both sizes would: the minibatches of many steps can be drawn at once.
         """
+        if shape is None:
+            low, high, shape = 0, low, high
         low = _whole("randint", "low", low, -(2**63), 2**63 - 2)
         span = _whole("randint", "high", high, low + 1, 2**63 - 1) - low
         words = self._words if span < LONG_SPAN else self._long_words
@@ -180,11 +238,22 @@ class Generator:
             "spare": 0.0 if self._spare is None else self._spare,
         }
 
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from where ``get_state`` was called; entries may have become arrays on the way."""
+    def set_state(self, state: Any) -> None:
+        """Go on from where ``get_state`` was called.
+
+        Args:
+            state: what ``get_state`` returned, its entries perhaps as arrays of an .npz file; or
+                the 5,056 bytes of a torch CPU generator's ``get_state()``, as bytes, uint8 array
+                or tensor.
+        """
+        if is_torch_state(state):
+            state = read_torch_state(state)
         if not isinstance(state, Mapping) or set(state) != set(STATE):
             got = list(state) if isinstance(state, Mapping) else type(state).__name__
-            raise InputError(f"set_state: {got}, wanted a mapping with {', '.join(STATE)}")
+            raise InputError(
+                f"set_state: {got}, wanted a mapping with {', '.join(STATE)}, or the bytes of a "
+                "torch generator's state"
+            )
         # [()] makes numbers of arrays without axes, which is what numbers in an .npz file become.
         seed, key, pos, kept, spare = (np.asarray(state[name])[()] for name in STATE)
         if np.shape(key) != (624,) or key.dtype != np.uint32:
@@ -287,6 +356,23 @@ def _empty(who: str, shape: tuple[Any, ...], dtype: DTypeLike) -> Array:
         return np.empty(sizes, dtype)
     except (ValueError, MemoryError) as refusal:
         raise InputError(f"{who}: shape {shape}: {refusal}: draw fewer at a time") from None
+
+
+def _scalable(who: str, one: float, other: float, dtype: DTypeLike) -> np.dtype[Any]:
+    """``dtype``, if it is one of floats and both numbers are finite in it."""
+    kind = _floats(who, (), dtype).dtype
+    for number in (one, other):
+        real = isinstance(number, (int, float, np.integer, np.floating))
+        if not real or not abs(number) <= float(np.finfo(kind).max):
+            raise InputError(f"{who}: {number!r}, wanted a number in the range of {kind}")
+    return kind
+
+
+def _scaled(out: Floats, factor: np.floating[Any], shift: np.floating[Any]) -> Floats:
+    """out · factor + shift, in float32 with one rounding, as torch's kernels do."""
+    if out.dtype == np.float32:
+        return cephes.fma(out, np.float32(factor), np.float32(shift))
+    return np.asarray(out * factor + shift)
 
 
 def _whole(who: str, what: str, value: Any, least: int, most: int) -> int:

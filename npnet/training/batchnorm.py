@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from npnet.base.arrays import Array, Floats, Ints, read_array
+from npnet.base.equality import ReadOnlyFields
 from npnet.base.errors import InputError
 from npnet.network.parameters import Parameters, check_batch, check_eps
 from npnet.training.distinct_rows import blocks, distinct
@@ -16,12 +17,12 @@ from npnet.training.distinct_rows import blocks, distinct
 UNTRAINED = "wanted finite numbers: take a model whose training went well"
 
 
-@dataclass(frozen=True)
-class Statistics:
+@dataclass(frozen=True, eq=False)
+class Statistics(ReadOnlyFields):
     """Mean and variance of ``hprebn``, to be used by evaluation and sampling.
 
     Attributes:
-        mean, var: (1, H), the variance with Bessel's correction.
+        mean, var: (1, H), read-only; the variance with Bessel's correction.
         eps: added to the variance.
 
     Raises:
@@ -44,6 +45,7 @@ class Statistics:
         eps = check_eps("Statistics", self.eps)
         for name, entry in (("mean", mean), ("var", var), ("eps", eps)):
             object.__setattr__(self, name, entry)
+        super().__post_init__()
 
 
 def calibrate(

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Floats
+from npnet.base.equality import ReadOnlyFields
 from npnet.base.errors import InputError
 from npnet.base.files import replacing
 from npnet.base.npz import read_npz
@@ -28,8 +29,8 @@ FORMAT = "npnet checkpoint 1"
 NEWEST, BEFORE = "checkpoint.bin", "checkpoint-before.bin"
 
 
-@dataclass(frozen=True)
-class Checkpoint:
+@dataclass(frozen=True, eq=False)
+class Checkpoint(ReadOnlyFields):
     """A run after ``len(losses)`` steps.
 
     Attributes:

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from npnet.base.arrays import Floats, Ints
+from npnet.base.equality import EqualFields
 from npnet.network.fused import cross_entropy
 from npnet.network.parameters import Parameters
 from npnet.recipes.recipe import Recipe
 from npnet.training.batchnorm import Statistics
 
 
-@dataclass
-class Running:
+@dataclass(eq=False)
+class Running(EqualFields):
     """Averages of the minibatches' statistics, kept beside training.
 
     ``mean`` (H,) begins at 0 and ``spread`` (H,) at 1; each step moves both by ``momentum``

@@ -17,6 +17,7 @@ import numpy as np
 
 from npnet.base import blas
 from npnet.base.arrays import Floats
+from npnet.base.equality import ReadOnlyFields
 from npnet.base.errors import InputError
 from npnet.base.files import new_folder, replacing, unwritable
 from npnet.base.npz import read_npz
@@ -34,14 +35,14 @@ ROOT = Path("runs")
 LOCK = ".lock"
 
 
-@dataclass(frozen=True)
-class Run:
-    """A trained model and how it came to be.
+@dataclass(frozen=True, eq=False)
+class Run(ReadOnlyFields):
+    """A trained model, with all that it was made from. ``load_run(run.save(folder)) == run``.
 
     Attributes:
         recipe: every number of the run.
         params, stats: the trained parameters and their batch-norm statistics.
-        losses: (steps,), the minibatch loss of each step before its update, in nats.
+        losses: (steps,), read-only: the minibatch loss of each step before its update, in nats.
         split_losses: mean cross-entropy of ``train``, ``dev`` and ``test``, in nats.
         vocab: the characters.
         words: the corpus, all splits, in its own order.
@@ -131,8 +132,8 @@ def room_for(folder: Path, recipe: Recipe) -> None:
     Raises:
         InputError: it will not.
     """
-    # 32 bytes a line of history, two checkpoints with 8 bytes a step, and some for the rest.
-    needed = 10_000_000 + recipe.steps * (32 + 2 * 8)
+    # At most 64 bytes a line of history, two checkpoints with 8 bytes a step, and the rest.
+    needed = 10_000_000 + recipe.steps * (64 + 2 * 8)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise InputError(
@@ -185,12 +186,11 @@ def write_words(folder: Path, words: tuple[str, ...]) -> None:
 
 
 def write_history(folder: Path, recipe: Recipe, losses: Floats) -> None:
-    """Write history.csv: step, loss in the digits that give the same float back, rate."""
+    """Write history.csv: step, loss, rate, in the fewest digits that give the same floats back."""
     with replacing(folder / "history.csv") as path, path.open("w", encoding="utf-8") as file:
         file.write("step,loss,lr\n")
-        file.writelines(
-            f"{step},{loss!s},{recipe.rate(step):g}\n" for step, loss in enumerate(losses)
-        )
+        # The text of a NumPy float or a Python float is its shortest exact one.
+        file.writelines(f"{step},{loss!s},{recipe.rate(step)!s}\n" for step, loss in enumerate(losses))
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -339,7 +340,7 @@ def test_options_that_exclude_each_other_are_refused(
     assert oracle_main(["golden", folder, "--from", "mine.npz", "--hidden", "3"]) == 2
     assert "--from with --hidden" in capsys.readouterr().err
     assert oracle_main(["golden", folder, "--recipe", "lectur"]) == 2
-    assert "wanted one of lecture, " in capsys.readouterr().err
+    assert "did you mean lecture?" in capsys.readouterr().err
 
 
 def test_oracle_judge_refuses_a_set_that_torch_would_not_write(
@@ -360,3 +361,17 @@ def test_oracle_judge_refuses_a_set_that_torch_would_not_write(
     capsys.readouterr()
     assert oracle_main(["judge", theirs, "--reference", str(tmp_path / "set")]) == 2
     assert "gradient h in float64 is not what torch" in capsys.readouterr().err
+
+
+def test_a_golden_set_takes_only_what_its_batch_needs(
+    monkeypatch: pytest.MonkeyPatch, small_words: list[str]
+) -> None:
+    from oracle.golden import first_batch
+
+    def unneeded(*_: object, **__: object) -> None:
+        raise AssertionError("the whole training set was used")
+
+    for name in ("replay", "train", "calibrate", "split_loss"):
+        monkeypatch.setattr(sys.modules["oracle.replay"], name, unneeded)
+    problem = first_batch(npnet.Recipe("small", hidden=4), small_words)
+    assert problem.sizes["n"] == 32

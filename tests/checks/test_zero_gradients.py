@@ -1,9 +1,12 @@
 """The two gradients that are zero by mathematics, and what a comparison cannot see."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike, DTypeLike
 
+import npnet
 from npnet.base.arrays import Array
 from npnet.checks.compare import compare, zero_scales
 
@@ -88,12 +91,28 @@ def test_line_by_line_nothing_is_zero_by_mathematics_and_nothing_blind() -> None
     assert report.footer == "4 of 4 ok; all-zero gradients would pass for: none"
 
 
-def test_parameters_alone_need_zero_scales_and_the_reason_says_so() -> None:
-    whole = end_to_end(np.float32)
-    ours, reference = {"b1": array([0, 0, 0])}, {"b1": array([EPS32, 0, 0])}
-    (row,) = compare(ours, reference).rows
-    assert (row.verdict, row.reason.endswith("give zero_scales")) == ("WRONG", True)
+def test_fused_gradients_alone_hear_that_b1_is_zero(network: Any) -> None:
+    params, X, Y = network(dtype=np.float32)
+    _, ours = npnet.loss_and_gradients(params, X, Y)
+    whole = npnet.backward(npnet.forward(params, X, Y))
+    reference = {name: whole[name] for name in ours}
+    (row,) = compare(ours, reference).failures
+    assert (row.name, row.reason.endswith("zero by mathematics: give zero_scales")) == ("b1", True)
     assert compare(ours, reference, zero_scales=zero_scales(whole)).passed
+
+
+@pytest.mark.parametrize("name", ["b1", "logit_maxes"])
+def test_names_of_other_networks_are_not_called_zero(name: str) -> None:
+    (row,) = compare({name: array([0, 0, 0])}, {name: array([EPS32, 0, 0])}).rows
+    assert (row.verdict, "mathematics" in row.reason) == ("WRONG", False)
+
+
+def test_two_trained_b1_are_not_called_zero(network: Any) -> None:
+    params, *_ = network(dtype=np.float32)
+    other = params.copy()
+    other.b1 += 1
+    (row,) = compare(params, other).failures
+    assert "mathematics" not in row.reason
 
 
 def test_a_truth_of_all_names_gives_the_zero_scales_for_some() -> None:

@@ -8,13 +8,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from permissions import obeyed
 
 import npnet
 from npnet import InputError
@@ -24,7 +24,6 @@ from npnet.training.fit import Training
 from npnet.training.runs import locked, room_for
 
 RECIPE = dataclasses.replace(npnet.RECIPES["lecture"], hidden=12, steps=500, name="short")
-NOBODY = 65534  # the user whom most systems call so
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain": {},
     "running-std": {"statistics": "running-std"},
@@ -355,20 +354,14 @@ def test_going_on_with_other_versions_is_said_and_noted(
 
 @pytest.fixture
 def read_only(here: Path) -> Iterator[Path]:
-    """A folder with words.txt in which nobody may write; root looks at it as somebody else."""
-    # Once as who we are, who may read all that is imported on the way.
-    assert main(["train", "--words", "words.txt", "--steps", "1", "--quiet", "--out", "run"]) == 0
-    with tempfile.TemporaryDirectory() as name:  # tmp_path lies where only root may look
-        folder = Path(name)
-        shutil.copy(here / "words.txt", folder)
-        folder.chmod(0o555)
-        root = os.geteuid() == 0
-        if root:
-            os.seteuid(NOBODY)
+    """A folder with words.txt in which nobody may write, root neither."""
+    folder = here / "read-only"
+    folder.mkdir()
+    shutil.copy(here / "words.txt", folder)
+    folder.chmod(0o555)
+    with obeyed():
         yield folder
-        if root:
-            os.seteuid(0)
-        folder.chmod(0o755)
+    folder.chmod(0o755)
 
 
 def test_a_read_only_folder_is_one_line_before_training(
