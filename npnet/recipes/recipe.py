@@ -58,6 +58,7 @@ SYNONYMS: Mapping[str, str] = MappingProxyType(
         "random_seed": "shuffle_seed",
     }
 )
+MOMENTUM = 0.001
 SHOWN_RATES = 50  # steps at which a formula of the rate is tried when a recipe is made
 LONGEST_NAME = 60
 MOST_SHUFFLES = 1000
@@ -151,7 +152,7 @@ class Recipe:
     statistics: str = "whole-set"
     training_statistics: str = "batch"
     variance: str = "unbiased"
-    momentum: float = 0.001
+    momentum: float = MOMENTUM
     dtype: str = "float32"
     sample_seed: int = 2147483647 + 10
     sampler: str = "torch"

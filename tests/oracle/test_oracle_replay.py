@@ -59,11 +59,36 @@ SEEDED = tuple(
     replace(draw, seed={"W1": 5, "b2": 5, "bnbias": 5, "W2": SHORT.seed}.get(draw.name))
     for draw in SHORT.draws
 )
+SKIPPED = tuple(
+    replace(draw, seed=9, skip=700 if draw.name == "bngain" else None)
+    if draw.name.startswith("bn")
+    else draw
+    for draw in SHORT.draws
+)
+UNUSED = (SHORT.draws[0], Draw("b3", ("* 0.1",), shape=(7,)), *SHORT.draws[1:])
+ONE_NUMBER = tuple(
+    replace(draw, scale=("* ((5/3)/sqrt(30))",)) if draw.name == "W1" else draw
+    for draw in SHORT.draws
+)
 VARIANTS: list[dict[str, Any]] = [
     {"shuffles": 0},
     {"shuffles": 3, "shuffle_seed": 7},
     {"split": "examples"},
     {"split": "examples", "split_seed": 7, "shuffles": 0},
+    {"split": "permuted-words", "rounding": "random_split", "shuffles": 0},
+    {"split": "permuted-words", "split_seed": 3},
+    {"split": "examples", "rounding": "random_split"},
+    {"rounding": "random_split"},
+    {"rates": "0.01 + 0.09 * exp(-1.3 * i / 150)"},
+    {"rates": "0.1 if i < 70 else 0.1 * cos(pi * (i - 70) / 400) ** 2", "decay": 0.999},
+    {"statistics": "own-rows"},
+    {"sampling": "plain"},
+    {"variance": "biased"},
+    {"variance": "biased", "statistics": "running-var", "momentum": 0.1, "eps": 0.01},
+    {"draw_dtype": "float64"},
+    {"draws": SKIPPED},
+    {"draws": UNUSED},
+    {"draws": ONE_NUMBER},
     {"batch_over": 100},
     {"batch_once": True},
     {"batch_first": True},
