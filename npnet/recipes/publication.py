@@ -307,6 +307,8 @@ def _batch(table: _Table | None, recipe: Recipe) -> Batch | None:
         return None
     table.refuse_others("chars", "rows")
     rows = table.items("rows", "rows of text", "(?s).+", between=r"\s+")
+    if not rows:
+        raise table.refusal("rows", None, "rows of text")
     if len(rows) != recipe.batch:
         raise table.refusal("rows", len(rows), f"{recipe.batch} rows as recipe.batch says")
     vocab = Vocabulary.from_chars(table.text("chars", "the characters of the corpus"))

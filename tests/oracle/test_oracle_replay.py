@@ -18,12 +18,13 @@ from npnet.recipes.publication import find_publication
 from npnet.recipes.recipe import STATISTICS
 from npnet.replays.replay import replay as npnet_replay
 from npnet.training.fit import begin as npnet_begin
+from npnet.training.fit import cuts
 from npnet.training.sgd import draw_rows as npnet_rows
 
 pytest.importorskip("torch")
 
 import oracle
-from oracle.initialization import dataset, draw_parameters, draw_rows, seeded
+from oracle.initialization import cut, dataset, draw_parameters, draw_rows, seeded
 from oracle.replay import Running, Stats, begin, calibrate, sample, split_loss, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -78,7 +79,6 @@ VARIANTS: list[dict[str, Any]] = [
     {"split": "permuted-words", "rounding": "random_split", "shuffles": 0},
     {"split": "permuted-words", "split_seed": 3},
     {"split": "examples", "rounding": "random_split"},
-    {"rounding": "random_split"},
     {"rates": "0.01 + 0.09 * exp(-1.3 * i / 150)"},
     {"rates": "0.1 if i < 70 else 0.1 * cos(pi * (i - 70) / 400) ** 2", "decay": 0.999},
     {"statistics": "own-rows"},
@@ -222,7 +222,15 @@ def test_whatever_a_recipe_says_torch_does_the_same(
 def test_every_variant_is_another_run(small_words: list[str]) -> None:
     short = replace(SHORT, steps=20)
     runs = [oracle.replay(replace(short, **changes), small_words) for changes in ({}, *VARIANTS)]
-    assert len({run.split_losses["train"] for run in runs}) == len(runs)
+    told = {(*run.split_losses.values(), *run.samples(5)) for run in runs}
+    assert len(told) == len(runs)
+
+
+def test_words_are_cut_where_random_split_cuts_them() -> None:
+    for count in [*range(10, 400), 32_033]:
+        train, dev, _ = cut(list(map(str, range(count))), "random_split").values()
+        assert cuts(count, "random_split") == (len(train), len(train) + len(dev))
+    assert cuts(32_033, "random_split") == (25_627, 25_627 + 3_203)
 
 
 @pytest.mark.parametrize("first", [True, False])
