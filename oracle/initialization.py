@@ -5,7 +5,7 @@ import math
 import operator
 import random
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -31,7 +31,8 @@ def cut(whole: Whole, rounding: str = "int") -> dict[str, Whole]:
     n2 = int(0.9 * len(whole))
     if rounding == "random_split":
         # Torch's own sizes, from a split of as many numbers.
-        pieces = random_split(range(len(whole)), [0.8, 0.1, 0.1], generator=seeded(0))
+        numbers: Any = range(len(whole))
+        pieces: list[Any] = random_split(numbers, [0.8, 0.1, 0.1], generator=seeded(0))
         n1 = len(pieces[0])
         n2 = n1 + len(pieces[1])
     return {"train": whole[:n1], "dev": whole[n1:n2], "test": whole[n2:]}

@@ -268,6 +268,15 @@ class Recipe:
         """The names of the draws whose generator's seed is not known."""
         return tuple(draw.name for draw in self.draws if draw.seed == LOST)
 
+    def found(self, seed: int, skip: int) -> Recipe:
+        """The recipe with ``seed`` for the lost draws, ``skip`` words before the first of them."""
+        draws, words = [], skip
+        for draw in self.draws:
+            if draw.seed == LOST:
+                draw, words = dataclasses.replace(draw, seed=seed, skip=words or None), 0
+            draws.append(draw)
+        return dataclasses.replace(self, draws=tuple(draws))
+
     def to_json(self) -> str:
         """The recipe as JSON text that ``from_json`` reads back to an equal recipe."""
         return json.dumps(dataclasses.asdict(self), indent=2)
