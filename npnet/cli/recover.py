@@ -7,6 +7,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import json
+import multiprocessing
 import os
 import shlex
 import signal
@@ -36,7 +37,7 @@ class Workers(NamedTuple):
     """What runs the search: an executor, None for this process, and how many blocks it takes."""
 
     executor: Executor | None
-    count: int
+    blocks: int
 
 
 def add_commands(commands: Any) -> None:
@@ -89,7 +90,11 @@ def recover_command(options: argparse.Namespace) -> int:
     paths = [publication.file for publication in session.publications]
     if options.write:
         refuse_existing(paths)
-    say = (lambda text: None) if options.json else (lambda text: print(text, flush=True))
+
+    def say(text: str) -> None:
+        if not options.json:
+            print(text, flush=True)
+
     expected = session.prospects
     say(wrap(_prospects(expected.first, expected.all)))
     session.check()
@@ -104,7 +109,7 @@ def recover_command(options: argparse.Namespace) -> int:
                 first,
                 end,
                 executor=workers.executor,
-                workers=workers.count,
+                workers=workers.blocks,
                 progress=notes,
                 watch=watch,
             )
@@ -196,11 +201,14 @@ def _workers(options: argparse.Namespace) -> Iterator[Workers]:
         with _cluster(options.dask) as workers:
             yield workers
         return
-    jobs = options.jobs or len(os.sched_getaffinity(0))
+    jobs = options.jobs or _cores()
     if jobs == 1:
         yield Workers(None, 1)
         return
-    executor = ProcessPoolExecutor(jobs, initializer=_prepare_worker, initargs=(os.getpid(),))
+    # Spawned, since the progress bar has a thread, and a fork copies only one.
+    context = multiprocessing.get_context("spawn")
+    parent = (os.getpid(),)
+    executor = ProcessPoolExecutor(jobs, context, initializer=_prepare_worker, initargs=parent)
     try:
         yield Workers(executor, jobs)
     except concurrent.futures.BrokenExecutor as error:
@@ -210,6 +218,13 @@ def _workers(options: argparse.Namespace) -> Iterator[Workers]:
         ) from error
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _prepare_worker(parent: int) -> None:

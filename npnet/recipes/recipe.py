@@ -48,6 +48,7 @@ SYNONYMS: Mapping[str, str] = MappingProxyType(
         "n_hidden": "hidden",
         "hidden_size": "hidden",
         "n_embd": "embedding",
+        "batch_size": "batch",
         "context": "block_size",
         "context_length": "block_size",
         "max_steps": "steps",
