@@ -167,9 +167,17 @@ r = x.grad|r = x.grad_fn.name()|r = torch.is_grad_enabled()|x.grad = torch.ones(
 """
 
 BLOCKS: Final = {
-    "arithmetic": ARITHMETIC, "functions": FUNCTIONS, "comparisons": COMPARISONS,
-    "reductions": REDUCTIONS, "shapes": SHAPES, "indexing": INDEXING, "in place": IN_PLACE,
-    "linear": LINEAR, "losses": LOSSES, "creation": CREATION, "gradients": GRADIENTS,
+    "arithmetic": ARITHMETIC,
+    "functions": FUNCTIONS,
+    "comparisons": COMPARISONS,
+    "reductions": REDUCTIONS,
+    "shapes": SHAPES,
+    "indexing": INDEXING,
+    "in place": IN_PLACE,
+    "linear": LINEAR,
+    "losses": LOSSES,
+    "creation": CREATION,
+    "gradients": GRADIENTS,
 }
 
 

@@ -5,10 +5,11 @@ import math
 import operator
 import random
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from torch.utils.data import random_split
 
 from npnet.base.errors import InputError
 from npnet.network.names import PARAMETER_NAMES, shape_of
@@ -24,10 +25,16 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def cut(whole: Whole) -> dict[str, Whole]:
+def cut(whole: Whole, rounding: str = "int") -> dict[str, Whole]:
     """``train``, ``dev`` and ``test`` of words, or of rows: cut at 80 % and 90 %."""
     n1 = int(0.8 * len(whole))
     n2 = int(0.9 * len(whole))
+    if rounding == "random_split":
+        # Torch's own sizes, from a split of as many numbers.
+        numbers: Any = range(len(whole))
+        pieces: list[Any] = random_split(numbers, [0.8, 0.1, 0.1], generator=seeded(0))
+        n1 = len(pieces[0])
+        n2 = n1 + len(pieces[1])
     return {"train": whole[:n1], "dev": whole[n1:n2], "test": whole[n2:]}
 
 
@@ -58,40 +65,51 @@ def split_examples(
 ) -> dict[str, tuple[Array, Array]]:
     """Contexts and targets of the three splits.
 
-    ``g`` is the run's own generator. It permutes the examples if the recipe splits examples and
-    has no seed for it.
+    ``g`` is the run's own generator, which permutes words or examples if the recipe says so and
+    names no other seed.
     """
     words = list(words)
     for _ in range(recipe.shuffles):  # each time that the notebook's cell ran, it seeded first
         random.Random(recipe.shuffle_seed).shuffle(words)
-    if recipe.split == "words":
-        return {part: dataset(some, chars, recipe.block_size) for part, some in cut(words).items()}
-    X, Y = dataset(words, chars, recipe.block_size)
     if recipe.split_seed is not None:
         g = seeded(recipe.split_seed)
+    if recipe.split == "permuted-words":
+        words = [words[ix] for ix in torch.randperm(len(words), generator=g).tolist()]
+    if recipe.split != "examples":
+        parts = cut(words, recipe.rounding)
+        return {part: dataset(some, chars, recipe.block_size) for part, some in parts.items()}
+    X, Y = dataset(words, chars, recipe.block_size)
     perm = array_of(torch.randperm(len(X), generator=g))
-    return {part: (X[rows], Y[rows]) for part, rows in cut(perm).items()}
+    return {part: (X[rows], Y[rows]) for part, rows in cut(perm, recipe.rounding).items()}
 
 
 def draw_parameters(recipe: Recipe, V: int, g: torch.Generator) -> dict[str, Array]:
     """The seven parameters for ``V`` characters, in the recipe's order.
 
     Drawn from ``g``, but for draws with a seed: those with the same one share a generator of
-    theirs. Drawn and scaled in float32 whatever the recipe's dtype, then cast to it. A ``b1``
-    that the recipe leaves out is zeros.
+    theirs. Drawn and scaled in the recipe's ``draw_dtype`` whatever its dtype, then cast to it. A
+    ``b1`` that the recipe leaves out is zeros.
+
+    Raises:
+        InputError: a seed is lost.
     """
+    if recipe.lost:
+        raise InputError(f"oracle: the seed of {recipe.lost[0]} is lost, wanted a number")
+    dtype = getattr(torch, recipe.draw_dtype)
     sizes = {"V": V, "E": recipe.embedding, "T": recipe.block_size, "H": recipe.hidden}
-    others: dict[int, torch.Generator] = {}
+    others: dict[int | str, torch.Generator] = {}
     params = {"b1": torch.zeros(recipe.hidden)}
     for draw in recipe.draws:
-        shape = shape_of(draw.name, sizes)
+        shape = draw.shape or shape_of(draw.name, sizes)
         if draw.constant is not None:
-            params[draw.name] = torch.full(shape, draw.constant, dtype=torch.float32)
+            params[draw.name] = torch.full(shape, draw.constant, dtype=dtype)
             continue
         if draw.seed is not None and draw.seed not in others:
-            others[draw.seed] = seeded(draw.seed)
+            others[draw.seed] = seeded(int(draw.seed))
         source = g if draw.seed is None else others[draw.seed]
-        drawn = torch.randn(shape, generator=source, dtype=torch.float32)
+        for _ in range(draw.skip or 0):  # a word each
+            torch.randint(0, 2, (1,), generator=source)
+        drawn = torch.randn(shape, generator=source, dtype=dtype)
         for step in draw.scale:
             operation, operand = OPERATIONS[step.strip()[0]], step.strip()[1:].strip()
             drawn = operation(drawn, _operand(operand, fan_in=shape[0]))
@@ -100,12 +118,8 @@ def draw_parameters(recipe: Recipe, V: int, g: torch.Generator) -> dict[str, Arr
 
 
 def _operand(text: str, fan_in: int) -> float:
-    if text == "fan_in":
-        return float(fan_in)
-    if text == "sqrt(fan_in)":
-        return math.sqrt(fan_in)
-    over, _, under = text.partition("/")
-    return float(over) / float(under or 1)
+    # As the notebook's own line: a recipe has let nothing else through.
+    return float(eval(text, {"__builtins__": {}, "sqrt": math.sqrt, "fan_in": fan_in}))
 
 
 def draw_rows(recipe: Recipe, N: int, g: torch.Generator, count: int) -> Array:

@@ -100,14 +100,16 @@ def train(
         hprebn = _hprebn(p, tensor_of(X[rows]))
         mean = hprebn.mean(0, keepdim=True)
         var = hprebn.var(0, keepdim=True, unbiased=True)
-        if recipe.training_statistics == "batch":
+        if recipe.variance == "biased":
+            logits = _module_logits(p, hprebn, recipe.eps)
+        elif recipe.training_statistics == "batch":
             logits = _logits(p, hprebn, mean, var, recipe.eps)
         else:
             before = running.stats()
             bnmean, bnvar = tensor_of(before.mean), tensor_of(before.var)
             logits = _logits(p, hprebn, bnmean, bnvar, recipe.eps)
         loss = F.cross_entropy(logits, tensor_of(Y[rows]))
-        lr = recipe.rate(step)
+        lr = rate(recipe, step)
         if not math.isfinite(loss.item()):
             raise DivergedError(step, loss.item(), lr, recipe.eps)
         grads = torch.autograd.grad(loss, list(p.values()))
@@ -116,6 +118,15 @@ def train(
                 parameter.data += -lr * grad
         running.update(array_of(mean), array_of(var))
         yield Step(step, rows, loss.item())
+
+
+def rate(recipe: Recipe, step: int) -> float:
+    """The learning rate of a step; a formula is Python's own to compute."""
+    if not isinstance(recipe.rates, str):
+        return recipe.rate(step)
+    named = {name: getattr(math, name) for name in dir(math) if not name.startswith("_")}
+    scope = {"__builtins__": {}, **named, "abs": abs, "min": min, "max": max, "i": step}
+    return float(eval(recipe.rates, scope)) * recipe.decay**step
 
 
 def calibrate(params: Arrays, X: Array, eps: float) -> Stats:
@@ -132,9 +143,17 @@ def split_loss(params: Arrays, stats: Stats, X: Array, Y: Array) -> float:
 
 
 def sample(
-    params: Arrays, stats: Stats, chars: str, count: int, g: torch.Generator, longest: int = 100
+    params: Arrays,
+    stats: Stats | None,
+    chars: str,
+    count: int,
+    g: torch.Generator,
+    longest: int = 100,
 ) -> list[str]:
-    """``count`` names; one that has not ended after ``longest`` characters gets a ``…``."""
+    """``count`` names; one that has not ended after ``longest`` characters gets a ``…``.
+
+    Without ``stats`` the batch normalisation is left out.
+    """
     block_size = len(params["W1"]) // params["C"].shape[1]
     names = []
     for _ in range(count):
@@ -157,14 +176,23 @@ def _hprebn(p: Tensors, X: Tensor) -> Tensor:
     return p["C"][X].view(len(X), -1) @ p["W1"] + p["b1"]
 
 
+def _module_logits(p: Tensors, hprebn: Tensor, eps: float) -> Tensor:
+    """Normalised as ``nn.BatchNorm1d`` does in training."""
+    gain, bias = p["bngain"][0], p["bnbias"][0]
+    hpreact = F.batch_norm(hprebn, None, None, gain, bias, training=True, eps=eps)
+    return torch.tanh(hpreact) @ p["W2"] + p["b2"]
+
+
 def _logits(p: Tensors, hprebn: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:
     bnraw = (hprebn - mean) * (var + eps) ** -0.5
     h = torch.tanh(p["bngain"] * bnraw + p["bnbias"])
     return h @ p["W2"] + p["b2"]
 
 
-def _predict(params: Arrays, stats: Stats, X: Array) -> Tensor:
+def _predict(params: Arrays, stats: Stats | None, X: Array) -> Tensor:
     p = {name: tensor_of(array) for name, array in params.items()}
+    if stats is None:
+        return torch.tanh(_hprebn(p, tensor_of(X))) @ p["W2"] + p["b2"]
     mean, var = tensor_of(stats.mean), tensor_of(stats.var)
     return _logits(p, _hprebn(p, tensor_of(X)), mean, var, stats.eps)
 
@@ -210,8 +238,12 @@ class Replay(EqualFields):
 
     def samples(self, count: int = 20) -> list[str]:
         """``count`` names of the trained model, from the beginning of the sample seed's stream."""
-        g = seeded(self.recipe.sample_seed)
-        return sample(self.trained, self.stats, self.chars, count, g)
+        recipe = self.recipe
+        if recipe.sampler != "torch":
+            raise InputError(f"oracle: sampler {recipe.sampler!r}, wanted that of this torch")
+        g = seeded(recipe.sample_seed)
+        stats = None if recipe.sampling == "plain" else self.stats
+        return sample(self.trained, stats, self.chars, count, g)
 
 
 def replay(recipe: Recipe, words: Sequence[str], *, steps: int | None = None) -> Replay:
@@ -245,8 +277,11 @@ def replay(recipe: Recipe, words: Sequence[str], *, steps: int | None = None) ->
     except DivergedError as error:
         error.losses = losses[: error.step]
         raise
-    whole_set = recipe.statistics == "whole-set"
+    whole_set = recipe.statistics in ("whole-set", "own-rows")
     stats = calibrate(trained, X, recipe.eps) if whole_set else running.stats()
+    of_split = dict.fromkeys(examples, stats)
+    if recipe.statistics == "own-rows":
+        of_split = {part: calibrate(trained, x, recipe.eps) for part, (x, _) in examples.items()}
     return Replay(
         recipe=recipe,
         chars=chars,
@@ -258,5 +293,7 @@ def replay(recipe: Recipe, words: Sequence[str], *, steps: int | None = None) ->
         minibatches=taken,
         losses=losses,
         stats=stats,
-        split_losses={part: split_loss(trained, stats, *XY) for part, XY in examples.items()},
+        split_losses={
+            part: split_loss(trained, of_split[part], *XY) for part, XY in examples.items()
+        },
     )

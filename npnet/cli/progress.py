@@ -26,13 +26,16 @@ class Progress(NamedTuple):
 
 
 @contextlib.contextmanager
-def progress(total: int, *, done: int = 0, loss: bool = False) -> Iterator[Progress]:
+def progress(
+    total: int, *, done: int = 0, loss: bool = False, unit: str = "steps"
+) -> Iterator[Progress]:
     """Show a bar on a terminal while the block runs; in a pipe lines are printed plainly.
 
     Args:
         total: steps of the whole.
         done: steps that were done before this process began.
         loss: whether the bar shows the loss.
+        unit: what is counted.
     """
     if not sys.stdout.isatty():
         yield Progress(False, lambda line: print(line, flush=True), lambda done, loss=0.0: None)
@@ -44,7 +47,7 @@ def progress(total: int, *, done: int = 0, loss: bool = False) -> Iterator[Progr
     columns: list[ProgressColumn] = [
         BarColumn(bar_width=None),
         TextColumn("{task.completed:,}/{task.total:,}"),
-        TextColumn("{task.fields[speed]:,.0f} steps/s"),
+        TextColumn("{task.fields[speed]:,.0f} " + f"{unit}/s"),
         TimeRemainingColumn(),
     ]
     if loss:

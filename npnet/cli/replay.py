@@ -14,13 +14,26 @@ from npnet.cli.parser import STEPS, add_json, whole_number
 from npnet.cli.progress import progress
 from npnet.cli.terminal import wrap
 from npnet.cli.word_options import add_words_option, word_file
-from npnet.corpora.known import find_corpus
 from npnet.recipes.publication import Publication, find_publication, read_publication, shipped
-from npnet.replays.replay import DIFFERS, EQUAL, NEAR, Figure, needed, replay, shortened, words_of
+from npnet.replays.replay import (
+    DIFFERS,
+    DRIFT,
+    EQUAL,
+    NEAR,
+    Figure,
+    advice,
+    found_files,
+    needed,
+    replay,
+    shortened,
+    words_of,
+)
 
 # Columns of the table. In the two middle ones the digits of a float64 fit; a longer text is cut.
 WIDEST = 20
 ALIGNS, WIDTHS = "><<<<", (10, WIDEST, WIDEST, 7, 0)
+# What stands before the step, or the row, of figures that are not plain losses.
+SHORT = {"cross_entropy": "fused ", "sum": "sum ", "probs": "probs "}
 
 
 def add_commands(commands: Any) -> None:
@@ -51,13 +64,19 @@ def replay_command(options: argparse.Namespace) -> int:
         _list([read_publication(path) for path in shipped().values()], options.json)
         return 0
     publication = find_publication(options.publication)
+    if lost := publication.recipe.lost:
+        raise InputError(
+            f"{publication.file}: the seed of {', '.join(lost)} is lost: "
+            f"npnet recover {options.publication} finds it"
+        )
     with word_file(options.words) as file:
         words = words_of(publication, file, steps=options.steps)
     if options.json:
         figures = replay(publication, words, steps=options.steps)
         rows = [dataclasses.asdict(figure) for figure in figures]
         name = publication.recipe.name
-        print(json.dumps({"publication": name, "figures": rows}, indent=2, ensure_ascii=False))
+        told = {"publication": name, "figures": rows, "advice": advice(figures)}
+        print(json.dumps(told, indent=2, ensure_ascii=False))
     else:
         print(wrap(f"{publication.recipe.name}: {publication.source}"))
         print(_line("step", "published", "ours", "match"), flush=True)
@@ -70,10 +89,15 @@ def replay_command(options: argparse.Namespace) -> int:
                 watch=lambda first, losses: shown.update(first + len(losses)),
                 seen=lambda figure: shown.print(_row(figure)),
             )
+        for figure in figures:  # known when the run was over and run once more
+            if figure.match == DRIFT:
+                print(_row(figure))
         print("\n".join(_summary(figures, publication.recipe.dtype)))
+        if text := advice(figures):
+            print(wrap(text))
         if left := _left_out(publication, options.steps, len(figures)):
             print(left)
-    return int(any(figure.match == DIFFERS for figure in figures))
+    return int(not all(figure.reproduced for figure in figures))
 
 
 def _list(publications: list[Publication], as_json: bool) -> None:
@@ -89,7 +113,7 @@ def _list(publications: list[Publication], as_json: bool) -> None:
             "source": publication.source,
         }
         for publication in publications
-        for found in [publication.corpus and find_corpus(publication.corpus.sha256)]
+        for found in [found_files(publication)]
     ]
     if as_json:
         print(json.dumps(rows, default=str, indent=2, ensure_ascii=False))
@@ -113,7 +137,7 @@ def _row(figure: Figure) -> str:
         notes.append(f"in {figure.digits} digits")
     if figure.edge:
         notes.append("edge")
-    first = figure.what if figure.step is None else str(figure.step)
+    first = figure.what if figure.step is None else SHORT.get(figure.what, "") + str(figure.step)
     return _line(first, figure.published, figure.ours, figure.match, ", ".join(notes))
 
 
@@ -122,10 +146,13 @@ def _summary(figures: list[Figure], dtype: str) -> Iterator[str]:
     losses = [figure for figure in figures if figure.what == "loss"]
     if losses and len(losses) < len(figures):
         yield f"losses: {_equal(losses, dtype)}"
-    near, differ = (sum(figure.match == match for figure in figures) for match in (NEAR, DIFFERS))
+    near, drifted, differ = (
+        sum(figure.match == match for figure in figures) for match in (NEAR, DRIFT, DIFFERS)
+    )
     edges = sum(figure.edge for figure in figures)
     yield (
-        f"{_equal(figures, dtype)}, {near} within one unit of the last, {differ} differ; "
+        f"{_equal(figures, dtype)}, {near} within one unit of the last, "
+        f"{f'{drifted} within drift, ' if drifted else ''}{differ} differ; "
         f"{edges} on a rounding edge"
     )
 
@@ -144,6 +171,6 @@ def _left_out(publication: Publication, steps: int | None, shown: int) -> str | 
     left = whole.count - short.count
     if not left:
         return None
-    later = [step + 1 for step in whole.losses if step not in short.losses]
+    later = [step + 1 for step in whole.steps if step not in short.steps]
     more = min(later, default=publication.recipe.steps)
     return f"the first {shown} of {shown + left} figures; more from --steps {more} on"

@@ -21,6 +21,10 @@ from npnet.base.errors import InputError
 
 END = "."  # ends every word and fills the contexts before its first character; index 0
 
+# Which lines of a text are words: those that are not blank, without the blanks around them; or as
+# they are, as Python's text.splitlines() or text.split("\\n") gives them, empty ones too.
+LINES = ("words", "splitlines", "split")
+
 FEWEST_WORDS = 10  # in a file; with fewer it is most often the wrong one
 
 # The end mark, control characters, line and paragraph separators, a byte order mark inside, and
@@ -39,18 +43,27 @@ class Words:
     trimmed: int  # words that had blanks around them
 
 
-def read_words(path: FilePath, *, fold: bool = False, column: str | None = None) -> list[str]:
+def read_words(
+    path: FilePath, *, fold: bool = False, column: str | None = None, lines: str = LINES[0]
+) -> list[str]:
     """Return the words of a file, as ``load_words`` finds them."""
-    return load_words(path, fold=fold, column=column).words
+    return load_words(path, fold=fold, column=column, lines=lines).words
 
 
-def load_words(path: FilePath, *, fold: bool = False, column: str | None = None) -> Words:
+def load_words(
+    path: FilePath, *, fold: bool = False, column: str | None = None, lines: str = LINES[0]
+) -> Words:
     """Read a word list: UTF-8 text with one word a line, or a table.
 
     A table is what ends in ``.csv``, or anything when ``column`` is given. Its words are in the
     column of that title; without ``column``, in the one titled ``name`` or ``word`` (capitals do
     not matter), or else in the first, and then the first row is a word like the others. ``-``
     reads standard input. A byte order mark and Windows line ends are accepted.
+
+    ``lines`` says which lines are words: ``words``, those that are not blank, without blanks
+    around them; ``splitlines`` or ``split``, all of them as Python's ``text.splitlines()`` or
+    ``text.split("\\n")`` gives them: an empty line is an empty word, and with ``split`` so is what
+    follows the last line end.
 
     ``fold`` makes capitals small by ``str.lower``, as the lecture does. ``str.casefold`` is for
     comparing and changes spellings (ß to ss), which the samples would then show.
@@ -59,19 +72,22 @@ def load_words(path: FilePath, *, fold: bool = False, column: str | None = None)
     lacks the column, has fewer than 10 words, or a word contains the end mark or an invisible
     character such as a tab or a line separator.
     """
+    if lines not in LINES:
+        raise InputError(f"load_words: lines={lines!r}, wanted one of {', '.join(LINES)}")
     source = "standard input" if os.fspath(path) == "-" else os.fspath(path)
     text = _read(path, source)
     if column is not None or Path(path).suffix.lower() == ".csv":
         cells = _cells(text, source, column)
     else:
-        cells = enumerate(text.removesuffix("\n").split("\n"), start=1)
+        kept = text if lines == "split" else text.removesuffix("\n")
+        cells = enumerate(kept.split("\n"), start=1)
 
     words = []
     blank = trimmed = 0
     for line, cell in cells:
         content = cell.removesuffix("\r")
-        word = content.strip()
-        if not word:
+        word = content.strip() if lines == LINES[0] else content
+        if not word and lines == LINES[0]:
             blank += 1
             continue
         if found := FORBIDDEN.search(word):

@@ -19,6 +19,9 @@ LOST = "lost"  # the seed of a generator that nobody seeded
 MOST_SKIPPED = 1 << 32
 MOST_NUMBERS = 1 << 27  # of a draw that the network does not use: 512 MB
 
+# What notebooks call the gain and the bias of batch normalisation.
+SYNONYMS = {"gamma": "bngain", "gain": "bngain", "beta": "bnbias", "bias": "bnbias"}
+
 _OPERATIONS = {"*": np.multiply, "/": np.divide, "+": np.add, "-": np.subtract}
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?"
 _PLAIN = re.compile(rf"{_NUMBER}(?:\s*/\s*{_NUMBER})?|fan_in|sqrt\(fan_in\)")
@@ -99,7 +102,10 @@ class Draw:
             return
         known = ", ".join(PARAMETER_NAMES)
         if self.shape is None or not isinstance(self.name, str) or not self.name.isidentifier():
-            near = nearest(str(self.name), PARAMETER_NAMES)
+            said = str(self.name)
+            capitals = {name.lower(): name for name in PARAMETER_NAMES}
+            near = capitals.get(said.lower()) or SYNONYMS.get(said)
+            near = near or nearest(said, PARAMETER_NAMES)
             wanted = f"did you mean {near}?" if near else f"wanted one of {known}"
             raise InputError(
                 f"draws: {shown(self.name)} is no parameter, {wanted} (numbers that are drawn and "

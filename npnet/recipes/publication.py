@@ -5,26 +5,79 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from npnet.base.errors import InputError, shown
-from npnet.corpora.words import FilePath, Vocabulary
-from npnet.recipes.recipe import PUBLICATIONS, Recipe
+from npnet.base.suggestions import nearest
+from npnet.corpora.words import LINES, FilePath, Vocabulary, read_words
+from npnet.recipes.recipe import MOMENTUM, PUBLICATIONS, SYNONYMS, Recipe
 
-SPLIT_NAMES = ("train", "dev", "test")
+# What a split's loss may be printed as, and the split that it is of.
+SPLITS = {"train": "train", "dev": "dev", "val": "dev", "test": "test"}
 FIGURE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,25})?")
+STEP = re.compile("0|[1-9][0-9]{0,15}")
+SHA256 = re.compile("[0-9a-fA-F]{64}")
+PRINTED = (
+    "losses",
+    "cross_entropy",
+    "sums",
+    "probs_row",
+    "split_losses",
+    "parameters",
+    "targets",
+    "names",
+)
 
 
-class WordList(NamedTuple):
-    """The corpus of a run: a name for people, a SHA-256 for us, and whether its words are folded
-    (lower-cased) before use."""
+class WordFile(NamedTuple):
+    """A file of words: a name for people, a SHA-256 for us."""
 
     name: str
     sha256: str
-    fold: bool
+
+
+@dataclass(frozen=True)
+class WordList:
+    """The corpus of a run.
+
+    Attributes:
+        files: their words follow each other.
+        fold: whether words are lower-cased before use.
+        lines: which lines are words, as ``npnet.read_words`` takes it.
+        unique: whether repeated words are removed; the first one stays where it is.
+        sort: whether the words are then sorted.
+    """
+
+    files: tuple[WordFile, ...]
+    fold: bool = False
+    lines: str = LINES[0]
+    unique: bool = False
+    sort: bool = False
+
+    @property
+    def name(self) -> str:
+        """All names."""
+        return " + ".join(file.name for file in self.files)
+
+    @property
+    def sha256(self) -> str:
+        """Of the only file, or of the first."""
+        return self.files[0].sha256
+
+    def words(self, paths: Sequence[FilePath]) -> list[str]:
+        """The words of these files, as the run used them.
+
+        Raises:
+            InputError: as ``read_words``.
+        """
+        words = [
+            word for path in paths for word in read_words(path, fold=self.fold, lines=self.lines)
+        ]
+        words = list(dict.fromkeys(words)) if self.unique else words
+        return sorted(words) if self.sort else words
 
 
 class Batch(NamedTuple):
@@ -43,33 +96,55 @@ class Printed:
 
     Attributes:
         losses: by step, counted from 0; the loss of its minibatch before the update.
-        split_losses: by split, ``train``, ``dev`` or ``test``.
+        cross_entropy: the same by the fused form, which notebooks print beside ``losses``.
+        sums: by step, the sum over the minibatch in place of the mean.
+        probs: by row of the first minibatch, its softmax: V figures.
+        split_losses: by split as it was printed, a key of ``SPLITS``.
         parameters: how many numbers are trained, or None.
         targets: indices of the first minibatch's targets, or none.
         names: the first names that were sampled, or none.
     """
 
-    losses: Mapping[int, str]
-    split_losses: Mapping[str, str]
-    parameters: str | None
-    targets: tuple[int, ...]
-    names: tuple[str, ...]
+    losses: Mapping[int, str] = field(default_factory=dict)
+    cross_entropy: Mapping[int, str] = field(default_factory=dict)
+    sums: Mapping[int, str] = field(default_factory=dict)
+    probs: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    split_losses: Mapping[str, str] = field(default_factory=dict)
+    parameters: str | None = None
+    targets: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+
+    @property
+    def steps(self) -> list[int]:
+        """The steps of which a figure was printed, in order."""
+        return sorted({*self.losses, *self.cross_entropy, *self.sums})
+
+    def of_step(self, step: int) -> list[tuple[str, str]]:
+        """What was printed of a step: ``loss``, ``cross_entropy`` or ``sum``, and the figure."""
+        kinds = ("loss", self.losses), ("cross_entropy", self.cross_entropy), ("sum", self.sums)
+        return [(what, figures[step]) for what, figures in kinds if step in figures]
 
     def below(self, steps: int) -> Printed:
         """What is known after ``steps`` steps of a longer run."""
-        losses = {step: figure for step, figure in self.losses.items() if step < steps}
-        return Printed(losses, {}, self.parameters, self.targets, ())
+        losses, cross_entropy, sums = (
+            {step: figure for step, figure in figures.items() if step < steps}
+            for figures in (self.losses, self.cross_entropy, self.sums)
+        )
+        return replace(
+            self, losses=losses, cross_entropy=cross_entropy, sums=sums, split_losses={}, names=()
+        )
 
     @property
     def count(self) -> int:
-        """How many figures; the targets are one."""
+        """How many figures; the targets are one, and so is a row of the softmax."""
         single = (self.parameters is not None) + bool(self.targets)
-        return len(self.losses) + len(self.split_losses) + single + len(self.names)
+        of_steps = len(self.losses) + len(self.cross_entropy) + len(self.sums)
+        return of_steps + len(self.probs) + len(self.split_losses) + single + len(self.names)
 
     @property
     def of_first_batch(self) -> bool:
         """Whether the first minibatch alone gives all of them, without any training."""
-        return not self.split_losses and not self.names and set(self.losses) <= {0}
+        return not self.split_losses and not self.names and set(self.steps) <= {0}
 
 
 @dataclass(frozen=True)
@@ -115,6 +190,9 @@ def read_publication(path: FilePath) -> Publication:
     if table is None:
         raise top.refusal("recipe", None, "a table [recipe]")
     recipe = Recipe.from_entries({"name": path.stem, **table.entries}, f"{path}: [recipe]")
+    if recipe.momentum != MOMENTUM and not recipe.statistics.startswith("running"):
+        wanted = f'none, or statistics = "running-var" or "running-std": {recipe.statistics} '
+        raise table.refusal("momentum", recipe.momentum, f"{wanted}has no running averages")
     corpus, batch = _corpus(top.table("corpus")), _batch(top.table("batch"), recipe)
     printed = _printed(top.table("printed"), recipe)
     if not printed.count:
@@ -139,9 +217,9 @@ class _Table:
     def refuse_others(self, *known: str) -> None:
         for key in self.entries:
             if key not in known:
-                raise InputError(
-                    f"{self.path}: {self.prefix}{key}: unknown key, wanted {', '.join(known)}"
-                )
+                near = SYNONYMS.get(key) or nearest(key, known)
+                wanted = f"did you mean {near}?" if near in known else f"wanted {', '.join(known)}"
+                raise InputError(f"{self.path}: {self.prefix}{key}: unknown key, {wanted}")
 
     def table(self, key: str) -> _Table | None:
         got = self.entries.get(key)
@@ -156,6 +234,26 @@ class _Table:
         if not isinstance(got, str) or not re.fullmatch(like, got):
             raise self.refusal(key, got, wanted)
         return got
+
+    def flag(self, key: str) -> bool:
+        got = self.entries.get(key, False)
+        if not isinstance(got, bool):
+            raise self.refusal(key, got, "true or false")
+        return got
+
+    def items(self, key: str, wanted: str, like: str, between: str = r"[\s,]+") -> tuple[str, ...]:
+        """A list, in either notation: of TOML, or text with blanks or commas in between."""
+        got = self.entries.get(key)
+        if got is None:
+            return ()
+        if isinstance(got, str):
+            got = re.split(between, got.strip().removesuffix(",").strip())
+        if not isinstance(got, list) or not all(type(item) in (str, int) for item in got):
+            raise self.refusal(key, got, wanted)
+        for item in got:
+            if not re.fullmatch(like, str(item)):
+                raise self.refusal(key, item, wanted)
+        return tuple(map(str, got))
 
     def figures(self, key: str, like: Iterable[str] | None = None) -> dict[str, str]:
         table = self.table(key)
@@ -179,19 +277,38 @@ def _parsed(path: Path) -> dict[str, Any]:
 def _corpus(table: _Table | None) -> WordList | None:
     if table is None:
         return None
-    table.refuse_others("name", "sha256", "fold")
-    fold = table.entries.get("fold", False)
-    if not isinstance(fold, bool):
-        raise table.refusal("fold", fold, "true or false")
-    sha256 = table.text("sha256", "the 64 digits of a SHA-256", "[0-9a-fA-F]{64}")
-    return WordList(table.text("name", "a name for the corpus"), sha256.lower(), fold)
+    table.refuse_others("name", "sha256", "files", "fold", "lines", "unique", "sort")
+    lines = table.entries.get("lines", LINES[0])
+    if lines not in LINES:
+        raise table.refusal("lines", lines, f"one of {', '.join(LINES)}")
+    flags = {key: table.flag(key) for key in ("fold", "unique", "sort")}
+    if "files" not in table.entries:
+        return WordList((_file(table),), lines=lines, **flags)
+    files = table.entries["files"]
+    wanted = 'a list of files such as { name = "names.txt", sha256 = "0a30…" }, in place of them'
+    alone = "name" not in table.entries and "sha256" not in table.entries
+    if not (
+        alone and files and isinstance(files, list) and all(isinstance(f, dict) for f in files)
+    ):
+        raise table.refusal("files", files, wanted)
+    tables = [_Table(table.path, f"corpus.files[{place}].", f) for place, f in enumerate(files)]
+    for each in tables:
+        each.refuse_others("name", "sha256")
+    return WordList(tuple(_file(each) for each in tables), lines=lines, **flags)
+
+
+def _file(table: _Table) -> WordFile:
+    sha256 = table.text("sha256", "the 64 digits of a SHA-256", SHA256.pattern)
+    return WordFile(table.text("name", "a name for the corpus"), sha256.lower())
 
 
 def _batch(table: _Table | None, recipe: Recipe) -> Batch | None:
     if table is None:
         return None
     table.refuse_others("chars", "rows")
-    rows = tuple(table.text("rows", "rows of text").split())
+    rows = table.items("rows", "rows of text", "(?s).+", between=r"\s+")
+    if not rows:
+        raise table.refusal("rows", None, "rows of text")
     if len(rows) != recipe.batch:
         raise table.refusal("rows", len(rows), f"{recipe.batch} rows as recipe.batch says")
     vocab = Vocabulary.from_chars(table.text("chars", "the characters of the corpus"))
@@ -199,7 +316,7 @@ def _batch(table: _Table | None, recipe: Recipe) -> Batch | None:
         if len(row) != recipe.block_size + 1 or not set(row) <= set(vocab.chars):
             wanted = f"{recipe.block_size} characters of context and a target, out of chars or ."
             raise table.refusal("rows", row, wanted)
-    own = recipe.split == "examples" and recipe.split_seed is None
+    own = recipe.split != "words" and recipe.split_seed is None
     if own or recipe.batch_first:
         wanted = (
             "a [corpus] in its place: by split or batch_first the parameters depend on its size"
@@ -210,28 +327,52 @@ def _batch(table: _Table | None, recipe: Recipe) -> Batch | None:
 
 def _printed(table: _Table | None, recipe: Recipe) -> Printed:
     if table is None:
-        return Printed({}, {}, None, (), ())
-    table.refuse_others("losses", "split_losses", "parameters", "targets", "names")
-    losses = table.figures("losses")
-    for step in losses:
-        if not re.fullmatch("0|[1-9][0-9]{0,15}", step) or int(step) >= recipe.steps:
-            wanted = f"a step from 0 to {recipe.steps - 1}, in digits alone, below recipe.steps"
-            raise table.refusal("losses", step, wanted)
-    targets = re.split(r"[\s,]+", str(table.entries.get("targets", "")).strip())
-    if "targets" in table.entries and (
-        len(targets) != recipe.batch or not all(re.fullmatch("[0-9]{1,9}", t) for t in targets)
-    ):
-        wanted = f"{recipe.batch} indices in quotes, as recipe.batch says"
-        raise table.refusal("targets", table.entries["targets"], wanted)
-    names = table.entries.get("names", [])
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise table.refusal("names", names, "a list of names")
+        return Printed()
+    table.refuse_others(*PRINTED)
+    targets = table.items("targets", "whole numbers", "[0-9]{1,9}")
+    if "targets" in table.entries and len(targets) != recipe.batch:
+        wanted = f"{recipe.batch} indices as recipe.batch says"
+        raise table.refusal("targets", len(targets), wanted)
+    split_losses = table.figures("split_losses", SPLITS)
+    if {"dev", "val"} <= {*split_losses}:
+        raise table.refusal("split_losses", "dev and val", "one of them: they are the same split")
+    number = 'a number in quotes such as "12297"'
+    given = "parameters" in table.entries
     return Printed(
-        {int(step): losses[step] for step in sorted(losses, key=int)},
-        table.figures("split_losses", SPLIT_NAMES),
-        table.text("parameters", 'a number in quotes such as "12297"', "[0-9]{1,12}")
-        if "parameters" in table.entries
-        else None,
-        tuple(int(target) for target in targets if target),
-        tuple(names),
+        _by_step(table, "losses", recipe),
+        _by_step(table, "cross_entropy", recipe),
+        _by_step(table, "sums", recipe),
+        _probs(table, recipe),
+        split_losses,
+        table.text("parameters", number, "[0-9]{1,12}") if given else None,
+        tuple(map(int, targets)),
+        table.items("names", "a list of names", ".*"),
     )
+
+
+def _by_step(table: _Table, key: str, recipe: Recipe) -> dict[int, str]:
+    """Figures by step; one figure alone is that of step 0."""
+    wanted = 'figures in quotes, with the digits that were printed, such as "2.0322"'
+    if isinstance(table.entries.get(key), str):
+        return {0: table.text(key, wanted, FIGURE.pattern)}
+    figures = table.figures(key)
+    for step in figures:
+        if not STEP.fullmatch(step) or int(step) >= recipe.steps:
+            wanted = f"a step from 0 to {recipe.steps - 1}, in digits alone, below recipe.steps"
+            raise table.refusal(key, step, wanted)
+    return {int(step): figures[step] for step in sorted(figures, key=int)}
+
+
+def _probs(table: _Table, recipe: Recipe) -> dict[int, tuple[str, ...]]:
+    """Figures of the softmax by row of the first minibatch; those of one row alone are row 0's."""
+    wanted = "the figures of a row of the softmax, with the digits that were printed"
+    if not isinstance(table.entries.get("probs_row"), dict):
+        row = table.items("probs_row", wanted, FIGURE.pattern)
+        return {0: row} if row else {}
+    rows = table.table("probs_row")
+    assert rows is not None
+    for row in rows.entries:
+        if not STEP.fullmatch(row) or int(row) >= recipe.batch:
+            bound = f"a row from 0 to {recipe.batch - 1}, as recipe.batch says"
+            raise table.refusal("probs_row", row, bound)
+    return {int(row): rows.items(row, wanted, FIGURE.pattern) for row in rows.entries}

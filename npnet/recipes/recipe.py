@@ -48,6 +48,7 @@ SYNONYMS: Mapping[str, str] = MappingProxyType(
         "n_hidden": "hidden",
         "hidden_size": "hidden",
         "n_embd": "embedding",
+        "batch_size": "batch",
         "context": "block_size",
         "context_length": "block_size",
         "max_steps": "steps",
@@ -58,6 +59,7 @@ SYNONYMS: Mapping[str, str] = MappingProxyType(
         "random_seed": "shuffle_seed",
     }
 )
+MOMENTUM = 0.001
 SHOWN_RATES = 50  # steps at which a formula of the rate is tried when a recipe is made
 LONGEST_NAME = 60
 MOST_SHUFFLES = 1000
@@ -151,7 +153,7 @@ class Recipe:
     statistics: str = "whole-set"
     training_statistics: str = "batch"
     variance: str = "unbiased"
-    momentum: float = 0.001
+    momentum: float = MOMENTUM
     dtype: str = "float32"
     sample_seed: int = 2147483647 + 10
     sampler: str = "torch"
@@ -266,6 +268,15 @@ class Recipe:
     def lost(self) -> tuple[str, ...]:
         """The names of the draws whose generator's seed is not known."""
         return tuple(draw.name for draw in self.draws if draw.seed == LOST)
+
+    def found(self, seed: int, skip: int) -> Recipe:
+        """The recipe with ``seed`` for the lost draws, ``skip`` words before the first of them."""
+        draws, words = [], skip
+        for draw in self.draws:
+            if draw.seed == LOST:
+                draw, words = dataclasses.replace(draw, seed=seed, skip=words or None), 0
+            draws.append(draw)
+        return dataclasses.replace(self, draws=tuple(draws))
 
     def to_json(self) -> str:
         """The recipe as JSON text that ``from_json`` reads back to an equal recipe."""

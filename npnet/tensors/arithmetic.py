@@ -177,8 +177,7 @@ def _checked(name: str, apply: Method) -> Method:
         found = apply(input if isinstance(input, Tensor) else wrap_number(input), other)
         if found is NotImplemented:
             raise TypeError(
-                f"{name}(): argument 'other' must be Tensor or a number, not "
-                f"{type(other).__name__}"
+                f"{name}(): argument 'other' must be Tensor or a number, not {type(other).__name__}"
             )
         return found
 
@@ -222,8 +221,12 @@ def _rounded_division(input: Any, other: Any, *, rounding_mode: str | None = Non
         return _checked("div", _floor_divide)(input, other)  # type: ignore[no-any-return]
     if rounding_mode == "trunc":
         kind = result_type((input._a, getattr(other, "_a", other)))
-        return wrap(DIVIDE(input, other).detach()._a.astype(np.float64)).trunc().to(  # type: ignore[no-any-return]
-            OF[kind]
+        return (
+            wrap(DIVIDE(input, other).detach()._a.astype(np.float64))
+            .trunc()
+            .to(  # type: ignore[no-any-return]
+                OF[kind]
+            )
         )
     raise RuntimeError(
         "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
@@ -648,7 +651,7 @@ def _bitwise(name: str, ufunc: Any, sign: str) -> Method:
         x, y = operands(self._a, other._a if isinstance(other, Tensor) else plain(other))
         if x.dtype.kind == "f":
             raise RuntimeError(
-                f'"{name}_cpu" not implemented for \'Float\': {sign} takes bools and integers; '
+                f"\"{name}_cpu\" not implemented for 'Float': {sign} takes bools and integers; "
                 "compare first, as in (x > 0)"
             )
         try:
@@ -752,4 +755,3 @@ def equal(input: Tensor, other: Tensor) -> bool:
     if not isinstance(input, Tensor) or not isinstance(other, Tensor):
         raise TypeError("equal(): both arguments must be Tensors")
     return input._a.shape == other._a.shape and bool((input._a == other._a).all())
-

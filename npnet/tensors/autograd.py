@@ -48,9 +48,7 @@ class Operation:
 
     __slots__ = ("derivatives", "forward", "name", "reads")
 
-    def __init__(
-        self, name: str, forward: Callable[..., Any], *derivatives: Derivative
-    ) -> None:
+    def __init__(self, name: str, forward: Callable[..., Any], *derivatives: Derivative) -> None:
         self.name, self.forward, self.derivatives = name, forward, derivatives
         self.reads = tuple(_places(derivative) for derivative in derivatives)
 
@@ -321,9 +319,12 @@ def check_result(target: Array, out: Array) -> None:
                 f"{list(out.shape)}: an in-place operation keeps its tensor's shape; "
                 "write x = x + y in place of x += y"
             )
-    if out.dtype is not target.dtype and "buif".index(out.dtype.kind) > "buif".index(
-        "u" if target.dtype.kind == "i" else target.dtype.kind
-    ) and {out.dtype.kind, target.dtype.kind} != {"u", "i"}:
+    if (
+        out.dtype is not target.dtype
+        and "buif".index(out.dtype.kind)
+        > "buif".index("u" if target.dtype.kind == "i" else target.dtype.kind)
+        and {out.dtype.kind, target.dtype.kind} != {"u", "i"}
+    ):
         raise RuntimeError(
             f"result type {type_name(out)} can't be cast to the desired output type "
             f"{type_name(target)}: convert the tensor first, for example with .float()"
@@ -418,9 +419,7 @@ def _flow(
                 d = sum_to(d, like.shape)
             if d.dtype is not like.dtype and d.dtype != like.dtype and check:
                 d = d.astype(like.dtype)
-            into: dict[Any, Array] = (
-                arrived if type(edge) is not Node or edge in stops else waiting
-            )
+            into: dict[Any, Array] = arrived if type(edge) is not Node or edge in stops else waiting
             before = into.get(edge)
             into[edge] = d if before is None else before + d
     return arrived, nodes
@@ -550,8 +549,10 @@ def _grad(
         raise not_supported("torch.autograd.grad(create_graph=True)")
     outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     ins = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    given = [grad_outputs] if isinstance(grad_outputs, Tensor) or grad_outputs is None else list(
-        grad_outputs
+    given = (
+        [grad_outputs]
+        if isinstance(grad_outputs, Tensor) or grad_outputs is None
+        else list(grad_outputs)
     )
     if len(given) < len(outs):
         given += [None] * (len(outs) - len(given))
@@ -779,4 +780,3 @@ class set_grad_enabled(_Recording):
 def is_grad_enabled() -> bool:
     """Whether operations are recorded now."""
     return MODE.grad
-

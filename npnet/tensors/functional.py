@@ -16,14 +16,35 @@ from npnet.tensors.linear import linear
 from npnet.tensors.missing import missing, not_supported
 from npnet.tensors.reductions import axis_of, spelled
 from npnet.tensors.shapes import reshape
-from npnet.tensors.sums import cascade
 from npnet.tensors.tensor import FUNCTIONS, Tensor, both, function, tensor_argument, wrap
 
 __all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "dropout",
-    "elu", "embedding", "gelu", "hardtanh", "kl_div", "l1_loss", "layer_norm", "leaky_relu",
-    "linear", "log_softmax", "logsigmoid", "mse_loss", "nll_loss", "normalize", "one_hot", "pad",
-    "relu", "sigmoid", "silu", "softmax", "softplus", "tanh",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "dropout",
+    "elu",
+    "embedding",
+    "gelu",
+    "hardtanh",
+    "kl_div",
+    "l1_loss",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsigmoid",
+    "mse_loss",
+    "nll_loss",
+    "normalize",
+    "one_hot",
+    "pad",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "tanh",
 ]
 
 relu = FUNCTIONS["relu"]
@@ -129,9 +150,11 @@ def _gelu(x: Array) -> Array:
 
 def _erf(x: Array) -> Array:
     wide = np.asarray(x, np.float64)
-    return np.array([math.erf(value) for value in wide.reshape(-1).tolist()], np.float64).reshape(
-        x.shape
-    ).astype(x.dtype)
+    return (
+        np.array([math.erf(value) for value in wide.reshape(-1).tolist()], np.float64)
+        .reshape(x.shape)
+        .astype(x.dtype)
+    )
 
 
 def _gelu_gradient(g: Array, _o: Array, x: Array) -> Array:
@@ -207,7 +230,7 @@ def _soft(
         dim, _ = spelled(name, more, dim, False)
     if x._a.dtype not in FLOATS:
         raise RuntimeError(
-            f'"{name}_kernel_impl" not implemented for \'{x.type()}\': convert with .float()'
+            f"\"{name}_kernel_impl\" not implemented for '{x.type()}': convert with .float()"
         )
     if dim is None:
         dim = 0 if x._a.ndim in (0, 1, 3) else 1
@@ -279,7 +302,9 @@ def nll_loss(
     if x._a.ndim > 2:
         shape = classes.shape
         rows = x.movedim(1, -1).reshape(-1, x._a.shape[1])
-        flat = nll_loss(rows, wrap(classes.reshape(-1)), weight, None, ignore_index, None, reduction)
+        flat = nll_loss(
+            rows, wrap(classes.reshape(-1)), weight, None, ignore_index, None, reduction
+        )
         return flat.reshape(shape) if reduction == "none" else flat  # type: ignore[no-any-return]
     if classes.ndim > 1:
         raise RuntimeError(
@@ -329,9 +354,7 @@ def _reduced(losses: Tensor, reduction: str) -> Tensor:
 
 def binary_cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Of probabilities; logarithms are held above -100, as torch's."""
-    losses = -(
-        target * clamp(input.log(), -100) + (1 - target) * clamp((1 - input).log(), -100)
-    )
+    losses = -(target * clamp(input.log(), -100) + (1 - target) * clamp((1 - input).log(), -100))
     return _reduced(losses, reduction)
 
 
@@ -449,9 +472,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
     return input / clamp(input.norm(p, dim, keepdim=True), eps)  # type: ignore[no-any-return]
 
 
-def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-) -> Tensor:
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """The tensor itself when ``training`` is False or p is 0; else refused."""
     if training and p:
         raise not_supported("dropout while training: its random numbers")
@@ -473,8 +494,7 @@ PAD: Final = Operation(
     lambda x, widths, value: np.pad(x, widths, constant_values=value),
     lambda g, _o, x, widths, _value: g[
         tuple(
-            slice(before, before + size)
-            for (before, _), size in zip(widths, x.shape, strict=True)
+            slice(before, before + size) for (before, _), size in zip(widths, x.shape, strict=True)
         )
     ],
 )

@@ -11,17 +11,16 @@ from typing import Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.tensors.arithmetic import NUMBERS, plain
 from npnet.tensors.autograd import (
     KEPT,
     Operation,
     check_result,
-    changed,
     record,
     run,
     view_of,
     write,
 )
-from npnet.tensors.arithmetic import NUMBERS, plain
 from npnet.tensors.dtypes import FLOATS, I64
 from npnet.tensors.missing import not_supported
 from npnet.tensors.reductions import axis_of
@@ -121,7 +120,9 @@ def _whole(value: Any) -> Any:
             for bound in (value.start, value.stop, value.step)
         ]
         if bounds[2] is not None and bounds[2] <= 0:
-            raise ValueError("step must be greater than zero: use .flip(dim) to turn an axis around")
+            raise ValueError(
+                "step must be greater than zero: use .flip(dim) to turn an axis around"
+            )
         return slice(*bounds)
     if value is None or value is Ellipsis:
         return value
@@ -168,9 +169,9 @@ def _bound(value: Any) -> int:
 
 def _parted(key: Any, ndim: int) -> tuple[tuple[Any, ...] | None, Any]:
     """(basic key or None, advanced key or None), to be applied one after the other."""
-    if isinstance(key, tuple):
-        parts = [_whole(part) for part in key]
-    elif isinstance(key, list) and any(isinstance(part, (slice, type(None))) for part in key):
+    if isinstance(key, tuple) or (
+        isinstance(key, list) and any(isinstance(part, (slice, type(None))) for part in key)
+    ):
         parts = [_whole(part) for part in key]
     else:
         parts = [_whole(key)]
@@ -182,9 +183,11 @@ def _parted(key: Any, ndim: int) -> tuple[tuple[Any, ...] | None, Any]:
     if all(arrays):
         return None, tuple(parts)
     # Numbers, slices and None first: with the arrays' axes left as they are.
-    taken = sum(part.ndim if array and part.dtype.kind == "b" else 1
-                for part, array in zip(parts, arrays, strict=True)
-                if part is not None and part is not Ellipsis)
+    taken = sum(
+        part.ndim if array and part.dtype.kind == "b" else 1
+        for part, array in zip(parts, arrays, strict=True)
+        if part is not None and part is not Ellipsis
+    )
     if taken > ndim:
         raise IndexError(f"too many indices for tensor of dimension {ndim}")
     basic: list[Any] = []
@@ -406,7 +409,9 @@ SCATTER_ADD: Final = Operation(
     "ScatterAddBackward0", _scatter_sum, lambda g, _o, _x, _v, _key: g, _source_gradient
 )
 INDEX_ADD: Final = Operation(
-    "IndexAddBackward0", _put_sum, lambda g, _o, _x, _v, _key: g,
+    "IndexAddBackward0",
+    _put_sum,
+    lambda g, _o, _x, _v, _key: g,
     lambda g, _o, _x, _v, key: g[key],
 )
 for _op in (GATHER, INDEX_SELECT, MASKED_SELECT):
@@ -428,10 +433,12 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
 def take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
     """``gather`` with broadcasting."""
     axis = axis_of(dim, input._a.ndim)
-    shape = list(np.broadcast_shapes(
-        tuple(1 if place == axis else size for place, size in enumerate(input._a.shape)),
-        tuple(1 if place == axis else size for place, size in enumerate(indices._a.shape)),
-    ))
+    shape = list(
+        np.broadcast_shapes(
+            tuple(1 if place == axis else size for place, size in enumerate(input._a.shape)),
+            tuple(1 if place == axis else size for place, size in enumerate(indices._a.shape)),
+        )
+    )
     shape[axis] = indices._a.shape[axis]
     return gather(input, dim, wrap(np.broadcast_to(indices._a, shape)))
 
@@ -482,26 +489,39 @@ def _scatter(
 
 @both("scatter")
 def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Any = None,
+    *,
+    value: Any = None,
     reduce: str | None = None,
 ) -> Tensor:
     """A copy with values put along an axis by number."""
     if reduce not in (None, "add"):
         raise not_supported(f"scatter(reduce={reduce!r})")
-    return run(*_scatter("scatter", input, dim, index, value if src is None else src,
-                         reduce == "add"))
+    return run(
+        *_scatter("scatter", input, dim, index, value if src is None else src, reduce == "add")
+    )
 
 
 @method("scatter_")
 def scatter_(
-    self: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
+    self: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Any = None,
+    *,
+    value: Any = None,
     reduce: str | None = None,
 ) -> Tensor:
     """``scatter`` in place."""
     if reduce not in (None, "add"):
         raise not_supported(f"scatter_(reduce={reduce!r})")
-    return write(self, *_scatter("scatter_", self, dim, index, value if src is None else src,
-                                 reduce == "add"))
+    return write(
+        self,
+        *_scatter("scatter_", self, dim, index, value if src is None else src, reduce == "add"),
+    )
 
 
 @both("scatter_add")
@@ -547,17 +567,13 @@ def _index_add(
 
 
 @both("index_add")
-def index_add(
-    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1
-) -> Tensor:
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """A copy with slices added along an axis by number; repeated numbers add up."""
     return run(INDEX_ADD, *_index_add("index_add", input, dim, index, source, alpha))
 
 
 @method("index_add_")
-def index_add_(
-    self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1
-) -> Tensor:
+def index_add_(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """``index_add`` in place."""
     args, tensors = _index_add("index_add_", self, dim, index, source, alpha)
     if MODE.grad and (self._req or tensors[1]._req):
@@ -582,9 +598,7 @@ def index_fill_(self: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
 
 
 @method("index_put_")
-def index_put_(
-    self: Tensor, indices: Any, values: Tensor, accumulate: bool = False
-) -> Tensor:
+def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """``x[indices] = values``, or with ``accumulate`` a sum that counts repeats."""
     key = tuple(_whole(one) for one in indices)
     check_result(self._a, np.broadcast_to(values._a.flat[:1].reshape(()), self._a.shape))

@@ -173,8 +173,10 @@ def _soft_sum(x: Array, axes: Axes, keepdim: bool) -> Array:
     top = np.asarray(x.max(axis, keepdims=True)) if x.size else np.zeros((), x.dtype)
     top = np.where(np.isinf(top), x.dtype.type(0), top)
     found = np.log(summed(np.exp(x - top), axis, True)) + top
-    return found if keepdim else found.reshape(
-        [size for place, size in enumerate(x.shape) if place not in axis]
+    return (
+        found
+        if keepdim
+        else found.reshape([size for place, size in enumerate(x.shape) if place not in axis])
     )
 
 
@@ -493,9 +495,7 @@ def median(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     index = np.take(order, (x.shape[axis] - 1) // 2, axis)
     if keepdim:
         index = np.expand_dims(index, axis)
-    return PAIRS["median"](
-        run(MEDIAN_DIM, (x, axis, keepdim, index), (input,)), wrap(index)
-    )
+    return PAIRS["median"](run(MEDIAN_DIM, (x, axis, keepdim, index), (input,)), wrap(index))
 
 
 def _ordered(x: Array, axis: int, descending: bool) -> Array:
@@ -519,9 +519,7 @@ def sort(
 
 
 @both("argsort")
-def argsort(
-    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
-) -> Tensor:
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """The indices that ``sort`` gives."""
     return wrap(_ordered(input._a, axis_of(dim, input._a.ndim), descending))
 
@@ -580,4 +578,3 @@ def histogram(input: Tensor, bins: int = 100, *, density: bool = False) -> Any:
     from npnet.tensors.sizes import Histogram
 
     return Histogram(wrap(hist.astype(input._a.dtype)), wrap(edges.astype(input._a.dtype)))
-

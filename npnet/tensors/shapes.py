@@ -245,7 +245,9 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     shape = input._a.shape
     if dim is None:
         return view(input, SQUEEZE, tuple(size for size in shape if size != 1))
-    chosen = [axis_of(one, len(shape)) for one in (dim if isinstance(dim, (tuple, list)) else [dim])]
+    chosen = [
+        axis_of(one, len(shape)) for one in (dim if isinstance(dim, (tuple, list)) else [dim])
+    ]
     kept = tuple(size for axis, size in enumerate(shape) if axis not in chosen or size != 1)
     return view(input, SQUEEZE_DIM, kept)
 
@@ -431,9 +433,9 @@ def tensor_split(input: Tensor, sections: int, dim: int = 0) -> tuple[Tensor, ..
 def _tiled_gradient(g: Array, _o: Array, x: Array, repeats: tuple[int, ...]) -> Array:
     shape = (1,) * (len(repeats) - x.ndim) + x.shape
     pairs = [size for pair in zip(repeats, shape, strict=True) for size in pair]
-    return np.asarray(
-        np.add.reduce(g.reshape(pairs), tuple(range(0, len(pairs), 2)))
-    ).reshape(x.shape)
+    return np.asarray(np.add.reduce(g.reshape(pairs), tuple(range(0, len(pairs), 2)))).reshape(
+        x.shape
+    )
 
 
 def _repeated_gradient(g: Array, _o: Array, x: Array, repeats: Any, axis: int) -> Array:
@@ -484,7 +486,8 @@ def _joining(name: str, forward: Any, derivative: Any, count: int) -> Operation:
 REPEAT: Final = _view_operation("RepeatBackward0", np.tile, _tiled_gradient)
 REPEAT_EACH: Final = _view_operation("RepeatInterleaveBackward0", np.repeat, _repeated_gradient)
 FLIP: Final = _view_operation(
-    "FlipBackward0", lambda x, axes: np.flip(x, axes).copy(),
+    "FlipBackward0",
+    lambda x, axes: np.flip(x, axes).copy(),
     lambda g, _o, _x, axes: np.flip(g, axes),
 )
 ROLL: Final = _view_operation(
@@ -597,7 +600,9 @@ def cat(tensors: Any, dim: int = 0, **more: Any) -> Tensor:
     try:
         return run(op, (*arrays, axis), found)
     except ValueError as why:
-        raise RuntimeError(f"Sizes of tensors must match except in dimension {axis}. {why}") from None
+        raise RuntimeError(
+            f"Sizes of tensors must match except in dimension {axis}. {why}"
+        ) from None
 
 
 @function("stack")
@@ -610,7 +615,9 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
         return run(op, (*arrays, axis), found)
     except ValueError:
         shapes = [list(array.shape) for array in arrays]
-        raise RuntimeError(f"stack expects each tensor to be equal size, but got {shapes}") from None
+        raise RuntimeError(
+            f"stack expects each tensor to be equal size, but got {shapes}"
+        ) from None
 
 
 @function("hstack")

@@ -119,3 +119,17 @@ class RunningNorm:
         """Copy the parameters out, into arrays of ``params`` as they stand."""
         for name, array in self.params.items():
             params[name][...] = array
+
+
+def first_logits(recipe: Recipe, params: Parameters, X: Ints) -> Floats:
+    """The logits (n, V) of the first minibatch's contexts (n, T), as training normalises them."""
+    hprebn = params.C[X].reshape(len(X), -1) @ params.W1 + params.b1  # (n, H)
+    if recipe.training_statistics == "running":
+        stats = Running.begin(recipe).statistics(recipe.eps)
+        mean, var = stats.mean, stats.var
+    else:
+        mean = hprebn.mean(0, keepdims=True)
+        var = hprebn.var(0, keepdims=True, ddof=int(recipe.variance == "unbiased"))
+    bnraw = (hprebn - mean) * (var + recipe.eps) ** -0.5
+    logits: Floats = np.tanh(params.bngain * bnraw + params.bnbias) @ params.W2 + params.b2
+    return logits

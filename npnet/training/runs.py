@@ -190,7 +190,9 @@ def write_history(folder: Path, recipe: Recipe, losses: Floats) -> None:
     with replacing(folder / "history.csv") as path, path.open("w", encoding="utf-8") as file:
         file.write("step,loss,lr\n")
         # The text of a NumPy float or a Python float is its shortest exact one.
-        file.writelines(f"{step},{loss!s},{recipe.rate(step)!s}\n" for step, loss in enumerate(losses))
+        file.writelines(
+            f"{step},{loss!s},{recipe.rate(step)!s}\n" for step, loss in enumerate(losses)
+        )
 
 
 def read_recipe(path: Path) -> Recipe:

@@ -18,12 +18,13 @@ from npnet.recipes.publication import find_publication
 from npnet.recipes.recipe import STATISTICS
 from npnet.replays.replay import replay as npnet_replay
 from npnet.training.fit import begin as npnet_begin
+from npnet.training.fit import cuts
 from npnet.training.sgd import draw_rows as npnet_rows
 
 pytest.importorskip("torch")
 
 import oracle
-from oracle.initialization import dataset, draw_parameters, draw_rows, seeded
+from oracle.initialization import cut, dataset, draw_parameters, draw_rows, seeded
 from oracle.replay import Running, Stats, begin, calibrate, sample, split_loss, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -59,11 +60,35 @@ SEEDED = tuple(
     replace(draw, seed={"W1": 5, "b2": 5, "bnbias": 5, "W2": SHORT.seed}.get(draw.name))
     for draw in SHORT.draws
 )
+SKIPPED = tuple(
+    replace(draw, seed=9, skip=700 if draw.name == "bngain" else None)
+    if draw.name.startswith("bn")
+    else draw
+    for draw in SHORT.draws
+)
+UNUSED = (SHORT.draws[0], Draw("b3", ("* 0.1",), shape=(7,)), *SHORT.draws[1:])
+ONE_NUMBER = tuple(
+    replace(draw, scale=("* ((5/3)/sqrt(30))",)) if draw.name == "W1" else draw
+    for draw in SHORT.draws
+)
 VARIANTS: list[dict[str, Any]] = [
     {"shuffles": 0},
     {"shuffles": 3, "shuffle_seed": 7},
     {"split": "examples"},
     {"split": "examples", "split_seed": 7, "shuffles": 0},
+    {"split": "permuted-words", "rounding": "random_split", "shuffles": 0},
+    {"split": "permuted-words", "split_seed": 3},
+    {"split": "examples", "rounding": "random_split"},
+    {"rates": "0.01 + 0.09 * exp(-1.3 * i / 150)"},
+    {"rates": "0.1 if i < 70 else 0.1 * cos(pi * (i - 70) / 400) ** 2", "decay": 0.999},
+    {"statistics": "own-rows"},
+    {"sampling": "plain"},
+    {"variance": "biased"},
+    {"variance": "biased", "statistics": "running-var", "momentum": 0.1, "eps": 0.01},
+    {"draw_dtype": "float64"},
+    {"draws": SKIPPED},
+    {"draws": UNUSED},
+    {"draws": ONE_NUMBER},
     {"batch_over": 100},
     {"batch_once": True},
     {"batch_first": True},
@@ -197,7 +222,15 @@ def test_whatever_a_recipe_says_torch_does_the_same(
 def test_every_variant_is_another_run(small_words: list[str]) -> None:
     short = replace(SHORT, steps=20)
     runs = [oracle.replay(replace(short, **changes), small_words) for changes in ({}, *VARIANTS)]
-    assert len({run.split_losses["train"] for run in runs}) == len(runs)
+    told = {(*run.split_losses.values(), *run.samples(5)) for run in runs}
+    assert len(told) == len(runs)
+
+
+def test_words_are_cut_where_random_split_cuts_them() -> None:
+    for count in [*range(10, 400), 32_033]:
+        train, dev, _ = cut(list(map(str, range(count))), "random_split").values()
+        assert cuts(count, "random_split") == (len(train), len(train) + len(dev))
+    assert cuts(32_033, "random_split") == (25_627, 25_627 + 3_203)
 
 
 @pytest.mark.parametrize("first", [True, False])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import npnet
 from npnet import Draw, InputError, Recipe
 from npnet.cli import main
+from npnet.recipes.publication import shipped
 
 # A value other than the default for each field that few recipes set.
 UNUSUAL: dict[str, Any] = {
@@ -25,6 +26,11 @@ UNUSUAL: dict[str, Any] = {
     "decay": 0.75,
     "statistics": "running-std",
     "training_statistics": "running",
+    "rounding": "random_split",
+    "draw_dtype": "float64",
+    "rates": "0.1 / (1 + i)",
+    "sampler": "mkl",
+    "sampling": "plain",
 }
 NAMED = ("lecture", "lecture-64", "constant-gain", "random-gain", "frozen-b1", "part3")
 
@@ -37,7 +43,7 @@ def test_json_brings_every_named_recipe_back(name: str) -> None:
 
 
 def test_the_published_recipes_are_there() -> None:
-    assert set(npnet.RECIPES) == {*NAMED, "indian-names"}
+    assert set(npnet.RECIPES) == {*NAMED, *shipped(), "indian-names"}
 
 
 @given(

@@ -26,8 +26,18 @@ def test_a_recipe_is_what_a_publication_runs(name: str) -> None:
     assert publication.recipe.name == name
 
 
-def test_three_publications_come_with_npnet() -> None:
-    assert list(shipped()) == ["constant-gain", "part3", "random-gain"]
+def test_nine_publications_come_with_npnet() -> None:
+    assert list(shipped()) == [
+        "constant-gain",
+        "lecture-first-batch",
+        "part3",
+        "random-gain",
+        "rerun-200",
+        "rerun-64",
+        "unseeded-101-steps",
+        "unseeded-first-batch",
+        "unseeded-log",
+    ]
 
 
 @pytest.mark.parametrize("name", ["constant-gain", "random-gain"])
@@ -35,6 +45,34 @@ def test_a_first_batch_needs_no_corpus(name: str) -> None:
     figures = replay(find_publication(name))
     assert [(figure.step, figure.match) for figure in figures] == [(0, "equal")]
     assert figures[0].edge == (name == "random-gain")
+
+
+# With the seeds that npnet recover finds.
+@pytest.mark.parametrize("name", ["lecture-first-batch", "rerun-64", "unseeded-first-batch"])
+def test_what_a_lost_generator_drew_is_printed_again(name: str) -> None:
+    figures = replay(find_publication(name))
+    assert {figure.match for figure in figures} <= {"equal", "±1"}
+    fused = next(figure for figure in figures if figure.what == "cross_entropy")
+    assert fused.digits == 7
+    assert {figure.match for figure in figures if figure.what == "probs"} <= {"equal"}
+
+
+def test_two_losses_of_101_steps_are_those_below_a_longer_log(names_txt: list[str]) -> None:
+    figures = replay(find_publication("unseeded-101-steps"), names_txt)
+    assert [figure.what for figure in figures] == ["train", "val", "parameters"]
+    assert all(figure.reproduced for figure in figures)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "count"), [("unseeded-log", 41), ("rerun-200", 43)])
+def test_a_log_of_a_lost_generator_is_replayed_to_the_last_name(
+    names_txt: list[str], name: str, count: int
+) -> None:
+    figures = replay(find_publication(name), names_txt)
+    assert len(figures) == count
+    assert all(figure.reproduced for figure in figures)
+    assert all(figure.match == "equal" for figure in figures if figure.what == "name")
+    assert sum(figure.match == "equal" for figure in figures if figure.what == "loss") >= 19
 
 
 @pytest.mark.parametrize("name", ["constant-gain", "random-gain"])
@@ -138,15 +176,18 @@ def test_rows_are_run_under_the_statistics_of_training(tmp_path: Path, training:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["nowhere"], "wanted one of constant-gain, part3, random-gain, or a file"),
+        (["nowhere"], "wanted one of constant-gain, lecture-first-batch, part3"),
         (["."], ".: Is a directory"),
         (["part3"], "part3.toml: corpus.sha256: no file with SHA-256 0a30b5557f19… (names.txt)"),
         (["part3"], "npnet data --download names.txt"),
         (["part3", "--words", "words.txt"], "part3.toml: corpus.sha256: words.txt has "),
         (["part3", "--words", "nowhere"], "nowhere: No such file"),
         (["part3", "--steps", "0"], "replay: 0 steps, wanted 1 or more"),
-        (["--steps", "3"], "replay: no publication, wanted one of constant-gain, part3, random-g"),
-        (["--words", "words.txt"], "replay: no publication, wanted one of constant-gain, part3"),
+        (
+            ["--steps", "3"],
+            "replay: no publication, wanted one of constant-gain, lecture-first-batch",
+        ),
+        (["--words", "words.txt"], "replay: no publication, wanted one of constant-gain, lecture"),
         (["late.toml", "--steps", "3"], "late.toml: 3 steps, wanted more than 5"),
         (["rows.toml", "--words", "words.txt"], "rows.toml: no [corpus], wanted no words"),
         (["latin.toml"], "latin.toml: no TOML ('utf-8' codec"),

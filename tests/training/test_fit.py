@@ -1,6 +1,7 @@
 """``npnet.fit``: whatever a recipe can say, against the same run in plain loops."""
 
 import dataclasses
+import math
 import random
 from typing import Any
 
@@ -43,6 +44,12 @@ VARIANTS: list[dict[str, Any]] = [
     {"shuffles": 0},
     {"split": "examples"},
     {"split": "examples", "split_seed": 7, "shuffles": 0},
+    {"split": "permuted-words", "shuffles": 0},
+    {"split": "permuted-words", "split_seed": 5},
+    {"variance": "biased"},
+    {"variance": "biased", "statistics": "running-std", "eps": 0.5},
+    {"statistics": "own-rows"},
+    {"rates": "0.3 * exp(-i / 4)"},
     {"batch_over": 5},
     {"batch_once": True},
     {"batch_first": True},
@@ -81,14 +88,14 @@ def notebook(recipe: Recipe, words: list[str]) -> tuple[list[float], dict[str, f
         return rows
 
     everything: list[Any] = words
-    if recipe.split == "examples":
+    if recipe.split != "words":
         own = recipe.split_seed is None
         splitter = generator if own else npnet.Generator(recipe.split_seed or 0)
-        examples = rows_of(words)
-        everything = [examples[place] for place in splitter.randperm(len(examples))]
+        everything = rows_of(words) if recipe.split == "examples" else words
+        everything = [everything[place] for place in splitter.randperm(len(everything))]
     first, second = int(0.8 * len(everything)), int(0.9 * len(everything))
     parts = [everything[:first], everything[first:second], everything[second:]]
-    if recipe.split == "words":
+    if recipe.split != "examples":
         parts = [rows_of(part) for part in parts]
     splits = [[np.array(side) for side in zip(*part, strict=True)] for part in parts]
     X, Y = splits[0]
@@ -104,7 +111,7 @@ def notebook(recipe: Recipe, words: list[str]) -> tuple[list[float], dict[str, f
     shapes = dict(zip(PARAMETER_NAMES, [(V, E), (T * E, H), (H,), (H, V), (V,)], strict=False))
     shapes |= {"bngain": (1, H), "bnbias": (1, H)}
     params: dict[str, Array] = {"b1": np.zeros(H, complex)}
-    others = {draw.seed: npnet.Generator(draw.seed) for draw in recipe.draws if draw.seed}
+    others = {draw.seed: npnet.Generator(int(draw.seed)) for draw in recipe.draws if draw.seed}
     for draw in recipe.draws:
         shape = shapes[draw.name]
         if draw.constant is not None:
@@ -120,7 +127,7 @@ def notebook(recipe: Recipe, words: list[str]) -> tuple[list[float], dict[str, f
         hprebn = hidden_of(X)
         if mean is None or var is None:
             mean = hprebn.mean(0)
-            var = ((hprebn - mean) ** 2).sum(0) / (len(X) - 1)
+            var = ((hprebn - mean) ** 2).sum(0) / (len(X) - (recipe.variance == "unbiased"))
         bnraw = (hprebn - mean) / np.sqrt(var + recipe.eps)
         h = np.tanh(params["bngain"] * bnraw + params["bnbias"])
         logits = h @ params["W2"] + params["b2"]
@@ -142,7 +149,10 @@ def notebook(recipe: Recipe, words: list[str]) -> tuple[list[float], dict[str, f
                 array[place] += 1e-30j
                 gradients[name][place] = loss_of(X[rows], Y[rows], *used).imag / 1e-30
                 array[place] -= 1e-30j
-        rate = [rate for start, rate in recipe.rates if start <= step][-1]
+        if isinstance(recipe.rates, str):
+            rate = eval(recipe.rates, {"exp": math.exp, "i": step})
+        else:
+            rate = [rate for start, rate in recipe.rates if start <= step][-1]
         for draw in recipe.draws:
             if draw.trained:
                 params[draw.name] -= rate * recipe.decay**step * gradients[draw.name]
@@ -151,7 +161,12 @@ def notebook(recipe: Recipe, words: list[str]) -> tuple[list[float], dict[str, f
         spread = (1 - new) * spread + new * batch.var(0, ddof=1) ** (1 / power)
     if recipe.statistics == "whole-set":
         mean, spread = hidden_of(X).real.mean(0), hidden_of(X).real.var(0, ddof=1)
-    kept = [loss_of(X, Y, mean, spread**power).real for X, Y in splits]
+    if recipe.statistics == "own-rows":
+        own_rows = [hidden_of(X).real for X, _ in splits]
+        used_by = [(own.mean(0), own.var(0, ddof=1)) for own in own_rows]
+    else:
+        used_by = [(mean, spread**power)] * 3
+    kept = [loss_of(*both, *used).real for both, used in zip(splits, used_by, strict=True)]
     return losses, dict(zip(("train", "dev", "test"), kept, strict=True))
 
 

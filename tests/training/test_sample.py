@@ -100,9 +100,9 @@ class Watched(npnet.Generator):
         super().__init__(seed)
         self.drawn: list[tuple[Any, Any]] = []
 
-    def exponential(self, *shape: Any, dtype: Any = np.float32) -> Any:
+    def exponential(self, *shape: Any, dtype: Any = np.float32, engine: str = "torch") -> Any:
         self.drawn.append((shape, dtype))
-        return super().exponential(*shape, dtype=dtype)
+        return super().exponential(*shape, dtype=dtype, engine=engine)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,0 +1,326 @@
+"""`npnet recover`: the seed that nobody kept, found by the figures that were printed."""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import contextlib
+import dataclasses
+import json
+import multiprocessing
+import os
+import shlex
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from npnet.base.errors import InputError
+from npnet.cli.parser import add_json
+from npnet.cli.progress import progress
+from npnet.cli.terminal import wrap
+from npnet.replays.filled_in import refuse_existing, write_filled_in
+from npnet.replays.lost_seeds import LostSeed, LostSession
+from npnet.replays.seed_progress import Progress as Notes
+from npnet.replays.seed_progress import State
+from npnet.torch_rng.many_seeds import SEEDS
+
+SAID = 60.0  # seconds from one line to the next where there is no bar
+LOOKED = 1.0  # seconds after which a worker looks whether its parent is still there
+
+
+class Workers(NamedTuple):
+    """What runs the search: an executor, None for this process, and how many blocks it takes."""
+
+    executor: Executor | None
+    blocks: int
+
+
+def add_commands(commands: Any) -> None:
+    """Add it to the parser's subcommands."""
+    parser = commands.add_parser(
+        "recover",
+        help="find a lost seed from printed figures",
+        description="Try all 2^32 seeds of torch's generator, and print those with which every "
+        "printed figure of one notebook's session comes out.\n\nThe files are publications (npnet "
+        'help replay) whose lost draws have seed = "lost", in the order in which their cells ran. '
+        "npnet help recover explains why this works.",
+    )
+    parser.add_argument("publications", nargs="+", metavar="FILE", help="publications of a session")
+    parser.add_argument(
+        "--reruns",
+        type=int,
+        default=0,
+        metavar="K",
+        help="try up to K earlier executions of each file's drawing cell (default: 0)",
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="write copies of the files with seed and skip"
+    )
+    parser.add_argument(
+        "--from", dest="first", type=int, default=0, metavar="A", help="first seed (default: 0)"
+    )
+    parser.add_argument(
+        "--to", dest="last", type=int, metavar="B", help="last seed (default: 2^32 - 1)"
+    )
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="processes (default: as many as there are cores)"
+    )
+    parser.add_argument(
+        "--dask", metavar="ADDRESS", help="run on the cluster of this dask scheduler instead"
+    )
+    parser.add_argument(
+        "--progress",
+        metavar="FILE",
+        help="what is done so far, so that the same command goes on (default: named after the "
+        "first publication, in this folder)",
+    )
+    add_json(parser)
+    parser.set_defaults(command=recover_command)
+
+
+def recover_command(options: argparse.Namespace) -> int:
+    """`npnet recover`."""
+    first, end = _range(options)
+    session = LostSession(options.publications, reruns=options.reruns)
+    paths = [publication.file for publication in session.publications]
+    if options.write:
+        refuse_existing(paths)
+
+    def say(text: str) -> None:
+        if not options.json:
+            print(text, flush=True)
+
+    expected = session.prospects
+    say(wrap(_prospects(expected.first, expected.all)))
+    session.check()
+    notes = Path(options.progress or _notes_file(session))
+    done = end - first - _missing(session, notes, first, end)
+    if done:
+        say(f"{notes}: {done:,} of {end - first:,} seeds are done already")
+    started = time.monotonic()
+    try:
+        with _workers(options) as workers, _shown(end - first, done, options.json) as watch:
+            found = session.run(
+                first,
+                end,
+                executor=workers.executor,
+                workers=workers.blocks,
+                progress=notes,
+                watch=watch,
+            )
+    except KeyboardInterrupt:
+        command = shlex.join(["npnet", "recover", *_arguments(options)])
+        left = _missing(session, notes, first, end)
+        print(
+            f"\nnpnet: stopped with {end - first - left:,} of {end - first:,} seeds done; go on "
+            f"with: {command}",
+            file=sys.stderr,
+        )
+        return 130
+    seconds = time.monotonic() - started
+    if options.json:
+        told = {
+            "seeds": [dataclasses.asdict(each) for each in found],
+            "from": first,
+            "to": end - 1,
+            "expected": {"first": expected.first, "all": expected.all},
+            "seconds": round(seconds, 3),
+        }
+        print(json.dumps(told, indent=2))
+    else:
+        _report(found, paths, first, end, done, seconds)
+    if options.write:
+        _write(found, paths, say)
+    return 0 if found else 1
+
+
+def _range(options: argparse.Namespace) -> tuple[int, int]:
+    """The range of seeds, its end not included."""
+    last = SEEDS - 1 if options.last is None else options.last
+    for name, seed in (("--from", options.first), ("--to", last)):
+        if not 0 <= seed < SEEDS:
+            raise InputError(f"{name}: got {seed}, wanted a seed from 0 to {SEEDS - 1}")
+    if last < options.first:
+        raise InputError(f"--to: got {last}, wanted {options.first} or more as --from says")
+    if options.jobs is not None and options.jobs < 1:
+        raise InputError(f"--jobs: got {options.jobs}, wanted 1 or more")
+    if options.jobs is not None and options.dask is not None:
+        raise InputError("--jobs: got --dask as well, wanted one of them")
+    return options.first, last + 1
+
+
+def _prospects(after_first: float, after_all: float) -> str:
+    text = (
+        f"2^32 seeds are possible. Of the wrong ones, the figures of the first minibatches can be "
+        f"expected to leave {_about(after_first)}"
+    )
+    if after_all < after_first:
+        text += f", and those of later steps {_about(after_all)}"
+    return text + "."
+
+
+def _about(count: float) -> str:
+    return f"{count:,.0f}" if count >= 10 else f"{count:.1g}"
+
+
+def _notes_file(session: LostSession) -> str:
+    """A name that belongs to these figures and options alone, in this folder."""
+    return f"{session.publications[0].file.stem}-{session.search.digest[:8]}.recover.json"
+
+
+def _missing(session: LostSession, notes: Path, first: int, end: int) -> int:
+    """How many seeds the progress file leaves to do."""
+    ranges = Notes(session.search.digest, notes).missing(first, end)
+    return sum(stop - start for start, stop in ranges)
+
+
+def _arguments(options: argparse.Namespace) -> Iterator[str]:
+    """The command's own arguments, to be typed again."""
+    yield from options.publications
+    for name, given, default in (
+        ("--reruns", options.reruns, 0),
+        ("--from", options.first, 0),
+        ("--to", options.last, None),
+        ("--jobs", options.jobs, None),
+        ("--dask", options.dask, None),
+        ("--progress", options.progress, None),
+    ):
+        if given != default:
+            yield from (name, str(given))
+    yield from (f"--{name}" for name in ("write", "json") if getattr(options, name))
+
+
+@contextlib.contextmanager
+def _workers(options: argparse.Namespace) -> Iterator[Workers]:
+    if options.dask is not None:
+        with _cluster(options.dask) as workers:
+            yield workers
+        return
+    jobs = options.jobs or _cores()
+    if jobs == 1:
+        yield Workers(None, 1)
+        return
+    # Spawned, since the progress bar has a thread, and a fork copies only one.
+    context = multiprocessing.get_context("spawn")
+    parent = (os.getpid(),)
+    executor = ProcessPoolExecutor(jobs, context, initializer=_prepare_worker, initargs=parent)
+    try:
+        yield Workers(executor, jobs)
+    except concurrent.futures.BrokenExecutor as error:
+        raise InputError(
+            "recover: a process ended before its work was done, wanted it to live: is there "
+            "enough memory? What is done is kept; fewer --jobs take less"
+        ) from error
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _prepare_worker(parent: int) -> None:
+    """Leave Ctrl-C to the parent, and end when the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def look() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOKED)
+        os._exit(1)
+
+    threading.Thread(target=look, daemon=True).start()
+
+
+@contextlib.contextmanager
+def _cluster(address: str) -> Iterator[Workers]:
+    try:
+        import distributed
+    except ImportError as error:
+        raise InputError(
+            "--dask: dask.distributed is not installed, wanted it: pip install 'npnet[dask]'"
+        ) from error
+    try:
+        client = distributed.Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"--dask: {address}: {error}, wanted the address of a dask scheduler, such as "
+            "tcp://localhost:8786"
+        ) from error
+    with client:
+        count = sum(client.nthreads().values())
+        if not count:
+            raise InputError(f"--dask: {address} has no workers, wanted one or more: dask worker")
+        with client.get_executor() as executor:
+            yield Workers(executor, count)
+
+
+@contextlib.contextmanager
+def _shown(wanted: int, done: int, silent: bool) -> Iterator[Callable[[State], None] | None]:
+    """Show how far it is: a bar on a terminal, in a pipe a line a minute on stderr."""
+    if silent:
+        yield None
+        return
+    with progress(wanted, done=done, unit="seeds") as shown:
+        started = last = time.monotonic()
+
+        def watch(state: State) -> None:
+            nonlocal last
+            shown.update(state.done)
+            now = time.monotonic()
+            if shown.bar or now - last < SAID:
+                return
+            last = now
+            speed = (state.done - done) / (now - started)
+            left = (state.wanted - state.done) / max(speed, 1e-9)
+            print(
+                f"{state.done:,} of {state.wanted:,} seeds, {speed:,.0f} a second, "
+                f"{_clock(left)} left",
+                file=sys.stderr,
+                flush=True,
+            )
+
+        yield watch
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
+
+
+def _report(
+    found: list[LostSeed], paths: list[Path], first: int, end: int, done: int, seconds: float
+) -> None:
+    for each in found:
+        print(f"seed {each.seed}")
+        for path, reruns, skip in zip(paths, each.reruns, each.skips, strict=True):
+            times = "no earlier run" if not reruns else f"{reruns} earlier run{'s' * (reruns > 1)}"
+            print(f"  {path}: skip {skip}, {times} of its cell")
+    tried = end - first - done
+    speed = f", {tried / seconds:,.0f} a second" if tried and seconds else ""
+    print(
+        f"{len(found)} seed{'s' * (len(found) != 1)} of {end - first:,} "
+        f"({first} to {end - 1}) in {_clock(seconds)}{speed}"
+    )
+    if not found:
+        print(
+            wrap(
+                "No seed gives these figures. Look at the recipe, at the corpus, at the order and "
+                "scales of the draws; try more --reruns. Figures of a GPU have other seeds."
+            )
+        )
+
+
+def _write(found: list[LostSeed], paths: list[Path], say: Callable[[str], None]) -> None:
+    if len(found) != 1:
+        raise InputError(f"--write: got {len(found)} seeds, wanted one: nothing is written")
+    for path, skip in zip(paths, found[0].skips, strict=True):
+        copy = write_filled_in(path, found[0].seed, skip)
+        say(f"{copy}: npnet replay {shlex.quote(str(copy))}")
