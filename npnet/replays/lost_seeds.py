@@ -25,8 +25,8 @@ from npnet.recipes.publication import Publication, find_publication
 from npnet.recipes.recipe import Recipe
 from npnet.replays.replay import Figure, replay, words_of
 from npnet.replays.seed_cells import Cell, Interval
-from npnet.replays.seed_progress import State, run
-from npnet.replays.seed_search import Search, Session
+from npnet.replays.seed_progress import Progress, State, judge, run
+from npnet.replays.seed_search import Candidate, Search, Session
 from npnet.torch_rng.generator import Generator
 from npnet.torch_rng.many_seeds import SEEDS
 from npnet.training.fit import begin
@@ -96,7 +96,9 @@ class LostSession:
             cell_of(publication, words, reruns)
             for publication, words in zip(self.publications, self.words, strict=True)
         ]
-        self.search = Search([Session(str(self.publications[0].file), tuple(cells))])
+        session = Session(str(self.publications[0].file), tuple(cells))
+        about = [(each.recipe.to_json(), repr(each.printed)) for each in self.publications]
+        self.search = Search([session], about=repr((about, SHORT)))
 
     @property
     def prospects(self) -> Prospects:
@@ -132,34 +134,38 @@ class LostSession:
     ) -> list[LostSeed]:
         """Try the seeds from ``first`` to ``end`` − 1; arguments as in ``find_lost_seed``."""
         self.check()
-        state = run(
-            self.search,
-            first,
-            end,
+        notes = Progress(self.search.digest, progress)
+        state = run(self.search, notes, first, end, executor=executor, workers=workers, watch=watch)
+        fitting = judge(
+            state,
+            notes,
+            trains,
+            lambda each: (self.filled_in(self._found(each)), self.words),
             executor=executor,
             workers=workers,
-            path=progress,
             watch=watch,
         )
-        found = [self._found(each.seed, each.reruns) for each in state.found]
-        return [each for each in found if self._trains(each)]
+        return [self._found(each) for each in fitting]
 
-    def _found(self, seed: int, reruns: tuple[int, ...]) -> LostSeed:
+    def filled_in(self, found: LostSeed) -> list[Publication]:
+        """The publications with the seed and the skips filled in, ready for ``replay``."""
+        return [
+            _filled_in(publication, found.seed, skip)
+            for publication, skip in zip(self.publications, found.skips, strict=True)
+        ]
+
+    def _found(self, each: Candidate) -> LostSeed:
         skips, end = [], 0
-        for cell, earlier in zip(self.search.sessions[0].cells, reruns, strict=True):
+        for cell, earlier in zip(self.search.sessions[0].cells, each.reruns, strict=True):
             start = end if cell.skip is None else cell.skip
             skips.append(cell.layout(start, earlier - 1).end if earlier else start)
             end = cell.layout(start, earlier).end
-        return LostSeed(seed, reruns, tuple(skips))
+        return LostSeed(each.seed, each.reruns, tuple(skips))
 
-    def _trains(self, found: LostSeed) -> bool:
-        """Whether the losses of the first steps come out, and whatever follows from few steps."""
-        return all(
-            _reproduces(found_publication(publication, found.seed, skip), words)
-            for publication, words, skip in zip(
-                self.publications, self.words, found.skips, strict=True
-            )
-        )
+
+def trains(publications: Sequence[Publication], words: Sequence[Sequence[str] | None]) -> bool:
+    """Whether the losses of the first steps come out, and whatever follows from few steps."""
+    return all(map(_reproduces, publications, words))
 
 
 def find_lost_seed(
@@ -275,8 +281,7 @@ def _stand_ins(recipe: Recipe) -> list[Draw]:
     ]
 
 
-def found_publication(publication: Publication, seed: int, skip: int) -> Publication:
-    """The publication with its lost seed filled in, ready for ``replay``."""
+def _filled_in(publication: Publication, seed: int, skip: int) -> Publication:
     draws, first = [], True
     for draw in publication.recipe.draws:
         if draw.seed == LOST:

@@ -64,15 +64,16 @@ class Search:
 
     Args:
         sessions: what is searched for.
+        about: what else the answer depends on, for the digest.
         chunk: seeds whose words are held at once; fewer, where the figures need many words.
 
     Attributes:
         digest: of all that the answer depends on.
     """
 
-    def __init__(self, sessions: Sequence[Session], *, chunk: int = CHUNK) -> None:
+    def __init__(self, sessions: Sequence[Session], *, about: str = "", chunk: int = CHUNK) -> None:
         self.sessions = tuple(sessions)
-        self.digest = _digest(self.sessions)
+        self.digest = _digest(self.sessions, about)
         with blas.limited(1):
             self.tests = [
                 [tests_for(cell, model=place == 0) for place, cell in enumerate(session.cells)]
@@ -202,8 +203,8 @@ def _fitting(cell: Cell, start: int, earlier: int, seeds: Words) -> Words:
     return np.concatenate(fitting)
 
 
-def _digest(sessions: Sequence[Session]) -> str:
-    digest = hashlib.sha256(f"{VERSION}".encode())
+def _digest(sessions: Sequence[Session], about: str) -> str:
+    digest = hashlib.sha256(f"{VERSION} {about} ".encode())
     for cell in itertools.chain.from_iterable(session.cells for session in sessions):
         for field in dataclasses.fields(cell):
             if field.name not in ("fixed", "X", "Y"):
