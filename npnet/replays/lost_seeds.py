@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import functools
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ from npnet.recipes.recipe import Recipe
 from npnet.replays.replay import Figure, replay, words_of
 from npnet.replays.seed_cells import Cell, Interval
 from npnet.replays.seed_progress import Progress, State, judge, run
-from npnet.replays.seed_search import Candidate, Search, Session
+from npnet.replays.seed_search import Candidate, Search, Session, expected
 from npnet.torch_rng.generator import Generator
 from npnet.torch_rng.many_seeds import SEEDS
 from npnet.training.fit import begin
@@ -92,18 +93,22 @@ class LostSession:
             for each in publications
         ]
         self.words = [words_of(each) for each in self.publications]
-        cells = [
+        self.cells = tuple(
             cell_of(publication, words, reruns)
             for publication, words in zip(self.publications, self.words, strict=True)
-        ]
-        session = Session(str(self.publications[0].file), tuple(cells))
-        about = [(each.recipe.to_json(), repr(each.printed)) for each in self.publications]
-        self.search = Search([session], about=repr((about, SHORT)))
+        )
 
-    @property
+    @functools.cached_property
+    def search(self) -> Search:
+        """The search, made ready; that takes a few seconds where a loss has to decide."""
+        about = [(each.recipe.to_json(), repr(each.printed)) for each in self.publications]
+        session = Session(str(self.publications[0].file), self.cells)
+        return Search([session], about=repr((about, SHORT)))
+
+    @functools.cached_property
     def prospects(self) -> Prospects:
         """How many seeds the figures can be expected to leave."""
-        first = self.search.expected(0)
+        first = expected(self.cells)
         return Prospects(first, first * math.prod(map(later_share, self.publications)))
 
     def check(self) -> None:
@@ -156,7 +161,7 @@ class LostSession:
 
     def _found(self, each: Candidate) -> LostSeed:
         skips, end = [], 0
-        for cell, earlier in zip(self.search.sessions[0].cells, each.reruns, strict=True):
+        for cell, earlier in zip(self.cells, each.reruns, strict=True):
             start = end if cell.skip is None else cell.skip
             skips.append(cell.layout(start, earlier - 1).end if earlier else start)
             end = cell.layout(start, earlier).end
@@ -279,6 +284,19 @@ def _stand_ins(recipe: Recipe) -> list[Draw]:
         for draw in recipe.draws
         if draw.used or draw.seed != LOST
     ]
+
+
+def lost_again(publication: Publication) -> Publication:
+    """The publication as it was before the seeds of its own generators were found.
+
+    Every draw with a seed of its own becomes one with ``seed = "lost"``, and skips are forgotten.
+    """
+    draws = tuple(
+        draw if draw.seed is None else dataclasses.replace(draw, seed=LOST, skip=None)
+        for draw in publication.recipe.draws
+    )
+    recipe = dataclasses.replace(publication.recipe, draws=draws)
+    return dataclasses.replace(publication, recipe=recipe)
 
 
 def _filled_in(publication: Publication, seed: int, skip: int) -> Publication:

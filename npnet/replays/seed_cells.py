@@ -197,8 +197,8 @@ class BatchedPass:
             bnraw = self._bnraw(lost)[:, self.rows].transpose(2, 1, 0)
         else:
             bnraw = self.bnraw[:, :, None]
-        h = gain * bnraw
-        h = np.add(h, bias, h if h.shape[2] >= bias.shape[2] else None)
+        h: Floats = gain * bnraw
+        h = _added(h, bias)
         np.tanh(h, h)  # (H, rows, seeds)
         logits: Floats
         if "W2" in lost:
@@ -208,8 +208,7 @@ class BatchedPass:
         else:
             H, R, n = h.shape
             logits = (self.fixed["W2"].T @ h.reshape(H, R * n)).reshape(-1, R, n)
-        logits += self._units("b2", lost)
-        return logits
+        return _added(logits, self._units("b2", lost))
 
     def losses(self, normals: Array) -> Floats:
         """The loss (seeds,) of ``normals`` (total, seeds), piece by piece."""
@@ -254,3 +253,12 @@ class BatchedPass:
         embcat = emb.reshape(*emb.shape[:-2], -1)
         hprebn = embcat @ arrays["W1"] + arrays["b1"].reshape(-1, 1, cell.shape["H"])
         return cell.normalised(hprebn)
+
+
+def _added(sums: Floats, terms: Floats) -> Floats:
+    """Their sum, in the place of ``sums`` unless those are the same for all seeds."""
+    if sums.shape[2] < terms.shape[2]:
+        added: Floats = sums + terms
+        return added
+    sums += terms
+    return sums

@@ -20,7 +20,7 @@ import numpy as np
 from npnet.base import blas
 from npnet.base.errors import InputError
 from npnet.replays.seed_cells import Cell
-from npnet.replays.seed_tests import SeedTest, printed_share, tests_for
+from npnet.replays.seed_tests import SeedTest, compiled_tests, printed_share
 from npnet.torch_rng.many_seeds import SEEDS, NormalLayout, Streams, Words
 
 CHUNK = 8192  # seeds whose words and normals are held at once
@@ -51,6 +51,14 @@ class Session:
             raise InputError(f"{self.name}: no lost draws in its first cell, wanted one or more")
 
 
+def expected(cells: Sequence[Cell]) -> float:
+    """How many seeds the figures of a session's first minibatches can be expected to leave.
+
+    Of 2^32, for every number of earlier executions; the right seed is not counted.
+    """
+    return SEEDS * math.prod((cell.reruns + 1) * printed_share(cell) for cell in cells)
+
+
 class _First(NamedTuple):
     """A session's first cell after so many earlier executions: where its normals are."""
 
@@ -76,7 +84,7 @@ class Search:
         self.digest = _digest(self.sessions, about)
         with blas.limited(1):
             self.tests = [
-                [tests_for(cell, model=place == 0) for place, cell in enumerate(session.cells)]
+                [compiled_tests(cell, model=place == 0) for place, cell in enumerate(session.cells)]
                 for session in self.sessions
             ]
         layouts: dict[tuple[Any, ...], int] = {}
@@ -98,14 +106,6 @@ class Search:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_words": None, "_normals": None}
-
-    def expected(self, session: int) -> float:
-        """How many seeds the figures of a session's first minibatches can be expected to leave.
-
-        Among them is the right one, whose share is not counted.
-        """
-        cells = self.sessions[session].cells
-        return SEEDS * math.prod((cell.reruns + 1) * printed_share(cell) for cell in cells)
 
     def block(self, first: int, end: int) -> list[Candidate]:
         """The candidates among the seeds from ``first`` to ``end`` − 1."""

@@ -333,7 +333,7 @@ class LossTest:
         return np.flatnonzero(np.abs(distance) <= self.window)
 
 
-def tests_for(cell: Cell, *, model: bool) -> list[SeedTest]:
+def compiled_tests(cell: Cell, *, model: bool) -> list[SeedTest]:
     """The tests of a cell's printed figures, in the order in which they are to be done.
 
     Args:
