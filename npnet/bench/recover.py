@@ -12,7 +12,8 @@ from typing import NamedTuple
 from npnet.base import blas
 from npnet.bench.growth import run_apart
 from npnet.recipes.publication import Printed, Publication, find_publication
-from npnet.replays.lost_seeds import LostSession, lost_again
+from npnet.replays.lost_cells import lost_again
+from npnet.replays.lost_seeds import LostSession
 from npnet.replays.seed_search import CHUNK, Search
 from npnet.torch_rng.many_seeds import SEEDS
 

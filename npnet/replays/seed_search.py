@@ -21,7 +21,8 @@ from npnet.base import blas
 from npnet.base.errors import InputError
 from npnet.replays.seed_cells import Cell
 from npnet.replays.seed_tests import SeedTest, compiled_tests, printed_share
-from npnet.torch_rng.many_seeds import SEEDS, NormalLayout, Streams, Words
+from npnet.torch_rng.many_normals import NormalLayout
+from npnet.torch_rng.many_seeds import SEEDS, Streams, Words
 
 CHUNK = 8192  # seeds whose words and normals are held at once
 BLOCK = 1 << 19  # seeds of one piece of work: half a second or so, which is what a kill loses

@@ -21,12 +21,16 @@ from npnet.base.errors import InputError
 from npnet.recipes.draw import Draw
 from npnet.recipes.publication import Printed, Publication, find_publication
 from npnet.recipes.recipe import Recipe
-from npnet.replays.lost_seeds import LostSession, cell_of, lost_again
+from npnet.replays.lost_cells import cell_of, lost_again
+from npnet.replays.lost_seeds import LostSession
 from npnet.replays.seed_cells import BatchedPass, Cell
+from npnet.replays.seed_losses import LossModelTest, LossTest
 from npnet.replays.seed_progress import Progress, State, run
+from npnet.replays.seed_rows import SCORE_ERROR, RowTest
 from npnet.replays.seed_search import Candidate, Search, Session
-from npnet.replays.seed_tests import SCORE_ERROR, LossModelTest, LossTest, RowTest, compiled_tests
-from npnet.torch_rng.many_seeds import Singles, Streams
+from npnet.replays.seed_tests import compiled_tests
+from npnet.torch_rng.many_normals import Singles
+from npnet.torch_rng.many_seeds import Streams
 
 WORDS = npnet.default_words()
 SEEDS = [0, 1, 2**31, 17849371, 3033136719, 2**32 - 1]
