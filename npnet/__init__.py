@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     from npnet.learn.explain import explain
     from npnet.learn.grading import grade
     from npnet.plotting import plots
+    from npnet.replays.lost_seeds import find_lost_seed
 
 # Imported when first used: matplotlib takes longer to load than all the rest, and what teaches
 # reads the source of the network.
 _LATER = {
     "explain": "npnet.learn.explain",
+    "find_lost_seed": "npnet.replays.lost_seeds",
     "grade": "npnet.learn.grading",
     "plots": "npnet.plotting.plots",
 }
@@ -70,6 +72,7 @@ __all__ = [
     "draw_parameters",
     "evaluate",
     "explain",
+    "find_lost_seed",
     "fit",
     "forward",
     "grade",

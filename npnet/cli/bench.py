@@ -10,7 +10,7 @@ from typing import Any
 from npnet.base import blas
 from npnet.base.errors import InputError
 from npnet.base.tables import table_row
-from npnet.bench import growth
+from npnet.bench import growth, recover
 from npnet.bench import steps as bench
 from npnet.cli.parser import (
     BATCH,
@@ -54,6 +54,11 @@ def add_commands(commands: Any) -> None:
         help="instead: time and memory for corpora of these numbers of sampled names "
         f"(default: {','.join(map(str, growth.SIZES))}, which takes half a minute)",
     )
+    parser.add_argument(
+        "--recover",
+        action="store_true",
+        help="instead: the time for each seed that npnet recover tries, and the memory it needs",
+    )
     add_json(parser)
     parser.set_defaults(command=bench_command)
 
@@ -72,6 +77,8 @@ def bench_command(options: argparse.Namespace) -> int:
         raise InputError(f"--threads: got {options.threads}, wanted 1 or more")
     if options.growth is not None:
         return _growth(options)
+    if options.recover:
+        return _recover(options)
     machine = bench.machine()
     figures = bench.bench(
         words_from(options),
@@ -111,6 +118,20 @@ def header(machine: dict[str, str], threads: int) -> Iterator[str]:
 def _shares(total: float, rows: Iterable[tuple[str, float]]) -> None:
     for text, seconds in rows:
         print(fit(f"{seconds * 1e6:9.2f} µs {seconds / total:6.1%}  {text}"))
+
+
+def _recover(options: argparse.Namespace) -> int:
+    costs = recover.recover_costs(options.seconds)
+    if options.json:
+        rows = [cost._asdict() for cost in costs]
+        print(json.dumps({"machine": bench.machine(), "rows": rows}, indent=1))
+        return 0
+    print("\n".join(header(bench.machine(), 1)))
+    print("processor time for each seed; for all 2^32 on one core; peak memory of the process")
+    for cost in costs:
+        full = f"{cost.full * 60:5.0f} min {cost.peak / 1e6:6.0f} MB"
+        print(f"{cost.seconds * 1e6:6.2f} µs {full}  {cost.what}")
+    return 0
 
 
 def _growth(options: argparse.Namespace) -> int:

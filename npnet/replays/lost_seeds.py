@@ -7,30 +7,20 @@ be tried: its first normals are the lost parameters, with which the printed figu
 from __future__ import annotations
 
 import concurrent.futures
-import dataclasses
+import functools
 import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from npnet.base.arrays import Ints
 from npnet.base.errors import DivergedError, InputError
-from npnet.corpora.words import Vocabulary
-from npnet.network.names import shape_of
-from npnet.recipes.draw import LOST, Draw
-from npnet.recipes.initialization import draw_parameters
 from npnet.recipes.publication import Publication, find_publication
-from npnet.recipes.recipe import Recipe
+from npnet.replays.lost_cells import cell_of, with_seed
 from npnet.replays.replay import Figure, replay, words_of
-from npnet.replays.seed_cells import Cell, Interval
-from npnet.replays.seed_progress import State, run
-from npnet.replays.seed_search import Search, Session
-from npnet.torch_rng.generator import Generator
+from npnet.replays.seed_cells import Interval
+from npnet.replays.seed_progress import Progress, State, judge, run
+from npnet.replays.seed_search import Candidate, Search, Session, expected
 from npnet.torch_rng.many_seeds import SEEDS
-from npnet.training.fit import begin
-from npnet.training.sgd import draw_rows
 
 SHORT = 20_000  # steps of training that decide between the seeds left; npnet replay does the rest
 # The later losses of two seeds are this far apart, as a standard deviation over seeds: measured
@@ -92,16 +82,22 @@ class LostSession:
             for each in publications
         ]
         self.words = [words_of(each) for each in self.publications]
-        cells = [
+        self.cells = tuple(
             cell_of(publication, words, reruns)
             for publication, words in zip(self.publications, self.words, strict=True)
-        ]
-        self.search = Search([Session(str(self.publications[0].file), tuple(cells))])
+        )
 
-    @property
+    @functools.cached_property
+    def search(self) -> Search:
+        """The search, made ready; that takes a few seconds where a loss has to decide."""
+        about = [(each.recipe.to_json(), repr(each.printed)) for each in self.publications]
+        session = Session(str(self.publications[0].file), self.cells)
+        return Search([session], about=repr((about, SHORT)))
+
+    @functools.cached_property
     def prospects(self) -> Prospects:
         """How many seeds the figures can be expected to leave."""
-        first = self.search.expected(0)
+        first = expected(self.cells)
         return Prospects(first, first * math.prod(map(later_share, self.publications)))
 
     def check(self) -> None:
@@ -132,34 +128,38 @@ class LostSession:
     ) -> list[LostSeed]:
         """Try the seeds from ``first`` to ``end`` − 1; arguments as in ``find_lost_seed``."""
         self.check()
-        state = run(
-            self.search,
-            first,
-            end,
+        notes = Progress(self.search.digest, progress)
+        state = run(self.search, notes, first, end, executor=executor, workers=workers, watch=watch)
+        fitting = judge(
+            state,
+            notes,
+            trains,
+            lambda each: (self.filled_in(self._found(each)), self.words),
             executor=executor,
             workers=workers,
-            path=progress,
             watch=watch,
         )
-        found = [self._found(each.seed, each.reruns) for each in state.found]
-        return [each for each in found if self._trains(each)]
+        return [self._found(each) for each in fitting]
 
-    def _found(self, seed: int, reruns: tuple[int, ...]) -> LostSeed:
+    def filled_in(self, found: LostSeed) -> list[Publication]:
+        """The publications with the seed and the skips filled in, ready for ``replay``."""
+        return [
+            with_seed(publication, found.seed, skip)
+            for publication, skip in zip(self.publications, found.skips, strict=True)
+        ]
+
+    def _found(self, each: Candidate) -> LostSeed:
         skips, end = [], 0
-        for cell, earlier in zip(self.search.sessions[0].cells, reruns, strict=True):
+        for cell, earlier in zip(self.cells, each.reruns, strict=True):
             start = end if cell.skip is None else cell.skip
             skips.append(cell.layout(start, earlier - 1).end if earlier else start)
             end = cell.layout(start, earlier).end
-        return LostSeed(seed, reruns, tuple(skips))
+        return LostSeed(each.seed, each.reruns, tuple(skips))
 
-    def _trains(self, found: LostSeed) -> bool:
-        """Whether the losses of the first steps come out, and whatever follows from few steps."""
-        return all(
-            _reproduces(found_publication(publication, found.seed, skip), words)
-            for publication, words, skip in zip(
-                self.publications, self.words, found.skips, strict=True
-            )
-        )
+
+def trains(publications: Sequence[Publication], words: Sequence[Sequence[str] | None]) -> bool:
+    """Whether the losses of the first steps come out, and whatever follows from few steps."""
+    return all(map(_reproduces, publications, words))
 
 
 def find_lost_seed(
@@ -200,91 +200,6 @@ def find_lost_seed(
     return session.run(
         first, end, executor=executor, workers=workers, progress=progress, watch=watch
     )
-
-
-def cell_of(publication: Publication, words: Sequence[str] | None, reruns: int = 0) -> Cell:
-    """What a search needs of a publication: the known parameters, the first minibatch, figures.
-
-    Args:
-        publication: some of its draws have ``seed = "lost"``.
-        words: its corpus; None to do with the rows of its batch.
-        reruns: at most so many earlier executions of its drawing cell.
-
-    Raises:
-        InputError: no lost draws, skips between them, or words that cannot be used.
-    """
-    recipe, printed = publication.recipe, publication.printed
-    lost = tuple(draw for draw in recipe.draws if draw.seed == LOST)
-    if not any(draw.used for draw in lost):
-        raise InputError(
-            f'{publication.file}: [recipe] draws: none has seed = "lost", wanted one or more: '
-            "there is nothing to find"
-        )
-    if any(draw.skip for draw in lost[1:]):
-        raise InputError(
-            f"{publication.file}: [recipe] draws: {lost[1].name} and others have a skip, wanted it "
-            f"at {lost[0].name} alone, the first of the lost draws"
-        )
-    known = dataclasses.replace(recipe, draws=tuple(_stand_ins(recipe)))
-    if words is None:
-        if publication.batch is None:
-            raise InputError(f"{publication.file}: got no words, wanted those of its [corpus]")
-        vocab = Vocabulary(publication.batch.chars)
-        params = draw_parameters(known, vocab.size, Generator(known.seed))
-        rows = np.array([vocab.encode(row) for row in publication.batch.rows])
-        X, Y = rows[:, :-1], rows[:, -1]
-    else:
-        _, examples, params, generator = begin(known, words)
-        X, Y = examples["train"]
-        picked: Ints = draw_rows(known, len(X), generator)[0]
-        X, Y = X[picked], Y[picked]
-    names = {draw.name for draw in lost}
-    return Cell(
-        lost=lost,
-        shapes=tuple(draw.shape or shape_of(draw.name, params.sizes) for draw in lost),
-        fixed={name: value for name, value in params.items() if name not in names},
-        shape=params.sizes,
-        X=X,
-        Y=Y,
-        eps=recipe.eps,
-        dtype=recipe.dtype,
-        draw_dtype=recipe.draw_dtype,
-        own_statistics=recipe.training_statistics == "batch",
-        biased=recipe.variance == "biased",
-        losses=tuple(
-            Interval.of(figure, recipe.dtype, recipe.batch if what == "sum" else 1)
-            for what, figure in printed.of_step(0)
-        ),
-        probs={
-            row: tuple(Interval.of(figure, recipe.dtype) for figure in figures)
-            for row, figures in printed.probs.items()
-        },
-        skip=lost[0].skip,
-        reruns=reruns,
-    )
-
-
-def _stand_ins(recipe: Recipe) -> list[Draw]:
-    """The draws, with zeros for those that are lost and without those that nothing uses."""
-    return [
-        dataclasses.replace(draw, seed=None, skip=None, scale=(), constant=0.0)
-        if draw.seed == LOST
-        else draw
-        for draw in recipe.draws
-        if draw.used or draw.seed != LOST
-    ]
-
-
-def found_publication(publication: Publication, seed: int, skip: int) -> Publication:
-    """The publication with its lost seed filled in, ready for ``replay``."""
-    draws, first = [], True
-    for draw in publication.recipe.draws:
-        if draw.seed == LOST:
-            draw = dataclasses.replace(draw, seed=seed, skip=skip if first else None)
-            first = False
-        draws.append(draw)
-    recipe = dataclasses.replace(publication.recipe, draws=tuple(draws))
-    return dataclasses.replace(publication, recipe=recipe)
 
 
 def later_share(publication: Publication) -> float:

@@ -20,7 +20,7 @@ from npnet.network.names import PARAMETER_NAMES, shape_of
 from npnet.network.parameters import Parameters
 from npnet.recipes.draw import Draw
 from npnet.torch_rng.generator import Generator
-from npnet.torch_rng.many_seeds import NormalLayout
+from npnet.torch_rng.many_normals import NormalLayout
 
 PASS_NUMBERS = 1 << 18  # float32 hidden values that a batched pass holds at once: 1 MB
 LAST_DIGIT = 1.5  # a figure within ±1 of the last digit comes from a number within ±1.5
@@ -48,6 +48,14 @@ class Interval:
     def holds(self, number: float) -> bool:
         """Whether ``number`` lies in it."""
         return abs(number - self.middle) <= self.reach
+
+
+def normal_share(value: float, reach: float) -> float:
+    """How much of the standard normal distribution lies within ``reach`` of ``value``."""
+    low, high = (value - reach) / math.sqrt(2), (value + reach) / math.sqrt(2)
+    if low > 0:
+        return max((math.erfc(low) - math.erfc(high)) / 2, 1e-300)
+    return max((math.erf(high) - math.erf(low)) / 2, 1e-300)
 
 
 @dataclass(frozen=True)
@@ -123,6 +131,12 @@ class Cell:
                 scaled[draw.name] = part.astype(normals.dtype, copy=False)
         return scaled
 
+    def affine(self, name: str) -> tuple[float, float]:
+        """The scale of a lost parameter as slope and offset: its steps are all linear."""
+        zeros, ones = np.zeros((sum(self.sizes), 1)), np.ones((sum(self.sizes), 1))
+        offset, top = (float(self.scaled(z)[name][0, 0]) for z in (zeros, ones))
+        return top - offset, offset
+
     def parameters(self, normals: Array) -> Parameters:
         """The parameters of one seed's ``normals`` (total,), as the run drew them."""
         lost = {
@@ -197,8 +211,8 @@ class BatchedPass:
             bnraw = self._bnraw(lost)[:, self.rows].transpose(2, 1, 0)
         else:
             bnraw = self.bnraw[:, :, None]
-        h = gain * bnraw
-        h = np.add(h, bias, h if h.shape[2] >= bias.shape[2] else None)
+        h: Floats = gain * bnraw
+        h = _added(h, bias)
         np.tanh(h, h)  # (H, rows, seeds)
         logits: Floats
         if "W2" in lost:
@@ -208,8 +222,7 @@ class BatchedPass:
         else:
             H, R, n = h.shape
             logits = (self.fixed["W2"].T @ h.reshape(H, R * n)).reshape(-1, R, n)
-        logits += self._units("b2", lost)
-        return logits
+        return _added(logits, self._units("b2", lost))
 
     def losses(self, normals: Array) -> Floats:
         """The loss (seeds,) of ``normals`` (total, seeds), piece by piece."""
@@ -254,3 +267,12 @@ class BatchedPass:
         embcat = emb.reshape(*emb.shape[:-2], -1)
         hprebn = embcat @ arrays["W1"] + arrays["b1"].reshape(-1, 1, cell.shape["H"])
         return cell.normalised(hprebn)
+
+
+def _added(sums: Floats, terms: Floats) -> Floats:
+    """Their sum, in the place of ``sums`` unless those are the same for all seeds."""
+    if sums.shape[2] < terms.shape[2]:
+        added: Floats = sums + terms
+        return added
+    sums += terms
+    return sums

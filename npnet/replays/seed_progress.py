@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import pickle
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from npnet.base.errors import InputError, shown
 from npnet.base.files import replacing
@@ -20,6 +22,8 @@ SAVED = 20.0  # seconds between two writes of the progress file, so much can be 
 IN_FLIGHT = 2  # blocks a worker that wait or run: the next one is there when one is done
 
 Range = tuple[int, int]
+Key = TypeVar("Key")
+Result = TypeVar("Result")
 
 
 class State(NamedTuple):
@@ -30,16 +34,20 @@ class State(NamedTuple):
         wanted: seeds in the range.
         seconds: that the search has taken, earlier runs of it included.
         found: the candidates so far.
+        judged: how many of them were trained, once all seeds are tried.
     """
 
     done: int
     wanted: int
     seconds: float
     found: tuple[Candidate, ...]
+    judged: int = 0
 
 
 class Progress:
     """The ranges that a search has done and what it found there, in a small JSON file.
+
+    ``verdicts`` are those of training, by candidate: whether later figures came out as well.
 
     Args:
         digest: of the search. A file of another search is refused.
@@ -53,7 +61,9 @@ class Progress:
         self.digest, self.path = digest, None if path is None else Path(path)
         self.ranges: list[Range] = []
         self.found: list[Candidate] = []
+        self.verdicts: dict[Candidate, bool] = {}
         self.seconds = 0.0
+        self._saved = self._ticked = time.monotonic()
         if self.path is not None and self.path.exists():
             self._read(self.path)
 
@@ -62,10 +72,8 @@ class Progress:
             entries = json.loads(path.read_text(encoding="utf-8"))
             digest = entries["digest"]
             ranges = [(int(first), int(end)) for first, end in entries["ranges"]]
-            found = [
-                Candidate(int(session), int(seed), tuple(int(k) for k in reruns))
-                for session, seed, reruns in entries["found"]
-            ]
+            found = [_candidate(entry) for entry in entries["found"]]
+            verdicts = {_candidate(entry): bool(fits) for entry, fits in entries["verdicts"]}
             seconds = float(entries["seconds"])
         except OSError as error:
             raise InputError(f"{path}: {error.strerror}, wanted a progress file") from error
@@ -79,6 +87,7 @@ class Progress:
                 f"{self.digest[:12]}…): name another file, or delete it to begin again"
             )
         self.ranges, self.found, self.seconds = _joined(ranges), found, seconds
+        self.verdicts = verdicts
 
     def add(self, first: int, end: int, found: list[Candidate]) -> None:
         """Note a block as done."""
@@ -91,16 +100,30 @@ class Progress:
         Raises:
             InputError: it cannot be written.
         """
+        self._saved = time.monotonic()
         if self.path is None:
             return
         entries = {
             "digest": self.digest,
             "ranges": self.ranges,
             "found": self.found,
+            "verdicts": list(self.verdicts.items()),
             "seconds": round(self.seconds, 1),
         }
         with replacing(self.path) as temporary:
             temporary.write_text(json.dumps(entries) + "\n", encoding="utf-8")
+
+    def start(self) -> None:
+        """Count the seconds from now on."""
+        self._ticked = time.monotonic()
+
+    def tick(self) -> None:
+        """Count the seconds since the last time, and ``save`` if that is long enough ago."""
+        now = time.monotonic()
+        self.seconds += now - self._ticked
+        self._ticked = now
+        if time.monotonic() - self._saved >= SAVED:
+            self.save()
 
     def missing(self, first: int, end: int) -> list[Range]:
         """What is left to do of the seeds from ``first`` to ``end`` − 1."""
@@ -116,6 +139,11 @@ class Progress:
         return [(start, stop) for start, stop in left if start < stop]
 
 
+def _candidate(entry: Any) -> Candidate:
+    session, seed, reruns = entry
+    return Candidate(int(session), int(seed), tuple(int(k) for k in reruns))
+
+
 def _joined(ranges: list[Range]) -> list[Range]:
     joined: list[Range] = []
     for first, end in sorted(ranges):
@@ -128,12 +156,12 @@ def _joined(ranges: list[Range]) -> list[Range]:
 
 def run(
     search: Search,
+    progress: Progress,
     first: int = 0,
     end: int = SEEDS,
     *,
-    executor: concurrent.futures.Executor | None = None,
+    executor: Executor | None = None,
     workers: int | None = None,
-    path: str | os.PathLike[str] | None = None,
     block: int = BLOCK,
     watch: Callable[[State], None] | None = None,
 ) -> State:
@@ -143,38 +171,74 @@ def run(
 
     Args:
         search: what is searched for.
+        progress: where to begin, and where it is noted what is done.
         executor: that runs the blocks; None: this thread.
         workers: how many blocks the executor runs at once; None: what it says, or 2.
-        path: of the progress file, which is read first if it is there; None for none.
         block: seeds of one piece of work.
         watch: called after every block.
 
     Raises:
-        InputError: a range that is none, or a progress file that cannot be used.
+        InputError: a range that is none, or a progress file that cannot be written.
     """
     if not 0 <= first < end <= SEEDS:
         raise InputError(f"seeds: got {first} to {end}, wanted a range within 0 to {SEEDS}")
-    progress = Progress(search.digest, path)
+    packed = pickle.dumps(search)
     blocks = _blocks(progress.missing(first, end), block)
-    begun, before, saved = time.monotonic(), progress.seconds, time.monotonic()
+    tasks = ((each, (packed, search.digest, *each)) for each in blocks)
 
     def state() -> State:
         left = sum(stop - start for start, stop in progress.missing(first, end))
         found = tuple(each for each in progress.found if first <= each.seed < end)
-        return State(end - first - left, end - first, progress.seconds, found)
+        judged = sum(each in progress.verdicts for each in found)
+        return State(end - first - left, end - first, progress.seconds, found, judged)
 
-    try:
-        for start, stop, found in _results(search, blocks, executor, workers):
+    with _timed(progress):
+        for (start, stop), found in results(run_block, tasks, executor, workers):
             progress.add(start, stop, found)
-            progress.seconds = before + time.monotonic() - begun
-            if time.monotonic() - saved >= SAVED:
-                progress.save()
-                saved = time.monotonic()
+            progress.tick()
             if watch is not None:
                 watch(state())
-    finally:
-        progress.save()
     return state()
+
+
+def judge(
+    state: State,
+    progress: Progress,
+    verdict: Callable[..., bool],
+    arguments: Callable[[Candidate], tuple[Any, ...]],
+    *,
+    executor: Executor | None = None,
+    workers: int | None = None,
+    watch: Callable[[State], None] | None = None,
+) -> list[Candidate]:
+    """Those of the candidates of ``state`` for which ``verdict`` says yes.
+
+    Args:
+        verdict: called in the executor with the ``arguments`` of a candidate.
+
+    The others are as in ``run``, and so is what is raised.
+    """
+    waiting = (each for each in state.found if each not in progress.verdicts)
+    tasks = ((each, arguments(each)) for each in waiting)
+    with _timed(progress):
+        for candidate, fits in results(verdict, tasks, executor, workers):
+            progress.verdicts[candidate] = fits
+            progress.tick()
+            if watch is not None:
+                judged = sum(each in progress.verdicts for each in state.found)
+                watch(state._replace(judged=judged, seconds=progress.seconds))
+    return [each for each in state.found if progress.verdicts[each]]
+
+
+@contextlib.contextmanager
+def _timed(progress: Progress) -> Iterator[None]:
+    """Time the block, and save what it did however it ends."""
+    progress.start()
+    try:
+        yield
+    finally:
+        progress.tick()
+        progress.save()
 
 
 def _blocks(ranges: list[Range], block: int) -> Iterator[Range]:
@@ -183,31 +247,34 @@ def _blocks(ranges: list[Range], block: int) -> Iterator[Range]:
             yield start, min(start + block, end)
 
 
-def _results(
-    search: Search,
-    blocks: Iterator[Range],
-    executor: concurrent.futures.Executor | None,
+def results(
+    work: Callable[..., Result],
+    tasks: Iterator[tuple[Key, tuple[Any, ...]]],
+    executor: Executor | None,
     workers: int | None,
-) -> Iterator[tuple[int, int, list[Candidate]]]:
-    packed = pickle.dumps(search)
+) -> Iterator[tuple[Key, Result]]:
+    """The result of ``work(*arguments)`` for each (key, arguments), in the order of their ends.
+
+    Only ``IN_FLIGHT`` tasks a worker are handed to the executor at once, since millions of them
+    would fill the memory.
+    """
     if executor is None:
-        for first, end in blocks:
-            yield first, end, run_block(packed, search.digest, first, end)
+        for key, arguments in tasks:
+            yield key, work(*arguments)
         return
     most = IN_FLIGHT * (workers or int(getattr(executor, "_max_workers", 2)))
-    waiting: dict[concurrent.futures.Future[Any], Range] = {}
+    running: dict[concurrent.futures.Future[Result], Key] = {}
     try:
         while True:
-            while len(waiting) < most and (each := next(blocks, None)) is not None:
-                waiting[executor.submit(run_block, packed, search.digest, *each)] = each
-            if not waiting:
+            while len(running) < most and (task := next(tasks, None)) is not None:
+                running[executor.submit(work, *task[1])] = task[0]
+            if not running:
                 return
             done, _ = concurrent.futures.wait(
-                waiting, return_when=concurrent.futures.FIRST_COMPLETED
+                running, return_when=concurrent.futures.FIRST_COMPLETED
             )
             for future in done:
-                first, end = waiting.pop(future)
-                yield first, end, future.result()
+                yield running.pop(future), future.result()
     finally:
-        for future in waiting:
+        for future in running:
             future.cancel()

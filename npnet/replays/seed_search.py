@@ -20,8 +20,9 @@ import numpy as np
 from npnet.base import blas
 from npnet.base.errors import InputError
 from npnet.replays.seed_cells import Cell
-from npnet.replays.seed_tests import SeedTest, printed_share, tests_for
-from npnet.torch_rng.many_seeds import SEEDS, NormalLayout, Streams, Words
+from npnet.replays.seed_tests import SeedTest, compiled_tests, printed_share
+from npnet.torch_rng.many_normals import NormalLayout
+from npnet.torch_rng.many_seeds import SEEDS, Streams, Words
 
 CHUNK = 8192  # seeds whose words and normals are held at once
 BLOCK = 1 << 19  # seeds of one piece of work: half a second or so, which is what a kill loses
@@ -51,6 +52,14 @@ class Session:
             raise InputError(f"{self.name}: no lost draws in its first cell, wanted one or more")
 
 
+def expected(cells: Sequence[Cell]) -> float:
+    """How many seeds the figures of a session's first minibatches can be expected to leave.
+
+    Of 2^32, for every number of earlier executions; the right seed is not counted.
+    """
+    return SEEDS * math.prod((cell.reruns + 1) * printed_share(cell) for cell in cells)
+
+
 class _First(NamedTuple):
     """A session's first cell after so many earlier executions: where its normals are."""
 
@@ -64,18 +73,19 @@ class Search:
 
     Args:
         sessions: what is searched for.
+        about: what else the answer depends on, for the digest.
         chunk: seeds whose words are held at once; fewer, where the figures need many words.
 
     Attributes:
         digest: of all that the answer depends on.
     """
 
-    def __init__(self, sessions: Sequence[Session], *, chunk: int = CHUNK) -> None:
+    def __init__(self, sessions: Sequence[Session], *, about: str = "", chunk: int = CHUNK) -> None:
         self.sessions = tuple(sessions)
-        self.digest = _digest(self.sessions)
+        self.digest = _digest(self.sessions, about)
         with blas.limited(1):
             self.tests = [
-                [tests_for(cell, model=place == 0) for place, cell in enumerate(session.cells)]
+                [compiled_tests(cell, model=place == 0) for place, cell in enumerate(session.cells)]
                 for session in self.sessions
             ]
         layouts: dict[tuple[Any, ...], int] = {}
@@ -97,14 +107,6 @@ class Search:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_words": None, "_normals": None}
-
-    def expected(self, session: int) -> float:
-        """How many seeds the figures of a session's first minibatches can be expected to leave.
-
-        Among them is the right one, whose share is not counted.
-        """
-        cells = self.sessions[session].cells
-        return SEEDS * math.prod((cell.reruns + 1) * printed_share(cell) for cell in cells)
 
     def block(self, first: int, end: int) -> list[Candidate]:
         """The candidates among the seeds from ``first`` to ``end`` − 1."""
@@ -202,8 +204,8 @@ def _fitting(cell: Cell, start: int, earlier: int, seeds: Words) -> Words:
     return np.concatenate(fitting)
 
 
-def _digest(sessions: Sequence[Session]) -> str:
-    digest = hashlib.sha256(f"{VERSION}".encode())
+def _digest(sessions: Sequence[Session], about: str) -> str:
+    digest = hashlib.sha256(f"{VERSION} {about} ".encode())
     for cell in itertools.chain.from_iterable(session.cells for session in sessions):
         for field in dataclasses.fields(cell):
             if field.name not in ("fixed", "X", "Y"):

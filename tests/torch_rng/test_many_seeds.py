@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from npnet.base.arrays import Floats
 from npnet.base.errors import InputError
 from npnet.torch_rng.generator import Generator
-from npnet.torch_rng.many_seeds import NormalLayout, Streams
+from npnet.torch_rng.many_normals import NormalLayout
+from npnet.torch_rng.many_seeds import Streams
 
 SIZES = st.sampled_from([1, 2, 3, 5, 12, 15, 16, 17, 31, 32, 64, 100, 200])
 SEED = st.integers(0, 2**32 - 1) | st.sampled_from([0, 1, 2**31, 2**32 - 1, 3033136719])

@@ -1,0 +1,37 @@
+"""What a search for a lost seed costs: the figures are there, and they are of whole searches."""
+
+import json
+
+import pytest
+
+from npnet.bench.recover import recover_costs, sessions
+from npnet.cli import main
+
+
+def test_the_measured_sessions_find_the_seed_that_they_search() -> None:
+    seed = 3033136719
+    searched = sessions()
+    assert list(searched) == ["a row of the softmax", "the cross-entropy alone", "both"]
+    first, end = seed - 5000, seed + 5000
+    assert searched["both"].search.block(first, end) == [(0, seed, (0,))]
+    assert searched["a row of the softmax"].search.block(first, end) == [(0, seed, (0,))]
+
+
+@pytest.mark.slow
+def test_each_search_is_timed_and_weighed_in_its_own_process() -> None:
+    costs = recover_costs(0.01)
+    assert [cost.what for cost in costs] == list(sessions())
+    for cost in costs:
+        assert 0 < cost.seconds < 1e-3
+        assert cost.full == pytest.approx(cost.seconds * 2**32 / 3600)
+        assert 2e7 < cost.peak < 3e8
+
+
+@pytest.mark.slow
+def test_the_command_prints_a_line_for_each_search(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--recover", "--seconds", "0.01"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rpartition("MB  ")[2] for line in lines[-3:]] == list(sessions())
+    assert main(["bench", "--recover", "--seconds", "0.01", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["what"] for row in rows] == list(sessions())
