@@ -171,7 +171,7 @@ def _outside(form: str) -> str:
 
 def _tensors(names: dict[str, Any], given: set[str], module: Any) -> Iterator[tuple[str, Any]]:
     for name, value in sorted(names.items()):
-        if name in ("torch", "F", "np", "math", "__builtins__"):
+        if name in ("torch", "F", "np", "math") or name.startswith("__"):
             continue
         if isinstance(value, (tuple, list)) and name not in given:
             if not isinstance(value, module.Size):

@@ -14,11 +14,12 @@ from npnet.tensors.autograd import (
     changed,
     check_result,
     record,
+    renamed,
     run,
     write,
 )
 from npnet.tensors.dtypes import DEFAULT, FLOATS, OF, result_type
-from npnet.tensors.missing import not_supported
+from npnet.tensors.missing import not_for, not_supported
 from npnet.tensors.tensor import (
     FUNCTIONS,
     MODE,
@@ -99,8 +100,11 @@ def _operator(op: Operation, ufunc: Any, floats: bool = False, bools: str = "") 
 
 
 def _prepared(op: Operation, x: Array, y: Any, floats: bool, bools: str) -> tuple[Any, Any]:
-    if bools and x.dtype.kind == "b" and getattr(y, "dtype", np.dtype(type(y))).kind == "b":
-        raise RuntimeError(f"{bools} of bool tensors is not supported: use ^ or logical_xor")
+    if bools and "b" in (x.dtype.kind, getattr(y, "dtype", np.dtype(type(y))).kind):
+        raise RuntimeError(
+            f"{bools} with a bool tensor is not supported: use ~ or logical_not() to invert a "
+            "mask, ^ or logical_xor() for a difference, or .int()"
+        )
     if floats:
         if x.dtype in FLOATS and getattr(y, "dtype", x.dtype) is x.dtype:
             return x, y
@@ -127,6 +131,8 @@ def _changing(op: Operation, ufunc: Any, floats: bool = False) -> Method:
                 return write(self, op, (first, y), (self, second))
             except ValueError as why:
                 raise mismatch(x, y, why) from None
+        if ufunc is np.subtract and "b" in (x.dtype.kind, getattr(y, "dtype", x.dtype).kind):
+            _prepared(op, x, y, False, "subtraction")
         if x.dtype in FLOATS and (second is None or y.dtype is x.dtype):
             try:
                 ufunc(x, y, x)
@@ -162,12 +168,20 @@ _div = _operator(table.DIV, np.true_divide, floats=True)
 _rsub = _operator(table.RSUB, lambda x, y: np.subtract(y, x), bools="subtraction")
 _remainder = _operator(table.REMAINDER, np.remainder)
 _fmod = _operator(table.FMOD, np.fmod)
-_floor_divide = _operator(table.FLOOR_DIVIDE, np.floor_divide)
+_floor_divide = _operator(table.FLOOR_DIVIDE, lambda x, y: _floored(x, y))
 
 _iadd, _isub = _changing(table.ADD, np.add), _changing(table.SUB, np.subtract)
 _imul = _changing(table.MUL, np.multiply)
 _idiv = _changing(table.DIV, np.true_divide, floats=True)
+_ifloor_divide = _changing(table.FLOOR_DIVIDE, lambda x, y, *out: _floored_into(x, y, *out))
 _iremainder = _changing(table.REMAINDER, np.remainder)
+
+
+def _floored_into(x: Any, y: Any, *out: Array) -> Any:
+    found = _floored(x, y)
+    if out:
+        out[0][...] = found
+    return found
 
 
 def _checked(name: str, apply: Method) -> Method:
@@ -201,7 +215,9 @@ def _scaled(name: str, apply: Method, sign: int) -> Method:
             return checked(input, other)
         x, y = operands(input._a, other._a if isinstance(other, Tensor) else other)
         second = other if isinstance(other, Tensor) else None
-        return run(table.ADD_SCALED, (x, y, sign * alpha), (input, second))
+        factor = bool(alpha) if x.dtype.kind == "b" else sign * alpha
+        made = run(table.ADD_SCALED, (x, y, factor), (input, second))
+        return renamed(made, "SubBackward0") if sign < 0 else made
 
     call.__name__ = name
     return call
@@ -218,17 +234,30 @@ def _rounded_division(input: Any, other: Any, *, rounding_mode: str | None = Non
     """``torch.div``; ``rounding_mode`` "floor" or "trunc" as torch."""
     if rounding_mode is None:
         return DIVIDE(input, other)  # type: ignore[no-any-return]
-    if rounding_mode == "floor":
-        return _checked("div", _floor_divide)(input, other)  # type: ignore[no-any-return]
-    if rounding_mode == "trunc":
-        kind = result_type((input._a, getattr(other, "_a", other)))
-        return wrap(DIVIDE(input, other).detach()._a.astype(np.float64)).trunc().to(  # type: ignore[no-any-return]
-            OF[kind]
-        )
+    if rounding_mode in ("floor", "trunc"):
+        x, y = operands(input._a, other._a if isinstance(other, Tensor) else plain(other))
+        second = other if isinstance(other, Tensor) else None
+        rounded = _floored if rounding_mode == "floor" else _cut
+        return run(table.DIV_ROUNDED, (x, y, rounded), (input, second))
     raise RuntimeError(
         "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
         f"{rounding_mode!r}"
     )
+
+
+def _floored(x: Any, y: Any) -> Any:
+    """``x // y``; a whole number over 0 is refused, as torch does."""
+    if np.asarray(x).dtype.kind in "ui" and np.any(np.equal(y, 0)):
+        raise RuntimeError("ZeroDivisionError: a division of integers by 0")
+    return np.floor_divide(x, y)
+
+
+def _cut(x: Any, y: Any) -> Any:
+    """x / y, rounded towards 0."""
+    if np.asarray(x).dtype.kind == "f":
+        return np.trunc(x / y)
+    found = _floored(np.abs(x), np.abs(y))
+    return np.where(np.sign(x) * np.sign(y) < 0, -found, found)
 
 
 def _pow(self: Tensor, exponent: Any) -> Any:
@@ -308,6 +337,7 @@ for _name, _made in {
     "rtruediv": _rdiv,
     "itruediv": _idiv,
     "floordiv": _floor_divide,
+    "ifloordiv": _ifloor_divide,
     "mod": _remainder,
     "imod": _iremainder,
     "pow": _pow,
@@ -331,6 +361,8 @@ def _rfloordiv(self: Tensor, other: Any) -> Tensor:
 
 @method("__rmod__")
 def _rmod(self: Tensor, other: Any) -> Tensor:
+    if self._req and MODE.grad:
+        raise RuntimeError("derivative for aten::remainder is not implemented for a number % tensor")
     return _remainder(wrap_number(other), self)  # type: ignore[no-any-return]
 
 
@@ -380,8 +412,17 @@ def _of_numbers(name: str, op: Operation) -> Method:
 
     def apply(input: Tensor) -> Tensor:
         x = tensor_argument(name, input)._a
-        if x.dtype.kind == "b" and name != "sign":
-            raise RuntimeError(f"{name}: bool tensors are not supported: use ~ or logical_not()")
+        if x.dtype.kind == "b":
+            if name in ("sign", "square"):
+                return wrap(x.astype(np.int64) if name == "square" else x.copy())
+            if name == "neg":
+                raise RuntimeError(
+                    "Negation, the `-` operator, on a bool tensor is not supported: use the `~` "
+                    "or `logical_not()` operator instead"
+                )
+            raise not_for(f"{name}_cpu", "'Bool'")
+        if name == "frac" and x.dtype.kind != "f":
+            raise not_for("frac_cpu", "'Long'")
         if x.dtype.kind in "ui" and name in ("floor", "ceil", "round", "trunc"):
             return wrap(x.copy())
         return run(op, (x,), (input,))
@@ -392,7 +433,9 @@ def _of_numbers(name: str, op: Operation) -> Method:
 
 def _in_place(name: str, op: Operation) -> Method:
     def apply(self: Tensor) -> Tensor:
-        if self._a.dtype not in FLOATS and name not in ("neg", "abs", "sign", "square"):
+        if name == "neg" and self._a.dtype.kind == "b":
+            raise RuntimeError("Negation of a bool tensor is not supported: use ~")
+        if self._a.dtype not in FLOATS and name not in ("neg", "abs", "sign", "square", "relu"):
             raise RuntimeError(
                 f"{name}_: result type Float can't be cast to the desired output type of "
                 f"{self.dtype}: convert the tensor with .float()"
@@ -446,7 +489,14 @@ for _names, _op in _NUMBERS.items():
     method(*(f"{name}_" for name in _names))(_in_place(_names[0], _op))
 method("__neg__")(FUNCTIONS["neg"])
 method("__abs__")(FUNCTIONS["abs"])
-method("__pos__")(lambda self: self)
+
+
+@method("__pos__")
+def _positive(self: Tensor) -> Tensor:
+    if self._a.dtype.kind == "b":
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return self
+
 
 
 @both("round")
@@ -454,7 +504,9 @@ def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
     """Rounded to the nearest number, halves to even."""
     if decimals:
         scale = 10.0**decimals
-        return (input * scale).round() / scale  # type: ignore[no-any-return]
+        return renamed((input * scale).round() / scale, "RoundBackward1")
+    if input._a.dtype.kind == "b":
+        raise not_for("round_vml_cpu", "'Bool'")
     if input._a.dtype.kind in "ui":
         return wrap(input._a.copy())
     return run(table.ROUND, (input._a,), (input,))
@@ -477,7 +529,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
 @both("clamp_min")
 def clamp_min(input: Tensor, min: Any) -> Tensor:
     """Values below ``min`` become ``min``."""
-    return clamp(input, min)
+    return renamed(clamp(input, min), "ClampMinBackward0")
 
 
 @both("clamp_max")
@@ -542,7 +594,8 @@ def _where(self: Tensor, condition: Tensor, other: Any) -> Any:
 @both("masked_fill")
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """``value`` where the mask is True."""
-    return run(table.MASKED_FILL, _masked(input, mask, value), (input, _tensor(value)))
+    made = run(table.MASKED_FILL, _masked(input, mask, value), (input, _tensor(value)))
+    return renamed(made, "MaskedFillBackward1") if isinstance(value, Tensor) else made
 
 
 @method("masked_fill_")
@@ -568,19 +621,19 @@ def _tensor(value: Any) -> Tensor | None:
 @both("lerp")
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """``input + weight * (end - input)``."""
-    return input + weight * (end - input)  # type: ignore[no-any-return]
+    return renamed(input + weight * (end - input), "LerpBackward0")
 
 
 @both("addcmul")
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``."""
-    return input + value * tensor1 * tensor2  # type: ignore[no-any-return]
+    return renamed(input + value * tensor1 * tensor2, "AddcmulBackward0")
 
 
 @both("addcdiv")
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """``input + value * tensor1 / tensor2``."""
-    return input + value * tensor1 / tensor2  # type: ignore[no-any-return]
+    return renamed(input + value * tensor1 / tensor2, "AddcdivBackward0")
 
 
 # --- comparisons and logic: never recorded --------------------------------------------------------
@@ -647,7 +700,7 @@ def _bitwise(name: str, ufunc: Any, sign: str) -> Method:
             return NotImplemented
         x, y = operands(self._a, other._a if isinstance(other, Tensor) else plain(other))
         if x.dtype.kind == "f":
-            raise RuntimeError(
+            raise NotImplementedError(
                 f'"{name}_cpu" not implemented for \'Float\': {sign} takes bools and integers; '
                 "compare first, as in (x > 0)"
             )
@@ -660,6 +713,19 @@ def _bitwise(name: str, ufunc: Any, sign: str) -> Method:
     return apply
 
 
+def _bitwise_changing(made: Method) -> Method:
+    def apply(self: Tensor, other: Any) -> Any:
+        found = made(self, other)
+        if found is NotImplemented:
+            return found
+        check_result(self._a, found._a)
+        self._a[...] = found._a
+        counter(self)[0] += 1
+        return self
+
+    return apply
+
+
 for _name, _ufunc, _sign in (
     ("and", np.bitwise_and, "&"),
     ("or", np.bitwise_or, "|"),
@@ -668,6 +734,7 @@ for _name, _ufunc, _sign in (
     _made = _bitwise(f"bitwise_{_name}", _ufunc, _sign)
     setattr(Tensor, f"__{_name}__", _made)
     setattr(Tensor, f"__r{_name}__", _made)
+    setattr(Tensor, f"__i{_name}__", _bitwise_changing(_made))
     both(f"bitwise_{_name}")(_checked(f"bitwise_{_name}", _made))
 
 

@@ -90,7 +90,8 @@ class Node:
 
     def name(self) -> str:
         """The operation's name, as torch's ``grad_fn.name()``."""
-        return self.op.name
+        name = self.op.name
+        return name if name[-1].isdigit() or "_" in name else f"torch::autograd::{name}"
 
     @property
     def out(self) -> Array:
@@ -159,7 +160,9 @@ def node_of(
         for place in reads:
             if 0 <= place < len(tensors):
                 read = tensors[place]
-                if read is not None:
+                if read is None:
+                    saved.append(_ALWAYS)  # a plain number, which torch saves as a tensor
+                else:
                     count = counter(read)
                     saved.append((count, count[0]))
             elif place == OUT:
@@ -192,6 +195,16 @@ def _save_result(node: Node, result: Tensor) -> None:
         if pair is _AFTER:
             count = counter(result)
             saved[place] = (count, count[0])
+
+
+def renamed(tensor: Tensor, name: str) -> Tensor:
+    """The tensor, its operation under the name that torch gives the whole of several."""
+    node = tensor._node
+    if node is not None:
+        op = Operation(name, node.op.forward)
+        op.derivatives, op.reads = node.op.derivatives, node.op.reads
+        node.op = op
+    return tensor
 
 
 def run(op: Operation, args: tuple[Any, ...], tensors: Sequence[Tensor | None]) -> Tensor:
@@ -284,6 +297,12 @@ def write(
         return tensor
     out = out.astype(tensor._a.dtype, copy=False)
     node = node_of(op, args, tensors, out)
+    if tensor._counter is not None or node.saved:
+        # Of the tensor itself, the values of before are kept: its change does no harm.
+        mine = counter(tensor)
+        others = [one for one in tensors[1:] if one is not None]
+        if not any(counter(one) is mine for one in others):
+            node.saved = [_ALWAYS if pair[0] is mine else pair for pair in node.saved]
     before = None if tensor._base is None else tensor._base._a.copy()
     tensor._a[...] = out
     counter(tensor)[0] += 1

@@ -9,7 +9,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.tensors import elementwise as table
-from npnet.tensors.arithmetic import NUMBERS, plain
+from npnet.tensors.arithmetic import plain
 from npnet.tensors.autograd import changed, refuse_leaf, run, write
 from npnet.tensors.dtypes import (
     ALIASES,
@@ -69,6 +69,10 @@ def array_of(data: Any, dtype: Any = None) -> Array:
     except OverflowError:
         raise RuntimeError("Overflow when unpacking long long") from None
     if array.dtype.kind not in "biuf":
+        if data is None:
+            raise RuntimeError("Could not infer dtype of NoneType: a value that is still None?")
+        if array.dtype.kind in "US":
+            raise ValueError("too many dimensions 'str': wanted numbers, got strings")
         if array.dtype.kind == "O" and array.size:
             raise TypeError(
                 f"tensor: got a {type(array.flat[0]).__name__} among the data, wanted numbers"
@@ -343,8 +347,21 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """Coordinates of a grid."""
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         tensors = tuple(tensors[0])
-    grids = np.meshgrid(*(one._a for one in tensors), indexing=indexing)  # type: ignore[call-overload]
-    return tuple(wrap(grid) for grid in grids)
+    if indexing not in ("ij", "xy"):
+        raise RuntimeError('torch.meshgrid: indexing must be one of "xy" or "ij"')
+    order = list(tensors)
+    if indexing == "xy" and len(order) > 1:
+        order[:2] = order[1::-1]
+    sizes = [one._a.size for one in order]
+    grids = [
+        one.reshape([-1 if at == place else 1 for at in range(len(order))]).expand(sizes)
+        for place, one in enumerate(order)
+    ]
+    if indexing == "xy" and len(order) > 1:
+        grids = [grid.transpose(0, 1) for grid in grids]
+        grids[:2] = grids[1::-1]
+        grids = [grid.transpose(0, 1) for grid in grids]
+    return tuple(grids)
 
 
 @function("cartesian_prod")
@@ -513,7 +530,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     second = value if isinstance(value, Tensor) else None
     number = value._a if isinstance(value, Tensor) else plain(value)
     if MODE.grad and (self._req or (second is not None and second._req)):
-        return write(self, table.FILL, (self._a, number), (self, second))
+        op = table.FILL_NUMBER if second is None else table.FILL
+        return write(self, op, (self._a, number), (self, second))
     self._a[...] = number
     counter(self)[0] += 1
     return self
@@ -522,6 +540,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 @method("zero_")
 def zero_(self: Tensor) -> Tensor:
     """Zeros everywhere."""
+    if MODE.grad and self._req:
+        return write(self, table.ZERO, (self._a,), (self,))
     return fill_(self, 0)
 
 
@@ -535,4 +555,3 @@ def set_(self: Tensor, source: Tensor) -> Tensor:
     return self
 
 
-_ = NUMBERS

@@ -77,8 +77,23 @@ def _inside(g: Array, _o: Array, x: Array, low: Any, high: Any) -> Array:
     return np.where(keep if high is None else keep & (x <= high), g, 0).astype(g.dtype)
 
 
+def _over_square(g: Array, x: Array, y: Array) -> Array:
+    """g / (x² + y²), and 0 at the origin."""
+    square = x * x + y * y
+    return np.where(square == 0, 0, g / square).astype(g.dtype)
+
+
+def _whole_power(x: Array, exponent: Array) -> Array:
+    """x to a power, element by element; of integers, negative powers are cut off to whole."""
+    if exponent.dtype.kind != "i" or not exponent.size or exponent.min() >= 0:
+        return np.asarray(np.power(x, exponent))
+    sign = np.where(exponent % 2 == 0, 1, x)
+    below = np.where(x == 1, 1, np.where(x == -1, sign, 0))
+    return np.where(exponent < 0, below, np.power(x, np.maximum(exponent, 0)))
+
+
 def _larger(g: Array, x: Array, y: Array) -> Array:
-    return np.where(x == y, g / 2, np.where(x > y, g, 0)).astype(g.dtype)
+    return np.where(x == y, g / 2, np.where(x < y, 0, g)).astype(g.dtype)
 
 
 # fmt: off
@@ -103,12 +118,12 @@ DIV = Operation("DivBackward0", lambda x, y: x / y,
     lambda g, _o, x, y: -g * ((x / y) / y))
 POW = Operation("PowBackward0", power,  # y a plain number
     _power_base)
-POW_TENSOR = Operation("PowBackward1", np.power,
+POW_TENSOR = Operation("PowBackward1", _whole_power,
     _power_base,
     _power_exponent)
-POW_OF_NUMBER = Operation("PowBackward1", lambda y, x: np.power(x, y),  # x a plain number
+POW_OF_NUMBER = Operation("PowBackward2", lambda y, x: np.power(x, y),  # x a plain number
     lambda g, o, y, x: _power_exponent(g, o, x, y))
-REMAINDER = Operation("RemainderBackward0", np.remainder,
+REMAINDER = Operation("RemainderBackward1", np.remainder,
     lambda g, _o, _x, _y: g,
     lambda g, _o, x, y: -g * np.floor(x / y))
 FMOD = Operation("FmodBackward0", np.fmod,
@@ -117,6 +132,9 @@ FMOD = Operation("FmodBackward0", np.fmod,
 FLOOR_DIVIDE = Operation("FloorDivideBackward0", np.floor_divide,
     _none,
     _none)
+DIV_ROUNDED = Operation("DivBackward2", lambda x, y, rounded: rounded(x, y),
+    _zero,
+    _zero)
 MAXIMUM = Operation("MaximumBackward0", np.maximum,
     lambda g, _o, x, y: _larger(g, x, y),
     lambda g, _o, x, y: _larger(g, y, x))
@@ -124,8 +142,8 @@ MINIMUM = Operation("MinimumBackward0", np.minimum,
     lambda g, _o, x, y: _larger(g, y, x),
     lambda g, _o, x, y: _larger(g, x, y))
 ATAN2 = Operation("Atan2Backward0", np.arctan2,
-    lambda g, _o, x, y: g * (y / (x * x + y * y)),
-    lambda g, _o, x, y: g * (-x / (x * x + y * y)))
+    lambda g, _o, x, y: _over_square(g * y, x, y),
+    lambda g, _o, x, y: _over_square(g * -x, x, y))
 WHERE = Operation("WhereBackward0", lambda x, y, mask: np.where(mask, x, y),
     lambda g, _o, _x, _y, mask: np.where(mask, g, 0).astype(g.dtype),
     lambda g, _o, _x, _y, mask: np.where(mask, 0, g).astype(g.dtype))
@@ -199,10 +217,12 @@ CLONE = Operation("CloneBackward0", lambda x: x.copy(),
     lambda g, _o, _x: g)
 CAST = Operation("ToCopyBackward0", lambda x, kind: x.astype(kind),
     lambda g, _o, _x, kind: g)  # the tape casts to the argument's type
+ZERO = Operation("ZeroBackward0", np.zeros_like, _zero)
+FILL_NUMBER = Operation("FillBackward2", lambda x, y: np.full_like(x, y), _zero)
 COPY = Operation("CopyBackwards", lambda x, y: np.broadcast_to(y, x.shape).astype(x.dtype),
     lambda g, _o, _x, _y: np.zeros_like(g),
     lambda g, _o, _x, _y: g)
-FILL = Operation("FillBackward0", lambda x, y: np.full_like(x, y),
+FILL = Operation("FillBackward3", lambda x, y: np.full_like(x, y),
     lambda g, _o, _x, _y: np.zeros_like(g),
     lambda g, _o, _x, _y: g)
 # fmt: on

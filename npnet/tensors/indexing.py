@@ -6,6 +6,7 @@ tensor of one integer without axes counts as a number.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -14,15 +15,14 @@ from npnet.base.arrays import Array
 from npnet.tensors.autograd import (
     KEPT,
     Operation,
-    check_result,
-    changed,
     record,
+    renamed,
     run,
     view_of,
     write,
 )
 from npnet.tensors.arithmetic import NUMBERS, plain
-from npnet.tensors.dtypes import FLOATS, I64
+from npnet.tensors.dtypes import I64
 from npnet.tensors.missing import not_supported
 from npnet.tensors.reductions import axis_of
 from npnet.tensors.tensor import MODE, Tensor, both, counter, method, new, wrap
@@ -66,13 +66,13 @@ def _selected_gradient(g: Array, _o: Array, x: Array, key: Any) -> Array:
 
 
 def _put(x: Array, value: Any, key: Any) -> Array:
-    found = x.copy()
+    found = np.array(x)
     found[key] = value
     return found
 
 
 def _put_rest(g: Array, _o: Array, _x: Array, _value: Any, key: Any) -> Array:
-    found = g.copy()
+    found = np.array(g)
     found[key] = 0
     return found
 
@@ -90,6 +90,7 @@ def _put_sum(x: Array, value: Any, key: Any) -> Array:
 SELECT: Final = Operation("SelectBackward0", _select, _selected_gradient)
 SLICE: Final = Operation("SliceBackward0", _select, _selected_gradient)
 UNSQUEEZE: Final = Operation("UnsqueezeBackward0", _select, _selected_gradient)
+UNBIND: Final = Operation("UnbindBackward0", _select, _selected_gradient)
 ALIAS: Final = Operation("AliasBackward0", _select, _selected_gradient)
 INDEX: Final = Operation("IndexBackward0", _select, _gathered_gradient)
 PUT: Final = Operation("IndexPutBackward0", _put, _put_rest, _put_part)
@@ -97,7 +98,7 @@ PUT_SUM: Final = Operation(
     "IndexPutBackward0", _put_sum, lambda g, _o, _x, _value, _key: g, _put_part
 )
 SET: Final = Operation("CopySlices", _put, _put_rest, _put_part)
-for _op in (SELECT, SLICE, UNSQUEEZE, ALIAS):
+for _op in (SELECT, SLICE, UNSQUEEZE, UNBIND, ALIAS):
     _op.reads = ((),)
 INDEX.reads = ((KEPT,),)
 PUT.reads, PUT_SUM.reads, SET.reads = ((KEPT,), (KEPT,)), ((KEPT,), (KEPT,)), ((), ())
@@ -144,6 +145,8 @@ def _whole(value: Any) -> Any:
         return value if value.ndim else value.item()
     if hasattr(value, "__index__"):
         return value.__index__()
+    if isinstance(value, str):
+        raise TypeError(f"an index is the string {value!r}, wanted a number, a slice or a tensor")
     raise IndexError(
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
         f"indices (got {type(value).__name__})"
@@ -235,11 +238,19 @@ def _name(key: Any) -> Operation:
         if part is None:
             last = UNSQUEEZE
         elif isinstance(part, slice):
-            if part != slice(None):
+            if part != slice(None) or last is ALIAS:
                 last = SLICE
         elif part is not Ellipsis:
             last = SELECT
     return last
+
+
+@method("__iter__")
+def iterate(self: Tensor) -> Iterator[Tensor]:
+    """The slices of the first axis."""
+    if not self._a.ndim:
+        raise TypeError("iteration over a 0-d tensor: use .item() for its number")
+    return iter([_viewed(self, (place, ...), UNBIND) for place in range(len(self._a))])
 
 
 @method("__getitem__")
@@ -270,9 +281,12 @@ def getitem(self: Tensor, key: Any) -> Tensor:
 def _gathered(tensor: Tensor, key: Any) -> Tensor:
     x = tensor._a
     try:
+        if not x.ndim:
+            if type(key) is not np.ndarray or key.dtype.kind != "b" or key.ndim:
+                raise IndexError("too many indices for tensor of dimension 0")
         out = x.take(key, 0) if type(key) is np.ndarray and key.dtype.kind != "b" else x[key]
     except IndexError as why:
-        raise _index_error(x, why) from None
+        raise IndexError(str(why).replace("axis", "dimension").replace("array", "tensor")) from None
     if MODE.grad and tensor._req:
         if type(key) is np.ndarray:
             key = key.copy()
@@ -312,7 +326,10 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
             if advanced is None:
                 x[basic] = filler
             else:
-                (x if basic is None else x[basic])[advanced] = _fitting(x, filler)
+                target = x if basic is None else x[basic]
+                if not x.ndim and not isinstance(advanced, tuple) and advanced.dtype.kind != "b":
+                    raise IndexError("too many indices for tensor of dimension 0")
+                target[advanced] = _fitting(x, filler)
             counter(self)[0] += 1
             return
         if advanced is None:
@@ -364,7 +381,7 @@ def _checked_index(name: str, x: Array, axis: int, index: Tensor) -> Array:
 
 
 def _scatter_put(x: Array, value: Any, key: Any) -> Array:
-    found = x.copy()
+    found = np.array(x)
     found[key] = _leading(value, key)
     return found
 
@@ -421,7 +438,9 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     x = input._a
     axis = axis_of(dim, x.ndim)
     array = _checked_index("gather", x, axis, index)
-    return run(GATHER, (x, _along(x.shape, array, axis) if x.ndim else ...), (input,))
+    if not x.ndim:
+        return renamed(input.clone(), "GatherBackward0")
+    return run(GATHER, (x, _along(x.shape, array, axis)), (input,))
 
 
 @both("take_along_dim")
@@ -441,7 +460,12 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """Whole slices along an axis by number."""
     x = input._a
     axis = axis_of(dim, x.ndim)
-    array = _checked_range("index_select", x, axis, index)
+    if not x.ndim:
+        raise RuntimeError("index_select(): a tensor without axes has one value: use .item()")
+    try:
+        array = _checked_range("index_select", x, axis, index)
+    except IndexError as why:
+        raise (why if axis == 0 and x.ndim == 1 else RuntimeError(str(why))) from None
     return run(INDEX_SELECT, (x, (slice(None),) * axis + (array.reshape(-1),)), (input,))
 
 
@@ -488,8 +512,9 @@ def scatter(
     """A copy with values put along an axis by number."""
     if reduce not in (None, "add"):
         raise not_supported(f"scatter(reduce={reduce!r})")
-    return run(*_scatter("scatter", input, dim, index, value if src is None else src,
-                         reduce == "add"))
+    src = value if src is None else src
+    made = run(*_scatter("scatter", input, dim, index, src, reduce == "add"))
+    return made if isinstance(src, Tensor) else renamed(made, "ScatterBackward1")
 
 
 @method("scatter_")
@@ -500,8 +525,9 @@ def scatter_(
     """``scatter`` in place."""
     if reduce not in (None, "add"):
         raise not_supported(f"scatter_(reduce={reduce!r})")
-    return write(self, *_scatter("scatter_", self, dim, index, value if src is None else src,
-                                 reduce == "add"))
+    src = value if src is None else src
+    made = write(self, *_scatter("scatter_", self, dim, index, src, reduce == "add"))
+    return made if isinstance(src, Tensor) else renamed(made, "ScatterBackward1")
 
 
 @both("scatter_add")
@@ -534,9 +560,7 @@ def _index_add(
         )
     wanted = x.shape[:axis] + (array.size,) + x.shape[axis + 1 :]
     if source._a.shape != wanted:
-        kind = IndexError if source._a.shape[axis : axis + 1] != (array.size,) else RuntimeError
-        kind = RuntimeError if source._a.ndim != x.ndim else kind
-        raise kind(
+        raise RuntimeError(
             f"{name}(): source has shape {list(source._a.shape)}, wanted {list(wanted)}, one "
             "slice for each index"
         )
@@ -571,14 +595,14 @@ def index_add_(
 def index_copy_(self: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """Slices put along an axis by number."""
     key = (slice(None),) * axis_of(dim, self._a.ndim) + (index._a.copy(),)
-    return write(self, PUT, (self._a, source._a, key), (self, source))
+    return renamed(write(self, PUT, (self._a, source._a, key), (self, source)), "IndexCopyBackward0")
 
 
 @method("index_fill_")
 def index_fill_(self: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """Slices filled with a number."""
     key = (slice(None),) * axis_of(dim, self._a.ndim) + (index._a.copy(),)
-    return write(self, PUT, (self._a, plain(value), key), (self, None))
+    return renamed(write(self, PUT, (self._a, plain(value), key), (self, None)), "IndexFillBackward0")
 
 
 @method("index_put_")
@@ -587,7 +611,6 @@ def index_put_(
 ) -> Tensor:
     """``x[indices] = values``, or with ``accumulate`` a sum that counts repeats."""
     key = tuple(_whole(one) for one in indices)
-    check_result(self._a, np.broadcast_to(values._a.flat[:1].reshape(()), self._a.shape))
     if accumulate:
         return write(self, PUT_SUM, (self._a, values._a, key), (self, values))
     return write(self, PUT, (self._a, values._a, key), (self, values))
@@ -608,4 +631,3 @@ def argwhere(input: Tensor) -> Tensor:
     return nonzero(input)  # type: ignore[no-any-return]
 
 
-_ = FLOATS

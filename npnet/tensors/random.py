@@ -16,8 +16,6 @@ import numpy as np
 from npnet.torch_rng import generator as engine
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError
-from npnet.tensors.arithmetic import plain
-from npnet.tensors.creation import finish
 from npnet.tensors.dtypes import DEFAULT, FLOATS, I64, numpy_of
 from npnet.tensors.missing import not_supported
 from npnet.tensors.shapes import sizes_of
@@ -442,4 +440,3 @@ def random_(self: Tensor, *bounds: int, generator: Generator | None = None) -> T
     return changed_by_draw(self, drawn)
 
 
-_ = (plain, finish)
