@@ -166,7 +166,21 @@ _sub = _operator(table.SUB, np.subtract, bools="subtraction")
 _mul = _operator(table.MUL, np.multiply)
 _div = _operator(table.DIV, np.true_divide, floats=True)
 _rsub = _operator(table.RSUB, lambda x, y: np.subtract(y, x), bools="subtraction")
-_remainder = _operator(table.REMAINDER, np.remainder)
+_by_tensor = _operator(table.REMAINDER, lambda x, y: _rest(x, y))
+_by_number = _operator(table.REMAINDER_NUMBER, lambda x, y: _rest(x, y))
+
+
+def _remainder(self: Tensor, other: Any) -> Any:
+    return (_by_tensor if isinstance(other, Tensor) else _by_number)(self, other)
+
+
+def _rest(x: Any, y: Any) -> Any:
+    """The remainder, of y's sign; of whole numbers over 0 it is refused, as torch does."""
+    if np.asarray(x).dtype.kind in "ui" and np.any(np.equal(y, 0)):
+        raise RuntimeError("ZeroDivisionError: a remainder of integers by 0")
+    return np.remainder(x, y)
+
+
 _fmod = _operator(table.FMOD, np.fmod)
 _floor_divide = _operator(table.FLOOR_DIVIDE, lambda x, y: _floored(x, y))
 
@@ -174,7 +188,14 @@ _iadd, _isub = _changing(table.ADD, np.add), _changing(table.SUB, np.subtract)
 _imul = _changing(table.MUL, np.multiply)
 _idiv = _changing(table.DIV, np.true_divide, floats=True)
 _ifloor_divide = _changing(table.FLOOR_DIVIDE, lambda x, y, *out: _floored_into(x, y, *out))
-_iremainder = _changing(table.REMAINDER, np.remainder)
+_irest = _changing(table.REMAINDER, np.remainder)
+_irest_number = _changing(table.REMAINDER_NUMBER, np.remainder)
+
+
+def _iremainder(self: Tensor, other: Any) -> Any:
+    return (_irest if isinstance(other, Tensor) else _irest_number)(self, other)
+
+
 
 
 def _floored_into(x: Any, y: Any, *out: Array) -> Any:
@@ -215,6 +236,10 @@ def _scaled(name: str, apply: Method, sign: int) -> Method:
             return checked(input, other)
         x, y = operands(input._a, other._a if isinstance(other, Tensor) else other)
         second = other if isinstance(other, Tensor) else None
+        if x.dtype.kind != "f" and isinstance(alpha, float):
+            raise RuntimeError(
+                "For integral input tensors, argument alpha must not be a floating point number."
+            )
         factor = bool(alpha) if x.dtype.kind == "b" else sign * alpha
         made = run(table.ADD_SCALED, (x, y, factor), (input, second))
         return renamed(made, "SubBackward0") if sign < 0 else made
@@ -246,7 +271,9 @@ def _rounded_division(input: Any, other: Any, *, rounding_mode: str | None = Non
 
 
 def _floored(x: Any, y: Any) -> Any:
-    """``x // y``; a whole number over 0 is refused, as torch does."""
+    """``x // y``; of bools it is refused, and a whole number over 0 is refused, as torch does."""
+    if np.asarray(x).dtype.kind == "b":
+        raise not_for("div_floor_cpu", "'Bool'")
     if np.asarray(x).dtype.kind in "ui" and np.any(np.equal(y, 0)):
         raise RuntimeError("ZeroDivisionError: a division of integers by 0")
     return np.floor_divide(x, y)
@@ -274,6 +301,8 @@ def _pow(self: Tensor, exponent: Any) -> Any:
         return run(table.POW, (x, exponent), (self,))
     if isinstance(exponent, Tensor):
         x, y = operands(self._a, exponent._a)
+        if x.dtype.kind == "b":
+            raise not_for("pow", "'Bool'")
         try:
             return run(table.POW_TENSOR, (x, y), (self, exponent))
         except ValueError as why:
@@ -435,6 +464,12 @@ def _in_place(name: str, op: Operation) -> Method:
     def apply(self: Tensor) -> Tensor:
         if name == "neg" and self._a.dtype.kind == "b":
             raise RuntimeError("Negation of a bool tensor is not supported: use ~")
+        if self._a.dtype.kind == "b" and name == "relu":
+            raise RuntimeError("Boolean inputs not supported for relu")
+        if self._a.dtype.kind == "b" and name == "abs":
+            raise not_for("abs_cpu", "'Bool'")
+        if self._a.dtype.kind in "ui" and name in ("floor", "ceil", "round", "trunc"):
+            return self
         if self._a.dtype not in FLOATS and name not in ("neg", "abs", "sign", "square", "relu"):
             raise RuntimeError(
                 f"{name}_: result type Float can't be cast to the desired output type of "
@@ -478,6 +513,7 @@ _NUMBERS: Final = {
     ("ceil",): table.CEIL,
     ("trunc", "fix"): table.TRUNC,
     ("square",): table.SQUARE,
+    ("round",): table.ROUND,
     ("relu",): table.RELU,
     ("frac",): table.FRAC,
 }
@@ -503,6 +539,8 @@ def _positive(self: Tensor) -> Tensor:
 def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
     """Rounded to the nearest number, halves to even."""
     if decimals:
+        if input._a.dtype.kind != "f":
+            raise not_for("round_cpu", input.dtype)
         scale = 10.0**decimals
         return renamed((input * scale).round() / scale, "RoundBackward1")
     if input._a.dtype.kind == "b":
@@ -618,21 +656,31 @@ def _tensor(value: Any) -> Tensor | None:
     return value if isinstance(value, Tensor) else None
 
 
+def _floats_only(kernel: str, input: Tensor) -> None:
+    if input._a.dtype.kind != "f":
+        raise not_for(kernel, input.dtype)
+
+
 @both("lerp")
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """``input + weight * (end - input)``."""
+    _floats_only("lerp_kernel_scalar", input)
     return renamed(input + weight * (end - input), "LerpBackward0")
 
 
 @both("addcmul")
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``."""
+    if input._a.dtype.kind == "b":
+        raise not_for("addcmul_cpu_out", "'Bool'")
     return renamed(input + value * tensor1 * tensor2, "AddcmulBackward0")
 
 
 @both("addcdiv")
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """``input + value * tensor1 / tensor2``."""
+    if tensor1._a.dtype.kind != "f" and tensor2._a.dtype.kind != "f":
+        raise RuntimeError("Integer division with addcdiv is no longer supported: use .float()")
     return renamed(input + value * tensor1 / tensor2, "AddcdivBackward0")
 
 

@@ -146,7 +146,7 @@ def node_of(
 ) -> Node:
     """Record an operation. ``tensors``: those that ``args`` begin with, None for plain numbers."""
     node = _new_node(Node)
-    node.op, node.args, node._a, node.order = op, args, out, next(_orders)
+    node.op, node.args, node._a = op, args, out
     node.watchers, node.freed = None, False
     edges: list[Node | Tensor | None] = []
     saved: list[tuple[list[int], int]] = []
@@ -170,6 +170,7 @@ def node_of(
             elif place == KEPT:
                 saved.append(_ALWAYS)
     node.edges, node.saved = edges, saved
+    node.order = next(_orders)  # after those of its arguments' views, which may be new
     return node
 
 

@@ -35,6 +35,11 @@ def power(x: Any, exponent: Any) -> Any:
     return np.power(x, exponent)
 
 
+def sign(x: Array) -> Array:
+    """-1, 0 or 1; 0 for nan, as torch has it and NumPy has not."""
+    return np.asarray(np.where(np.isnan(x), 0, np.sign(x)).astype(x.dtype))
+
+
 def one_minus_square(h: Array) -> Array:
     """1 − h·h, rounded once: torch's vectorised tanh backward uses a fused multiply-add."""
     if h.dtype == F64:
@@ -121,8 +126,10 @@ POW = Operation("PowBackward0", power,  # y a plain number
 POW_TENSOR = Operation("PowBackward1", _whole_power,
     _power_base,
     _power_exponent)
-POW_OF_NUMBER = Operation("PowBackward2", lambda y, x: np.power(x, y),  # x a plain number
+POW_OF_NUMBER = Operation("PowBackward2", lambda y, x: _whole_power(np.asarray(x), np.asarray(y)),  # x a plain number
     lambda g, o, y, x: _power_exponent(g, o, x, y))
+REMAINDER_NUMBER = Operation("RemainderBackward0", np.remainder,
+    lambda g, _o, _x, _y: g)
 REMAINDER = Operation("RemainderBackward1", np.remainder,
     lambda g, _o, _x, _y: g,
     lambda g, _o, x, y: -g * np.floor(x / y))
@@ -155,7 +162,7 @@ MASKED_FILL = Operation("MaskedFillBackward0", lambda x, y, mask: np.where(mask,
 NEG = Operation("NegBackward0", np.negative,
     lambda g, _o, _x: -g)
 ABS = Operation("AbsBackward0", np.abs,
-    lambda g, _o, x: g * np.sign(x))
+    lambda g, _o, x: g * sign(x))
 EXP = Operation("ExpBackward0", np.exp,
     lambda g, o, _x: g * o)
 EXPM1 = Operation("Expm1Backward0", np.expm1,
@@ -204,7 +211,7 @@ FLOOR = Operation("FloorBackward0", np.floor, _zero)
 CEIL = Operation("CeilBackward0", np.ceil, _zero)
 ROUND = Operation("RoundBackward0", np.rint, _zero)
 TRUNC = Operation("TruncBackward0", np.trunc, _zero)
-SIGN = Operation("SignBackward0", np.sign, _zero)
+SIGN = Operation("SignBackward0", lambda x: sign(x), _zero)
 FRAC = Operation("FracBackward0", lambda x: x - np.trunc(x),
     lambda g, _o, _x: g)
 SIGMOID = Operation("SigmoidBackward0", lambda x: 1 / (1 + np.exp(-x)),

@@ -209,11 +209,14 @@ def _soft(
     x = _with_type(tensor_argument(name, input), dtype)
     if more:
         dim, _ = spelled(name, more, dim, False)
-    if x._a.dtype not in FLOATS:
-        raise not_for(f"{name}_kernel_impl", x.dtype)
     if dim is None:
         dim = 0 if x._a.ndim in (0, 1, 3) else 1
-    return run(op, (x._a, axis_of(dim, x._a.ndim)), (x,))
+    axis = axis_of(dim, x._a.ndim)
+    if x._a.dtype not in FLOATS:
+        if not x._a.size:
+            return wrap(x._a.copy())
+        raise not_for(f"{name}_kernel_impl", x.dtype)
+    return run(op, (x._a, axis), (x,))
 
 
 def cross_entropy(
@@ -230,7 +233,11 @@ def cross_entropy(
     tensor_argument("cross_entropy", input)
     tensor_argument("cross_entropy", target)
     x = input
-    axis = 0 if x._a.ndim == 1 else 1
+    axis = axis_of(0 if x._a.ndim == 1 else 1, x._a.ndim)
+    if x._a.ndim == 1 and target._a.shape == x._a.shape and target._a.dtype.kind != "f":
+        raise RuntimeError(
+            f"Expected floating point type for target with class probabilities, got {target.dtype}"
+        )
     if x._a.dtype not in FLOATS:
         raise not_for("log_softmax_kernel_impl", x.dtype)
     if label_smoothing:
@@ -276,7 +283,15 @@ def nll_loss(
         and np.maximum.reduce(classes.view(np.uint64)) < x._a.shape[1]  # none below 0 either
     ):
         return run(NLL_MEAN, (x._a, classes.copy()), (x,))
+    if not x._a.ndim:
+        raise ValueError("Expected 1 or more dimensions (got 0)")
     if x._a.ndim == 1:
+        if classes.ndim > 1:
+            raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+        if classes.ndim:
+            raise RuntimeError(
+                f"size mismatch (got input: {list(x._a.shape)}, target: {list(classes.shape)})"
+            )
         x, classes = reshape(x, 1, -1), classes.reshape(1)
         single = True
     else:
@@ -284,6 +299,11 @@ def nll_loss(
     if x._a.ndim > 2:
         shape = classes.shape
         wanted = (len(x._a), *x._a.shape[2:])
+        if shape[:1] != wanted[:1]:
+            raise ValueError(
+                f"Expected input batch_size ({wanted[0]}) to match target batch_size "
+                f"({shape[0] if shape else 0})."
+            )
         if shape != wanted:
             raise RuntimeError(f"Expected target size {list(wanted)}, got {list(shape)}")
         rows = x.movedim(1, -1).reshape(-1, x._a.shape[1])
@@ -316,6 +336,8 @@ def nll_loss(
 
 def mse_loss(input: Tensor, target: Tensor, *ignored: Any, reduction: str = "mean") -> Tensor:
     """The mean of squared differences."""
+    if input._a.dtype not in FLOATS:
+        raise not_for("mse_cpu", input.dtype)
     return renamed(_reduced((input - target) ** 2, reduction), "MseLossBackward0")
 
 
@@ -334,6 +356,8 @@ def _reduced(losses: Tensor, reduction: str) -> Tensor:
 
 def binary_cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Of probabilities; logarithms are held above -100, as torch's."""
+    if input._a.size and not (input._a.min() >= 0 and input._a.max() <= 1):
+        raise RuntimeError("all elements of input should be between 0 and 1")
     losses = -(
         target * clamp(input.log(), -100) + (1 - target) * clamp((1 - input).log(), -100)
     )
@@ -393,12 +417,15 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
 
 def embedding(input: Tensor, weight: Tensor) -> Tensor:
     """Rows of ``weight`` by number."""
+    if weight._a.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
     return renamed(run(INDEX, (weight._a, input._a.copy()), (weight,)), "EmbeddingBackward0")
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """x times the normal distribution function of x."""
     if approximate == "tanh":
+        _float("gelu", input)
         inner = math.sqrt(2 / math.pi) * (input + 0.044715 * input * input * input)
         return renamed(0.5 * input * (1 + inner.tanh()), "GeluBackward0")
     return run(GELU, (_float("gelu", input)._a,), (input,))
@@ -433,6 +460,8 @@ def logsigmoid(input: Tensor) -> Tensor:
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """x held between two numbers."""
+    if input._a.dtype.kind != "f":
+        min_val, max_val = int(min_val), int(max_val)
     return renamed(clamp(input, min_val, max_val), "HardtanhBackward0")
 
 
@@ -444,6 +473,7 @@ def layer_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     """The last axes with mean 0 and variance 1, then times ``weight`` plus ``bias``."""
+    _float("LayerNorm", input)
     axes = list(range(-len(tuple(normalized_shape)), 0))
     centred = input - input.mean(axes, keepdim=True)
     found = centred * (input.var(axes, unbiased=False, keepdim=True) + eps).rsqrt()

@@ -22,6 +22,7 @@ from npnet.tensors.autograd import (
     write,
 )
 from npnet.tensors.arithmetic import NUMBERS, plain
+from npnet.tensors.elementwise import COPY
 from npnet.tensors.dtypes import I64
 from npnet.tensors.missing import not_supported
 from npnet.tensors.reductions import axis_of
@@ -333,7 +334,13 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
             counter(self)[0] += 1
             return
         if advanced is None:
+            if second is not None and np.shape(x[basic]) == x.shape and x[basic].base is not None:
+                filler = np.broadcast_to(filler, x.shape)
+                write(self, COPY, (x, filler), (self, second))
+                return
             write(self, SET, (x, filler, basic), (self, second))
+        elif basic is None and x.ndim == 0:
+            write(self, SET, (x, filler, advanced), (self, second))
         elif basic is None:
             write(self, PUT, (x, filler, advanced), (self, second))
         else:
@@ -548,6 +555,8 @@ def _index_add(
     x = input._a
     axis = axis_of(dim, x.ndim)
     array = _checked_range(name, x, axis, index)
+    if not x.ndim and array.ndim and array.size != 1:
+        raise IndexError(f"{name}(): a tensor without axes takes one index")
     if array.ndim > 1:
         raise IndexError(
             f"{name}(): Index is supposed to be a vector, but got dim: {array.ndim} with shape "

@@ -55,7 +55,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if x.ndim == 2 and y.ndim == 2:
         if x.dtype is not y.dtype:
             _same_type("matmul", x, y)
-        if x.dtype.kind == "b":
+        if x.dtype.kind == "b" and x.size and y.size:
             raise not_for("addmm_impl_cpu_", "'Bool'")
         try:
             out = x @ y
@@ -159,6 +159,9 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
     """``beta·input + alpha·mat1 @ mat2``."""
     if beta != 1 or alpha != 1:
         return beta * input + alpha * matmul(mat1, mat2)  # type: ignore[no-any-return]
+    _same_type("addmm", mat1._a, mat2._a)
+    if mat1._a.dtype.kind == "b":
+        raise not_for("addmm_impl_cpu_", "'Bool'")
     return run(ADDMM, (input._a, mat1._a, mat2._a), (input, mat1, mat2))
 
 
@@ -235,6 +238,8 @@ def einsum(equation: str, *operands: Any) -> Tensor:
             raise RuntimeError(
                 f"einsum(): the subscript {names!r} does not fit an operand of {array.ndim} axes"
             )
+    if arrays[0].dtype.kind == "b" and len(arrays) > 1:
+        raise not_for("bmm", "'Bool'")
     op = Operation(
         _einsum_name(inputs, output),
         lambda *arguments: np.einsum(

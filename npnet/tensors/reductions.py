@@ -133,7 +133,8 @@ def _product_gradient(g: Array, _o: Array, x: Array, axes: Axes, keepdim: bool) 
     # Products of all others, from the left and from the right, so that zeros divide nothing.
     axis = tuple(range(x.ndim)) if axes is None else axes
     last = np.moveaxis(x, axis, range(-len(axis), 0)) if axis else x[None]
-    rows = last.reshape(*last.shape[: last.ndim - max(len(axis), 1)], -1)
+    kept = last.shape[: last.ndim - max(len(axis), 1)]
+    rows = last.reshape(*kept, math.prod(last.shape[len(kept) :]))
     ones = np.ones_like(rows[..., :1])
     left = np.concatenate([ones, np.cumprod(rows, -1)[..., :-1]], -1)
     right = np.concatenate([ones, np.cumprod(rows[..., ::-1], -1)[..., :-1]], -1)[..., ::-1]
@@ -518,11 +519,13 @@ def norm(input: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False) -> T
 def median(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The lower median."""
     x = input._a
-    if x.dtype.kind == "b":
+    if x.dtype.kind == "b" and (x.size or dim is None):
         raise not_for("median_out", "'Bool'")
     if dim is None:
         if not x.size:
-            return wrap(np.asarray(np.nan if x.dtype.kind == "f" else np.iinfo(x.dtype).min, x.dtype))
+            return sum_(input) + math.nan if x.dtype.kind == "f" else wrap(
+                np.asarray(np.iinfo(x.dtype).min, x.dtype)
+            )
         return renamed(median(input.reshape(-1), 0).values, "MedianBackward0")
     axis = axis_of(dim, x.ndim)
     if not x.ndim:
