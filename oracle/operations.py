@@ -23,6 +23,7 @@ from npnet.tensors import functional as our_functional
 from oracle.forms import FORMS
 
 FACTOR: Final = 8  # of the judge: what correct results may be further off than torch's own
+KNOWN: Final[frozenset[tuple[str, str, str]]] = frozenset()
 FLOAT_NAMES: Final = ("x", "y", "row", "s", "p", "M", "N", "c", "q")
 
 SHAPES: Final[dict[str, tuple[int, ...]]] = {
