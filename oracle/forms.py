@@ -57,7 +57,7 @@ x.max(1, True)|v, n = x.max(0)|x.max(axis=0)|x.amax()|x.amax(0)|x.amax(1, keepdi
 x.argmax()|x.argmax(0)|x.argmax(-1, keepdim=True)|x.argmin()|x.argmin(dim=0)|torch.argmax(x, dim=-1)|x.prod()
 x.prod(0)|x.prod(1, keepdim=True)|x.cumsum(0)|x.cumsum(-1)|i.cumsum(0)|x.logsumexp(0)|torch.logsumexp(x, 1)
 torch.logsumexp(x, 1, keepdim=True)|x.norm()|x.norm(dim=0)|x.norm(p=1)|torch.norm(x)|x.median()|x.median(0)
-x.sort()|x.sort(0)|x.sort(-1, descending=True)|x.argsort()|x.topk(1)|x.topk(2, dim=0)|i.unique()|x.count_nonzero()
+x.sort().values|x.sort(dim=0, stable=True)|x.sort(dim=-1, descending=True, stable=True)|x.argsort(stable=True)|x.topk(1).values|x.detach().topk(2, dim=0).values|i.unique()|x.count_nonzero()
 torch.sum(x, 1)|torch.mean(x, dim=0, keepdim=True)|sum(x)|max(x)|i.max()|i.float().mean()|b.float().mean(0)
 x.nonzero()|i.nonzero()|torch.nonzero(b)|t.bincount()|x.abs().max()|(x - y).abs().max().item()|x.numel()
 x.nelement()|x.min()|torch.argmin(x)|x.argmax(5)
@@ -167,17 +167,9 @@ r = x.grad|r = x.grad_fn.name()|r = torch.is_grad_enabled()|x.grad = torch.ones(
 """
 
 BLOCKS: Final = {
-    "arithmetic": ARITHMETIC,
-    "functions": FUNCTIONS,
-    "comparisons": COMPARISONS,
-    "reductions": REDUCTIONS,
-    "shapes": SHAPES,
-    "indexing": INDEXING,
-    "in place": IN_PLACE,
-    "linear": LINEAR,
-    "losses": LOSSES,
-    "creation": CREATION,
-    "gradients": GRADIENTS,
+    "arithmetic": ARITHMETIC, "functions": FUNCTIONS, "comparisons": COMPARISONS,
+    "reductions": REDUCTIONS, "shapes": SHAPES, "indexing": INDEXING, "in place": IN_PLACE,
+    "linear": LINEAR, "losses": LOSSES, "creation": CREATION, "gradients": GRADIENTS,
 }
 
 

@@ -23,6 +23,7 @@ from npnet.tensors import functional as our_functional
 from oracle.forms import FORMS
 
 FACTOR: Final = 8  # of the judge: what correct results may be further off than torch's own
+KNOWN: Final[frozenset[tuple[str, str, str]]] = frozenset()
 FLOAT_NAMES: Final = ("x", "y", "row", "s", "p", "M", "N", "c", "q")
 
 SHAPES: Final[dict[str, tuple[int, ...]]] = {
@@ -98,10 +99,8 @@ def world(name: str, dtype: str, seed: int) -> dict[str, Array]:
         kind = np.int64 if dtype == "int64" else np.bool_
         with np.errstate(all="ignore"):
             found = {
-                key: np.asarray(
-                    np.rint(np.nan_to_num(value * 2, posinf=3, neginf=-3)).clip(-9, 9)
-                ).astype(kind)
-                for key, value in found.items()
+                key: np.asarray(np.rint(np.nan_to_num(value * 2, posinf=3, neginf=-3)).clip(-9, 9))
+                .astype(kind) for key, value in found.items()
             }
     else:
         found = {key: value.astype(dtype) for key, value in found.items()}
@@ -173,7 +172,7 @@ def _outside(form: str) -> str:
 
 def _tensors(names: dict[str, Any], given: set[str], module: Any) -> Iterator[tuple[str, Any]]:
     for name, value in sorted(names.items()):
-        if name in ("torch", "F", "np", "math", "__builtins__"):
+        if name in ("torch", "F", "np", "math") or name.startswith("__"):
             continue
         if isinstance(value, (tuple, list)) and name not in given:
             if not isinstance(value, module.Size):
@@ -193,13 +192,10 @@ def _known(value: Any, inputs: dict[str, Any], module: Any) -> Any:
         tuple(value.shape),
         value.requires_grad,
         None if node is None else node.name(),
-        tuple(
-            sorted(
-                name
-                for name, other in inputs.items()
-                if isinstance(other, module.Tensor) and _shares(value, other)
-            )
-        ),
+        tuple(sorted(
+            name for name, other in inputs.items()
+            if isinstance(other, module.Tensor) and _shares(value, other)
+        )),
     )
 
 
@@ -272,7 +268,7 @@ def _differ(
 
 
 def _far(ours: Array, theirs: Array, truth: Array) -> str:
-    """ "" if ours is as near to the truth as torch's own result may be, else by how much not."""
+    """"" if ours is as near to the truth as torch's own result may be, else by how much not."""
     if theirs.dtype.kind != "f":
         return f"values {ours.tolist()} for torch's {theirs.tolist()}"
     finite = np.isfinite(theirs)

@@ -14,11 +14,12 @@ from npnet.tensors.autograd import (
     changed,
     check_result,
     record,
+    renamed,
     run,
     write,
 )
 from npnet.tensors.dtypes import DEFAULT, FLOATS, OF, result_type
-from npnet.tensors.missing import not_supported
+from npnet.tensors.missing import not_for, not_supported
 from npnet.tensors.tensor import (
     FUNCTIONS,
     MODE,
@@ -99,8 +100,11 @@ def _operator(op: Operation, ufunc: Any, floats: bool = False, bools: str = "") 
 
 
 def _prepared(op: Operation, x: Array, y: Any, floats: bool, bools: str) -> tuple[Any, Any]:
-    if bools and x.dtype.kind == "b" and getattr(y, "dtype", np.dtype(type(y))).kind == "b":
-        raise RuntimeError(f"{bools} of bool tensors is not supported: use ^ or logical_xor")
+    if bools and "b" in (x.dtype.kind, getattr(y, "dtype", np.dtype(type(y))).kind):
+        raise RuntimeError(
+            f"{bools} with a bool tensor is not supported: use ~ or logical_not() to invert a "
+            "mask, ^ or logical_xor() for a difference, or .int()"
+        )
     if floats:
         if x.dtype in FLOATS and getattr(y, "dtype", x.dtype) is x.dtype:
             return x, y
@@ -127,6 +131,8 @@ def _changing(op: Operation, ufunc: Any, floats: bool = False) -> Method:
                 return write(self, op, (first, y), (self, second))
             except ValueError as why:
                 raise mismatch(x, y, why) from None
+        if ufunc is np.subtract and "b" in (x.dtype.kind, getattr(y, "dtype", x.dtype).kind):
+            _prepared(op, x, y, False, "subtraction")
         if x.dtype in FLOATS and (second is None or y.dtype is x.dtype):
             try:
                 ufunc(x, y, x)
@@ -160,14 +166,43 @@ _sub = _operator(table.SUB, np.subtract, bools="subtraction")
 _mul = _operator(table.MUL, np.multiply)
 _div = _operator(table.DIV, np.true_divide, floats=True)
 _rsub = _operator(table.RSUB, lambda x, y: np.subtract(y, x), bools="subtraction")
-_remainder = _operator(table.REMAINDER, np.remainder)
+_by_tensor = _operator(table.REMAINDER, lambda x, y: _rest(x, y))
+_by_number = _operator(table.REMAINDER_NUMBER, lambda x, y: _rest(x, y))
+
+
+def _remainder(self: Tensor, other: Any) -> Any:
+    return (_by_tensor if isinstance(other, Tensor) else _by_number)(self, other)
+
+
+def _rest(x: Any, y: Any) -> Any:
+    """The remainder, of y's sign; of whole numbers over 0 it is refused, as torch does."""
+    if np.asarray(x).dtype.kind in "ui" and np.any(np.equal(y, 0)):
+        raise RuntimeError("ZeroDivisionError: a remainder of integers by 0")
+    return np.remainder(x, y)
+
+
 _fmod = _operator(table.FMOD, np.fmod)
-_floor_divide = _operator(table.FLOOR_DIVIDE, np.floor_divide)
+_floor_divide = _operator(table.FLOOR_DIVIDE, lambda x, y: _floored(x, y))
 
 _iadd, _isub = _changing(table.ADD, np.add), _changing(table.SUB, np.subtract)
 _imul = _changing(table.MUL, np.multiply)
 _idiv = _changing(table.DIV, np.true_divide, floats=True)
-_iremainder = _changing(table.REMAINDER, np.remainder)
+_ifloor_divide = _changing(table.FLOOR_DIVIDE, lambda x, y, *out: _floored_into(x, y, *out))
+_irest = _changing(table.REMAINDER, np.remainder)
+_irest_number = _changing(table.REMAINDER_NUMBER, np.remainder)
+
+
+def _iremainder(self: Tensor, other: Any) -> Any:
+    return (_irest if isinstance(other, Tensor) else _irest_number)(self, other)
+
+
+
+
+def _floored_into(x: Any, y: Any, *out: Array) -> Any:
+    found = _floored(x, y)
+    if out:
+        out[0][...] = found
+    return found
 
 
 def _checked(name: str, apply: Method) -> Method:
@@ -177,7 +212,8 @@ def _checked(name: str, apply: Method) -> Method:
         found = apply(input if isinstance(input, Tensor) else wrap_number(input), other)
         if found is NotImplemented:
             raise TypeError(
-                f"{name}(): argument 'other' must be Tensor or a number, not {type(other).__name__}"
+                f"{name}(): argument 'other' must be Tensor or a number, not "
+                f"{type(other).__name__}"
             )
         return found
 
@@ -200,7 +236,13 @@ def _scaled(name: str, apply: Method, sign: int) -> Method:
             return checked(input, other)
         x, y = operands(input._a, other._a if isinstance(other, Tensor) else other)
         second = other if isinstance(other, Tensor) else None
-        return run(table.ADD_SCALED, (x, y, sign * alpha), (input, second))
+        if x.dtype.kind != "f" and isinstance(alpha, float):
+            raise RuntimeError(
+                "For integral input tensors, argument alpha must not be a floating point number."
+            )
+        factor = bool(alpha) if x.dtype.kind == "b" else sign * alpha
+        made = run(table.ADD_SCALED, (x, y, factor), (input, second))
+        return renamed(made, "SubBackward0") if sign < 0 else made
 
     call.__name__ = name
     return call
@@ -217,21 +259,32 @@ def _rounded_division(input: Any, other: Any, *, rounding_mode: str | None = Non
     """``torch.div``; ``rounding_mode`` "floor" or "trunc" as torch."""
     if rounding_mode is None:
         return DIVIDE(input, other)  # type: ignore[no-any-return]
-    if rounding_mode == "floor":
-        return _checked("div", _floor_divide)(input, other)  # type: ignore[no-any-return]
-    if rounding_mode == "trunc":
-        kind = result_type((input._a, getattr(other, "_a", other)))
-        return (
-            wrap(DIVIDE(input, other).detach()._a.astype(np.float64))
-            .trunc()
-            .to(  # type: ignore[no-any-return]
-                OF[kind]
-            )
-        )
+    if rounding_mode in ("floor", "trunc"):
+        x, y = operands(input._a, other._a if isinstance(other, Tensor) else plain(other))
+        second = other if isinstance(other, Tensor) else None
+        rounded = _floored if rounding_mode == "floor" else _cut
+        return run(table.DIV_ROUNDED, (x, y, rounded), (input, second))
     raise RuntimeError(
         "div expected rounding_mode to be one of None, 'trunc', or 'floor' but found "
         f"{rounding_mode!r}"
     )
+
+
+def _floored(x: Any, y: Any) -> Any:
+    """``x // y``; of bools it is refused, and a whole number over 0 is refused, as torch does."""
+    if np.asarray(x).dtype.kind == "b":
+        raise not_for("div_floor_cpu", "'Bool'")
+    if np.asarray(x).dtype.kind in "ui" and np.any(np.equal(y, 0)):
+        raise RuntimeError("ZeroDivisionError: a division of integers by 0")
+    return np.floor_divide(x, y)
+
+
+def _cut(x: Any, y: Any) -> Any:
+    """x / y, rounded towards 0."""
+    if np.asarray(x).dtype.kind == "f":
+        return np.trunc(x / y)
+    found = _floored(np.abs(x), np.abs(y))
+    return np.where(np.sign(x) * np.sign(y) < 0, -found, found)
 
 
 def _pow(self: Tensor, exponent: Any) -> Any:
@@ -248,6 +301,8 @@ def _pow(self: Tensor, exponent: Any) -> Any:
         return run(table.POW, (x, exponent), (self,))
     if isinstance(exponent, Tensor):
         x, y = operands(self._a, exponent._a)
+        if x.dtype.kind == "b":
+            raise not_for("pow", "'Bool'")
         try:
             return run(table.POW_TENSOR, (x, y), (self, exponent))
         except ValueError as why:
@@ -311,6 +366,7 @@ for _name, _made in {
     "rtruediv": _rdiv,
     "itruediv": _idiv,
     "floordiv": _floor_divide,
+    "ifloordiv": _ifloor_divide,
     "mod": _remainder,
     "imod": _iremainder,
     "pow": _pow,
@@ -334,6 +390,8 @@ def _rfloordiv(self: Tensor, other: Any) -> Tensor:
 
 @method("__rmod__")
 def _rmod(self: Tensor, other: Any) -> Tensor:
+    if self._req and MODE.grad:
+        raise RuntimeError("derivative for aten::remainder is not implemented for a number % tensor")
     return _remainder(wrap_number(other), self)  # type: ignore[no-any-return]
 
 
@@ -383,8 +441,17 @@ def _of_numbers(name: str, op: Operation) -> Method:
 
     def apply(input: Tensor) -> Tensor:
         x = tensor_argument(name, input)._a
-        if x.dtype.kind == "b" and name != "sign":
-            raise RuntimeError(f"{name}: bool tensors are not supported: use ~ or logical_not()")
+        if x.dtype.kind == "b":
+            if name in ("sign", "square"):
+                return wrap(x.astype(np.int64) if name == "square" else x.copy())
+            if name == "neg":
+                raise RuntimeError(
+                    "Negation, the `-` operator, on a bool tensor is not supported: use the `~` "
+                    "or `logical_not()` operator instead"
+                )
+            raise not_for(f"{name}_cpu", "'Bool'")
+        if name == "frac" and x.dtype.kind != "f":
+            raise not_for("frac_cpu", "'Long'")
         if x.dtype.kind in "ui" and name in ("floor", "ceil", "round", "trunc"):
             return wrap(x.copy())
         return run(op, (x,), (input,))
@@ -395,7 +462,15 @@ def _of_numbers(name: str, op: Operation) -> Method:
 
 def _in_place(name: str, op: Operation) -> Method:
     def apply(self: Tensor) -> Tensor:
-        if self._a.dtype not in FLOATS and name not in ("neg", "abs", "sign", "square"):
+        if name == "neg" and self._a.dtype.kind == "b":
+            raise RuntimeError("Negation of a bool tensor is not supported: use ~")
+        if self._a.dtype.kind == "b" and name == "relu":
+            raise RuntimeError("Boolean inputs not supported for relu")
+        if self._a.dtype.kind == "b" and name == "abs":
+            raise not_for("abs_cpu", "'Bool'")
+        if self._a.dtype.kind in "ui" and name in ("floor", "ceil", "round", "trunc"):
+            return self
+        if self._a.dtype not in FLOATS and name not in ("neg", "abs", "sign", "square", "relu"):
             raise RuntimeError(
                 f"{name}_: result type Float can't be cast to the desired output type of "
                 f"{self.dtype}: convert the tensor with .float()"
@@ -438,6 +513,7 @@ _NUMBERS: Final = {
     ("ceil",): table.CEIL,
     ("trunc", "fix"): table.TRUNC,
     ("square",): table.SQUARE,
+    ("round",): table.ROUND,
     ("relu",): table.RELU,
     ("frac",): table.FRAC,
 }
@@ -449,15 +525,26 @@ for _names, _op in _NUMBERS.items():
     method(*(f"{name}_" for name in _names))(_in_place(_names[0], _op))
 method("__neg__")(FUNCTIONS["neg"])
 method("__abs__")(FUNCTIONS["abs"])
-method("__pos__")(lambda self: self)
+
+
+@method("__pos__")
+def _positive(self: Tensor) -> Tensor:
+    if self._a.dtype.kind == "b":
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return self
+
 
 
 @both("round")
 def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
     """Rounded to the nearest number, halves to even."""
     if decimals:
+        if input._a.dtype.kind != "f":
+            raise not_for("round_cpu", input.dtype)
         scale = 10.0**decimals
-        return (input * scale).round() / scale  # type: ignore[no-any-return]
+        return renamed((input * scale).round() / scale, "RoundBackward1")
+    if input._a.dtype.kind == "b":
+        raise not_for("round_vml_cpu", "'Bool'")
     if input._a.dtype.kind in "ui":
         return wrap(input._a.copy())
     return run(table.ROUND, (input._a,), (input,))
@@ -480,7 +567,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
 @both("clamp_min")
 def clamp_min(input: Tensor, min: Any) -> Tensor:
     """Values below ``min`` become ``min``."""
-    return clamp(input, min)
+    return renamed(clamp(input, min), "ClampMinBackward0")
 
 
 @both("clamp_max")
@@ -545,7 +632,8 @@ def _where(self: Tensor, condition: Tensor, other: Any) -> Any:
 @both("masked_fill")
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """``value`` where the mask is True."""
-    return run(table.MASKED_FILL, _masked(input, mask, value), (input, _tensor(value)))
+    made = run(table.MASKED_FILL, _masked(input, mask, value), (input, _tensor(value)))
+    return renamed(made, "MaskedFillBackward1") if isinstance(value, Tensor) else made
 
 
 @method("masked_fill_")
@@ -568,22 +656,32 @@ def _tensor(value: Any) -> Tensor | None:
     return value if isinstance(value, Tensor) else None
 
 
+def _floats_only(kernel: str, input: Tensor) -> None:
+    if input._a.dtype.kind != "f":
+        raise not_for(kernel, input.dtype)
+
+
 @both("lerp")
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """``input + weight * (end - input)``."""
-    return input + weight * (end - input)  # type: ignore[no-any-return]
+    _floats_only("lerp_kernel_scalar", input)
+    return renamed(input + weight * (end - input), "LerpBackward0")
 
 
 @both("addcmul")
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``."""
-    return input + value * tensor1 * tensor2  # type: ignore[no-any-return]
+    if input._a.dtype.kind == "b":
+        raise not_for("addcmul_cpu_out", "'Bool'")
+    return renamed(input + value * tensor1 * tensor2, "AddcmulBackward0")
 
 
 @both("addcdiv")
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """``input + value * tensor1 / tensor2``."""
-    return input + value * tensor1 / tensor2  # type: ignore[no-any-return]
+    if tensor1._a.dtype.kind != "f" and tensor2._a.dtype.kind != "f":
+        raise RuntimeError("Integer division with addcdiv is no longer supported: use .float()")
+    return renamed(input + value * tensor1 / tensor2, "AddcdivBackward0")
 
 
 # --- comparisons and logic: never recorded --------------------------------------------------------
@@ -650,8 +748,8 @@ def _bitwise(name: str, ufunc: Any, sign: str) -> Method:
             return NotImplemented
         x, y = operands(self._a, other._a if isinstance(other, Tensor) else plain(other))
         if x.dtype.kind == "f":
-            raise RuntimeError(
-                f"\"{name}_cpu\" not implemented for 'Float': {sign} takes bools and integers; "
+            raise NotImplementedError(
+                f'"{name}_cpu" not implemented for \'Float\': {sign} takes bools and integers; '
                 "compare first, as in (x > 0)"
             )
         try:
@@ -663,6 +761,19 @@ def _bitwise(name: str, ufunc: Any, sign: str) -> Method:
     return apply
 
 
+def _bitwise_changing(made: Method) -> Method:
+    def apply(self: Tensor, other: Any) -> Any:
+        found = made(self, other)
+        if found is NotImplemented:
+            return found
+        check_result(self._a, found._a)
+        self._a[...] = found._a
+        counter(self)[0] += 1
+        return self
+
+    return apply
+
+
 for _name, _ufunc, _sign in (
     ("and", np.bitwise_and, "&"),
     ("or", np.bitwise_or, "|"),
@@ -671,6 +782,7 @@ for _name, _ufunc, _sign in (
     _made = _bitwise(f"bitwise_{_name}", _ufunc, _sign)
     setattr(Tensor, f"__{_name}__", _made)
     setattr(Tensor, f"__r{_name}__", _made)
+    setattr(Tensor, f"__i{_name}__", _bitwise_changing(_made))
     both(f"bitwise_{_name}")(_checked(f"bitwise_{_name}", _made))
 
 
@@ -755,3 +867,4 @@ def equal(input: Tensor, other: Tensor) -> bool:
     if not isinstance(input, Tensor) or not isinstance(other, Tensor):
         raise TypeError("equal(): both arguments must be Tensors")
     return input._a.shape == other._a.shape and bool((input._a == other._a).all())
+

@@ -48,7 +48,9 @@ class Operation:
 
     __slots__ = ("derivatives", "forward", "name", "reads")
 
-    def __init__(self, name: str, forward: Callable[..., Any], *derivatives: Derivative) -> None:
+    def __init__(
+        self, name: str, forward: Callable[..., Any], *derivatives: Derivative
+    ) -> None:
         self.name, self.forward, self.derivatives = name, forward, derivatives
         self.reads = tuple(_places(derivative) for derivative in derivatives)
 
@@ -88,7 +90,8 @@ class Node:
 
     def name(self) -> str:
         """The operation's name, as torch's ``grad_fn.name()``."""
-        return self.op.name
+        name = self.op.name
+        return name if name[-1].isdigit() or "_" in name else f"torch::autograd::{name}"
 
     @property
     def out(self) -> Array:
@@ -143,7 +146,7 @@ def node_of(
 ) -> Node:
     """Record an operation. ``tensors``: those that ``args`` begin with, None for plain numbers."""
     node = _new_node(Node)
-    node.op, node.args, node._a, node.order = op, args, out, next(_orders)
+    node.op, node.args, node._a = op, args, out
     node.watchers, node.freed = None, False
     edges: list[Node | Tensor | None] = []
     saved: list[tuple[list[int], int]] = []
@@ -157,7 +160,9 @@ def node_of(
         for place in reads:
             if 0 <= place < len(tensors):
                 read = tensors[place]
-                if read is not None:
+                if read is None:
+                    saved.append(_ALWAYS)  # a plain number, which torch saves as a tensor
+                else:
                     count = counter(read)
                     saved.append((count, count[0]))
             elif place == OUT:
@@ -165,6 +170,7 @@ def node_of(
             elif place == KEPT:
                 saved.append(_ALWAYS)
     node.edges, node.saved = edges, saved
+    node.order = next(_orders)  # after those of its arguments' views, which may be new
     return node
 
 
@@ -190,6 +196,16 @@ def _save_result(node: Node, result: Tensor) -> None:
         if pair is _AFTER:
             count = counter(result)
             saved[place] = (count, count[0])
+
+
+def renamed(tensor: Tensor, name: str) -> Tensor:
+    """The tensor, its operation under the name that torch gives the whole of several."""
+    node = tensor._node
+    if node is not None:
+        op = Operation(name, node.op.forward)
+        op.derivatives, op.reads = node.op.derivatives, node.op.reads
+        node.op = op
+    return tensor
 
 
 def run(op: Operation, args: tuple[Any, ...], tensors: Sequence[Tensor | None]) -> Tensor:
@@ -282,6 +298,12 @@ def write(
         return tensor
     out = out.astype(tensor._a.dtype, copy=False)
     node = node_of(op, args, tensors, out)
+    if tensor._counter is not None or node.saved:
+        # Of the tensor itself, the values of before are kept: its change does no harm.
+        mine = counter(tensor)
+        others = [one for one in tensors[1:] if one is not None]
+        if not any(counter(one) is mine for one in others):
+            node.saved = [_ALWAYS if pair[0] is mine else pair for pair in node.saved]
     before = None if tensor._base is None else tensor._base._a.copy()
     tensor._a[...] = out
     counter(tensor)[0] += 1
@@ -319,12 +341,9 @@ def check_result(target: Array, out: Array) -> None:
                 f"{list(out.shape)}: an in-place operation keeps its tensor's shape; "
                 "write x = x + y in place of x += y"
             )
-    if (
-        out.dtype is not target.dtype
-        and "buif".index(out.dtype.kind)
-        > "buif".index("u" if target.dtype.kind == "i" else target.dtype.kind)
-        and {out.dtype.kind, target.dtype.kind} != {"u", "i"}
-    ):
+    if out.dtype is not target.dtype and "buif".index(out.dtype.kind) > "buif".index(
+        "u" if target.dtype.kind == "i" else target.dtype.kind
+    ) and {out.dtype.kind, target.dtype.kind} != {"u", "i"}:
         raise RuntimeError(
             f"result type {type_name(out)} can't be cast to the desired output type "
             f"{type_name(target)}: convert the tensor first, for example with .float()"
@@ -419,7 +438,9 @@ def _flow(
                 d = sum_to(d, like.shape)
             if d.dtype is not like.dtype and d.dtype != like.dtype and check:
                 d = d.astype(like.dtype)
-            into: dict[Any, Array] = arrived if type(edge) is not Node or edge in stops else waiting
+            into: dict[Any, Array] = (
+                arrived if type(edge) is not Node or edge in stops else waiting
+            )
             before = into.get(edge)
             into[edge] = d if before is None else before + d
     return arrived, nodes
@@ -549,10 +570,8 @@ def _grad(
         raise not_supported("torch.autograd.grad(create_graph=True)")
     outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     ins = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    given = (
-        [grad_outputs]
-        if isinstance(grad_outputs, Tensor) or grad_outputs is None
-        else list(grad_outputs)
+    given = [grad_outputs] if isinstance(grad_outputs, Tensor) or grad_outputs is None else list(
+        grad_outputs
     )
     if len(given) < len(outs):
         given += [None] * (len(outs) - len(given))
@@ -780,3 +799,4 @@ class set_grad_enabled(_Recording):
 def is_grad_enabled() -> bool:
     """Whether operations are recorded now."""
     return MODE.grad
+

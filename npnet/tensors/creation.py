@@ -9,7 +9,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.tensors import elementwise as table
-from npnet.tensors.arithmetic import NUMBERS, plain
+from npnet.tensors.arithmetic import plain
 from npnet.tensors.autograd import changed, refuse_leaf, run, write
 from npnet.tensors.dtypes import (
     ALIASES,
@@ -18,13 +18,9 @@ from npnet.tensors.dtypes import (
     I64,
     OF,
     TYPE_NAMES,
-    number_type,
-    numpy_of,
-)
-from npnet.tensors.dtypes import (
     dtype as Dtype,
-)
-from npnet.tensors.dtypes import (
+    numpy_of,
+    number_type,
     result_type as promoted_type,
 )
 from npnet.tensors.shapes import sizes_of
@@ -34,14 +30,12 @@ from npnet.tensors.tensor import (
     alias,
     both,
     counter,
+    device as Device,
     function,
     method,
     on_cpu,
     tensor_argument,
     wrap,
-)
-from npnet.tensors.tensor import (
-    device as Device,
 )
 
 
@@ -75,6 +69,10 @@ def array_of(data: Any, dtype: Any = None) -> Array:
     except OverflowError:
         raise RuntimeError("Overflow when unpacking long long") from None
     if array.dtype.kind not in "biuf":
+        if data is None:
+            raise RuntimeError("Could not infer dtype of NoneType: a value that is still None?")
+        if array.dtype.kind in "US":
+            raise ValueError("too many dimensions 'str': wanted numbers, got strings")
         if array.dtype.kind == "O" and array.size:
             raise TypeError(
                 f"tensor: got a {type(array.flat[0]).__name__} among the data, wanted numbers"
@@ -228,11 +226,7 @@ ones_like = function("ones_like")(_like("ones_like", 1))
 
 @function("full_like")
 def full_like(
-    input: Tensor,
-    fill_value: Any,
-    *,
-    dtype: Any = None,
-    device: Any = None,
+    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """One number everywhere, in the shape and type of another tensor."""
@@ -297,12 +291,7 @@ def arange(
 
 @function("linspace")
 def linspace(
-    start: Any,
-    end: Any,
-    steps: int,
-    *,
-    dtype: Any = None,
-    device: Any = None,
+    start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """``steps`` numbers from start to end, both included."""
@@ -333,11 +322,7 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any
 
 @function("eye")
 def eye(
-    n: int,
-    m: int | None = None,
-    *,
-    dtype: Any = None,
-    device: Any = None,
+    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Ones on the diagonal."""
@@ -362,8 +347,21 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     """Coordinates of a grid."""
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
         tensors = tuple(tensors[0])
-    grids = np.meshgrid(*(one._a for one in tensors), indexing=indexing)  # type: ignore[call-overload]
-    return tuple(wrap(grid) for grid in grids)
+    if indexing not in ("ij", "xy"):
+        raise RuntimeError('torch.meshgrid: indexing must be one of "xy" or "ij"')
+    order = list(tensors)
+    if indexing == "xy" and len(order) > 1:
+        order[:2] = order[1::-1]
+    sizes = [one._a.size for one in order]
+    grids = [
+        one.reshape([-1 if at == place else 1 for at in range(len(order))]).expand(sizes)
+        for place, one in enumerate(order)
+    ]
+    if indexing == "xy" and len(order) > 1:
+        grids = [grid.transpose(0, 1) for grid in grids]
+        grids[:2] = grids[1::-1]
+        grids = [grid.transpose(0, 1) for grid in grids]
+    return tuple(grids)
 
 
 @function("cartesian_prod")
@@ -412,9 +410,7 @@ def to(self: Tensor, kind: Any) -> Tensor:
 
 
 @method("to")
-def to_any(
-    self: Tensor, *wanted: Any, dtype: Any = None, device: Any = None, **more: Any
-) -> Tensor:
+def to_any(self: Tensor, *wanted: Any, dtype: Any = None, device: Any = None, **more: Any) -> Tensor:
     """Another type; a device that is not the CPU is refused."""
     copy = more.pop("copy", False)
     more.pop("non_blocking", None)
@@ -534,7 +530,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
     second = value if isinstance(value, Tensor) else None
     number = value._a if isinstance(value, Tensor) else plain(value)
     if MODE.grad and (self._req or (second is not None and second._req)):
-        return write(self, table.FILL, (self._a, number), (self, second))
+        op = table.FILL_NUMBER if second is None else table.FILL
+        return write(self, op, (self._a, number), (self, second))
     self._a[...] = number
     counter(self)[0] += 1
     return self
@@ -543,6 +540,8 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 @method("zero_")
 def zero_(self: Tensor) -> Tensor:
     """Zeros everywhere."""
+    if MODE.grad and self._req:
+        return write(self, table.ZERO, (self._a,), (self,))
     return fill_(self, 0)
 
 
@@ -556,4 +555,3 @@ def set_(self: Tensor, source: Tensor) -> Tensor:
     return self
 
 
-_ = NUMBERS

@@ -35,6 +35,11 @@ def power(x: Any, exponent: Any) -> Any:
     return np.power(x, exponent)
 
 
+def sign(x: Array) -> Array:
+    """-1, 0 or 1; 0 for nan, as torch has it and NumPy has not."""
+    return np.asarray(np.where(np.isnan(x), 0, np.sign(x)).astype(x.dtype))
+
+
 def one_minus_square(h: Array) -> Array:
     """1 − h·h, rounded once: torch's vectorised tanh backward uses a fused multiply-add."""
     if h.dtype == F64:
@@ -77,8 +82,23 @@ def _inside(g: Array, _o: Array, x: Array, low: Any, high: Any) -> Array:
     return np.where(keep if high is None else keep & (x <= high), g, 0).astype(g.dtype)
 
 
+def _over_square(g: Array, x: Array, y: Array) -> Array:
+    """g / (x² + y²), and 0 at the origin."""
+    square = x * x + y * y
+    return np.where(square == 0, 0, g / square).astype(g.dtype)
+
+
+def _whole_power(x: Array, exponent: Array) -> Array:
+    """x to a power, element by element; of integers, negative powers are cut off to whole."""
+    if exponent.dtype.kind != "i" or not exponent.size or exponent.min() >= 0:
+        return np.asarray(np.power(x, exponent))
+    sign = np.where(exponent % 2 == 0, 1, x)
+    below = np.where(x == 1, 1, np.where(x == -1, sign, 0))
+    return np.where(exponent < 0, below, np.power(x, np.maximum(exponent, 0)))
+
+
 def _larger(g: Array, x: Array, y: Array) -> Array:
-    return np.where(x == y, g / 2, np.where(x > y, g, 0)).astype(g.dtype)
+    return np.where(x == y, g / 2, np.where(x < y, 0, g)).astype(g.dtype)
 
 
 # fmt: off
@@ -103,12 +123,14 @@ DIV = Operation("DivBackward0", lambda x, y: x / y,
     lambda g, _o, x, y: -g * ((x / y) / y))
 POW = Operation("PowBackward0", power,  # y a plain number
     _power_base)
-POW_TENSOR = Operation("PowBackward1", np.power,
+POW_TENSOR = Operation("PowBackward1", _whole_power,
     _power_base,
     _power_exponent)
-POW_OF_NUMBER = Operation("PowBackward1", lambda y, x: np.power(x, y),  # x a plain number
+POW_OF_NUMBER = Operation("PowBackward2", lambda y, x: _whole_power(np.asarray(x), np.asarray(y)),  # x a plain number
     lambda g, o, y, x: _power_exponent(g, o, x, y))
-REMAINDER = Operation("RemainderBackward0", np.remainder,
+REMAINDER_NUMBER = Operation("RemainderBackward0", np.remainder,
+    lambda g, _o, _x, _y: g)
+REMAINDER = Operation("RemainderBackward1", np.remainder,
     lambda g, _o, _x, _y: g,
     lambda g, _o, x, y: -g * np.floor(x / y))
 FMOD = Operation("FmodBackward0", np.fmod,
@@ -117,6 +139,9 @@ FMOD = Operation("FmodBackward0", np.fmod,
 FLOOR_DIVIDE = Operation("FloorDivideBackward0", np.floor_divide,
     _none,
     _none)
+DIV_ROUNDED = Operation("DivBackward2", lambda x, y, rounded: rounded(x, y),
+    _zero,
+    _zero)
 MAXIMUM = Operation("MaximumBackward0", np.maximum,
     lambda g, _o, x, y: _larger(g, x, y),
     lambda g, _o, x, y: _larger(g, y, x))
@@ -124,8 +149,8 @@ MINIMUM = Operation("MinimumBackward0", np.minimum,
     lambda g, _o, x, y: _larger(g, y, x),
     lambda g, _o, x, y: _larger(g, x, y))
 ATAN2 = Operation("Atan2Backward0", np.arctan2,
-    lambda g, _o, x, y: g * (y / (x * x + y * y)),
-    lambda g, _o, x, y: g * (-x / (x * x + y * y)))
+    lambda g, _o, x, y: _over_square(g * y, x, y),
+    lambda g, _o, x, y: _over_square(g * -x, x, y))
 WHERE = Operation("WhereBackward0", lambda x, y, mask: np.where(mask, x, y),
     lambda g, _o, _x, _y, mask: np.where(mask, g, 0).astype(g.dtype),
     lambda g, _o, _x, _y, mask: np.where(mask, 0, g).astype(g.dtype))
@@ -137,7 +162,7 @@ MASKED_FILL = Operation("MaskedFillBackward0", lambda x, y, mask: np.where(mask,
 NEG = Operation("NegBackward0", np.negative,
     lambda g, _o, _x: -g)
 ABS = Operation("AbsBackward0", np.abs,
-    lambda g, _o, x: g * np.sign(x))
+    lambda g, _o, x: g * sign(x))
 EXP = Operation("ExpBackward0", np.exp,
     lambda g, o, _x: g * o)
 EXPM1 = Operation("Expm1Backward0", np.expm1,
@@ -186,7 +211,7 @@ FLOOR = Operation("FloorBackward0", np.floor, _zero)
 CEIL = Operation("CeilBackward0", np.ceil, _zero)
 ROUND = Operation("RoundBackward0", np.rint, _zero)
 TRUNC = Operation("TruncBackward0", np.trunc, _zero)
-SIGN = Operation("SignBackward0", np.sign, _zero)
+SIGN = Operation("SignBackward0", lambda x: sign(x), _zero)
 FRAC = Operation("FracBackward0", lambda x: x - np.trunc(x),
     lambda g, _o, _x: g)
 SIGMOID = Operation("SigmoidBackward0", lambda x: 1 / (1 + np.exp(-x)),
@@ -199,10 +224,12 @@ CLONE = Operation("CloneBackward0", lambda x: x.copy(),
     lambda g, _o, _x: g)
 CAST = Operation("ToCopyBackward0", lambda x, kind: x.astype(kind),
     lambda g, _o, _x, kind: g)  # the tape casts to the argument's type
+ZERO = Operation("ZeroBackward0", np.zeros_like, _zero)
+FILL_NUMBER = Operation("FillBackward2", lambda x, y: np.full_like(x, y), _zero)
 COPY = Operation("CopyBackwards", lambda x, y: np.broadcast_to(y, x.shape).astype(x.dtype),
     lambda g, _o, _x, _y: np.zeros_like(g),
     lambda g, _o, _x, _y: g)
-FILL = Operation("FillBackward0", lambda x, y: np.full_like(x, y),
+FILL = Operation("FillBackward3", lambda x, y: np.full_like(x, y),
     lambda g, _o, _x, _y: np.zeros_like(g),
     lambda g, _o, _x, _y: g)
 # fmt: on

@@ -9,42 +9,21 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.tensors.arithmetic import clamp
-from npnet.tensors.autograd import KEPT, Operation, run
+from npnet.tensors.autograd import KEPT, Operation, renamed, run
 from npnet.tensors.dtypes import FLOATS, I64
 from npnet.tensors.indexing import INDEX
 from npnet.tensors.linear import linear
-from npnet.tensors.missing import missing, not_supported
+from npnet.tensors.missing import missing, not_for, not_supported
 from npnet.tensors.reductions import axis_of, spelled
 from npnet.tensors.shapes import reshape
-from npnet.tensors.tensor import FUNCTIONS, Tensor, both, function, tensor_argument, wrap
+from npnet.tensors.sums import cascade
+from npnet.tensors.tensor import FUNCTIONS, Tensor, both, tensor_argument, wrap
 
 __all__ = [
-    "binary_cross_entropy",
-    "binary_cross_entropy_with_logits",
-    "cross_entropy",
-    "dropout",
-    "elu",
-    "embedding",
-    "gelu",
-    "hardtanh",
-    "kl_div",
-    "l1_loss",
-    "layer_norm",
-    "leaky_relu",
-    "linear",
-    "log_softmax",
-    "logsigmoid",
-    "mse_loss",
-    "nll_loss",
-    "normalize",
-    "one_hot",
-    "pad",
-    "relu",
-    "sigmoid",
-    "silu",
-    "softmax",
-    "softplus",
-    "tanh",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "dropout",
+    "elu", "embedding", "gelu", "hardtanh", "kl_div", "l1_loss", "layer_norm", "leaky_relu",
+    "linear", "log_softmax", "logsigmoid", "mse_loss", "nll_loss", "normalize", "one_hot", "pad",
+    "relu", "sigmoid", "silu", "softmax", "softplus", "tanh",
 ]
 
 relu = FUNCTIONS["relu"]
@@ -150,11 +129,9 @@ def _gelu(x: Array) -> Array:
 
 def _erf(x: Array) -> Array:
     wide = np.asarray(x, np.float64)
-    return (
-        np.array([math.erf(value) for value in wide.reshape(-1).tolist()], np.float64)
-        .reshape(x.shape)
-        .astype(x.dtype)
-    )
+    return np.array([math.erf(value) for value in wide.reshape(-1).tolist()], np.float64).reshape(
+        x.shape
+    ).astype(x.dtype)
 
 
 def _gelu_gradient(g: Array, _o: Array, x: Array) -> Array:
@@ -199,7 +176,11 @@ def erf(input: Tensor) -> Tensor:
 
 def _float(name: str, value: Any) -> Tensor:
     found = tensor_argument(name, value)
-    return found if found._a.dtype in FLOATS else found.float()  # type: ignore[no-any-return]
+    if found._a.dtype not in FLOATS:
+        if name == "erf":
+            return found.float()  # type: ignore[no-any-return]
+        raise not_for(f"{name}_cpu", found.dtype)
+    return found
 
 
 def _with_type(input: Tensor, dtype: Any) -> Tensor:
@@ -228,13 +209,14 @@ def _soft(
     x = _with_type(tensor_argument(name, input), dtype)
     if more:
         dim, _ = spelled(name, more, dim, False)
-    if x._a.dtype not in FLOATS:
-        raise RuntimeError(
-            f"\"{name}_kernel_impl\" not implemented for '{x.type()}': convert with .float()"
-        )
     if dim is None:
         dim = 0 if x._a.ndim in (0, 1, 3) else 1
-    return run(op, (x._a, axis_of(dim, x._a.ndim)), (x,))
+    axis = axis_of(dim, x._a.ndim)
+    if x._a.dtype not in FLOATS:
+        if not x._a.size:
+            return wrap(x._a.copy())
+        raise not_for(f"{name}_kernel_impl", x.dtype)
+    return run(op, (x._a, axis), (x,))
 
 
 def cross_entropy(
@@ -251,9 +233,13 @@ def cross_entropy(
     tensor_argument("cross_entropy", input)
     tensor_argument("cross_entropy", target)
     x = input
-    axis = 0 if x._a.ndim == 1 else 1
+    axis = axis_of(0 if x._a.ndim == 1 else 1, x._a.ndim)
+    if x._a.ndim == 1 and target._a.shape == x._a.shape and target._a.dtype.kind != "f":
+        raise RuntimeError(
+            f"Expected floating point type for target with class probabilities, got {target.dtype}"
+        )
     if x._a.dtype not in FLOATS:
-        raise RuntimeError("cross_entropy: expected floats as input: convert with .float()")
+        raise not_for("log_softmax_kernel_impl", x.dtype)
     if label_smoothing:
         raise not_supported("cross_entropy(label_smoothing=…)")
     logprobs = run(LOG_SOFTMAX, (x._a, axis), (x,))
@@ -267,7 +253,9 @@ def cross_entropy(
         if reduction == "none":
             return losses  # type: ignore[no-any-return]
         total = losses.sum()
-        return total if reduction == "sum" else total / (losses.numel() or 1)  # type: ignore[no-any-return]
+        if reduction == "sum":
+            return total  # type: ignore[no-any-return]
+        return renamed(total / (losses.numel() or 1), "DivBackward1")
     return nll_loss(logprobs, target, weight, None, ignore_index, None, reduction)
 
 
@@ -291,26 +279,43 @@ def nll_loss(
         and classes.ndim == 1
         and x._a.ndim == 2
         and 0 < len(classes) == len(x._a)
+        and not 0 <= ignore_index < x._a.shape[1]
         and np.maximum.reduce(classes.view(np.uint64)) < x._a.shape[1]  # none below 0 either
     ):
         return run(NLL_MEAN, (x._a, classes.copy()), (x,))
+    if not x._a.ndim:
+        raise ValueError("Expected 1 or more dimensions (got 0)")
     if x._a.ndim == 1:
+        if classes.ndim > 1:
+            raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+        if classes.ndim:
+            raise RuntimeError(
+                f"size mismatch (got input: {list(x._a.shape)}, target: {list(classes.shape)})"
+            )
         x, classes = reshape(x, 1, -1), classes.reshape(1)
         single = True
     else:
         single = False
     if x._a.ndim > 2:
         shape = classes.shape
+        wanted = (len(x._a), *x._a.shape[2:])
+        if shape[:1] != wanted[:1]:
+            raise ValueError(
+                f"Expected input batch_size ({wanted[0]}) to match target batch_size "
+                f"({shape[0] if shape else 0})."
+            )
+        if shape != wanted:
+            raise RuntimeError(f"Expected target size {list(wanted)}, got {list(shape)}")
         rows = x.movedim(1, -1).reshape(-1, x._a.shape[1])
-        flat = nll_loss(
-            rows, wrap(classes.reshape(-1)), weight, None, ignore_index, None, reduction
-        )
+        flat = nll_loss(rows, wrap(classes.reshape(-1)), weight, None, ignore_index, None, reduction)
         return flat.reshape(shape) if reduction == "none" else flat  # type: ignore[no-any-return]
     if classes.ndim > 1:
         raise RuntimeError(
             f"0D or 1D target tensor expected, multi-target not supported: the target has shape "
             f"{list(classes.shape)}: use .view(-1) if there is one class a row"
         )
+    if x._a.dtype not in FLOATS:
+        raise not_for("nll_loss_out_frame", x.dtype)
     if len(classes) != len(x._a):
         raise ValueError(
             f"Expected input batch_size ({len(x._a)}) to match target batch_size ({len(classes)})."
@@ -331,17 +336,14 @@ def nll_loss(
 
 def mse_loss(input: Tensor, target: Tensor, *ignored: Any, reduction: str = "mean") -> Tensor:
     """The mean of squared differences."""
-    return _reduced(MSE_OR_L1((input - target) ** 2), reduction)
+    if input._a.dtype not in FLOATS:
+        raise not_for("mse_cpu", input.dtype)
+    return renamed(_reduced((input - target) ** 2, reduction), "MseLossBackward0")
 
 
 def l1_loss(input: Tensor, target: Tensor, *ignored: Any, reduction: str = "mean") -> Tensor:
     """The mean of absolute differences."""
     return _reduced((input - target).abs(), reduction)
-
-
-def MSE_OR_L1(losses: Tensor) -> Tensor:
-    """The losses as they are."""
-    return losses
 
 
 def _reduced(losses: Tensor, reduction: str) -> Tensor:
@@ -354,21 +356,28 @@ def _reduced(losses: Tensor, reduction: str) -> Tensor:
 
 def binary_cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Of probabilities; logarithms are held above -100, as torch's."""
-    losses = -(target * clamp(input.log(), -100) + (1 - target) * clamp((1 - input).log(), -100))
-    return _reduced(losses, reduction)
+    if input._a.size and not (input._a.min() >= 0 and input._a.max() <= 1):
+        raise RuntimeError("all elements of input should be between 0 and 1")
+    losses = -(
+        target * clamp(input.log(), -100) + (1 - target) * clamp((1 - input).log(), -100)
+    )
+    return renamed(_reduced(losses, reduction), "BinaryCrossEntropyBackward0")
 
 
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, *, reduction: str = "mean"
 ) -> Tensor:
     """Of logits."""
-    return _reduced((1 - target) * input - logsigmoid(input), reduction)
+    losses = (1 - target) * input - logsigmoid(input)
+    return renamed(_reduced(losses, reduction), "BinaryCrossEntropyWithLogitsBackward0")
 
 
 def kl_div(
     input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False
 ) -> Tensor:
     """target · (log target − input), input being log probabilities."""
+    if input._a.dtype not in FLOATS:
+        raise RuntimeError("kl_div: Integral inputs not supported: convert with .float()")
     if log_target:
         losses = target.exp() * (target - input)
     else:
@@ -408,14 +417,17 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
 
 def embedding(input: Tensor, weight: Tensor) -> Tensor:
     """Rows of ``weight`` by number."""
-    return run(INDEX, (weight._a, input._a.copy()), (weight,))
+    if weight._a.ndim != 2:
+        raise RuntimeError("'weight' must be 2-D")
+    return renamed(run(INDEX, (weight._a, input._a.copy()), (weight,)), "EmbeddingBackward0")
 
 
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """x times the normal distribution function of x."""
     if approximate == "tanh":
+        _float("gelu", input)
         inner = math.sqrt(2 / math.pi) * (input + 0.044715 * input * input * input)
-        return 0.5 * input * (1 + inner.tanh())  # type: ignore[no-any-return]
+        return renamed(0.5 * input * (1 + inner.tanh()), "GeluBackward0")
     return run(GELU, (_float("gelu", input)._a,), (input,))
 
 
@@ -426,29 +438,31 @@ def silu(input: Tensor, inplace: bool = False) -> Tensor:
 
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x, and below 0 x times a slope."""
-    return run(LEAKY, (input._a, negative_slope), (input,))
+    return run(LEAKY, (_float("leaky_relu", input)._a, negative_slope), (input,))
 
 
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x, and below 0 alpha·(exp(x) − 1)."""
-    return run(ELU, (input._a, alpha), (input,))
+    return run(ELU, (_float("elu", input)._a, alpha), (input,))
 
 
 def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
     """log(1 + exp(beta·x)) / beta."""
     if threshold != 20:
         raise not_supported("softplus with another threshold than 20")
-    return run(SOFTPLUS, (input._a, beta), (input,))
+    return run(SOFTPLUS, (_float("softplus", input)._a, beta), (input,))
 
 
 def logsigmoid(input: Tensor) -> Tensor:
     """log(sigmoid(x))."""
-    return run(LOG_SIGMOID, (input._a,), (input,))
+    return run(LOG_SIGMOID, (_float("log_sigmoid", input)._a,), (input,))
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """x held between two numbers."""
-    return clamp(input, min_val, max_val)
+    if input._a.dtype.kind != "f":
+        min_val, max_val = int(min_val), int(max_val)
+    return renamed(clamp(input, min_val, max_val), "HardtanhBackward0")
 
 
 def layer_norm(
@@ -459,12 +473,14 @@ def layer_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     """The last axes with mean 0 and variance 1, then times ``weight`` plus ``bias``."""
+    _float("LayerNorm", input)
     axes = list(range(-len(tuple(normalized_shape)), 0))
     centred = input - input.mean(axes, keepdim=True)
     found = centred * (input.var(axes, unbiased=False, keepdim=True) + eps).rsqrt()
     if weight is not None:
         found = found * weight
-    return found if bias is None else found + bias  # type: ignore[no-any-return]
+    found = found if bias is None else found + bias
+    return renamed(found, "NativeLayerNormBackward0")
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
@@ -472,7 +488,9 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
     return input / clamp(input.norm(p, dim, keepdim=True), eps)  # type: ignore[no-any-return]
 
 
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
     """The tensor itself when ``training`` is False or p is 0; else refused."""
     if training and p:
         raise not_supported("dropout while training: its random numbers")
@@ -483,6 +501,11 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = N
     """With constants around, from the last axis on."""
     if mode != "constant":
         raise not_supported(f"pad(mode={mode!r})")
+    if len(pad) > 2 * input._a.ndim:
+        raise RuntimeError(
+            f"Padding length should be less than or equal to two times the input dimension but "
+            f"got padding length {len(pad)} and input of dimension {input._a.ndim}"
+        )
     widths = [(0, 0)] * (input._a.ndim - len(pad) // 2) + [
         (pad[at], pad[at + 1]) for at in range(len(pad) - 2, -1, -2)
     ]
@@ -494,7 +517,8 @@ PAD: Final = Operation(
     lambda x, widths, value: np.pad(x, widths, constant_values=value),
     lambda g, _o, x, widths, _value: g[
         tuple(
-            slice(before, before + size) for (before, _), size in zip(widths, x.shape, strict=True)
+            slice(before, before + size)
+            for (before, _), size in zip(widths, x.shape, strict=True)
         )
     ],
 )
@@ -509,4 +533,3 @@ def __getattr__(name: str) -> Any:
     raise missing("torch.nn.functional", name)
 
 
-_ = function

@@ -6,22 +6,24 @@ tensor of one integer without axes counts as a number.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.tensors.arithmetic import NUMBERS, plain
 from npnet.tensors.autograd import (
     KEPT,
     Operation,
-    check_result,
     record,
+    renamed,
     run,
     view_of,
     write,
 )
-from npnet.tensors.dtypes import FLOATS, I64
+from npnet.tensors.arithmetic import NUMBERS, plain
+from npnet.tensors.elementwise import COPY
+from npnet.tensors.dtypes import I64
 from npnet.tensors.missing import not_supported
 from npnet.tensors.reductions import axis_of
 from npnet.tensors.tensor import MODE, Tensor, both, counter, method, new, wrap
@@ -65,13 +67,13 @@ def _selected_gradient(g: Array, _o: Array, x: Array, key: Any) -> Array:
 
 
 def _put(x: Array, value: Any, key: Any) -> Array:
-    found = x.copy()
+    found = np.array(x)
     found[key] = value
     return found
 
 
 def _put_rest(g: Array, _o: Array, _x: Array, _value: Any, key: Any) -> Array:
-    found = g.copy()
+    found = np.array(g)
     found[key] = 0
     return found
 
@@ -89,6 +91,7 @@ def _put_sum(x: Array, value: Any, key: Any) -> Array:
 SELECT: Final = Operation("SelectBackward0", _select, _selected_gradient)
 SLICE: Final = Operation("SliceBackward0", _select, _selected_gradient)
 UNSQUEEZE: Final = Operation("UnsqueezeBackward0", _select, _selected_gradient)
+UNBIND: Final = Operation("UnbindBackward0", _select, _selected_gradient)
 ALIAS: Final = Operation("AliasBackward0", _select, _selected_gradient)
 INDEX: Final = Operation("IndexBackward0", _select, _gathered_gradient)
 PUT: Final = Operation("IndexPutBackward0", _put, _put_rest, _put_part)
@@ -96,7 +99,7 @@ PUT_SUM: Final = Operation(
     "IndexPutBackward0", _put_sum, lambda g, _o, _x, _value, _key: g, _put_part
 )
 SET: Final = Operation("CopySlices", _put, _put_rest, _put_part)
-for _op in (SELECT, SLICE, UNSQUEEZE, ALIAS):
+for _op in (SELECT, SLICE, UNSQUEEZE, UNBIND, ALIAS):
     _op.reads = ((),)
 INDEX.reads = ((KEPT,),)
 PUT.reads, PUT_SUM.reads, SET.reads = ((KEPT,), (KEPT,)), ((KEPT,), (KEPT,)), ((), ())
@@ -120,9 +123,7 @@ def _whole(value: Any) -> Any:
             for bound in (value.start, value.stop, value.step)
         ]
         if bounds[2] is not None and bounds[2] <= 0:
-            raise ValueError(
-                "step must be greater than zero: use .flip(dim) to turn an axis around"
-            )
+            raise ValueError("step must be greater than zero: use .flip(dim) to turn an axis around")
         return slice(*bounds)
     if value is None or value is Ellipsis:
         return value
@@ -145,6 +146,8 @@ def _whole(value: Any) -> Any:
         return value if value.ndim else value.item()
     if hasattr(value, "__index__"):
         return value.__index__()
+    if isinstance(value, str):
+        raise TypeError(f"an index is the string {value!r}, wanted a number, a slice or a tensor")
     raise IndexError(
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
         f"indices (got {type(value).__name__})"
@@ -169,9 +172,9 @@ def _bound(value: Any) -> int:
 
 def _parted(key: Any, ndim: int) -> tuple[tuple[Any, ...] | None, Any]:
     """(basic key or None, advanced key or None), to be applied one after the other."""
-    if isinstance(key, tuple) or (
-        isinstance(key, list) and any(isinstance(part, (slice, type(None))) for part in key)
-    ):
+    if isinstance(key, tuple):
+        parts = [_whole(part) for part in key]
+    elif isinstance(key, list) and any(isinstance(part, (slice, type(None))) for part in key):
         parts = [_whole(part) for part in key]
     else:
         parts = [_whole(key)]
@@ -183,11 +186,9 @@ def _parted(key: Any, ndim: int) -> tuple[tuple[Any, ...] | None, Any]:
     if all(arrays):
         return None, tuple(parts)
     # Numbers, slices and None first: with the arrays' axes left as they are.
-    taken = sum(
-        part.ndim if array and part.dtype.kind == "b" else 1
-        for part, array in zip(parts, arrays, strict=True)
-        if part is not None and part is not Ellipsis
-    )
+    taken = sum(part.ndim if array and part.dtype.kind == "b" else 1
+                for part, array in zip(parts, arrays, strict=True)
+                if part is not None and part is not Ellipsis)
     if taken > ndim:
         raise IndexError(f"too many indices for tensor of dimension {ndim}")
     basic: list[Any] = []
@@ -238,11 +239,19 @@ def _name(key: Any) -> Operation:
         if part is None:
             last = UNSQUEEZE
         elif isinstance(part, slice):
-            if part != slice(None):
+            if part != slice(None) or last is ALIAS:
                 last = SLICE
         elif part is not Ellipsis:
             last = SELECT
     return last
+
+
+@method("__iter__")
+def iterate(self: Tensor) -> Iterator[Tensor]:
+    """The slices of the first axis."""
+    if not self._a.ndim:
+        raise TypeError("iteration over a 0-d tensor: use .item() for its number")
+    return iter([_viewed(self, (place, ...), UNBIND) for place in range(len(self._a))])
 
 
 @method("__getitem__")
@@ -273,9 +282,12 @@ def getitem(self: Tensor, key: Any) -> Tensor:
 def _gathered(tensor: Tensor, key: Any) -> Tensor:
     x = tensor._a
     try:
+        if not x.ndim:
+            if type(key) is not np.ndarray or key.dtype.kind != "b" or key.ndim:
+                raise IndexError("too many indices for tensor of dimension 0")
         out = x.take(key, 0) if type(key) is np.ndarray and key.dtype.kind != "b" else x[key]
     except IndexError as why:
-        raise _index_error(x, why) from None
+        raise IndexError(str(why).replace("axis", "dimension").replace("array", "tensor")) from None
     if MODE.grad and tensor._req:
         if type(key) is np.ndarray:
             key = key.copy()
@@ -315,11 +327,20 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
             if advanced is None:
                 x[basic] = filler
             else:
-                (x if basic is None else x[basic])[advanced] = _fitting(x, filler)
+                target = x if basic is None else x[basic]
+                if not x.ndim and not isinstance(advanced, tuple) and advanced.dtype.kind != "b":
+                    raise IndexError("too many indices for tensor of dimension 0")
+                target[advanced] = _fitting(x, filler)
             counter(self)[0] += 1
             return
         if advanced is None:
+            if second is not None and np.shape(x[basic]) == x.shape and x[basic].base is not None:
+                filler = np.broadcast_to(filler, x.shape)
+                write(self, COPY, (x, filler), (self, second))
+                return
             write(self, SET, (x, filler, basic), (self, second))
+        elif basic is None and x.ndim == 0:
+            write(self, SET, (x, filler, advanced), (self, second))
         elif basic is None:
             write(self, PUT, (x, filler, advanced), (self, second))
         else:
@@ -367,7 +388,7 @@ def _checked_index(name: str, x: Array, axis: int, index: Tensor) -> Array:
 
 
 def _scatter_put(x: Array, value: Any, key: Any) -> Array:
-    found = x.copy()
+    found = np.array(x)
     found[key] = _leading(value, key)
     return found
 
@@ -409,9 +430,7 @@ SCATTER_ADD: Final = Operation(
     "ScatterAddBackward0", _scatter_sum, lambda g, _o, _x, _v, _key: g, _source_gradient
 )
 INDEX_ADD: Final = Operation(
-    "IndexAddBackward0",
-    _put_sum,
-    lambda g, _o, _x, _v, _key: g,
+    "IndexAddBackward0", _put_sum, lambda g, _o, _x, _v, _key: g,
     lambda g, _o, _x, _v, key: g[key],
 )
 for _op in (GATHER, INDEX_SELECT, MASKED_SELECT):
@@ -426,19 +445,19 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     x = input._a
     axis = axis_of(dim, x.ndim)
     array = _checked_index("gather", x, axis, index)
-    return run(GATHER, (x, _along(x.shape, array, axis) if x.ndim else ...), (input,))
+    if not x.ndim:
+        return renamed(input.clone(), "GatherBackward0")
+    return run(GATHER, (x, _along(x.shape, array, axis)), (input,))
 
 
 @both("take_along_dim")
 def take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
     """``gather`` with broadcasting."""
     axis = axis_of(dim, input._a.ndim)
-    shape = list(
-        np.broadcast_shapes(
-            tuple(1 if place == axis else size for place, size in enumerate(input._a.shape)),
-            tuple(1 if place == axis else size for place, size in enumerate(indices._a.shape)),
-        )
-    )
+    shape = list(np.broadcast_shapes(
+        tuple(1 if place == axis else size for place, size in enumerate(input._a.shape)),
+        tuple(1 if place == axis else size for place, size in enumerate(indices._a.shape)),
+    ))
     shape[axis] = indices._a.shape[axis]
     return gather(input, dim, wrap(np.broadcast_to(indices._a, shape)))
 
@@ -448,7 +467,12 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """Whole slices along an axis by number."""
     x = input._a
     axis = axis_of(dim, x.ndim)
-    array = _checked_range("index_select", x, axis, index)
+    if not x.ndim:
+        raise RuntimeError("index_select(): a tensor without axes has one value: use .item()")
+    try:
+        array = _checked_range("index_select", x, axis, index)
+    except IndexError as why:
+        raise (why if axis == 0 and x.ndim == 1 else RuntimeError(str(why))) from None
     return run(INDEX_SELECT, (x, (slice(None),) * axis + (array.reshape(-1),)), (input,))
 
 
@@ -489,39 +513,28 @@ def _scatter(
 
 @both("scatter")
 def scatter(
-    input: Tensor,
-    dim: int,
-    index: Tensor,
-    src: Any = None,
-    *,
-    value: Any = None,
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
     reduce: str | None = None,
 ) -> Tensor:
     """A copy with values put along an axis by number."""
     if reduce not in (None, "add"):
         raise not_supported(f"scatter(reduce={reduce!r})")
-    return run(
-        *_scatter("scatter", input, dim, index, value if src is None else src, reduce == "add")
-    )
+    src = value if src is None else src
+    made = run(*_scatter("scatter", input, dim, index, src, reduce == "add"))
+    return made if isinstance(src, Tensor) else renamed(made, "ScatterBackward1")
 
 
 @method("scatter_")
 def scatter_(
-    self: Tensor,
-    dim: int,
-    index: Tensor,
-    src: Any = None,
-    *,
-    value: Any = None,
+    self: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
     reduce: str | None = None,
 ) -> Tensor:
     """``scatter`` in place."""
     if reduce not in (None, "add"):
         raise not_supported(f"scatter_(reduce={reduce!r})")
-    return write(
-        self,
-        *_scatter("scatter_", self, dim, index, value if src is None else src, reduce == "add"),
-    )
+    src = value if src is None else src
+    made = write(self, *_scatter("scatter_", self, dim, index, src, reduce == "add"))
+    return made if isinstance(src, Tensor) else renamed(made, "ScatterBackward1")
 
 
 @both("scatter_add")
@@ -542,6 +555,8 @@ def _index_add(
     x = input._a
     axis = axis_of(dim, x.ndim)
     array = _checked_range(name, x, axis, index)
+    if not x.ndim and array.ndim and array.size != 1:
+        raise IndexError(f"{name}(): a tensor without axes takes one index")
     if array.ndim > 1:
         raise IndexError(
             f"{name}(): Index is supposed to be a vector, but got dim: {array.ndim} with shape "
@@ -554,9 +569,7 @@ def _index_add(
         )
     wanted = x.shape[:axis] + (array.size,) + x.shape[axis + 1 :]
     if source._a.shape != wanted:
-        kind = IndexError if source._a.shape[axis : axis + 1] != (array.size,) else RuntimeError
-        kind = RuntimeError if source._a.ndim != x.ndim else kind
-        raise kind(
+        raise RuntimeError(
             f"{name}(): source has shape {list(source._a.shape)}, wanted {list(wanted)}, one "
             "slice for each index"
         )
@@ -567,13 +580,17 @@ def _index_add(
 
 
 @both("index_add")
-def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
+def index_add(
+    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1
+) -> Tensor:
     """A copy with slices added along an axis by number; repeated numbers add up."""
     return run(INDEX_ADD, *_index_add("index_add", input, dim, index, source, alpha))
 
 
 @method("index_add_")
-def index_add_(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
+def index_add_(
+    self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1
+) -> Tensor:
     """``index_add`` in place."""
     args, tensors = _index_add("index_add_", self, dim, index, source, alpha)
     if MODE.grad and (self._req or tensors[1]._req):
@@ -587,21 +604,22 @@ def index_add_(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
 def index_copy_(self: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """Slices put along an axis by number."""
     key = (slice(None),) * axis_of(dim, self._a.ndim) + (index._a.copy(),)
-    return write(self, PUT, (self._a, source._a, key), (self, source))
+    return renamed(write(self, PUT, (self._a, source._a, key), (self, source)), "IndexCopyBackward0")
 
 
 @method("index_fill_")
 def index_fill_(self: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """Slices filled with a number."""
     key = (slice(None),) * axis_of(dim, self._a.ndim) + (index._a.copy(),)
-    return write(self, PUT, (self._a, plain(value), key), (self, None))
+    return renamed(write(self, PUT, (self._a, plain(value), key), (self, None)), "IndexFillBackward0")
 
 
 @method("index_put_")
-def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+def index_put_(
+    self: Tensor, indices: Any, values: Tensor, accumulate: bool = False
+) -> Tensor:
     """``x[indices] = values``, or with ``accumulate`` a sum that counts repeats."""
     key = tuple(_whole(one) for one in indices)
-    check_result(self._a, np.broadcast_to(values._a.flat[:1].reshape(()), self._a.shape))
     if accumulate:
         return write(self, PUT_SUM, (self._a, values._a, key), (self, values))
     return write(self, PUT, (self._a, values._a, key), (self, values))
@@ -622,4 +640,3 @@ def argwhere(input: Tensor) -> Tensor:
     return nonzero(input)  # type: ignore[no-any-return]
 
 
-_ = FLOATS

@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.tensors.autograd import Operation, record, run
-from npnet.tensors.missing import not_supported
+from npnet.tensors.autograd import Operation, record, renamed, run
+from npnet.tensors.missing import not_for, not_supported
 from npnet.tensors.shapes import reshape, transpose, unsqueeze
 from npnet.tensors.tensor import MODE, Tensor, both, function, method, new, tensor_argument
 
@@ -55,6 +55,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if x.ndim == 2 and y.ndim == 2:
         if x.dtype is not y.dtype:
             _same_type("matmul", x, y)
+        if x.dtype.kind == "b" and x.size and y.size:
+            raise not_for("addmm_impl_cpu_", "'Bool'")
         try:
             out = x @ y
         except ValueError:
@@ -70,9 +72,11 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     return _matmul(input, other)
 
 
-def _matmul(input: Tensor, other: Tensor) -> Tensor:
+def _matmul(input: Tensor, other: Tensor, _whole_batches: bool = False) -> Tensor:
     x, y = input._a, other._a
     _same_type("matmul", x, y)
+    if x.dtype.kind == "b" and x.ndim and y.ndim:
+        raise not_for("dot", "'Bool'")
     if not x.ndim or not y.ndim:
         raise RuntimeError("both arguments to matmul need to be at least 1D, use * for numbers")
     inner = (x.shape[-1], y.shape[-2] if y.ndim > 1 else y.shape[0])
@@ -86,12 +90,15 @@ def _matmul(input: Tensor, other: Tensor) -> Tensor:
     if x.ndim == 2 and y.ndim == 1:
         return run(MV, (x, y), (input, other))
     if x.ndim == 1:
-        return matmul(unsqueeze(input, 0), other).squeeze(-2)  # type: ignore[no-any-return]
+        made = matmul(unsqueeze(input, 0), other).squeeze(-2)
+        return renamed(made, "SqueezeBackward4" if y.ndim == 2 else "UnsafeViewBackward0")
     if y.ndim <= 2:
         rows = reshape(input, -1, x.shape[-1])
-        return reshape(matmul(rows, other), *x.shape[:-1], *y.shape[1:])
+        made = reshape(matmul(rows, other), *x.shape[:-1], *y.shape[1:])
+        return renamed(made, "UnsafeViewBackward0")
     try:
-        return run(BMM, (x, y), (input, other))
+        made = run(BMM, (x, y), (input, other))
+        return made if _whole_batches else renamed(made, "UnsafeViewBackward0")
     except ValueError as why:
         raise RuntimeError(f"matmul: {why}") from None
 
@@ -128,7 +135,7 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     _axes("bmm", (input, 3), (mat2, 3))
     if len(input._a) != len(mat2._a):
         raise RuntimeError("bmm: the batches have different sizes")
-    return matmul(input, mat2)
+    return _matmul(input, mat2, True)
 
 
 def _axes(name: str, *wanted: tuple[Tensor, int]) -> None:
@@ -152,6 +159,9 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
     """``beta·input + alpha·mat1 @ mat2``."""
     if beta != 1 or alpha != 1:
         return beta * input + alpha * matmul(mat1, mat2)  # type: ignore[no-any-return]
+    _same_type("addmm", mat1._a, mat2._a)
+    if mat1._a.dtype.kind == "b":
+        raise not_for("addmm_impl_cpu_", "'Bool'")
     return run(ADDMM, (input._a, mat1._a, mat2._a), (input, mat1, mat2))
 
 
@@ -199,6 +209,13 @@ def _einsum_derivative(place: int) -> Any:
     return derivative
 
 
+def _einsum_name(inputs: list[str], output: str) -> str:
+    """What torch's own einsum ends in: a sum, a product of elements, or a matrix product."""
+    if len(inputs) == 1:
+        return "SumBackward1" if len(output) < len(inputs[0]) else "PermuteBackward0"
+    return "MulBackward0" if set("".join(inputs)) == set(output) else "ViewBackward0"
+
+
 @function("einsum")
 def einsum(equation: str, *operands: Any) -> Tensor:
     """Sums of products, by letters: ``einsum("ij,jk->ik", x, y)``."""
@@ -221,8 +238,10 @@ def einsum(equation: str, *operands: Any) -> Tensor:
             raise RuntimeError(
                 f"einsum(): the subscript {names!r} does not fit an operand of {array.ndim} axes"
             )
+    if arrays[0].dtype.kind == "b" and len(arrays) > 1:
+        raise not_for("bmm", "'Bool'")
     op = Operation(
-        "ViewBackward0" if len(arrays) == 1 else "EinsumBackward0",
+        _einsum_name(inputs, output),
         lambda *arguments: np.einsum(
             ",".join(arguments[-1][0]) + "->" + arguments[-1][1], *arguments[:-1], optimize=True
         ),
@@ -232,6 +251,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         tuple(at for at in range(len(arrays)) if at != place) for place in range(len(arrays))
     )
     try:
-        return run(op, (*arrays, (inputs, output)), operands)
+        made = run(op, (*arrays, (inputs, output)), operands)
     except ValueError as why:
         raise RuntimeError(f"einsum(): {why}") from None
+    return made

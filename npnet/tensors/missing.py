@@ -18,6 +18,13 @@ def missing(owner: str, name: str) -> NotHere:
     )
 
 
+def not_for(kernel: str, kind: object) -> NotImplementedError:
+    """Torch's error for an operation that a number type does not have."""
+    return NotImplementedError(
+        f'"{kernel}" not implemented for {kind}: convert the tensor first, for example with .float()'
+    )
+
+
 def not_supported(what: str) -> NotImplementedError:
     """The error for a form of a call that is known but not supported."""
     return NotImplementedError(

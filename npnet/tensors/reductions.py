@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.tensors.autograd import KEPT, Operation, run
+from npnet.tensors.autograd import KEPT, Operation, renamed, run
 from npnet.tensors.dtypes import F64, FLOATS, I64, numpy_of
+from npnet.tensors.missing import not_for
 from npnet.tensors.sizes import PAIRS, ValuesIndices
 from npnet.tensors.sums import summed
 from npnet.tensors.tensor import Tensor, as_float, both, function, tensor_argument, wrap
@@ -86,7 +87,13 @@ def _variance(x: Array, axes: Axes, correction: float, keepdim: bool) -> Array:
     wide = x.astype(F64)
     size = count(x.shape, axes)
     axis = tuple(range(x.ndim)) if axes is None else axes
-    if axis == (0,) and x.ndim == 2 and size:
+    if axis == tuple(range(x.ndim)) and x.ndim > 1:
+        wide, axis = wide.reshape(-1), (0,)
+        kept = (1,) * x.ndim if keepdim else ()
+        wide -= np.add.reduce(wide) / (size or math.nan)
+        np.multiply(wide, wide, out=wide)
+        squares = np.asarray(np.add.reduce(wide)).reshape(kept)
+    elif axis == (0,) and x.ndim == 2 and size:
         wide -= np.add.reduce(wide, 0) / size
         squares = np.einsum("ij,ij->j", wide, wide)
         if keepdim:
@@ -126,7 +133,8 @@ def _product_gradient(g: Array, _o: Array, x: Array, axes: Axes, keepdim: bool) 
     # Products of all others, from the left and from the right, so that zeros divide nothing.
     axis = tuple(range(x.ndim)) if axes is None else axes
     last = np.moveaxis(x, axis, range(-len(axis), 0)) if axis else x[None]
-    rows = last.reshape(*last.shape[: last.ndim - max(len(axis), 1)], -1)
+    kept = last.shape[: last.ndim - max(len(axis), 1)]
+    rows = last.reshape(*kept, math.prod(last.shape[len(kept) :]))
     ones = np.ones_like(rows[..., :1])
     left = np.concatenate([ones, np.cumprod(rows, -1)[..., :-1]], -1)
     right = np.concatenate([ones, np.cumprod(rows[..., ::-1], -1)[..., :-1]], -1)[..., ::-1]
@@ -135,8 +143,9 @@ def _product_gradient(g: Array, _o: Array, x: Array, axes: Axes, keepdim: bool) 
     return spread_narrow(g, x.shape, axes, keepdim) * others
 
 
-def _all_first(x: Array, largest: bool) -> Array:
-    return np.asarray(x.max() if largest else x.min())
+def _share_among_all(g: Array, o: Array, x: Array, _axes: Axes, _keepdim: bool) -> Array:
+    mask = np.isnan(x) if np.isnan(o) else x == o
+    return g * (mask.astype(x.dtype) / x.dtype.type(mask.sum()))
 
 
 def _share_among_ties(g: Array, o: Array, x: Array, axes: Axes, keepdim: bool) -> Array:
@@ -173,10 +182,8 @@ def _soft_sum(x: Array, axes: Axes, keepdim: bool) -> Array:
     top = np.asarray(x.max(axis, keepdims=True)) if x.size else np.zeros((), x.dtype)
     top = np.where(np.isinf(top), x.dtype.type(0), top)
     found = np.log(summed(np.exp(x - top), axis, True)) + top
-    return (
-        found
-        if keepdim
-        else found.reshape([size for place, size in enumerate(x.shape) if place not in axis])
+    return found if keepdim else found.reshape(
+        [size for place, size in enumerate(x.shape) if place not in axis]
     )
 
 
@@ -198,9 +205,9 @@ PROD = Operation("ProdBackward0",
     lambda x, axes, keepdim: np.multiply.reduce(x, axes, keepdims=keepdim),
     _product_gradient)
 MAX_ALL = Operation("MaxBackward1", lambda x, _axes, _keepdim: x.max(),
-    _share_among_ties)
+    _share_among_all)
 MIN_ALL = Operation("MinBackward1", lambda x, _axes, _keepdim: x.min(),
-    _share_among_ties)
+    _share_among_all)
 AMAX = Operation("AmaxBackward0", lambda x, axes, keepdim: x.max(axes, keepdims=keepdim),
     _share_among_ties)
 AMIN = Operation("AminBackward0", lambda x, axes, keepdim: x.min(axes, keepdims=keepdim),
@@ -315,13 +322,19 @@ std = both("std")(_moment("std", STD))
 @function("var_mean")
 def var_mean(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Any:
     """Variance and mean."""
-    return var(input, dim, unbiased, keepdim), mean(input, dim, keepdim)
+    return (
+        renamed(var(input, dim, unbiased, keepdim), "VarMeanBackward0"),
+        renamed(mean(input, dim, keepdim), "VarMeanBackward0"),
+    )
 
 
 @function("std_mean")
 def std_mean(input: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False) -> Any:
     """Standard deviation and mean."""
-    return std(input, dim, unbiased, keepdim), mean(input, dim, keepdim)
+    return (
+        renamed(std(input, dim, unbiased, keepdim), "StdMeanBackward0"),
+        renamed(mean(input, dim, keepdim), "StdMeanBackward0"),
+    )
 
 
 @both("prod")
@@ -333,7 +346,8 @@ def prod(
     x = _to(tensor_argument("prod", input)._a, dtype)
     if x.dtype not in FLOATS:
         x = x.astype(I64, copy=False)
-    return run(PROD, (x, axes_of(dim, x.ndim), keepdim), (input,))
+    made = run(PROD, (x, axes_of(dim, x.ndim), keepdim), (input,))
+    return made if dim is None else renamed(made, "ProdBackward1")
 
 
 def first_largest(x: Array, axis: int) -> Array:
@@ -388,10 +402,24 @@ max_ = both("max")(_extreme("max"))
 min_ = both("min")(_extreme("min"))
 
 
+def _not_empty(name: str, x: Array, axes: Axes) -> None:
+    if x.size:
+        return
+    if axes is None:
+        raise RuntimeError(
+            f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify "
+            "the reduction dim with the 'dim' argument."
+        )
+    for axis in axes:
+        if not x.shape[axis]:
+            raise IndexError(f"{name}(): Expected reduction dim {axis} to have non-zero size.")
+
+
 @both("amax")
 def amax(input: Tensor, dim: Any = (), keepdim: bool = False, **more: Any) -> Tensor:
     """The largest value; a gradient is shared among those that tie."""
     dim, keepdim = spelled("amax", more, dim, keepdim)
+    _not_empty("amax", input._a, axes_of(dim, input._a.ndim))
     return run(AMAX, (input._a, axes_of(dim, input._a.ndim), keepdim), (input,))
 
 
@@ -399,6 +427,7 @@ def amax(input: Tensor, dim: Any = (), keepdim: bool = False, **more: Any) -> Te
 def amin(input: Tensor, dim: Any = (), keepdim: bool = False, **more: Any) -> Tensor:
     """The smallest value; a gradient is shared among those that tie."""
     dim, keepdim = spelled("amin", more, dim, keepdim)
+    _not_empty("amin", input._a, axes_of(dim, input._a.ndim))
     return run(AMIN, (input._a, axes_of(dim, input._a.ndim), keepdim), (input,))
 
 
@@ -406,6 +435,8 @@ def _arg(name: str, pick: Callable[[Array, int], Array]) -> Callable[..., Tensor
     def apply(input: Tensor, dim: Any = None, keepdim: bool = False, **more: Any) -> Tensor:
         x = tensor_argument(name, input)._a
         dim, keepdim = spelled(name, more, dim, keepdim)
+        if x.dtype.kind == "b":
+            raise RuntimeError(f"{name}(): does not support bool input: use .int() first")
         if dim is None:
             if not x.size:
                 raise IndexError(f"{name}(): Expected reduction dim to be specified")
@@ -478,7 +509,7 @@ def norm(input: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False) -> T
     if p in (2, "fro", None):
         return run(NORM, (x, axes_of(dim, x.ndim), keepdim), (input,))
     if p == 1:
-        return sum_(input.abs(), dim, keepdim)
+        return renamed(sum_(input.abs(), dim, keepdim), "LinalgVectorNormBackward0")
     if p == float("inf"):
         return amax(input.abs(), () if dim is None else dim, keepdim)
     return sum_(input.abs().pow(p), dim, keepdim).pow(1.0 / p)  # type: ignore[no-any-return]
@@ -488,14 +519,27 @@ def norm(input: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False) -> T
 def median(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     """The lower median."""
     x = input._a
+    if x.dtype.kind == "b" and (x.size or dim is None):
+        raise not_for("median_out", "'Bool'")
     if dim is None:
-        return median(input.reshape(-1), 0).values
+        if not x.size:
+            return sum_(input) + math.nan if x.dtype.kind == "f" else wrap(
+                np.asarray(np.iinfo(x.dtype).min, x.dtype)
+            )
+        return renamed(median(input.reshape(-1), 0).values, "MedianBackward0")
     axis = axis_of(dim, x.ndim)
+    if not x.ndim:
+        index = np.zeros((), I64)
+        return PAIRS["median"](run(MEDIAN_DIM, (x, 0, True, index), (input,)), wrap(index))
+    if not x.shape[axis]:
+        raise IndexError(f"median(): Expected reduction dim {axis} to have non-zero size.")
     order = np.argsort(x, axis, kind="stable")
     index = np.take(order, (x.shape[axis] - 1) // 2, axis)
     if keepdim:
         index = np.expand_dims(index, axis)
-    return PAIRS["median"](run(MEDIAN_DIM, (x, axis, keepdim, index), (input,)), wrap(index))
+    return PAIRS["median"](
+        run(MEDIAN_DIM, (x, axis, keepdim, index), (input,)), wrap(index)
+    )
 
 
 def _ordered(x: Array, axis: int, descending: bool) -> Array:
@@ -519,7 +563,9 @@ def sort(
 
 
 @both("argsort")
-def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+def argsort(
+    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
+) -> Tensor:
     """The indices that ``sort`` gives."""
     return wrap(_ordered(input._a, axis_of(dim, input._a.ndim), descending))
 
@@ -531,6 +577,8 @@ def topk(
     """The k largest (or smallest) values along an axis, in order, and where they were."""
     x = input._a
     axis = axis_of(dim, x.ndim)
+    if x.dtype.kind == "b":
+        raise RuntimeError("topk does not support bool dtypes on CPU: use .int() first")
     if k > (x.shape[axis] if x.ndim else 1):
         raise RuntimeError("selected index k out of range: there are fewer values than that")
     index = _ordered(x, axis, largest)
@@ -578,3 +626,4 @@ def histogram(input: Tensor, bins: int = 100, *, density: bool = False) -> Any:
     from npnet.tensors.sizes import Histogram
 
     return Histogram(wrap(hist.astype(input._a.dtype)), wrap(edges.astype(input._a.dtype)))
+

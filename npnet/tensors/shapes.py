@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.tensors.autograd import Operation, node_of, run, view_of
+from npnet.tensors.autograd import Operation, node_of, renamed, run, view_of
 from npnet.tensors.dtypes import result_type
 from npnet.tensors.missing import not_supported
 from npnet.tensors.reductions import axis_of
@@ -18,13 +18,9 @@ from npnet.tensors.tensor import (
     MODE,
     Tensor,
     both,
-    device,
     function,
     method,
-    new,
-    on_cpu,
     tensor_argument,
-    wrap,
 )
 
 
@@ -245,9 +241,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     shape = input._a.shape
     if dim is None:
         return view(input, SQUEEZE, tuple(size for size in shape if size != 1))
-    chosen = [
-        axis_of(one, len(shape)) for one in (dim if isinstance(dim, (tuple, list)) else [dim])
-    ]
+    chosen = [axis_of(one, len(shape)) for one in (dim if isinstance(dim, (tuple, list)) else [dim])]
     kept = tuple(size for axis, size in enumerate(shape) if axis not in chosen or size != 1)
     return view(input, SQUEEZE_DIM, kept)
 
@@ -291,8 +285,8 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 @both("movedim", "moveaxis")
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """Axes moved to other places."""
-    order = np.moveaxis(np.empty((0,) * input._a.ndim), source, destination)
-    del order
+    if not input._a.ndim:
+        return permute(input)
     places = list(range(input._a.ndim))
     moved = np.moveaxis(np.empty([1 + place for place in places]), source, destination).shape
     return permute(input, [size - 1 for size in moved])
@@ -313,6 +307,8 @@ def _turned(self: Tensor) -> Tensor:
 
 
 def _matrix_turned(self: Tensor) -> Tensor:
+    if not self._a.ndim:
+        return view(self, PERMUTE, ())
     if self._a.ndim < 2:
         raise RuntimeError("tensor.mT is only supported on matrices or batches of matrices")
     return transpose(self, -2, -1)
@@ -320,6 +316,14 @@ def _matrix_turned(self: Tensor) -> Tensor:
 
 Tensor.T = property(_turned)  # type: ignore[attr-defined]
 Tensor.mT = property(_matrix_turned)  # type: ignore[attr-defined]
+
+
+@method("t_")
+def t_(self: Tensor) -> Tensor:
+    """``t`` in place."""
+    turned = t(self)
+    self._a, self._node = turned._a, turned._node
+    return self
 
 
 @method("expand")
@@ -362,7 +366,7 @@ def broadcast_to(input: Tensor, size: Any) -> Tensor:
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """All expanded to one shape."""
     shape = np.broadcast_shapes(*(tensor._a.shape for tensor in tensors))
-    return tuple(expand(tensor, shape) for tensor in tensors)
+    return tuple(t if t._a.shape == shape else expand(t, shape) for t in tensors)
 
 
 @both("diagonal")
@@ -376,6 +380,8 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
 def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
     """A view of a stretch along an axis."""
     axis = axis_of(dim, input._a.ndim)
+    if not input._a.ndim:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     if not 0 <= start <= start + length <= input._a.shape[axis]:
         raise RuntimeError(
             f"start ({start}) + length ({length}) exceeds dimension size ({input._a.shape[axis]})."
@@ -392,29 +398,44 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 @both("unbind")
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """The slices of an axis."""
-    return tuple(select(input, dim, place) for place in range(input._a.shape[dim]))
+    if not input._a.ndim:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+    axis = axis_of(dim, input._a.ndim)
+    return tuple(
+        renamed(select(input, axis, place), "UnbindBackward0")
+        for place in range(input._a.shape[axis])
+    )
 
 
 @both("split")
 def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Stretches of an axis, of one size or of these sizes."""
+    if not input._a.ndim:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
     size = input._a.shape[axis_of(dim, input._a.ndim)]
     parts = split_size_or_sections
     if isinstance(parts, int):
         starts = list(range(0, size, parts)) if size else [0]
-        return tuple(narrow(input, dim, s, min(parts, size - s)) for s in starts)
+        return tuple(
+            renamed(narrow(input, dim, s, min(parts, size - s)), "SplitBackward0") for s in starts
+        )
     if sum(parts) != size:
         raise RuntimeError(
             f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size "
             f"at dimension {dim}), but got split_sizes={list(parts)}"
         )
     starts = [0, *itertools.accumulate(parts)]
-    return tuple(narrow(input, dim, s, n) for s, n in zip(starts, parts, strict=False))
+    return tuple(
+        renamed(narrow(input, dim, s, n), "SplitWithSizesBackward0")
+        for s, n in zip(starts, parts, strict=False)
+    )
 
 
 @both("chunk")
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most this many stretches of one size."""
+    if not input._a.ndim:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
     size = input._a.shape[axis_of(dim, input._a.ndim)]
     return split(input, max(1, -(-size // chunks)), dim)
 
@@ -433,9 +454,9 @@ def tensor_split(input: Tensor, sections: int, dim: int = 0) -> tuple[Tensor, ..
 def _tiled_gradient(g: Array, _o: Array, x: Array, repeats: tuple[int, ...]) -> Array:
     shape = (1,) * (len(repeats) - x.ndim) + x.shape
     pairs = [size for pair in zip(repeats, shape, strict=True) for size in pair]
-    return np.asarray(np.add.reduce(g.reshape(pairs), tuple(range(0, len(pairs), 2)))).reshape(
-        x.shape
-    )
+    return np.asarray(
+        np.add.reduce(g.reshape(pairs), tuple(range(0, len(pairs), 2)))
+    ).reshape(x.shape)
 
 
 def _repeated_gradient(g: Array, _o: Array, x: Array, repeats: Any, axis: int) -> Array:
@@ -486,8 +507,7 @@ def _joining(name: str, forward: Any, derivative: Any, count: int) -> Operation:
 REPEAT: Final = _view_operation("RepeatBackward0", np.tile, _tiled_gradient)
 REPEAT_EACH: Final = _view_operation("RepeatInterleaveBackward0", np.repeat, _repeated_gradient)
 FLIP: Final = _view_operation(
-    "FlipBackward0",
-    lambda x, axes: np.flip(x, axes).copy(),
+    "FlipBackward0", lambda x, axes: np.flip(x, axes).copy(),
     lambda g, _o, _x, axes: np.flip(g, axes),
 )
 ROLL: Final = _view_operation(
@@ -527,13 +547,15 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Te
         input, dim = reshape(input, -1), 0
     axis = axis_of(dim, input._a.ndim)
     counts = repeats._a if isinstance(repeats, Tensor) else repeats
-    return run(REPEAT_EACH, (input._a, counts, axis), (input,))
+    return renamed(run(REPEAT_EACH, (input._a, counts, axis), (input,)), "ViewBackward0")
 
 
 @both("flip")
 def flip(input: Tensor, *dims: Any, **more: Any) -> Tensor:
     """A copy with axes turned around."""
     order = sizes_of((more.pop("dims"),) if "dims" in more else dims)
+    if not input._a.ndim:
+        return renamed(input.clone(), "FlipBackward0")
     return run(FLIP, (input._a, tuple(axis_of(d, input._a.ndim) for d in order)), (input,))
 
 
@@ -543,15 +565,22 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     return run(ROLL, (input._a, shifts, dims), (input,))
 
 
+def _matrix(name: str, input: Tensor) -> None:
+    if input._a.ndim < 2:
+        raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
+
+
 @both("tril")
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """Zeros above a diagonal."""
+    _matrix("tril", input)
     return run(TRIL, (input._a, diagonal), (input,))
 
 
 @both("triu")
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """Zeros below a diagonal."""
+    _matrix("triu", input)
     return run(TRIU, (input._a, diagonal), (input,))
 
 
@@ -562,7 +591,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
         return diag_embed(input, diagonal)
     if input._a.ndim != 2:
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input._a.ndim}D")
-    return globals()["diagonal"](input, diagonal).clone()  # type: ignore[no-any-return]
+    return renamed(globals()["diagonal"](input, diagonal).clone(), "DiagonalBackward0_copy")
 
 
 DIAG_EMBED: Final = _view_operation(
@@ -581,7 +610,8 @@ def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
 def _together(name: str, tensors: Any) -> tuple[list[Tensor], list[Array]]:
     tensors = [tensor_argument(name, tensor) for tensor in tensors]
     if not tensors:
-        raise RuntimeError(f"{name} expects a non-empty TensorList")
+        kind = ValueError if "cat" in name else RuntimeError
+        raise kind(f"{name}: expected a non-empty list of Tensors")
     kind = result_type([tensor._a for tensor in tensors])
     return tensors, [tensor._a.astype(kind, copy=False) for tensor in tensors]
 
@@ -600,9 +630,7 @@ def cat(tensors: Any, dim: int = 0, **more: Any) -> Tensor:
     try:
         return run(op, (*arrays, axis), found)
     except ValueError as why:
-        raise RuntimeError(
-            f"Sizes of tensors must match except in dimension {axis}. {why}"
-        ) from None
+        raise RuntimeError(f"Sizes of tensors must match except in dimension {axis}. {why}") from None
 
 
 @function("stack")
@@ -615,14 +643,13 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
         return run(op, (*arrays, axis), found)
     except ValueError:
         shapes = [list(array.shape) for array in arrays]
-        raise RuntimeError(
-            f"stack expects each tensor to be equal size, but got {shapes}"
-        ) from None
+        raise RuntimeError(f"stack expects each tensor to be equal size, but got {shapes}") from None
 
 
 @function("hstack")
 def hstack(tensors: Any) -> Tensor:
     """``cat`` along axis 1, of vectors along axis 0."""
+    tensors = [reshape(t, 1) if t._a.ndim == 0 else t for t in tensors]
     return cat(tensors, 0 if tensors[0]._a.ndim <= 1 else 1)
 
 
@@ -692,4 +719,3 @@ def element_size(self: Tensor) -> int:
     return self._a.itemsize
 
 
-_ = (device, new, on_cpu, wrap)

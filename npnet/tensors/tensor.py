@@ -182,10 +182,9 @@ class Tensor(metaclass=_TensorType):
             raise TypeError("len() of a 0-d tensor: use .item() for its number")
         return len(self._a)
 
-    def __iter__(self) -> Iterator[Tensor]:
-        if not self._a.ndim:
-            raise TypeError("iteration over a 0-d tensor: use .item() for its number")
-        return (self[place] for place in range(len(self._a)))
+    if TYPE_CHECKING:
+
+        def __iter__(self) -> Iterator[Tensor]: ...
 
     def __bool__(self) -> bool:
         return bool(self._one("a truth value"))

@@ -39,6 +39,7 @@ _PROFILES: Final[dict[str, dict[str, float]]] = {
     "full": {"precision": 4, "threshold": math.inf, "edgeitems": 3, "linewidth": 80},
 }
 NAME: Final = "tensor("
+Writer = Callable[[Any], str]
 
 
 @function("set_printoptions")
@@ -117,8 +118,8 @@ def _with_suffixes(shown: str, suffixes: list[str]) -> str:
 
 def _body(array: Array) -> str:
     summarized = array.size > OPTIONS.threshold
-    write = _writer(_ends(array) if summarized else array)
-    return _written(array, len(NAME), summarized, write)
+    write, width = _writer(_ends(array) if summarized else array)
+    return _written(array, len(NAME), summarized, write, width)
 
 
 def _ends(array: Array) -> Array:
@@ -131,34 +132,30 @@ def _ends(array: Array) -> Array:
     return array
 
 
-def _writer(array: Array) -> Callable[[Any], str]:
-    """The function that writes each number in one width."""
+def _writer(array: Array) -> tuple[Writer, int]:
+    """The function that writes each number, and the width that numbers are to have."""
     values = array.reshape(-1)
     if array.dtype.kind != "f":
         width = max((len(str(value)) for value in values.tolist()), default=1)
-        return lambda value: str(value).rjust(width)
+        return lambda value: str(value).rjust(width), width
     telling = values[np.isfinite(values) & (values != 0)].astype(np.float64)
     if not telling.size:
-        return _plain(1, True)
+        return _whole_number(1), 1
     sizes = np.abs(telling)
     least, most = float(sizes.min()), float(sizes.max())
     whole = bool((telling == np.ceil(telling)).all())
     scientific = OPTIONS.sci_mode
     if scientific is None:
         scientific = most / least > 1000 or most > 1e8 or least < 1e-4
-    if scientific:
-        form = f".{OPTIONS.precision}e"
-        width = max(len(format(value, form)) for value in telling.tolist())
-        return lambda value: format(value, form).rjust(width)
-    form = ".0f" if whole else f".{OPTIONS.precision}f"
-    return _plain(max(len(format(value, form)) for value in telling.tolist()) + whole, whole)
+    form = f".{OPTIONS.precision}{'e' if scientific else 'f'}"
+    if whole and not scientific:
+        width = 1 + max(len(format(value, ".0f")) for value in telling.tolist())
+        return _whole_number(width), width
+    width = max(len(format(value, form)) for value in telling.tolist())
+    return lambda value: format(value, form).rjust(width), width
 
 
-def _plain(width: int, whole: bool) -> Callable[[Any], str]:
-    if not whole:
-        form = f".{OPTIONS.precision}f"
-        return lambda value: format(value, form).rjust(width)
-
+def _whole_number(width: int) -> Writer:
     def write(value: float) -> str:
         shown = format(value, ".0f")
         return (shown + "." if math.isfinite(value) else shown).rjust(width)
@@ -166,7 +163,7 @@ def _plain(width: int, whole: bool) -> Callable[[Any], str]:
     return write
 
 
-def _written(array: Array, indent: int, summarized: bool, write: Callable[[Any], str]) -> str:
+def _written(array: Array, indent: int, summarized: bool, write: Writer, width: int) -> str:
     if not array.ndim:
         return write(array.item())
     edge, size = OPTIONS.edgeitems, len(array)
@@ -180,19 +177,14 @@ def _written(array: Array, indent: int, summarized: bool, write: Callable[[Any],
             ]
         else:
             entries = [write(value) for value in array.tolist()]
-        width = len(write(array[0].item())) if not cut else len(entries[0])
-        return _lines(entries, indent, max(width, _width(write)))
+        return _lines(entries, indent, width)
     parts = [
-        _written(array[place], indent + 1, summarized, write)
+        _written(array[place], indent + 1, summarized, write, width)
         for place in (range(size) if not cut else [*range(edge), *range(size - edge, size)])
     ]
     if cut:
         parts.insert(edge, "...")
     return "[" + ("," + "\n" * (array.ndim - 1) + " " * (indent + 1)).join(parts) + "]"
-
-
-def _width(write: Callable[[Any], str]) -> int:
-    return len(write(0))
 
 
 def _lines(entries: list[str], indent: int, width: int) -> str:

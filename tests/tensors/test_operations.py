@@ -1,0 +1,68 @@
+"""Every form of every operation, beside torch's: values, gradients, types, memory, errors."""
+
+import pytest
+
+pytest.importorskip("torch")
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oracle import forms, operations
+from oracle.threads import one_thread
+
+SMALL = ("matrix", "vector", "number", "empty", "cube", "ties", "one", "special")
+
+
+def told(verdict: operations.Verdict) -> str:
+    return f"{verdict.form} in {verdict.world}, {verdict.dtype}: {verdict.difference}"
+
+
+@pytest.mark.parametrize("subject", forms.BY_SUBJECT)
+def test_every_form_agrees_with_torch(subject: str) -> None:
+    with one_thread():
+        found = list(operations.verdicts(forms.BY_SUBJECT[subject], ("matrix",), ("float32",)))
+    assert len(found) == len(forms.BY_SUBJECT[subject])
+    assert [told(verdict) for verdict in found if verdict.difference] == []
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    form=st.sampled_from(forms.FORMS),
+    where=st.sampled_from(SMALL),
+    dtype=st.sampled_from(operations.DTYPES),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_forms_agree_in_random_worlds(form: str, where: str, dtype: str, seed: int) -> None:
+    with one_thread():
+        verdict = operations.compare(form, where, dtype, seed)
+    if (form, where, dtype) in operations.KNOWN:
+        return
+    assert verdict.difference == "", told(verdict)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("where", operations.SHAPES)
+def test_all_forms_agree_in_every_world(where: str) -> None:
+    with one_thread():
+        found = list(operations.verdicts(worlds=(where,)))
+    wrong = [v for v in found if v.difference and (v.form, v.world, v.dtype) not in operations.KNOWN]
+    assert [told(verdict) for verdict in wrong] == []
+
+
+def test_a_wrong_operation_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    from npnet.tensors import elementwise
+
+    monkeypatch.setattr(
+        elementwise.TANH, "derivatives", (lambda g, o, _x: g * (1 - o * o * 1.00001),)
+    )
+    assert operations.compare("x.tanh()", "matrix", "float32", 0).difference
+    monkeypatch.setattr(elementwise.TANH, "name", "TanBackward0")
+    assert "grad_fn" in operations.compare("torch.tanh(x)", "matrix", "float64", 0).difference
+
+
+def test_the_count_tells_exact_from_near() -> None:
+    found = list(operations.verdicts(("x + y", "x @ x.T"), ("matrix",), ("float32",)))
+    count = operations.count(found)
+    assert count.compared == count.agree == count.forms == 2
+    assert found[0].exact
+    assert count.forms_exact >= 1

@@ -1,0 +1,311 @@
+"""npnet.tensors by itself, with no torch: what a notebook does with it."""
+
+import copy
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import npnet
+import npnet.tensors as torch
+from npnet.tensors import autograd, random
+from npnet.tensors import functional as F
+
+CELL = """
+g = torch.Generator().manual_seed(2147483647)
+C = torch.randn((27, 10), generator=g)
+W1 = torch.randn((30, 64), generator=g) * (5/3)/(30**0.5)
+b1 = torch.randn(64, generator=g) * 0.1
+W2 = torch.randn((64, 27), generator=g) * 0.1
+b2 = torch.randn(27, generator=g) * 0.1
+bngain = torch.randn((1, 64), generator=g) * 0.1 + 1.0
+bnbias = torch.randn((1, 64), generator=g) * 0.1
+parameters = [C, W1, b1, W2, b2, bngain, bnbias]
+for p in parameters:
+    p.requires_grad = True
+Xb = torch.randint(0, 27, (n, 3), generator=g)
+Yb = torch.randint(0, 27, (n,), generator=g)
+emb = C[Xb]
+embcat = emb.view(emb.shape[0], -1)
+hprebn = embcat @ W1 + b1
+bnmeani = 1/n*hprebn.sum(0, keepdim=True)
+bndiff = hprebn - bnmeani
+bndiff2 = bndiff**2
+bnvar = 1/(n-1)*(bndiff2).sum(0, keepdim=True)
+bnvar_inv = (bnvar + 1e-5)**-0.5
+bnraw = bndiff * bnvar_inv
+hpreact = bngain * bnraw + bnbias
+h = torch.tanh(hpreact)
+logits = h @ W2 + b2
+logit_maxes = logits.max(1, keepdim=True).values
+norm_logits = logits - logit_maxes
+counts = norm_logits.exp()
+counts_sum = counts.sum(1, keepdims=True)
+counts_sum_inv = counts_sum**-1
+probs = counts * counts_sum_inv
+logprobs = probs.log()
+loss = -logprobs[range(n), Yb].mean()
+named = [logprobs, probs, counts, counts_sum, counts_sum_inv, norm_logits, logit_maxes, logits, h,
+         hpreact, bnraw, bnvar_inv, bnvar, bndiff2, bndiff, hprebn, bnmeani, embcat, emb]
+for t in named:
+    t.retain_grad()
+loss.backward()
+"""
+
+
+def ran() -> dict[str, object]:
+    names: dict[str, object] = {"torch": torch, "F": F, "n": 32}
+    exec(CELL, names)
+    return names
+
+
+def array(value: object) -> np.ndarray:
+    assert isinstance(value, torch.Tensor)
+    return value.detach().numpy()
+
+
+def test_the_lecture_has_npnets_own_gradients() -> None:
+    names = ran()
+    params = npnet.Parameters(**{
+        name: array(names[name]) for name in ("C", "W1", "b1", "W2", "b2", "bngain", "bnbias")
+    })
+    values = npnet.forward(params, array(names["Xb"]), array(names["Yb"]))
+    grads = npnet.backward(values)
+    assert abs(float(values.loss) - names["loss"].item()) < 1e-6  # type: ignore[attr-defined]
+    for name in npnet.GRADIENTS:
+        mine = array(names[name].grad)  # type: ignore[attr-defined]
+        assert mine.shape == grads[name].shape
+        assert mine.dtype == np.float32
+        assert float(np.abs(mine - grads[name]).max()) < 1e-7
+
+
+def test_draws_are_those_of_npnets_generator() -> None:
+    g, core = torch.Generator().manual_seed(7), npnet.Generator(7)
+    for shape in ((27, 10), (5,), (64,), (3,)):
+        assert np.array_equal(torch.randn(shape, generator=g).numpy(), core.randn(shape))
+    assert np.array_equal(torch.randint(0, 99, (32,), generator=g).numpy(), core.randint(0, 99, 32))
+
+
+def test_observers_hear_of_every_draw() -> None:
+    heard: list[random.Draw] = []
+    random.OBSERVERS.append(heard.append)
+    try:
+        g = torch.Generator().manual_seed(5)
+        torch.randn(27, 10, generator=g)
+        torch.randn((1, 64))
+        torch.randint(0, 9, (4,), generator=g)
+    finally:
+        random.OBSERVERS.pop()
+    assert [draw.default for draw in heard] == [False, True, False]
+    assert [draw.kind for draw in heard] == ["randn", "randn", "randint"]
+    assert [draw.shape for draw in heard] == [(27, 10), (1, 64), (4,)]
+    # 270 numbers: blocks of 16 take 270 words, and the last 16 are drawn anew.
+    assert (heard[0].before, heard[0].after) == (0, 286)
+    assert heard[2].before == 286
+    assert heard[2].after == 290
+
+
+@given(st.integers(0, 2**64 - 1), st.integers(1, 40))
+def test_a_state_goes_on_where_it_was(seed: int, size: int) -> None:
+    g = torch.Generator().manual_seed(seed)
+    torch.randn(size, generator=g)
+    other = torch.Generator().set_state(g.get_state())
+    assert torch.equal(torch.randn(size, generator=g), torch.randn(size, generator=other))
+    assert g.initial_seed() == other.initial_seed() == seed
+
+
+def test_what_is_missing_says_its_name() -> None:
+    for owner, name in ((torch, "fft"), (torch.ones(2), "cholesky"), (F, "conv2d"), (torch.nn, "Linear")):
+        with pytest.raises(NotImplementedError, match=name):
+            getattr(owner, name)
+        assert not hasattr(owner, name)
+        assert getattr(owner, name, None) is None
+
+
+def test_imports_of_a_notebook_find_the_stand_in() -> None:
+    code = (
+        "import sys, npnet.tensors; sys.modules.update(npnet.tensors.modules())\n"
+        "import torch, torch.nn.functional as F\nfrom torch import Tensor, nn, tensor\n"
+        "from torch.nn import functional\nimport torch.nn as nn2\n"
+        "assert F is functional is nn.functional is torch.nn.functional and nn is nn2\n"
+        "assert F.softmax(tensor([1.0, 1.0]), 0).tolist() == [0.5, 0.5]\n"
+        "assert isinstance(torch.ones(2), Tensor) and not torch.cuda.is_available()\n"
+        "print(sorted(name for name in sys.modules if name.startswith('torch._C')))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+
+
+def test_infinities_and_nans_warn_nobody() -> None:
+    code = (
+        "import npnet.tensors as torch\n"
+        "x = torch.zeros(2, requires_grad=True)\n"
+        "(1 / x).sum().backward(); x.log(); (x / 0); torch.exp(x + 1000); (x + 3e38) * 10\n"
+        "print(x.grad)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "tensor([-inf, -inf])\n"), done.stderr
+
+
+def test_no_grad_has_three_forms() -> None:
+    x = torch.ones(2, requires_grad=True)
+
+    @torch.no_grad()
+    def double() -> object:
+        return x * 2
+
+    @torch.no_grad
+    def triple() -> object:
+        return x * 3
+
+    with torch.no_grad():
+        inside = x * 4
+        with torch.enable_grad():
+            assert (x * 5).requires_grad
+    torch.set_grad_enabled(False)
+    off = x * 6
+    torch.set_grad_enabled(True)
+    for made in (double(), triple(), inside, off):
+        assert not made.requires_grad  # type: ignore[attr-defined]
+    assert (x * 7).requires_grad
+
+
+def test_gradients_between_cuts_are_those_of_single_lines() -> None:
+    names = ran()
+    named = [*names["named"], names["loss"]]  # type: ignore[misc]
+    rng = np.random.default_rng(0)
+    upstream = [rng.standard_normal(tuple(t.shape)).astype(np.float32) for t in named]
+    by_name = dict(zip(map(id, named), upstream, strict=True))
+    before = [t.grad.numpy().copy() for t in named[:-1]]
+    (dh,) = autograd.vjp(named, upstream, [names["h"]], cut=named)  # type: ignore[list-item]
+    assert dh is not None
+    assert np.array_equal(dh, by_name[id(names["logits"])] @ array(names["W2"]).T)
+    (dW2,) = autograd.vjp(named, upstream, [names["W2"]], cut=named)  # type: ignore[list-item]
+    assert dW2 is not None
+    assert np.array_equal(dW2, array(names["h"]).T @ by_name[id(names["logits"])])
+    assert all(np.array_equal(t.grad.numpy(), g) for t, g in zip(named[:-1], before, strict=True))
+
+
+def test_a_replay_in_double_has_npnets_double_gradients() -> None:
+    names = ran()
+    replay = autograd.replay([names["loss"]], dtype=np.float64)  # type: ignore[list-item]
+    loss = replay.of(names["loss"])  # type: ignore[arg-type]
+    assert loss.dtype is torch.float64
+    names_of_seven = ("C", "W1", "b1", "W2", "b2", "bngain", "bnbias")
+    params = npnet.Parameters(**{name: array(names[name]).astype(float) for name in names_of_seven})
+    values = npnet.forward(params, array(names["Xb"]), array(names["Yb"]))
+    grads = npnet.backward(values)
+    assert abs(loss.item() - float(values.loss)) < 1e-14
+    for name in npnet.GRADIENTS:
+        tensor = replay.of(names[name])  # type: ignore[arg-type]
+        (gradient,) = autograd.vjp([loss], [np.ones(())], [tensor])
+        assert gradient is not None
+        assert float(np.abs(gradient - grads[name]).max()) < 1e-14
+
+
+def test_the_tape_of_the_last_backward_stays() -> None:
+    x = torch.ones(3, requires_grad=True)
+    y = (x * 2).exp()
+    y.sum().backward()
+    assert [node.name() for node in autograd.LAST.nodes] == [
+        "SumBackward0", "ExpBackward0", "MulBackward0",
+    ]
+    assert autograd.LAST.nodes[-1].inputs == (x,)
+    with pytest.raises(RuntimeError, match="second time"):
+        y.sum().backward()
+
+
+def test_a_parameter_is_updated_in_place() -> None:
+    p = torch.ones(2, requires_grad=True)
+    memory = p.data_ptr()
+    (p * p).sum().backward()
+    p.data += -0.1 * p.grad
+    assert (p.tolist(), p.data_ptr()) == ([pytest.approx(0.8)] * 2, memory)
+    with pytest.raises(RuntimeError, match="leaf"):
+        p += 1
+    with torch.no_grad():
+        p += 1
+    assert p.requires_grad
+    assert p.is_leaf
+
+
+def test_an_alias_changes_with_its_tensor() -> None:
+    dbndiff = torch.ones(2, 2)
+    dhprebn = dbndiff
+    dhprebn += 1
+    assert dbndiff.tolist() == [[2, 2], [2, 2]]
+    assert torch.equal(dbndiff.view(-1)[:2], dbndiff[0])
+    dbndiff.T[0, 1] = 9
+    assert dbndiff[1, 0].item() == 9
+    assert dbndiff[[0, 1]].data_ptr() != dbndiff.data_ptr()
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_the_double_loop_adds_repeated_rows(recorded: bool) -> None:
+    rng = np.random.default_rng(0)
+    Xb = torch.tensor(rng.integers(0, 5, (8, 3)))
+    demb = torch.tensor(rng.standard_normal((8, 3, 4)).astype(np.float32), requires_grad=recorded)
+    dC = torch.zeros(5, 4)
+    for k in range(Xb.shape[0]):
+        for j in range(Xb.shape[1]):
+            ix = Xb[k, j]
+            dC[ix] += demb[k, j]
+    wanted = torch.zeros(5, 4).index_add_(0, Xb.view(-1), demb.view(-1, 4))
+    assert torch.equal(dC, wanted)
+    assert dC.requires_grad is recorded
+    if recorded:
+        weights = torch.tensor(rng.standard_normal((5, 4)).astype(np.float32))
+        (dC * weights).sum().backward()
+        assert torch.equal(demb.grad, weights[Xb])
+
+
+def test_tensors_are_copied_and_pickled() -> None:
+    x = torch.tensor([1.5, 2.5], requires_grad=True)
+    x.grad = torch.ones(2)
+    for other in (copy.deepcopy(x), pickle.loads(pickle.dumps(x))):
+        assert other.tolist() == x.tolist()
+        assert other.requires_grad
+        assert other.data_ptr() != x.data_ptr()
+    with pytest.raises(RuntimeError, match="deepcopy"):
+        copy.deepcopy(x * 2)
+
+
+def test_comparing_with_none_is_a_plain_false() -> None:
+    x = torch.ones(2)
+    assert (x == None) is False  # noqa: E711
+    with pytest.raises(TypeError, match="None"):
+        torch.all(x == None)  # noqa: E711
+
+
+def test_an_unseeded_default_generator_differs_between_processes() -> None:
+    code = "import npnet.tensors as torch; print(torch.initial_seed())"
+    seeds = {
+        subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+        for _ in range(2)
+    }
+    assert len(seeds) == 2
+
+
+def test_a_cuda_device_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="CPU"):
+        torch.zeros(2, device="cuda")
+    with pytest.raises(RuntimeError, match="CPU"):
+        torch.zeros(2).to("cuda:0")
+    assert str(torch.zeros(2).device) == "cpu"
+
+
+def test_numpy_arrays_share_memory_where_torch_does() -> None:
+    values = np.ones(3)
+    x = torch.from_numpy(values)
+    x[0] = 5
+    assert values[0] == 5
+    assert x.numpy() is values
+    y = torch.tensor(values)
+    y[1] = 7
+    assert values[1] == 1
