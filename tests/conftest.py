@@ -1,5 +1,6 @@
 """What several test files share: networks, short runs, golden gradients, a page, big corpora."""
 
+import contextlib
 import dataclasses
 import os
 from collections.abc import Callable, Iterator
@@ -30,6 +31,14 @@ GOLDEN = Path(__file__).parent / "golden"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=10, help="how often to kill a training process")
     parser.addoption("--mutants", type=int, default=300, help="how many damaged files to read")
+
+
+@pytest.fixture(autouse=True)
+def infinities_are_silent(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In tests of tensors alone: torch computes infinities without a warning."""
+    silent = request.path.parent.name == "tensors"
+    with np.errstate(all="ignore") if silent else contextlib.nullcontext():
+        yield
 
 
 # Hypothesis remembers failures in the current folder; where it may not, it warns, and fails.
