@@ -180,11 +180,11 @@ def test_a_full_disk_is_noticed_before_training(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=10_000_000))
-    with pytest.raises(InputError, match="make room"):
+    with pytest.raises(InputError, match="delete something"):
         require_space(tmp_path, RECIPE)
     monkeypatch.chdir(tmp_path)
     assert main(["train", "--steps", "10"]) == 2
-    assert "make room" in capsys.readouterr().err
+    assert "delete something" in capsys.readouterr().err
     assert list(Path("runs").iterdir()) == []
 
 
