@@ -34,8 +34,8 @@ KINDS = {
 K_WHOLE = 32.0
 
 # The rows for which K_TRUTH and K_WHOLE are meant. NumPy adds a column up row after row, torch in
-# blocks, so that for more rows the errors differ by about the root of their number: line by line, ours reached
-# 4.2 times torch's for 32 rows, 7.3 times for 300, 16 for 1,000, 20 for 3,000.
+# blocks, so that for more rows the errors differ by about the root of their number: line by line,
+# ours reached 4.2 times torch's for 32 rows, 7.3 times for 300, 16 for 1,000, 20 for 3,000.
 ROWS = 32
 
 

@@ -67,8 +67,9 @@ class Folded:
 
     The normalisation is then one scale and one shift for each unit, and both go into W1. hprebn is
     a sum over the places of a context, with one term for each character. Where many contexts have
-    the same first half, or the same second half, its terms are looked up, not multiplied: 182,625 examples of T = 4 take 77 ms in place of 104, and the
-    different ones of T = 3 5.5 in place of 5.9 (H = 200, one thread, AVX-512 kernels).
+    the same first half, or the same second half, its terms are looked up, not multiplied:
+    182,625 examples of T = 4 take 77 ms in place of 104, and the different ones of T = 3 take 5.5
+    in place of 5.9 (H = 200, one thread, AVX-512 kernels).
 
     Args:
         params, stats: as for ``predict``.

@@ -116,7 +116,7 @@ def locked(folder: Path) -> Iterator[None]:
         lock.acquire(timeout=0)
     except filelock.Timeout as error:
         raise InputError(
-            f"{folder}: another process trains in this folder: wait for it, or choose another folder"
+            f"{folder}: another process trains in this folder: wait for it, or choose another"
         ) from error
     except OSError as error:
         raise unwritable(folder, error) from error

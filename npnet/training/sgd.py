@@ -22,8 +22,8 @@ from npnet.training.running_norm import Running, RunningNorm
 # one-hot rows and logits may take: with a large vocabulary or batch it is fewer minibatches.
 AHEAD = 64
 AHEAD_NUMBERS = 1 << 20
-# The generator's state is kept at intervals of this many steps; from it, any later step can be reached.
-# That takes 35 µs: every 64 steps, it would be 1 % of the time.
+# Steps between two states of the generator that are kept; from one, any later step can be reached.
+# Keeping one takes 35 µs: every 64 steps, that would be 1 % of the time.
 NOTED = 1024
 
 
