@@ -248,7 +248,7 @@ def confirm(problem: Problem) -> str:
     torch_here = f"torch {again.about['torch']} on {again.about['cpu_capability']}"
     exact = total = 0
     for precision in PRECISIONS:
-        for kind, reference in (("gradient", again.whole), ("owed", again.lines)):
+        for kind, reference in (("gradient", again.whole), ("line", again.lines)):
             report = reference(precision).judge(problem.arrays[kind, precision])
             for row in report.failures:
                 raise InputError(

@@ -9,9 +9,9 @@ import numpy as np
 
 from npnet.base.errors import InputError
 
-# What OpenBLAS's kernels for x86-64 are written for, narrowest first, and the names under which
-# NumPy (since 2.4, and before) lists what the CPU has. The first of the kernels is the one to ask
-# for. Kernels that stand nowhere here are of other CPUs, about which nothing is said.
+# OpenBLAS's kernels for x86-64 by their vector width, narrowest first, and the names by which
+# NumPy (since 2.4, and before) lists what the CPU has. `advice` names the first kernel of a row.
+# Kernels that are not listed belong to other CPUs: there is no advice for those.
 SSE = "Nehalem Katmai Prescott Banias Atom Core2 Penryn Dunnington Opteron Barcelona Nano Bobcat"
 WIDTHS = (
     ("SSE", SSE.split(), ()),
@@ -57,7 +57,7 @@ def advice() -> str | None:
 
 @contextlib.contextmanager
 def limited(threads: int = 1) -> Iterator[None]:
-    """Hold the BLAS to ``threads`` threads inside the block; as before, afterwards.
+    """Limit the BLAS to ``threads`` threads inside the block.
 
     Raises:
         InputError: fewer than 1.

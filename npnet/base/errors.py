@@ -1,7 +1,7 @@
-"""What npnet raises when it cannot do what it was asked.
+"""The errors of npnet.
 
-Every message is one sentence or two in this order: who is speaking, what it got, what it
-wanted, what to do about it. The command line prints it and leaves with exit code 2.
+Every message says in one or two sentences, in this order: which function or file, what it got,
+what it wanted, what to do. The command line prints the message and exits with code 2.
 """
 
 from typing import Any
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 
 class InputError(ValueError):
-    """Something that was handed in cannot be used: a file, an option, an array, a recipe."""
+    """An argument, option or file that cannot be used."""
 
 
 def shown(value: object) -> str:
-    """``repr`` of what was got, for a message: one line of at most 100 characters."""
+    """``repr`` of a value, for a message: one line of at most 100 characters."""
     try:
         text = repr(value).replace("\n", "")
     except ValueError:  # Python refuses to write out numbers of thousands of digits

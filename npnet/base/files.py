@@ -1,4 +1,4 @@
-"""Writing files so that nothing is ever half-written: beside, flushed, then renamed."""
+"""Writing files completely or not at all: a temporary file is written, flushed, then renamed."""
 
 import contextlib
 import os
@@ -50,7 +50,7 @@ def replacing(
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make renames in ``folder`` last; where a folder cannot be opened (Windows), they do."""
+    """Flush the renames in ``folder`` to the disk. Windows cannot do this, and need not."""
     if hasattr(os, "O_DIRECTORY"):
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -60,7 +60,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> InputError:
-    """The sentence for a file or folder that the system would not let us write."""
+    """The error for a file or folder that cannot be written."""
     return InputError(
         f"{path}: cannot be written ({error.strerror or error}): "
         "name a folder of yours with free space"
@@ -78,8 +78,7 @@ def new_folder(path: str | os.PathLike[str]) -> Path:
         path.mkdir(parents=True)
     except FileExistsError as error:
         raise InputError(
-            f"{path}: exists already, wanted a folder of a new name: "
-            "nothing that is there is ever overwritten"
+            f"{path}: exists already, wanted a new name: npnet never overwrites a folder"
         ) from error
     except OSError as error:
         raise unwritable(path, error) from error

@@ -1,7 +1,7 @@
-"""Reading npz files, whoever made them: no pickle, and no more memory than the arrays take.
+"""Reading npz files from anybody: no pickle, and only as much memory as the arrays need.
 
-``np.load`` allocates what an array's header claims, and unpacks whatever a zip file holds. Here a
-header is believed only if it agrees with the length of its data, and of that there is a bound.
+``np.load`` allocates as much memory as the header of an array says, and unpacks zip files of any
+size. Here the header must agree with the length of the data, and that length has a limit.
 """
 
 import io
@@ -16,11 +16,11 @@ from numpy.lib import format as npy
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError
 
-# All arrays of a file together, unpacked. A network of 64 million numbers fits in float64, eight
-# thousand times the lecture's; a zip file of half a megabyte can unpack to as much.
+# Of all arrays of a file, unpacked. 64 million numbers in float64 fit, 8,000 times as many as the
+# lecture's network has; a zip file of half a megabyte can unpack to as much.
 MOST_BYTES = 512 * 2**20
 
-# What np.savez and np.savez_compressed write. Others may ask for any amount of memory.
+# What np.savez and np.savez_compressed write. Other kinds could need any amount of memory.
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 KINDS = "fiubcSU"  # of dtypes: numbers and text
@@ -52,7 +52,7 @@ def read_npz(path: Path, content: bytes | None = None) -> dict[str, Array]:
                     f"most {MOST_BYTES:,} bytes: np.savez writes it"
                 )
             return {each.filename.removesuffix(".npy"): _array(file, each) for each in members}
-    # A damaged file makes numpy, zipfile, zlib and the tokenizer raise what each of them likes.
+    # For a damaged file numpy, zipfile, zlib and the tokenizer raise errors of many classes.
     except Exception as error:
         said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise InputError(f"{path}: cannot be read as an npz file of arrays: {said}") from error
@@ -60,13 +60,13 @@ def read_npz(path: Path, content: bytes | None = None) -> dict[str, Array]:
 
 def _array(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
     if member.compress_type not in COMPRESSIONS:
-        raise InputError(f"{member.filename} is packed in another way than np.savez packs")
+        raise InputError(f"{member.filename} is compressed in a way that np.savez does not use")
     with file.open(member) as stream:
         version = npy.read_magic(stream)
         if version not in HEADERS:
             raise InputError(f"{member.filename} is of version {version} of the npy format")
         shape, fortran, dtype = HEADERS[version](stream)
-        # With a bound, for without one zipfile unpacks all there is before it looks at the size.
+        # Without this size, zipfile would unpack the whole member before it checks its size.
         data = bytearray(stream.read(member.file_size))
     if dtype.kind not in KINDS or not dtype.itemsize:
         raise InputError(f"{member.filename} is of dtype {dtype}, wanted numbers or text")

@@ -1,4 +1,4 @@
-"""The few figures that tell two arrays apart."""
+"""Figures that say how far two arrays lie apart."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from npnet.base.arrays import Array
 
 
 def shape_hint(got: tuple[int, ...], wanted: tuple[int, ...]) -> str:
-    """What may have been forgotten where one shape stands for another: a clause, or nothing."""
+    """The likely mistake behind a wrong shape, as a clause for a message; or an empty text."""
     if len(got) < len(wanted) and got == tuple(extent for extent in wanted if extent != 1):
         return ": sum with keepdims=True"
     if got == wanted[::-1]:
@@ -20,7 +20,7 @@ def shape_hint(got: tuple[int, ...], wanted: tuple[int, ...]) -> str:
 def distance(one: Array | float, other: Array) -> Array:
     """|one - other| entry by entry, in float64 or wider.
 
-    Narrower, unsigned integers would wrap and float32 would round what is to be measured.
+    In narrower types unsigned integers would wrap around, and float32 would round the distance.
     """
     wide = np.result_type(one, other, np.float64)
     apart: Array = np.abs(np.subtract(one, other, dtype=wide))

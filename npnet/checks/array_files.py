@@ -1,4 +1,4 @@
-"""Arrays that any program can write: in npz files, or raw ones with numbers and no more."""
+"""Arrays that any program can write: npz files, or raw files of numbers only."""
 
 import math
 import os
@@ -49,7 +49,7 @@ def read_raw(path: Path, dtype: str, shape: tuple[int, ...]) -> Array:
 def read_gradients(
     path: str | os.PathLike[str], sizes: Mapping[str, int]
 ) -> dict[str, Mapping[str, Array]]:
-    """Gradients that something else made, by the precision in which they are to be judged.
+    """Gradients of another program, by the precision in which they are judged.
 
     Args:
         path: an npz file, judged in float64 if all its floats are, else in float32; or a folder

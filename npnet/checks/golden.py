@@ -26,7 +26,7 @@ from npnet.checks.reference import KINDS, PRECISIONS, Problem
 from npnet.network.names import shape_of
 
 FORMAT = "npnet golden"
-VERSION = 1
+VERSION = 2
 
 
 class Place(NamedTuple):
@@ -77,7 +77,7 @@ def checksum(array: Array) -> str:
 
 
 def is_golden(folder: Path) -> bool:
-    """Whether ``folder`` holds a golden set, be it damaged or of another version, and no more."""
+    """Whether ``folder`` holds only a golden set, perhaps damaged or of another version."""
     known = {"manifest.json", *(getattr(place, way) for place in PLACES for way in CONTAINERS)}
     try:
         with (folder / "manifest.json").open("rb") as manifest:
@@ -125,7 +125,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def _printable(options: Any) -> list[str]:
-    """``options`` of a manifest, if there is nothing in them that a terminal would obey."""
+    """``options`` of a manifest, if no character in them could control a terminal."""
     texts = options if isinstance(options, list) else []
     return texts if all(isinstance(text, str) and text.isprintable() for text in texts) else []
 

@@ -1,4 +1,4 @@
-"""One problem with torch's answers to it, and how gradients made by anything are held to them."""
+"""A problem with torch's answers, and how the gradients of any program are compared with them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -17,14 +17,14 @@ from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES
 
 PRECISIONS = ("float32", "float64")
 
-# What a problem has in both precisions. `owed` is what the line of each gradient owes when it is
-# taken alone, for the values of the forward pass and the random `upstream`.
+# What a problem has in both precisions. `line` is each gradient computed alone, from the values of
+# the forward pass and the random `upstream`.
 KINDS = {
     "parameter": PARAMETER_NAMES,
     "value": VALUE_NAMES,
     "gradient": tuple(GRADIENTS),
     "upstream": VALUE_NAMES,
-    "owed": tuple(GRADIENTS),
+    "line": tuple(GRADIENTS),
 }
 
 # How many times torch's error ours may reach in a whole backward pass. Correct gradients of 32
@@ -34,8 +34,8 @@ KINDS = {
 K_WHOLE = 32.0
 
 # The rows for which K_TRUTH and K_WHOLE are meant. NumPy adds a column up row after row, torch in
-# blocks, so that the errors of more rows part with about their root: line by line, ours reached
-# 4.2 times torch's for 32 rows, 7.3 times for 300, 16 for 1,000, 20 for 3,000.
+# blocks, so that for more rows the errors differ by about the root of their number: line by line,
+# ours reached 4.2 times torch's for 32 rows, 7.3 times for 300, 16 for 1,000, 20 for 3,000.
 ROWS = 32
 
 
@@ -48,7 +48,7 @@ def judge_by_truth(
     lines: bool,
     labels: tuple[str, str],
 ) -> Report:
-    """Hold float32 gradients of a batch to torch's error, by the float64 truth and by dtype.
+    """Compare float32 gradients of a batch with torch's error, by the float64 truth and by dtype.
 
     A gradient that was widened on its way is wrong, too; numbers without a dtype, such as nested
     lists, are not.
@@ -80,7 +80,7 @@ def _dtype(entry: Any) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Reference(EqualFields):
-    """Torch's 26 gradients, and the rule by which others are held against them.
+    """Torch's 26 gradients, and the rule by which others are compared with them.
 
     Attributes:
         gradients: in the precision of those that are to be judged.
@@ -101,7 +101,7 @@ class Reference(EqualFields):
     ) -> Report:
         """Compare by the rules of ``npnet.compare``: with a truth in float32, without in float64.
 
-        Arrays that are float64 altogether are held to the float64 truth itself. Some float64
+        If all arrays are float64, they are compared with the float64 truth itself. Some float64
         among float32 is wrong.
 
         Args:
@@ -131,7 +131,7 @@ class Reference(EqualFields):
 
 @dataclass(frozen=True, eq=False)
 class Problem(EqualFields):
-    """Parameters and a batch, and what torch makes of them.
+    """Parameters and a batch, with the values and gradients that torch computes for them.
 
     Attributes:
         about: where they come from, and the versions of npnet and torch.
@@ -160,12 +160,12 @@ class Problem(EqualFields):
         return self._reference("gradient", precision)
 
     def lines(self, precision: str = "float64") -> Reference:
-        """For what each line owes alone, given ``values`` and ``upstream`` in ``precision``."""
-        return self._reference("owed", precision)
+        """For each gradient alone, from ``values`` and ``upstream`` in ``precision``."""
+        return self._reference("line", precision)
 
     def _reference(self, kind: str, precision: str) -> Reference:
         truth = self.arrays[kind, "float64"] if precision == "float32" else None
-        return Reference(self.arrays[kind, precision], truth, lines=kind == "owed")
+        return Reference(self.arrays[kind, precision], truth, lines=kind == "line")
 
 
 def plain_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a comparison found, row by row, and the ways to show it: text, HTML, JSON."""
+"""The report of a comparison: its rows, and text, HTML and JSON of them."""
 
 import json
 import math
@@ -67,7 +67,7 @@ class Row:
         zero_scale: for a gradient that is zero by mathematics the sum of |summands| that its
             bound is measured by; None for all others.
         blind: all zeros in place of ours would pass too.
-        verdict: ``ok``, ``WRONG``, or a word for what is amiss before any value is judged:
+        verdict: ``ok``, ``WRONG``, or a word for a fault that is found before any value is judged:
             ``missing``, ``extra``, ``None``, ``unreadable``, ``dtype``, ``shape``, ``empty``,
             ``truth``, ``not finite``.
         reason: why, and what to do; a remark or nothing where the verdict is ``ok``.

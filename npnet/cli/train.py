@@ -33,7 +33,7 @@ from npnet.training.runs import (
     new_numbered,
     read_recipe,
     read_words_of,
-    room_for,
+    require_space,
     versions,
     versions_of,
     write_history,
@@ -101,7 +101,7 @@ def _new_run(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]
     name = recipe.name.replace("/", "-")
     folder = new_folder(options.out) if options.out else new_numbered(ROOT, name)
     try:
-        room_for(folder, recipe)
+        require_space(folder, recipe)
         write_recipe(folder, recipe)
         write_words(folder, training.words)
     except InputError:
@@ -144,7 +144,7 @@ def _resumed(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]
         steps = recipe.steps if checkpoint is None else max(recipe.steps, checkpoint.recipe.steps)
         steps = steps if options.steps is None else options.steps
         recipe = dataclasses.replace(recipe, steps=steps)
-        room_for(folder, recipe)
+        require_space(folder, recipe)
         return Training(recipe, words, checkpoint)
 
     return folder, training

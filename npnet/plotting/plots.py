@@ -54,7 +54,7 @@ def losses(
     A source is a run in memory (what ``fit`` returns), a run's folder, or any CSV file with
     columns ``step`` and ``loss``; its steps must increase, but need not begin at 0 nor be every
     step, and a column ``lr`` tells where the rate changed. Changes of the rate are marked by
-    dashed lines; split losses stand in the legend. Losses that are not finite (with ``log``:
+    dashed lines; split losses are in the legend. Losses that are not finite (with ``log``:
     or not positive) are left out of the means and leave a gap in the raw line. The axes show
     every mean, and all raw values but the most extreme thousandth at either end.
 
@@ -87,7 +87,7 @@ def losses(
         centres, means = smooth(curve.steps, values, window)
         colour, style = COLOURS[number % len(COLOURS)], STYLES[number % len(STYLES)]
         # Dense raw lines fill an area, sparse ones leave white between them. Those of several
-        # runs lie upon each other, and share the ink lest they hide the means.
+        # runs overlap, and are drawn fainter so that the means stay visible.
         ink = (0.3 if values.size > STRETCHES else 0.6) / len(curves)
         raw = Line2D(*_outline(curve.steps, values), linewidth=0.5, color=colour, alpha=ink)
         # Not by plot, because then single outliers would set the limits of the axes.

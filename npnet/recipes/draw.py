@@ -1,4 +1,4 @@
-"""How one parameter comes to be: drawn and scaled, or constant; trained, or left alone."""
+"""How one parameter is made: drawn and scaled, or constant; trained or not."""
 
 from __future__ import annotations
 

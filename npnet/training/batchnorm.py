@@ -1,4 +1,4 @@
-"""Batch-norm statistics that take the batch's place after training, and calibration."""
+"""Batch-norm statistics for use after training, and calibration."""
 
 from __future__ import annotations
 
@@ -98,6 +98,6 @@ def _hprebn(params: Parameters, X: Ints) -> Array:
 
 
 def refuse_infinite(who: str, stats: Statistics) -> None:
-    # An infinite variance would make zeros of a hidden unit, and no loss would show it.
+    # With an infinite variance a hidden unit would always be 0, and the loss would stay finite.
     if not (np.isfinite(stats.mean).all() and 0 <= stats.var.min() <= stats.var.max() < np.inf):
         raise InputError(f"{who}: statistics that are not finite, {UNTRAINED}")

@@ -1,7 +1,7 @@
-"""Training interrupted: what it takes to go on bit for bit, in one checksummed file.
+"""Checkpoints: one file from which an interrupted training goes on bit for bit.
 
 A checkpoint is the SHA-256 of an npz file in hexadecimal digits, a line end, and that npz file.
-The one before it is kept, so that a damaged one costs some seconds of training and no more.
+The previous one is kept: if the newest is damaged, only some seconds of training are lost.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Checkpoint(ReadOnlyFields):
 
 
 def digest(words: Sequence[str]) -> str:
-    """What a corpus is known by: a checksum of its words in their order."""
+    """A checksum of the words of a corpus in their order."""
     return hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -67,7 +67,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     arrays |= {f"average_{i}": array for i, array in enumerate(checkpoint.averages)}
     content = io.BytesIO()
     np.savez(content, head=np.array(json.dumps(head)), **arrays)
-    # A damaged file must not push the whole one before it aside.
+    # A damaged newest file must not replace a good previous one.
     before = folder / BEFORE if _body(folder / NEWEST) is not None else None
     with replacing(folder / NEWEST, before) as path:
         checksum = hashlib.sha256(content.getbuffer()).hexdigest()
@@ -77,7 +77,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 def read_checkpoint(
     folder: Path, recipe: Recipe, words: str
 ) -> tuple[Checkpoint | None, list[str]]:
-    """The newest whole checkpoint of a run folder, and what was wrong with newer ones.
+    """The newest good checkpoint of a run folder, and what was wrong with newer ones.
 
     Args:
         recipe: the run's; that of the checkpoint must be the same but for ``steps``.

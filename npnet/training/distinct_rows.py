@@ -10,8 +10,9 @@ import numpy as np
 from npnet.base.arrays import Ints
 from npnet.network.parameters import Parameters
 
-# Rows that are taken at once, and the numbers (16 MB of float32) that a layer of them may have:
-# with a large vocabulary or hidden layer it is fewer rows. So memory does not grow with examples.
+# The most rows that are computed at once, and the most numbers of one layer (16 MB of float32):
+# with a large vocabulary or hidden layer fewer rows are taken. So memory does not grow with
+# the number of examples.
 BLOCK = 2048
 BLOCK_NUMBERS = 1 << 22
 # Contexts repeat: 182,625 examples of names hold some 6,000 different ones. They are counted in a
@@ -39,5 +40,5 @@ def distinct(columns: Sequence[Ints], V: int) -> tuple[Ints, Ints]:
 
 
 def places(columns: Sequence[Ints], V: int) -> Ints:
-    """Where rows of indices below V, given by columns, stand in a list of all such rows."""
+    """The places of rows of indices below V, given by columns, in the list of all such rows."""
     return functools.reduce(lambda place, column: place * V + column, columns)

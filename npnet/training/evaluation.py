@@ -63,13 +63,13 @@ def predict(params: Parameters, stats: Statistics, X: Ints) -> Floats:
 
 
 class Folded:
-    """The network under fixed statistics, made ready for so many contexts.
+    """The network under fixed statistics, prepared for ``count`` contexts.
 
-    The whole normalisation is then one scale and one shift a unit, which go into W1. And hprebn
-    is a sum over the places of a context, of which each character gives its part: where many
-    contexts have the same characters in their first half, or in their second, what these give is
-    looked up rather than multiplied: 182,625 examples of T = 4 take 77 ms in place of 104, and the
-    different ones of T = 3 5.5 in place of 5.9 (H = 200, one thread, AVX-512 kernels).
+    The normalisation is then one scale and one shift for each unit, and both go into W1. hprebn is
+    a sum over the places of a context, with one term for each character. Where many contexts have
+    the same first half, or the same second half, its terms are looked up, not multiplied:
+    182,625 examples of T = 4 take 77 ms in place of 104, and the different ones of T = 3 take 5.5
+    in place of 5.9 (H = 200, one thread, AVX-512 kernels).
 
     Args:
         params, stats: as for ``predict``.
@@ -104,7 +104,7 @@ class Folded:
                 self.tables.append((stretch, table))
 
     def logits(self, X: Ints) -> Floats:
-        """Of contexts (N, T): (V, N), a row for each class, for softmax is faster along memory."""
+        """Of contexts (N, T): (V, N), a row for each class: softmax is faster along memory."""
         p = self.params
         if self.tables:
             V = p.sizes["V"]

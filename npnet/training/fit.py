@@ -27,7 +27,7 @@ SPLIT_NAMES = ("train", "dev", "test")
 
 
 class Start(NamedTuple):
-    """What a run begins with; all that its generator draws before the first minibatch is drawn.
+    """What a run begins with. Everything random before the first minibatch is already drawn.
 
     ``examples``: contexts and targets of ``train``, ``dev`` and ``test``. ``generator`` draws
     the minibatches, and stands where those of the first step begin.
@@ -71,7 +71,7 @@ def fit(
 
 
 class Training:
-    """A run on its way: ``run`` it, take a ``checkpoint`` whenever it pauses, ``finish`` it.
+    """A run in training: ``run`` it, take a ``checkpoint`` when it pauses, ``finish`` it.
 
     Args:
         recipe: every number of the run.
@@ -98,7 +98,9 @@ class Training:
     def _go_on(self, checkpoint: Checkpoint) -> None:
         recipe, done = self.recipe, len(checkpoint.losses)
         if recipe.steps < done:
-            raise InputError(f"steps: got {recipe.steps}, wanted {done} or more: so many are taken")
+            raise InputError(
+                f"steps: got {recipe.steps}, wanted {done} or more: this run has taken {done} steps"
+            )
         if recipe.batch_first and recipe.steps != checkpoint.recipe.steps:
             raise InputError(
                 f"steps: got {recipe.steps}, wanted {checkpoint.recipe.steps} as it began: its "
@@ -161,7 +163,7 @@ class Training:
                 own = recipe.statistics == "own-rows" and split != "train"
                 used = calibrate(self.params, example[0], eps) if own else stats
                 losses[split] = evaluate(self.params, used, *example)
-        except InputError as error:  # all was found to fit, so it is that nothing is finite
+        except InputError as error:  # shapes were checked before, so something is not finite
             rate = recipe.rate(self.done - 1)
             diverged = DivergedError(self.done, float("nan"), rate, eps)
             diverged.losses = self.losses

@@ -41,7 +41,7 @@ class Running(EqualFields):
         )
 
     def update(self, mean: Floats, var: Floats) -> None:
-        """Take in the statistics of one more minibatch, in place."""
+        """Update the averages in place with the statistics of one more minibatch."""
         spread = np.sqrt(var) if self.deviation else var
         for average, newest in ((self.mean, mean), (self.spread, spread)):
             average *= 1 - self.momentum
@@ -57,13 +57,13 @@ class RunningNorm:
     """Steps that take mean and variance from averages, which are constants to their gradients.
 
     Used by training as ``npnet.network.fast.Workspace`` is, which normalises by the minibatch's
-    own; few notebooks do this, so these lines are plain and take their time.
+    own; few notebooks do this, so the code is plain and not fast.
 
     Args:
         params: copied; ``store`` copies back.
         trained: names of the parameters that ``step`` updates.
-        averages: read at the beginning of each step, by whoever takes in ``mean`` and ``var``
-            after it.
+        averages: read at the beginning of each step; the caller updates them after it with
+            ``mean`` and ``var``.
         eps: added to the variance.
 
     After a step, ``mean`` and ``var`` (H,) hold the minibatch's own statistics.
@@ -95,7 +95,7 @@ class RunningNorm:
         self.noted[k], dlogits = cross_entropy(h @ p.W2 + p.b2, Y)  # (), (n, V)
 
         dhpreact = (1 - h**2) * (dlogits @ p.W2.T)  # (n, H)
-        dhprebn = dhpreact * p.bngain * bnvar_inv  # (n, H): no way back through mean and variance
+        dhprebn = dhpreact * p.bngain * bnvar_inv  # (n, H): mean and variance are constants
         dC = np.zeros_like(p.C)  # (V, E)
         np.add.at(dC, X, (dhprebn @ p.W1.T).reshape(*X.shape, -1))
         gradients = Parameters(

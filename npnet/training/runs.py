@@ -30,7 +30,7 @@ from npnet.torch_rng.generator import Generator
 from npnet.training.batchnorm import Statistics
 from npnet.training.sample import sample, unnormalised
 
-# Where commands make runs and look for them, and what a run folder is locked by.
+# Where commands make runs and look for them, and the lock file of a run folder.
 ROOT = Path("runs")
 LOCK = ".lock"
 
@@ -87,7 +87,7 @@ class Run(ReadOnlyFields):
         return folder
 
     def write(self, folder: Path, *, plot: bool = True) -> None:
-        """Write what training made into a run folder that has its words already."""
+        """Write everything except the words into a run folder that has its words already."""
         write_recipe(folder, self.recipe)
         write_history(folder, self.recipe, self.losses)
         write_text(folder / "losses.json", json.dumps(dict(self.split_losses), indent=2))
@@ -96,7 +96,7 @@ class Run(ReadOnlyFields):
             from npnet.plotting import plots
 
             plots.save(plots.losses([self]), folder / "loss.png")
-        # The model comes last: where it is, the run is whole.
+        # The model is written last: a folder that has it is complete.
         with replacing(folder / "model.npz") as path:
             arrays: dict[str, Any] = {**self.params, **dataclasses.asdict(self.stats)}
             np.savez(path, **arrays, chars=np.array(list(self.vocab.chars)))
@@ -126,11 +126,11 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
-def room_for(folder: Path, recipe: Recipe) -> None:
-    """Make sure that a run of ``recipe`` will fit on the disk.
+def require_space(folder: Path, recipe: Recipe) -> None:
+    """Check that a run of ``recipe`` fits on the disk.
 
     Raises:
-        InputError: it will not.
+        InputError: it does not.
     """
     # At most 64 bytes a line of history, two checkpoints with 8 bytes a step, and the rest.
     needed = 10_000_000 + recipe.steps * (64 + 2 * 8)
@@ -138,7 +138,7 @@ def room_for(folder: Path, recipe: Recipe) -> None:
     if free < needed:
         raise InputError(
             f"{folder}: {free:,} bytes are free on its disk, wanted {needed:,} for "
-            f"{recipe.steps:,} steps: make room, or name another folder"
+            f"{recipe.steps:,} steps: delete something, or choose another folder"
         )
 
 
@@ -154,7 +154,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def versions() -> dict[str, str]:
-    """What a run's bits depend on besides its recipe and words."""
+    """The versions on which the bits of a run depend."""
     return {
         "npnet": __version__,
         "numpy": np.__version__,

@@ -19,14 +19,14 @@ from npnet.torch_rng.generator import ENGINES, Generator
 from npnet.training.batchnorm import UNTRAINED, Statistics
 from npnet.training.evaluation import predict
 
-# Put behind a name that reached the bound before the model ended it.
+# Follows a name that was cut off at ``max_length``.
 CUT = "…"
-# Contexts that differ in their last characters alone go through the network together, at most this
-# many: names will meet most of them, and 729 rows take as long as ten times one.
+# Contexts that differ only in their last characters go through the network together, at most this
+# many: names need most of them, and 729 rows take as long as ten calls of one row.
 TOGETHER = 1000
-# Probabilities that are remembered (16 MB of float32). A lecture's model rarely needs a tenth.
+# Probabilities that are kept (16 MB of float32). The lecture's model rarely needs a tenth.
 REMEMBERED = 1 << 22
-# Characters whose exponentials are drawn at once, and the numbers that these may be.
+# Characters whose exponentials are drawn at once, and the most numbers that are drawn at once.
 DRAWS = 256
 DRAWN_NUMBERS = 1 << 18
 
@@ -85,7 +85,7 @@ def sample(
     if len(start) > max_length:
         raise InputError(
             f"sample: start {start!r} has {len(start)} characters and max_length is {max_length}, "
-            "wanted a start that is not over the bound"
+            "wanted a start of at most that length"
         )
     T = params.sizes["T"]
     beginning = [int(index) for index in vocab.encode(start)]
@@ -94,7 +94,7 @@ def sample(
     if sampler not in ENGINES:
         raise InputError(f"sample: sampler {sampler!r}, wanted one of {', '.join(ENGINES)}")
     with contextlib.closing(_draws(generator, vocab.size, params.dtype, sampler)) as draws:
-        next(draws)  # up to where it takes probabilities
+        next(draws)  # runs to its first yield
         for _ in range(count):
             indices = list(beginning)
             context = tuple(([0] * T + indices)[-T:])

@@ -22,8 +22,8 @@ from npnet.training.running_norm import Running, RunningNorm
 # one-hot rows and logits may take: with a large vocabulary or batch it is fewer minibatches.
 AHEAD = 64
 AHEAD_NUMBERS = 1 << 20
-# Steps after which the generator's state is noted, from which it can be brought to any later step.
-# It takes 35 µs, which would be 1 % of the time if it were done for every 64 steps.
+# Steps between two states of the generator that are kept; from one, any later step can be reached.
+# Keeping one takes 35 µs: every 64 steps, that would be 1 % of the time.
 NOTED = 1024
 
 
@@ -48,7 +48,7 @@ def train(
 
     Args:
         recipe: steps, batch, rates, eps and what is trained.
-        params: changed in place; at the record of a step they are what that step made of them.
+        params: changed in place; at the record of a step, that step has been taken.
         X, Y: the training set, (N, T) and (N,).
         g: draws ``recipe.batch`` row indices a step with ``randint``, as torch would, or once if
             the recipe says so. Between records it is some steps ahead; when the iterator ends or
@@ -82,7 +82,7 @@ def train_blocks(
     running: Running | None = None,
     start: int = 0,
 ) -> Yielding[Floats, None, None]:
-    """``train`` for those who need no record of each step: yields ``every`` losses at a time.
+    """As ``train``, without a record of each step: yields ``every`` losses at a time.
 
     The steps are those of ``train``, bit for bit. ``params`` and ``running`` are up to date at
     each yield; a block may be shorter than ``every``, the last one and those that end a
@@ -151,7 +151,7 @@ def train_blocks(
 
 
 def draw_rows(recipe: Recipe, examples: int, g: Generator, count: int = 1) -> Ints:
-    """The indices (count, n) of ``count`` minibatches out of so many training examples.
+    """Row indices (count, n) of ``count`` minibatches, drawn for this number of examples.
 
     Raises:
         InputError: as ``rows_below``.
@@ -185,6 +185,6 @@ def compact(X: Ints, Y: Ints, V: int) -> Ints:
 
 
 def minibatches(examples: Ints, rows: Ints) -> tuple[Ints, Ints]:
-    """Contexts (K, n, T) and targets (K, n) that stand in these ``rows`` (K, n) of ``compact``."""
+    """Contexts (K, n, T) and targets (K, n) of these ``rows`` (K, n) of ``compact``."""
     picked = examples.take(rows, 0).astype(np.intp)
     return picked[..., :-1], picked[..., -1]

@@ -68,7 +68,7 @@ def test_the_values_of_the_forward_pass_hold(golden: Problem, precision: str) ->
 def test_a_line_of_zeros_or_a_thousandth_too_large_is_refused(
     golden: Problem, precision: str, name: str
 ) -> None:
-    right = golden.arrays["owed", precision][name]
+    right = golden.arrays["line", precision][name]
     for wrong in (np.zeros_like(right), right * np.float32(1.001)):
         assert not golden.lines(precision).judge({name: wrong}, only=name)
 

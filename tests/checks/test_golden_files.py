@@ -93,7 +93,7 @@ def truncated(file: str) -> Callable[[Path], None]:
         (lambda folder: (folder / "manifest.json").write_text("[" * 10**5), "no JSON"),
         (lambda folder: (folder / "manifest.json").write_text("[1]"), "format None"),
         (manifest_with(lambda m: m.update(format="chrome")), "format 'chrome'"),
-        (manifest_with(lambda m: m.update(version=2)), "version 2, wanted 'npnet golden', 1"),
+        (manifest_with(lambda m: m.update(version=1)), "version 1, wanted 'npnet golden', 2"),
         (manifest_with(lambda m: m.pop("sizes")), "sizes None"),
         (manifest_with(lambda m: m["sizes"].update(H=9)), "parameter W1 float32"),
         (manifest_with(lambda m: m.update(containers=["zip"])), "containers ['zip']"),
@@ -106,7 +106,7 @@ def truncated(file: str) -> Callable[[Path], None]:
         ),
         (manifest_with(lambda m: m["arrays"][9].update(sha256=0)), "bnbias is damaged"),
         (lambda folder: (folder / "value.f64.npz").unlink(), "value.f64.npz: "),
-        (truncated("owed.f32.npz"), "owed.f32.npz: "),
+        (truncated("line.f32.npz"), "line.f32.npz: "),
         (npz_with("gradient.f32.npz", lambda a: a.pop("bnvar")), "bnvar is missing"),
         (npz_with("gradient.f32.npz", lambda a: a.update(foo=a["C"])), "has 27 arrays, wanted 26"),
         (
@@ -220,7 +220,7 @@ def test_the_committed_set_is_what_oracle_golden_writes_now(golden: Problem, wri
                 assert np.array_equal(array, golden.arrays[kind, precision][name]), name
     for precision in PRECISIONS:
         assert now.whole(precision).judge(golden.arrays["gradient", precision])
-        assert now.lines(precision).judge(golden.arrays["owed", precision])
+        assert now.lines(precision).judge(golden.arrays["line", precision])
 
 
 def test_what_is_written_is_read_again_bit_for_bit(

@@ -186,7 +186,7 @@ def targets(run: Path, small_words: list[str]) -> list[Target]:
     ]
     texts = ("recipe.json", "history.csv", "losses.json", "words.txt")
     found += [Target(run / name, lambda: load_run(run), False) for name in texts]
-    archives = ("batch.npz", "value.f32.npz", "owed.f64.npz")
+    archives = ("batch.npz", "value.f32.npz", "line.f64.npz")
     found += [Target(golden / name, golden_bits, True) for name in archives]
     found.append(Target(golden / "manifest.json", golden_bits, False))
     for source in shipped().values():

@@ -172,7 +172,7 @@ def test_a_path_with_spaces_can_be_pasted_from_what_is_said(home: Path) -> None:
         text=True,
         check=False,
     )
-    assert "so many are taken" in resumed.stderr
+    assert "this run has taken" in resumed.stderr
 
 
 def test_the_cache_is_found_in_a_home_with_spaces(home: Path) -> None:

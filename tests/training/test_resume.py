@@ -21,7 +21,7 @@ from npnet import InputError
 from npnet.cli import main
 from npnet.training.checkpoint import BEFORE, NEWEST, digest, read_checkpoint, write_checkpoint
 from npnet.training.fit import Training
-from npnet.training.runs import locked, room_for
+from npnet.training.runs import locked, require_space
 
 RECIPE = dataclasses.replace(npnet.RECIPES["lecture"], hidden=12, steps=500, name="short")
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -90,7 +90,7 @@ def test_steps_may_be_raised_and_not_lowered(small_words: list[str]) -> None:
     resumed = Training(longer, small_words, checkpoint)
     resumed.run()
     assert bits(resumed.finish()) == bits(npnet.fit(longer, small_words))
-    with pytest.raises(InputError, match="or more: so many are taken"):
+    with pytest.raises(InputError, match="or more: this run has taken"):
         Training(dataclasses.replace(RECIPE, steps=100), small_words, checkpoint)
 
 
@@ -180,11 +180,11 @@ def test_a_full_disk_is_noticed_before_training(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=10_000_000))
-    with pytest.raises(InputError, match="make room"):
-        room_for(tmp_path, RECIPE)
+    with pytest.raises(InputError, match="delete something"):
+        require_space(tmp_path, RECIPE)
     monkeypatch.chdir(tmp_path)
     assert main(["train", "--steps", "10"]) == 2
-    assert "make room" in capsys.readouterr().err
+    assert "delete something" in capsys.readouterr().err
     assert list(Path("runs").iterdir()) == []
 
 
@@ -263,7 +263,7 @@ def test_a_signal_ends_training_with_the_command_that_goes_on(
     rows = (tmp_path / "run" / "history.csv").read_text().splitlines()
     assert f"stopped after {len(rows) - 1:,} of 1,000,000" in said.decode()
     assert main(["train", "--resume", str(tmp_path / "run"), "--steps", "10", "--quiet"]) == 2
-    assert "so many are taken" in capsys.readouterr().err
+    assert "this run has taken" in capsys.readouterr().err
 
 
 def test_a_finished_run_takes_more_steps_and_no_other_options(
