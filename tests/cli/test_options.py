@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ pytest.importorskip("torch")
 
 from oracle.cli import main as oracle
 from oracle.cli import make_parser as make_oracle_parser
-from oracle.replay import replay
+from oracle.replay import Replay, replay
 
 COMMANDS = commands_of(make_parser()) | commands_of(make_oracle_parser())
 
@@ -206,10 +207,12 @@ def test_every_command_reads_every_form_of_a_recipe(
 
     monkeypatch.setattr(fit, "begin", noted)
     monkeypatch.setattr("oracle.lockstep.npnet_begin", noted)
-    monkeypatch.setattr(
-        "oracle.golden.replay",
-        lambda recipe, words, steps: taken.append(recipe) or replay(recipe, words, steps=steps),
-    )
+
+    def noted_by_torch(recipe: Recipe, words: list[str], steps: int) -> Replay:
+        taken.append(recipe)
+        return replay(recipe, words, steps=steps)
+
+    monkeypatch.setattr("oracle.golden.replay", noted_by_torch)
     assert run(command, "--recipe", form, "--words", "w.txt", "--set", "decay=0.999") == 0
     assert taken
     for recipe in taken:
@@ -261,29 +264,23 @@ def test_a_wrong_recipe_is_refused_with_the_nearest(
 
 
 @pytest.mark.parametrize(
-    "assignments",
+    "fields",
     [
-        ("split=examples",),
-        ("split=examples", "split_seed=5"),
-        ("batch_over=40",),
-        ("batch_first=true", "steps=3"),
-        ("shuffles=0",),
-        ("batch_once=true",),
+        {"split": "examples"},
+        {"split": "examples", "split_seed": 5},
+        {"batch_over": 40},
+        {"batch_first": True, "steps": 3},
+        {"shuffles": 0},
+        {"batch_once": True},
     ],
+    ids=str,
 )
 def test_check_takes_the_first_minibatch_that_torch_draws(
-    here: Path,
-    capsys: pytest.CaptureFixture[str],
-    small_words: list[str],
-    assignments: tuple[str, ...],
+    here: Path, capsys: pytest.CaptureFixture[str], small_words: list[str], fields: dict[str, Any]
 ) -> None:
-    options = [text for each in assignments for text in ("--set", each)]
+    options = [text for key in fields for text in ("--set", f"{key}={json.dumps(fields[key])}")]
     assert run("check", "--recipe", "run", "--words", "w.txt", "--json", *options) == 0
     figures = json.loads(capsys.readouterr().out)
-    fields = {
-        key: json.loads(value) if value != "examples" else value
-        for key, _, value in (each.partition("=") for each in assignments)
-    }
     reference = replay(replace(SMALL, dtype="float64", **fields), small_words, steps=0)
     assert figures["loss"] == pytest.approx(float(reference.values["loss"]), rel=1e-12)
 
