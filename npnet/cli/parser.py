@@ -177,7 +177,7 @@ def add_old_name(parser: argparse.ArgumentParser, old: str, new: str) -> None:
     """Take the option ``old``, which no help shows, as ``new``, which the parser has."""
     replaced = next(action for action in parser._actions if new in action.option_strings)
     parser.add_argument(
-        old, dest=replaced.dest, action=OldName, type=replaced.type, help=argparse.SUPPRESS
+        old, dest=replaced.dest, action=OldName, type=replaced.type or str, help=argparse.SUPPRESS
     )
 
 
