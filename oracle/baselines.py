@@ -261,7 +261,7 @@ def _by_hand(
 
 
 def _jax(task: Task) -> tuple[Any, Callable[[Any, Any], Any], Any, Callable[[], Any]]:
-    """Jax, a step for it, the parameters, and a function that draws the rows of a stretch of minibatches."""
+    """Jax, a step for it, the parameters, and a function that draws the rows of a stretch."""
     # One thread, like all others: jax reads this once, when it starts. With two, a scan's step
     # took 121 µs of the processor and not 66, and no less by the wall clock.
     os.environ.setdefault("NPROC", "1")

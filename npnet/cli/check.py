@@ -13,7 +13,7 @@ from npnet.base.errors import InputError
 from npnet.checks import numerical
 from npnet.checks.compare import compare
 from npnet.checks.report import Report
-from npnet.cli.parser import add_json, add_lines
+from npnet.cli.parser import add_json, add_lines, add_old_name
 from npnet.cli.recipe_options import add_recipe_options, corpus_from, source_from, with_dtype
 from npnet.network.forward import Values, forward
 from npnet.network.gradients import GRADIENTS, Gradients, backward
@@ -38,6 +38,7 @@ def add_commands(commands: Any) -> None:
         "takes about 3 seconds, with 200 about 13.",
     )
     add_recipe_options(check, default="lecture-64")
+    add_old_name(check, "--rows", "--batch")
     method = check.add_mutually_exclusive_group()
     method.add_argument(
         "--finite", action="store_true", help="by finite differences, within their own error"

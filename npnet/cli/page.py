@@ -15,7 +15,7 @@ from npnet.checks.compare import compare
 from npnet.checks.report import Report
 from npnet.cli.check import LABELS, checkable, first_minibatch, heading, line_by_line, sizes_of
 from npnet.cli.output_files import check_new_file
-from npnet.cli.parser import add_force, add_json
+from npnet.cli.parser import add_force, add_json, add_old_name
 from npnet.cli.recipe_options import add_recipe_options, corpus_from, source_from
 from npnet.corpora.words import Vocabulary
 from npnet.learn.page import check_size, page
@@ -39,6 +39,7 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument("file", type=Path, metavar="FILE.html", help="the page to write")
     add_recipe_options(parser, default="lecture-64")
+    add_old_name(parser, "--rows", "--batch")
     add_force(parser)
     add_json(parser)
     parser.set_defaults(command=page_command)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,9 +33,6 @@ MESSAGES = {
     r"expected (one|at least one) argument$": "got nothing, wanted a value",
     r"not allowed with argument (\S+)$": r"got \1 as well, wanted only one of them",
 }
-
-# Options of older versions, and those that replace them.
-RENAMED = {"--rows": ("--batch", "--only")}
 
 
 class HelpFormatter(argparse.HelpFormatter):
@@ -73,9 +71,12 @@ class Parser(argparse.ArgumentParser):
         first = unknown[0].partition("=")[0]
         if not first.startswith("-"):
             self.error(f"got {shown(first)} as well, wanted nothing more")
-        options = [name for name in self._option_string_actions if name.startswith("--")]
-        likely = [name for name in RENAMED.get(first, ()) if name in options]
-        likely += [name for name in options if name.startswith(first)]
+        options = [
+            name
+            for name, action in self._option_string_actions.items()
+            if name.startswith("--") and action.help != argparse.SUPPRESS
+        ]
+        likely = [name for name in options if name.startswith(first)]
         # Without the dashes, which all options have in common.
         near = likely[0] if likely else nearest(first.strip("-"), (o[2:] for o in options))
         near = f"--{near.removeprefix('--')}" if near else None
@@ -155,6 +156,29 @@ def add_only(parser: argparse.ArgumentParser, like: str) -> None:
 def names_of(text: str | None) -> list[str] | None:
     """The names of ``--only``; None if it was not given."""
     return None if text is None else [name.strip() for name in text.split(",")]
+
+
+class OldName(argparse.Action):
+    """An option of an older version: taken as the one that replaced it, with a note on stderr."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Set the value of the new option."""
+        print(f"{parser.prog}: {option_string} is now --{self.dest}", file=sys.stderr)
+        setattr(namespace, self.dest, values)
+
+
+def add_old_name(parser: argparse.ArgumentParser, old: str, new: str) -> None:
+    """Take the option ``old``, which no help shows, as ``new``, which the parser has."""
+    replaced = next(action for action in parser._actions if new in action.option_strings)
+    parser.add_argument(
+        old, dest=replaced.dest, action=OldName, type=replaced.type or str, help=argparse.SUPPRESS
+    )
 
 
 def add_lines(parser: Any) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from npnet.base.errors import InputError
-from npnet.cli.parser import add_json
+from npnet.cli.parser import add_json, whole_number
 from npnet.cli.progress import progress
 from npnet.cli.terminal import wrap
 from npnet.replays.filled_in import refuse_existing, write_filled_in
@@ -53,7 +53,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("publications", nargs="+", metavar="FILE", help="publications of a session")
     parser.add_argument(
         "--reruns",
-        type=int,
+        type=whole_number,
         default=0,
         metavar="K",
         help="try up to K earlier executions of each file's drawing cell (default: 0)",
@@ -62,13 +62,21 @@ def add_commands(commands: Any) -> None:
         "--write", action="store_true", help="write copies of the files with seed and skip"
     )
     parser.add_argument(
-        "--from", dest="first", type=int, default=0, metavar="A", help="first seed (default: 0)"
+        "--from",
+        dest="first",
+        type=whole_number,
+        default=0,
+        metavar="A",
+        help="first seed (default: 0)",
     )
     parser.add_argument(
-        "--to", dest="last", type=int, metavar="B", help="last seed (default: 2^32 - 1)"
+        "--to", dest="last", type=whole_number, metavar="B", help="last seed (default: 2^32 - 1)"
     )
     parser.add_argument(
-        "--jobs", type=int, metavar="N", help="processes (default: as many as there are cores)"
+        "--jobs",
+        type=whole_number,
+        metavar="N",
+        help="processes (default: as many as there are cores)",
     )
     parser.add_argument(
         "--dask", metavar="ADDRESS", help="run on the cluster of this dask scheduler instead"

@@ -11,7 +11,7 @@ from npnet.base.suggestions import nearest
 from npnet.base.tables import table, table_row
 from npnet.cli.bench import header
 from npnet.cli.output_files import check_new_picture
-from npnet.cli.parser import add_force, add_json, add_only, add_plot, names_of
+from npnet.cli.parser import add_force, add_json, add_old_name, add_only, add_plot, names_of
 from npnet.corpora.known import KNOWN, default_words, find_corpus, known_words
 from oracle.bench import ROWS, Setting, machine, measure
 from oracle.timing import Memory, Pair, Row, Skipped, figures, quartiles
@@ -41,6 +41,7 @@ def add_commands(commands: Any) -> None:
         "bench", help="npnet's times beside torch's", description=DESCRIPTION
     )
     add_only(parser, "eager,sampling")
+    add_old_name(parser, "--rows", "--only")
     parser.add_argument(
         "--quick",
         action="store_true",

@@ -12,12 +12,12 @@ from npnet.checks.array_files import CONTAINERS
 from npnet.checks.golden import is_golden, read_golden
 from npnet.checks.reference import Problem
 from npnet.cli.judge import add_options, judge
-from npnet.cli.parser import add_force, add_json
+from npnet.cli.parser import add_force, add_json, add_old_name
 from npnet.cli.recipe_options import add_recipe_options, corpus_from, source_from
 from oracle.golden import confirm, first_batch, from_file, write
 
 # The options that define the problem, in the order in which the manifest repeats them.
-SOURCES = ("recipe", "hidden", "batch", "steps", "seed", "set", "words", "column", "from")
+SOURCES = ("recipe", "hidden", "batch", "steps", "seed", "set", "words", "column", "problem")
 
 
 def add_commands(commands: Any) -> None:
@@ -31,10 +31,11 @@ def add_commands(commands: Any) -> None:
     golden.add_argument("folder", type=Path, metavar="DIR", help="a new or empty folder")
     add_recipe_options(golden)
     golden.add_argument(
-        "--from",
+        "--problem",
         metavar="FILE",
         help="your own problem: an npz file with C W1 b1 W2 b2 bngain bnbias X Y, perhaps eps",
     )
+    add_old_name(golden, "--from", "--problem")
     for container in CONTAINERS:
         golden.add_argument(
             f"--{container}",
@@ -73,13 +74,13 @@ def golden_command(options: argparse.Namespace) -> int:
 
 
 def _problem(options: argparse.Namespace, given: dict[str, Any]) -> Problem:
-    if "from" not in given:
+    if "problem" not in given:
         recipe, publication = source_from(options)
         return first_batch(recipe, corpus_from(options, publication).words)
     if len(given) > 1 or options.fold:
-        others = [f"--{key}" for key in given if key != "from"] or ["--fold"]
-        raise InputError(f"--from with {others[0]}, wanted one of them: the file is the problem")
-    return from_file(Path(given["from"]))
+        others = [f"--{key}" for key in given if key != "problem"] or ["--fold"]
+        raise InputError(f"--problem with {others[0]}, wanted one of them: the file is the problem")
+    return from_file(Path(given["problem"]))
 
 
 def _again(options: argparse.Namespace, given: dict[str, Any]) -> list[str]:

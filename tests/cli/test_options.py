@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,8 @@ pytest.importorskip("torch")
 
 from oracle.cli import main as oracle
 from oracle.cli import make_parser as make_oracle_parser
-from oracle.replay import replay
+from oracle.replay import Start, replay
+from oracle.replay import begin as torch_begin
 
 COMMANDS = commands_of(make_parser()) | commands_of(make_oracle_parser())
 
@@ -38,16 +40,18 @@ MEANINGS = {
     "--column": "the column of a CSV file with the words",
     "--count": "names",
     "--csv": "write both losses of every step",
+    "--dask": "run on the cluster of this dask scheduler instead",
     "--download": "fetch a corpus into the cache folder and check its SHA-256",
     "--dtype": "of all arithmetic",
     "--finite": "by finite differences, within their own error",
     "--fold": "make all words lower case",
     "--force": "replace files that are there",
-    "--from": "your own problem: an npz file with C W1 b1 W2 b2 bngain bnbias X Y, perhaps eps",
+    "--from": "first seed",
     "--growth": "instead: time and memory for corpora of these numbers of sampled names",
     "--help": "show this help message and exit",
     "--hidden": "hidden units",
     "--in": "a file or folder to look for corpora in, before NPNET_CORPORA and the cache",
+    "--jobs": "processes",
     "--json": "print the result as JSON",
     "--level": "1: a question, 2: the rule, 3: the formula",
     "--limit": "largest gap that passes",
@@ -58,12 +62,17 @@ MEANINGS = {
     "--out": "where to write the result",
     "--plain": "draw the loss itself, not its log10",
     "--plot": "also draw the figures into a new PNG or SVG file",
+    "--problem": "your own problem: an npz file with C W1 b1 W2 b2 bngain bnbias X Y, perhaps eps",
+    "--progress": "what is done so far, so that the same command goes on",
     "--quick": "1 s a row in place of 10, and no compile: under a minute",
     "--quiet": "print nothing but the run's folder",
     "--raw": "write raw files",
     "--recipe": ", ".join(npnet.RECIPES)
     + "; the JSON file of a recipe; a run's folder; or a publication's TOML file",
+    "--recover": "instead: the time for each seed that npnet recover tries, and the memory it "
+    "needs",
     "--reference": "the golden set with the parameters and the batch, as oracle golden writes it",
+    "--reruns": "try up to K earlier executions of each file's drawing cell",
     "--resume": "continue this run; only --steps may be raised",
     "--rtol": "relative tolerance; needs --atol",
     "--seconds": "seconds for each figure or function",
@@ -77,8 +86,10 @@ MEANINGS = {
     "--steps": "training steps",
     "--temperature": "above 1 for more varied names, below 1 for more common ones",
     "--threads": "threads of BLAS",
+    "--to": "last seed",
     "--why": "explain what is not bit-equal",
     "--window": "steps that each point averages",
+    "--write": "write copies of the files with seed and skip",
     "--words": "UTF-8 text with one word a line, or CSV; - for standard input; or the name of a "
     "corpus that `npnet data` lists",
 }
@@ -87,7 +98,7 @@ MEANINGS = {
 def options_of(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Action]]:
     for action in parser._actions:
         for name in action.option_strings:
-            if name.startswith("--"):
+            if name.startswith("--") and action.help != argparse.SUPPRESS:
                 yield name, action
 
 
@@ -206,10 +217,12 @@ def test_every_command_reads_every_form_of_a_recipe(
 
     monkeypatch.setattr(fit, "begin", noted)
     monkeypatch.setattr("oracle.lockstep.npnet_begin", noted)
-    monkeypatch.setattr(
-        "oracle.golden.replay",
-        lambda recipe, words, steps: taken.append(recipe) or replay(recipe, words, steps=steps),
-    )
+
+    def noted_by_torch(recipe: Recipe, words: list[str]) -> Start:
+        taken.append(recipe)
+        return torch_begin(recipe, words)
+
+    monkeypatch.setattr("oracle.golden.begin", noted_by_torch)
     assert run(command, "--recipe", form, "--words", "w.txt", "--set", "decay=0.999") == 0
     assert taken
     for recipe in taken:
@@ -261,29 +274,23 @@ def test_a_wrong_recipe_is_refused_with_the_nearest(
 
 
 @pytest.mark.parametrize(
-    "assignments",
+    "fields",
     [
-        ("split=examples",),
-        ("split=examples", "split_seed=5"),
-        ("batch_over=40",),
-        ("batch_first=true", "steps=3"),
-        ("shuffles=0",),
-        ("batch_once=true",),
+        {"split": "examples"},
+        {"split": "examples", "split_seed": 5},
+        {"batch_over": 40},
+        {"batch_first": True, "steps": 3},
+        {"shuffles": 0},
+        {"batch_once": True},
     ],
+    ids=str,
 )
 def test_check_takes_the_first_minibatch_that_torch_draws(
-    here: Path,
-    capsys: pytest.CaptureFixture[str],
-    small_words: list[str],
-    assignments: tuple[str, ...],
+    here: Path, capsys: pytest.CaptureFixture[str], small_words: list[str], fields: dict[str, Any]
 ) -> None:
-    options = [text for each in assignments for text in ("--set", each)]
+    options = [text for key in fields for text in ("--set", f"{key}={json.dumps(fields[key])}")]
     assert run("check", "--recipe", "run", "--words", "w.txt", "--json", *options) == 0
     figures = json.loads(capsys.readouterr().out)
-    fields = {
-        key: json.loads(value) if value != "examples" else value
-        for key, _, value in (each.partition("=") for each in assignments)
-    }
     reference = replay(replace(SMALL, dtype="float64", **fields), small_words, steps=0)
     assert figures["loss"] == pytest.approx(float(reference.values["loss"]), rel=1e-12)
 
@@ -320,6 +327,21 @@ def test_the_shipped_corpus_has_a_name(here: Path, capsys: pytest.CaptureFixture
         assert main(["data", "--show", "anna", *words]) == 0
         shown.append(capsys.readouterr())
     assert shown[0] == shown[1] == shown[2]
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("check --rows 9 --recipe run --words w.txt", "npnet check: --rows is now --batch"),
+        ("page new.html --rows 9 --recipe run --words w.txt", "npnet page: --rows is now --batch"),
+        ("oracle bench --quick --rows windows", "oracle bench: --rows is now --only"),
+    ],
+)
+def test_an_older_name_is_taken_and_the_new_one_said(
+    here: Path, capsys: pytest.CaptureFixture[str], command: str, says: str
+) -> None:
+    assert run(command) == 0
+    assert says in capsys.readouterr().err
 
 
 # Files that are there

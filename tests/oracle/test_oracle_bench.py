@@ -30,7 +30,7 @@ SMALL |= {"steps": 300, "names": 20, "train": (20,)}
 
 @pytest.fixture(autouse=True)
 def short_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "TURN", 0.001)
+    monkeypatch.setattr(timing, "SLICE", 0.001)
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ def test_one_thread_is_for_the_block_alone() -> None:
 def test_the_sides_take_turns_and_take_turns_at_beginning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(timing, "TURN", 0)
+    monkeypatch.setattr(timing, "SLICE", 0)
     calls: list[str] = []
     timing.alternate(partial(calls.append, "o"), partial(calls.append, "t"), seconds=0)
     assert "".join(calls) == "ot" + "ot" + "to" + "ot"  # first to see how long it takes

@@ -149,7 +149,7 @@ def test_any_mapping_of_arrays_is_a_reference() -> None:
     assert_gradients({"dW2": 2 * case.values().W2}, {"W2": leaf.grad})
     with pytest.raises(AssertionError, match=r"W2 .*WRONG"):
         assert_gradients({"dW2": 3 * case.values().W2}, {"W2": leaf.grad})
-    with pytest.raises(InputError, match="only with a mapping"):
+    with pytest.raises(InputError, match="got only= and a mapping"):
         assert_gradients({"W2": leaf}, {"W2": leaf.grad}, only="W2")
     with pytest.raises(InputError, match="gradients are a list"):
         assert_gradients([leaf], case.lines(), only="W2")  # type: ignore[arg-type]
