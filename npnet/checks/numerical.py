@@ -168,13 +168,13 @@ def finite_differences(values: Mapping[str, ArrayLike], step: float | None = Non
             far = (at[2] - at[-2]) / (4 * s)
             fourth = at[2] - 4 * at[1] + 6 * here - 4 * at[-1] + at[-2]
             noise = np.sqrt((fourth**2).mean() / 70)
-            rounding = max(6 * noise, EPS * max(here, 1)) / s
+            rounding = max(6 * noise, EPS * max(float(here), 1)) / s
             result.gradients[name] = near
             result.errors[name] = float((np.abs(far - near) + rounding).max())
     return result
 
 
-def _scale(v: Mapping[str, Any], name: str) -> Floats:
+def _scale(v: Values, name: str) -> Floats:
     """The scale of each entry, in the shape of the value."""
     scale: Floats = v[name]
     if name in ("bnvar", "bndiff2"):
@@ -184,16 +184,14 @@ def _scale(v: Mapping[str, Any], name: str) -> Floats:
     return scale
 
 
-def _derivative(v: Mapping[str, Any], name: str, result: Callable[[Values], Any]) -> Floats:
+def _derivative(v: Values, name: str, result: Callable[[Values], Array]) -> Floats:
     """The derivative of ``result`` for each entry of ``name``, by the complex step."""
     s = STEP * _scale(v, name)
     derivative: Floats = _moved(v, name, 1j * s, result).imag / s
     return derivative
 
 
-def _moved(
-    v: Mapping[str, Any], name: str, shifts: Array, result: Callable[[Values], Any]
-) -> Array:
+def _moved(v: Values, name: str, shifts: Array, result: Callable[[Values], Array]) -> Array:
     """The ``result`` after each entry of ``name`` in turn was moved by its shift."""
     start: Array = v[name].astype(shifts.dtype)
     moved, results = start.copy(), np.empty_like(start)
@@ -209,7 +207,7 @@ def _as_values(entries: Mapping[str, Any]) -> Values:
     return cast(Values, SimpleNamespace(**entries))
 
 
-def _loss(name: str) -> Callable[[Values], Any]:
+def _loss(name: str) -> Callable[[Values], Array]:
     """The loss after the lines that feel a change of ``name`` ran again."""
     felt = {name}
     for line, read in reads().items():
@@ -217,7 +215,7 @@ def _loss(name: str) -> Callable[[Values], Any]:
             felt.add(line)
     lines = [(line, LINES[line]) for line in LINES if line in felt - {name}]
 
-    def loss(w: Values) -> Any:
+    def loss(w: Values) -> Array:
         for line, function in lines:
             setattr(w, line, function(w))
         return w.loss
@@ -225,13 +223,13 @@ def _loss(name: str) -> Callable[[Values], Any]:
     return loss
 
 
-def _readers(name: str, weights: Mapping[str, Array]) -> Callable[[Values], Any]:
+def _readers(name: str, weights: Mapping[str, Array]) -> Callable[[Values], Array]:
     """Σ ⟨weight, result⟩ over the lines that read ``name``."""
     lines = [(weights[line], LINES[line]) for line in readers(name)]
-    return lambda w: sum((weight * function(w)).sum() for weight, function in lines)
+    return lambda w: np.array([(weight * function(w)).sum() for weight, function in lines]).sum()
 
 
-def _checked(who: str, values: Mapping[str, ArrayLike]) -> dict[str, Any]:
+def _checked(who: str, values: Mapping[str, ArrayLike]) -> Values:
     """The values as float64 arrays, with X, Y and eps, if all is there and fits."""
     missing = [name for name in (*NAMES, "X", "Y", "eps") if name not in values]
     if missing:
@@ -258,4 +256,4 @@ def _checked(who: str, values: Mapping[str, ArrayLike]) -> dict[str, Any]:
                 f"{who}: {name} holds {array.min()}, wanted {TINY} or more: the logits of a row "
                 "lie too far apart"
             )
-    return {**v, "X": X, "Y": Y, "eps": float(cast(float, values["eps"]))}
+    return Values({**v, "X": X, "Y": Y, "eps": float(cast(float, values["eps"]))})
