@@ -1,11 +1,11 @@
 """Second opinions on the 26 gradients that share no formula with them, and need no torch.
 
-Every function here moves one entry of one value at a time and runs again the forward lines that
-feel it, so that a value with two roads to the loss sends its change along both. Nothing is
-known of ``npnet.network.gradients``.
+Every function here moves one entry of one value at a time and runs the forward lines again that
+depend on it, so that the change takes every path to the loss. Nothing of
+``npnet.network.gradients`` is used.
 
 ``complex_step`` and ``finite_differences`` watch the loss. Seen from there, ``logit_maxes`` and
-``b1`` have the gradient 0 whatever their lines say, and ``logits`` may lack its road through the
+``b1`` have the gradient 0 whatever their lines say, and ``logits`` may lack its path through the
 maximum. ``cut`` watches every line alone, and sees that too.
 """
 
@@ -77,7 +77,7 @@ def complex_step(values: Mapping[str, ArrayLike]) -> dict[str, Floats]:
 
 
 def cut(values: Mapping[str, ArrayLike], upstream: Mapping[str, ArrayLike]) -> dict[str, Floats]:
-    """What each of the 26 gradients owes when it is taken alone, by the complex step.
+    """Each of the 26 gradients when its line is taken alone, by the complex step.
 
     An entry of a value moves, and the lines that read that value, and no others, run again on the
     rest as it was. The derivative is that of Σ ⟨upstream of the line's result, the result⟩ over
@@ -106,9 +106,9 @@ def cut(values: Mapping[str, ArrayLike], upstream: Mapping[str, ArrayLike]) -> d
                 f"numbers of shape {np.shape(v[name])} like {name}"
             )
     with blas.limited():
-        owed = {name: _derivative(v, name, _readers(name, weights)) for name in WITNESSED}
-    owed["logits"][ties(v)] = np.nan
-    return owed
+        alone = {name: _derivative(v, name, _readers(name, weights)) for name in WITNESSED}
+    alone["logits"][ties(v)] = np.nan
+    return alone
 
 
 def ties(values: Mapping[str, ArrayLike]) -> Ints:
@@ -134,9 +134,9 @@ def finite_differences(values: Mapping[str, ArrayLike], step: float | None = Non
     variance and its summands, and for all others |x| or 1, whichever is more.
 
     The error of an entry has two parts. What the formula leaves out grows with s²: doubling s
-    adds three times as much, all of which is allowed. The other part is the noise of the losses,
+    adds three times as much, all of which is allalone. The other part is the noise of the losses,
     rounded as they are, divided by s. It is taken from their fourth differences, in which
-    nothing else is left; six standard deviations are allowed, since thousands of entries have to
+    nothing else is left; six standard deviations are allalone, since thousands of entries have to
     be covered, and eps of the loss or of 1 at least.
 
     Args:
@@ -208,12 +208,12 @@ def _as_values(entries: Mapping[str, Any]) -> Values:
 
 
 def _loss(name: str) -> Callable[[Values], Array]:
-    """The loss after the lines that feel a change of ``name`` ran again."""
-    felt = {name}
+    """The loss after the lines that depend on ``name`` ran again."""
+    changed = {name}
     for line, read in reads().items():
-        if read & felt:
-            felt.add(line)
-    lines = [(line, LINES[line]) for line in LINES if line in felt - {name}]
+        if read & changed:
+            changed.add(line)
+    lines = [(line, LINES[line]) for line in LINES if line in changed - {name}]
 
     def loss(w: Values) -> Array:
         for line, function in lines:
