@@ -66,7 +66,7 @@ def test_check_names_the_wrong_line_and_leaves_with_1(
 ) -> None:
     assert main(["check", "--seed", "-5"]) == 1
     last = capsys.readouterr().out.splitlines()[-1]
-    assert last.startswith("the first wrong line is dbndiff2; wrong only because of what they")
+    assert last.startswith("the first wrong line is dbndiff2; wrong only because their inputs are")
     assert last.endswith(": bndiff, hprebn, embcat, W1, emb, C")
 
 
