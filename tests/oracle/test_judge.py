@@ -134,8 +134,8 @@ def test_the_first_wrong_line_is_told_from_those_that_suffer_from_it() -> None:
     inherited = ("bndiff2", "bndiff", "hprebn", "embcat", "emb", "C")
     assert isolation == (("bnvar", "W1"), inherited, ())
     assert str(isolation) == (
-        "the first wrong line is dbnvar; wrong by themselves too: W1; wrong only because of what "
-        "they were given: bndiff2, bndiff, hprebn, embcat, emb, C"
+        "the first wrong line is dbnvar; wrong by themselves too: W1; wrong only because "
+        "their inputs are: bndiff2, bndiff, hprebn, embcat, emb, C"
     )
 
 
