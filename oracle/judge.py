@@ -6,6 +6,7 @@ For float64 there is no finer truth: the two are compared by the rule of ``npnet
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -123,10 +124,10 @@ def upstream(values: Mapping[str, Any], seed: int) -> dict[str, Array]:
 def chained(functions: Functions, v: Values) -> dict[str, Any]:
     """``npnet.backward`` for any table of functions; one that raises gives ``Unmade``."""
     v = Values(_locked(v))
-    made: dict[str, Any] = {}
+    d = SimpleNamespace(loss=1.0)
     for name, function in functions.items():
-        made[name] = _made(name, function, v, Gradients(made))
-    return made
+        setattr(d, name, _made(name, function, v, d))
+    return {name: getattr(d, name) for name in functions}
 
 
 class Unmade(AttributeError, ValueError):

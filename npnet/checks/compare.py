@@ -30,10 +30,10 @@ ZERO = {"b1": ("hprebn", 0), "logit_maxes": ("norm_logits", 1)}
 
 
 def compare(
-    ours: Mapping[str, Any],
-    reference: Mapping[str, Any],
+    ours: Mapping[str, object],
+    reference: Mapping[str, object],
     *,
-    truth: Mapping[str, Any] | None = None,
+    truth: Mapping[str, object] | None = None,
     rtol: float | None = None,
     atol: float | None = None,
     K: float | None = None,
@@ -169,9 +169,9 @@ def _noise(gradients: Mapping[str, Any]) -> dict[str, float]:
 class _Comparison:
     """The arguments of ``compare``, checked."""
 
-    ours: Mapping[str, Any]
-    reference: Mapping[str, Any]
-    truth: Mapping[str, Any] | None
+    ours: Mapping[str, object]
+    reference: Mapping[str, object]
+    truth: Mapping[str, object] | None
     tolerances: tuple[float, float] | None  # rtol, atol
     K: float
     zero_scales: Mapping[str, float]
@@ -323,12 +323,12 @@ class _Comparison:
         return self.K * max(largest(distance(reference, truth)), eps(ours) * scale)
 
 
-def _check_names(what: str, entries: Any) -> None:
+def _check_names(what: str, entries: object) -> None:
     if not isinstance(entries, Mapping) or not all(isinstance(name, str) for name in entries):
         raise InputError(f"{what} is a {type(entries).__name__}, wanted a mapping from names")
 
 
-def _number(name: str, value: Any) -> float:
+def _number(name: str, value: object) -> float:
     if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
         raise InputError(f"compare: {name} is {value!r}, wanted a finite number, 0 or more")
     return float(value)

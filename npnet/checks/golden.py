@@ -124,7 +124,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     return entries
 
 
-def _printable(options: Any) -> list[str]:
+def _printable(options: object) -> list[str]:
     """``options`` of a manifest, if no character in them could control a terminal."""
     texts = options if isinstance(options, list) else []
     return texts if all(isinstance(text, str) and text.isprintable() for text in texts) else []
@@ -155,7 +155,7 @@ def _read_arrays(folder: Path, manifest: dict[str, Any]) -> Problem:
     )
 
 
-def _are_sizes(sizes: Any) -> bool:
+def _are_sizes(sizes: object) -> bool:
     return (
         isinstance(sizes, dict)
         and sizes.keys() == {"n", "T", "E", "H", "V"}

@@ -1,11 +1,11 @@
 """Second opinions on the 26 gradients that share no formula with them, and need no torch.
 
-Every function here moves one entry of one value at a time and runs again the forward lines that
-feel it, so that a value with two roads to the loss sends its change along both. Nothing is
-known of ``npnet.network.gradients``.
+Every function here moves one entry of one value at a time and runs the forward lines again that
+depend on it, so that the change takes every path to the loss. Nothing of
+``npnet.network.gradients`` is used.
 
 ``complex_step`` and ``finite_differences`` watch the loss. Seen from there, ``logit_maxes`` and
-``b1`` have the gradient 0 whatever their lines say, and ``logits`` may lack its road through the
+``b1`` have the gradient 0 whatever their lines say, and ``logits`` may lack its path through the
 maximum. ``cut`` watches every line alone, and sees that too.
 """
 
@@ -77,7 +77,7 @@ def complex_step(values: Mapping[str, ArrayLike]) -> dict[str, Floats]:
 
 
 def cut(values: Mapping[str, ArrayLike], upstream: Mapping[str, ArrayLike]) -> dict[str, Floats]:
-    """What each of the 26 gradients owes when it is taken alone, by the complex step.
+    """Each of the 26 gradients when its line is taken alone, by the complex step.
 
     An entry of a value moves, and the lines that read that value, and no others, run again on the
     rest as it was. The derivative is that of Σ ⟨upstream of the line's result, the result⟩ over
@@ -106,9 +106,9 @@ def cut(values: Mapping[str, ArrayLike], upstream: Mapping[str, ArrayLike]) -> d
                 f"numbers of shape {np.shape(v[name])} like {name}"
             )
     with blas.limited():
-        owed = {name: _derivative(v, name, _readers(name, weights)) for name in WITNESSED}
-    owed["logits"][ties(v)] = np.nan
-    return owed
+        alone = {name: _derivative(v, name, _readers(name, weights)) for name in WITNESSED}
+    alone["logits"][ties(v)] = np.nan
+    return alone
 
 
 def ties(values: Mapping[str, ArrayLike]) -> Ints:
@@ -134,9 +134,9 @@ def finite_differences(values: Mapping[str, ArrayLike], step: float | None = Non
     variance and its summands, and for all others |x| or 1, whichever is more.
 
     The error of an entry has two parts. What the formula leaves out grows with s²: doubling s
-    adds three times as much, all of which is allowed. The other part is the noise of the losses,
+    adds three times as much, all of which is allalone. The other part is the noise of the losses,
     rounded as they are, divided by s. It is taken from their fourth differences, in which
-    nothing else is left; six standard deviations are allowed, since thousands of entries have to
+    nothing else is left; six standard deviations are allalone, since thousands of entries have to
     be covered, and eps of the loss or of 1 at least.
 
     Args:
@@ -168,13 +168,13 @@ def finite_differences(values: Mapping[str, ArrayLike], step: float | None = Non
             far = (at[2] - at[-2]) / (4 * s)
             fourth = at[2] - 4 * at[1] + 6 * here - 4 * at[-1] + at[-2]
             noise = np.sqrt((fourth**2).mean() / 70)
-            rounding = max(6 * noise, EPS * max(here, 1)) / s
+            rounding = max(6 * noise, EPS * max(float(here), 1)) / s
             result.gradients[name] = near
             result.errors[name] = float((np.abs(far - near) + rounding).max())
     return result
 
 
-def _scale(v: Mapping[str, Any], name: str) -> Floats:
+def _scale(v: Values, name: str) -> Floats:
     """The scale of each entry, in the shape of the value."""
     scale: Floats = v[name]
     if name in ("bnvar", "bndiff2"):
@@ -184,16 +184,14 @@ def _scale(v: Mapping[str, Any], name: str) -> Floats:
     return scale
 
 
-def _derivative(v: Mapping[str, Any], name: str, result: Callable[[Values], Any]) -> Floats:
+def _derivative(v: Values, name: str, result: Callable[[Values], Array]) -> Floats:
     """The derivative of ``result`` for each entry of ``name``, by the complex step."""
     s = STEP * _scale(v, name)
     derivative: Floats = _moved(v, name, 1j * s, result).imag / s
     return derivative
 
 
-def _moved(
-    v: Mapping[str, Any], name: str, shifts: Array, result: Callable[[Values], Any]
-) -> Array:
+def _moved(v: Values, name: str, shifts: Array, result: Callable[[Values], Array]) -> Array:
     """The ``result`` after each entry of ``name`` in turn was moved by its shift."""
     start: Array = v[name].astype(shifts.dtype)
     moved, results = start.copy(), np.empty_like(start)
@@ -209,15 +207,15 @@ def _as_values(entries: Mapping[str, Any]) -> Values:
     return cast(Values, SimpleNamespace(**entries))
 
 
-def _loss(name: str) -> Callable[[Values], Any]:
-    """The loss after the lines that feel a change of ``name`` ran again."""
-    felt = {name}
+def _loss(name: str) -> Callable[[Values], Array]:
+    """The loss after the lines that depend on ``name`` ran again."""
+    changed = {name}
     for line, read in reads().items():
-        if read & felt:
-            felt.add(line)
-    lines = [(line, LINES[line]) for line in LINES if line in felt - {name}]
+        if read & changed:
+            changed.add(line)
+    lines = [(line, LINES[line]) for line in LINES if line in changed - {name}]
 
-    def loss(w: Values) -> Any:
+    def loss(w: Values) -> Array:
         for line, function in lines:
             setattr(w, line, function(w))
         return w.loss
@@ -225,13 +223,13 @@ def _loss(name: str) -> Callable[[Values], Any]:
     return loss
 
 
-def _readers(name: str, weights: Mapping[str, Array]) -> Callable[[Values], Any]:
+def _readers(name: str, weights: Mapping[str, Array]) -> Callable[[Values], Array]:
     """Σ ⟨weight, result⟩ over the lines that read ``name``."""
     lines = [(weights[line], LINES[line]) for line in readers(name)]
-    return lambda w: sum((weight * function(w)).sum() for weight, function in lines)
+    return lambda w: np.array([(weight * function(w)).sum() for weight, function in lines]).sum()
 
 
-def _checked(who: str, values: Mapping[str, ArrayLike]) -> dict[str, Any]:
+def _checked(who: str, values: Mapping[str, ArrayLike]) -> Values:
     """The values as float64 arrays, with X, Y and eps, if all is there and fits."""
     missing = [name for name in (*NAMES, "X", "Y", "eps") if name not in values]
     if missing:
@@ -258,4 +256,4 @@ def _checked(who: str, values: Mapping[str, ArrayLike]) -> dict[str, Any]:
                 f"{who}: {name} holds {array.min()}, wanted {TINY} or more: the logits of a row "
                 "lie too far apart"
             )
-    return {**v, "X": X, "Y": Y, "eps": float(cast(float, values["eps"]))}
+    return Values({**v, "X": X, "Y": Y, "eps": float(cast(float, values["eps"]))})

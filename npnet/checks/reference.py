@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from npnet.checks.report import Report, Row
 from npnet.network.forward import Values
 from npnet.network.gradients import GRADIENTS, Gradients
 from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES
+
+T = TypeVar("T")
 
 PRECISIONS = ("float32", "float64")
 
@@ -40,7 +42,7 @@ ROWS = 32
 
 
 def judge_by_truth(
-    ours: Mapping[str, Any],
+    ours: Mapping[str, object],
     reference: Mapping[str, Array],
     truth: Mapping[str, Array],
     rows: int,
@@ -70,7 +72,7 @@ def judge_by_truth(
     return replace(report, rows=tuple(map(typed, report.rows)))
 
 
-def _dtype(entry: Any) -> str:
+def _dtype(entry: object) -> str:
     """Of an array or a tensor; empty for what has none, or cannot be read."""
     try:
         return read_array("ours", entry).dtype.name if hasattr(entry, "dtype") else ""
@@ -95,7 +97,7 @@ class Reference(EqualFields):
 
     def judge(
         self,
-        ours: Mapping[str, Any],
+        ours: Mapping[str, object],
         only: str | Iterable[str] | None = None,
         labels: tuple[str, str] = ("ours", "torch"),
     ) -> Report:
@@ -115,7 +117,7 @@ class Reference(EqualFields):
                 unknown name.
         """
         ours = plain_names(ours)
-        reference: Mapping[str, Any] = self.gradients
+        reference: Mapping[str, Array] = self.gradients
         if only is not None:
             wanted = gradient_names(only)
             reference = {name: reference[name] for name in wanted}
@@ -173,7 +175,7 @@ def plain_name(name: str) -> str:
     return name[1:] if name[:1] == "d" and name[1:] in GRADIENTS else name
 
 
-def plain_names(arrays: Mapping[str, Any]) -> Mapping[str, Any]:
+def plain_names(arrays: Mapping[str, T]) -> Mapping[str, T]:
     """``arrays`` under the names of the 26, whether they have the lecture's d or not.
 
     Raises:

@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from html import escape
-from typing import Any
 
 from npnet.base.tables import table
 
@@ -219,7 +218,7 @@ def _html_line(tag: str, cells: tuple[str, ...], style: str) -> str:
     return f"<tr>{''.join(cells_html)}</tr>"
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

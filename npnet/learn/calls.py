@@ -17,7 +17,7 @@ import numpy as np
 
 from npnet.base.arrays import Array, UnusableArray, read_array
 from npnet.learn.exercises import Exercise
-from npnet.learn.grading_inputs import Case, cases
+from npnet.learn.grading_inputs import Case, Inputs, cases
 
 Function = Callable[[Any, Any], Any]
 
@@ -96,7 +96,9 @@ def quiet() -> Iterator[io.StringIO]:
         yield printed
 
 
-def _call(exercise: Exercise, function: Function, case: Case, v: Any, d: Any) -> dict[str, Array]:
+def _call(
+    exercise: Exercise, function: Function, case: Case, v: Inputs, d: Inputs
+) -> dict[str, Array]:
     answer = function(v, d)
     if answer is None and not (v.seen or d.seen):
         raise NotImplementedError  # a stub: it reads nothing

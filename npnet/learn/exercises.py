@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError
@@ -14,8 +13,9 @@ from npnet.base.files import unwritable
 from npnet.base.suggestions import unknown
 from npnet.learn.explain import commented, read_by
 from npnet.learn.notation import backward_lines, forward_lines, statements
+from npnet.network.forward import Values
 from npnet.network.fused import BatchNormSaved, batch_norm_backward, cross_entropy
-from npnet.network.gradients import GRADIENTS, backward
+from npnet.network.gradients import GRADIENTS, Gradients, backward
 from npnet.network.names import NAMES, PARAMETER_NAMES
 
 
@@ -40,7 +40,7 @@ class Exercise:
     gradients: tuple[str, ...]
     reads: tuple[str, ...]
     upstream: tuple[str, ...]
-    solution: Callable[[Any, Any], tuple[Array, ...]]
+    solution: Callable[[Values, Gradients], tuple[Array, ...]]
     code: tuple[str, ...]
 
 
@@ -74,19 +74,19 @@ def _line(name: str) -> Exercise:
     )
 
 
-def _from_n(function: Callable[..., Any]) -> tuple[str, ...]:
+def _from_n(function: Callable[..., object]) -> tuple[str, ...]:
     """The statements of a fused function, after those that read its arguments."""
     code = statements(function)
     first = next(place for place, line in enumerate(code) if line.startswith("n"))
     return code[first:]
 
 
-def _batch_norm(v: Any, d: Any) -> tuple[Array]:
+def _batch_norm(v: Values, d: Gradients) -> tuple[Array]:
     saved = BatchNormSaved(v.bnraw, v.bnvar_inv, v.bngain)
     return (batch_norm_backward(d.hpreact, saved)[0],)
 
 
-def _seven(v: Any, d: Any) -> tuple[Array, ...]:
+def _seven(v: Values, d: Gradients) -> tuple[Array, ...]:
     gradients = backward(v)
     return tuple(gradients[name] for name in PARAMETER_NAMES)
 

@@ -79,7 +79,7 @@ def _embedding_for_logits() -> str:
 MISTAKES = (
     Mistake(
         "The loop for dC is indented so that only the last context position is used.",
-        _graded("dC", "only the last position is used, and of its repeats only one"),
+        _graded("dC", "only the last position, and one of its repeats, is used"),
     ),
     Mistake(
         "dC[X] += demb, which loses repeats.",
@@ -111,7 +111,7 @@ MISTAKES = (
     ),
     Mistake(
         "dbnmeani is made without the path through bndiff2.",
-        _graded("dbnmeani", "the path through bndiff2 is missing from what is summed"),
+        _graded("dbnmeani", "what is summed lacks the path through bndiff2"),
     ),
 )
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError
-from npnet.learn.calls import Attempt, Failure, attempt
+from npnet.learn.calls import Attempt, Failure, Function, attempt
 from npnet.learn.exercises import EXERCISES
 from npnet.learn.grading_inputs import cases
 from npnet.learn.sheet import run_sheet
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> None:
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
 
-    def send(**message: Any) -> None:
+    def send(**message: object) -> None:
         print(json.dumps(message), file=channel, flush=True)
 
     path, steps, *wanted = arguments
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> None:
     send(kind="done")
 
 
-def _train(send: Callable[..., None], function: Callable[..., Any], steps: int) -> None:
+def _train(send: Callable[..., None], function: Function, steps: int) -> None:
     send(kind="training")
     problem = ""
     try:

@@ -15,7 +15,7 @@ from npnet.corpora.known import default_words
 from npnet.learn.calls import Attempt, Failure, Function, quiet, said
 from npnet.learn.exercises import EXERCISES, Exercise
 from npnet.learn.grading_inputs import RANDOM, REAL, RECIPE, Inputs, cases
-from npnet.network.forward import forward
+from npnet.network.forward import Values, forward
 from npnet.network.names import PARAMETER_NAMES
 from npnet.network.parameters import Parameters
 from npnet.recipes.recipe import Recipe
@@ -148,7 +148,7 @@ def train(function: Function, steps: int) -> Iterator[list[float]]:
             raise Failure(problem)
 
 
-def _update(params: Parameters, rate: float, function: Function, values: Mapping[str, Any]) -> None:
+def _update(params: Parameters, rate: float, function: Function, values: Values) -> None:
     answers = function(Inputs("v", values), Inputs("d", {"loss": 1.0}))
     for name, answer in zip(PARAMETER_NAMES, answers, strict=True):
         gradient = read_array(f"d{name}", answer)

@@ -113,7 +113,7 @@ _TABLE: dict[str, tuple[tuple[str, ...], ...]] = {
             "index",
         ),
         (
-            "every target in every row, [:, Y]: the row's number is missing",
+            "every target in every row: the row's number is missing",
             AT_TARGETS.format("-1 / len(v.Y)").replace("np.arange(len(v.Y))", ":"),
             "the row's number is missing",
             "index",
@@ -227,13 +227,13 @@ _TABLE: dict[str, tuple[tuple[str, ...], ...]] = {
             "sign before",
         ),
         (
-            "the maximum passes its gradient to the target's entry, not to the largest",
+            "the maximum passes its gradient to the target's entry",
             INTO_COPY.format("v.Y", "+="),
             "target's entry",
             "index",
         ),
         (
-            "softmax and cross-entropy are undone at once, whatever the upstream gradient is",
+            "softmax and cross-entropy are undone at once",
             f"(v.probs - {ONE_HOT}) / len(v.Y)",
             "at once",
             "at once",
@@ -413,7 +413,7 @@ _TABLE: dict[str, tuple[tuple[str, ...], ...]] = {
         ("the sign is wrong", "d.bndiff.sum(0, keepdims=True)", "minus sign is missing"),
         ("a mean for the sum", "-d.bndiff.mean(0, keepdims=True)", "mean stands"),
         (
-            "the path through bndiff2 is missing from what is summed",
+            "what is summed lacks the path through bndiff2",
             "-(v.bnvar_inv * d.bnraw).sum(0, keepdims=True)",
             "path through bndiff2",
             "path",
@@ -429,13 +429,13 @@ _TABLE: dict[str, tuple[tuple[str, ...], ...]] = {
         ("n - 1 for n", "d.bndiff + d.bnmeani / (len(v.hprebn) - 1)", "n - 1 stands where n"),
         ("the sign is wrong", "d.bndiff - d.bnmeani / len(v.hprebn)", "sign before dbnmeani"),
         (
-            "minus the mean of dbndiff stands where dbnmeani / n belongs",
+            "minus the mean of dbndiff for dbnmeani / n",
             "d.bndiff - d.bndiff.mean(0, keepdims=True)",
             "mean of dbndiff",
             "own mean",
         ),
         (
-            "the whole normalisation is undone at once, whatever dbndiff and dbnmeani are",
+            "the whole normalisation is undone at once",
             AT_ONCE,
             "at once",
             "at once",
@@ -513,13 +513,13 @@ _TABLE: dict[str, tuple[tuple[str, ...], ...]] = {
             "position",
         ),
         (
-            "only the last position is used, and of its repeats only one",
+            "only the last position, and one of its repeats, is used",
             NO_C.format("dC[v.X[:, -1]] += d.emb[:, -1]"),
             "last position",
             "repeats",
         ),
         (
-            "a mean over the places stands where their sum belongs",
+            "a mean over the places for their sum",
             "many = np.bincount(v.X.ravel(), minlength=len(v.C)).clip(1)[:, None]\n"
             + NO_C.format("np.add.at(dC, v.X, d.emb)")
             + " / many.astype(v.C.dtype)",

@@ -1,6 +1,7 @@
 """The forward pass as a table: twenty lines, each with the shape of its result."""
 
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -105,7 +106,7 @@ def forward(
         raise InputError(
             "forward: a batch of 1, wanted 2 rows or more: the variance divides by n-1"
         )
-    made: dict[str, Any] = {**params, "X": X, "Y": Y, "eps": check_eps("forward", eps)}
+    v: Any = SimpleNamespace(**params, X=X, Y=Y, eps=check_eps("forward", eps))
     for name, line in LINES.items():
-        made[name] = line(Values(made))
-    return Values(made)
+        setattr(v, name, line(v))
+    return Values(vars(v))

@@ -12,6 +12,8 @@ or repeated along an axis; and ``Often wrong``, the mistakes that people make.
 """
 
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -86,13 +88,13 @@ def backward(values: Values | Mapping[str, ArrayLike]) -> Gradients:
         InputError: a value is missing.
     """
     v = values if isinstance(values, Values) else Values(values)
-    made: dict[str, Floats] = {}
+    d: Any = SimpleNamespace(loss=1.0)
     for name, function in GRADIENTS.items():
         try:
-            made[name] = function(v, Gradients(made))
+            setattr(d, name, function(v, d))
         except AttributeError as error:
             raise InputError(f"backward: {error}, wanted all that npnet.forward returns") from error
-    return Gradients(made)
+    return Gradients({name: getattr(d, name) for name in GRADIENTS})
 
 
 @gradient

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -154,14 +154,14 @@ def _shape_cause(X: Array, Y: Array, params: Parameters) -> str:
     )
 
 
-def check_eps(who: str, eps: Any) -> float:
+def check_eps(who: str, eps: object) -> float:
     """``eps`` as a float, if it is one that a variance can be added to.
 
     Raises:
         InputError: no number, below 0 or not finite.
     """
     try:
-        number = float(eps)
+        number = float(cast(float, eps))
     except (TypeError, ValueError):
         number = np.nan
     if not 0 <= number < np.inf:

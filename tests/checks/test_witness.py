@@ -195,7 +195,7 @@ WRONG: dict[str, tuple[str, Gradient]] = {
 HIDDEN: dict[str, tuple[str, Gradient]] = {
     **of_catalogue(
         ("dlogits", "the path through the maximum is forgotten"),
-        ("dbnmeani", "the path through bndiff2 is missing from what is summed"),
+        ("dbnmeani", "what is summed lacks the path through bndiff2"),
     ),
     **{key: WRONG.pop(key) for key in [*WRONG] if key.endswith((" b1", " logit_maxes"))},
 }

@@ -151,7 +151,7 @@ def test_a_heat_map_is_read_by_keys_and_by_pointer(
 ) -> None:
     readout = "document.querySelector('#h .readout').textContent"
     follow(browser, '.node[href="#h"] text', "h")
-    i, k = np.unravel_index(np.abs(page_values.h).argmax(), page_values.h.shape)
+    i, k = map(int, np.unravel_index(np.abs(page_values.h).argmax(), page_values.h.shape))
     largest = browser.run(readout)
     assert largest.startswith(f"largest: h[{i}, {k}] = ")
     browser.run("document.querySelector('#h canvas').focus()")

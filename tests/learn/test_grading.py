@@ -266,6 +266,6 @@ def test_the_dozen_mistakes_are_each_refused() -> None:
         "logits have shape (32, 3, 10)",
         "removes any bias",
         "path through logit_maxes is missing",
-        "path through bndiff2 is missing",
+        "lacks the path through bndiff2",
     ):
         assert sum(words in text for text in said.values()) == 1, words

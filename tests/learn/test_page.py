@@ -186,7 +186,7 @@ def test_marking_names_changes_no_character_of_code_or_prose(text: str) -> None:
     [
         ("dh[i,k] = -1/x", '<i class="gradient">dh</i><sub>i,k</sub> = −1/x'),
         ("Σ_j h[i,Y[i]]", 'Σ<sub>j</sub> <i class="value">h</i><sub>i,<i>Y</i><sub>i</sub></sub>'),
-        ("h² of the n-th, x^-1½", '<i class="value">h</i>² of the n-th, x<sup>−1½</sup>'),
+        ("h² of the n-th, x^-1.5", '<i class="value">h</i>² of the n-th, x<sup>−1.5</sup>'),
         ("the change of hidden", "the change of hidden"),
     ],
 )

@@ -38,7 +38,7 @@ def shown(sizes: Mapping[str, int]) -> str:
 
 
 def alone(values: Mapping[str, Any], seed: int) -> tuple[dict[str, Array], dict[str, Array]]:
-    """What our lines make of torch's values and random upstream gradients; what they owe."""
+    """What our lines, and torch's, make of torch's values and random upstream gradients."""
     above = upstream(values, seed)
     v = npnet.Values({key: locked(np.asarray(value)) for key, value in values.items()})
     d = npnet.Gradients({key: locked(array) for key, array in above.items()})
@@ -55,7 +55,7 @@ def alone(values: Mapping[str, Any], seed: int) -> tuple[dict[str, Array], dict[
     T=st.integers(1, 4),
     H=st.integers(1, 6),
 )
-def test_each_line_alone_owes_what_torch_says(seed: int, tied: bool, **sizes: int) -> None:
+def test_each_line_alone_is_what_torch_says(seed: int, tied: bool, **sizes: int) -> None:
     params, X, Y = random_network(np.random.default_rng(seed), **sizes)
     if tied:  # every logit is its bias, and all but the first are equal
         b2 = np.ones(sizes["V"])
@@ -65,11 +65,11 @@ def test_each_line_alone_owes_what_torch_says(seed: int, tied: bool, **sizes: in
     # A line's terms may cancel for one upstream, so four say what its rounding is measured by.
     runs = [alone(values, seed + more) for more in range(4)]
     for name in GRADIENTS:
-        scale = max(np.abs(owed[name]).max() for _, owed in runs)
-        for ours, owed in runs:
-            assert ours[name].shape == owed[name].shape, name
+        scale = max(np.abs(torchs[name]).max() for _, torchs in runs)
+        for ours, torchs in runs:
+            assert ours[name].shape == torchs[name].shape, name
             assert ours[name].dtype == np.float64, name
-            assert np.abs(ours[name] - owed[name]).max() <= 1e-12 * scale, name
+            assert np.abs(ours[name] - torchs[name]).max() <= 1e-12 * scale, name
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -116,8 +116,8 @@ def test_in_float64_all_are_within_1e_14_of_their_scale_over_20_seeds(name: str)
         for gradient, array in reference.items():
             scale = noise.get(gradient, np.abs(array).max())
             assert np.abs(ours[gradient] - array).max() <= 1e-14 * scale, (seed, gradient)
-        lines, owed = alone(values, seed)
-        for gradient, array in owed.items():
+        lines, torchs = alone(values, seed)
+        for gradient, array in torchs.items():
             assert np.abs(lines[gradient] - array).max() <= 1e-14 * np.abs(array).max(), gradient
 
 
@@ -138,9 +138,9 @@ def test_the_fused_pass_has_torchs_gradients(dtype: Any) -> None:
 @pytest.mark.parametrize("n", [2, 24, 33, 50])
 def test_lines_spelled_as_torch_computes_them_are_bit_equal(n: int, dtype: Any) -> None:
     values, _ = oracle.whole(*network(n, dtype, {**LECTURE, "n": n}))
-    ours, owed = alone(values, n)
+    ours, torchs = alone(values, n)
     for name in SAME_BITS:
-        np.testing.assert_array_equal(ours[name], owed[name], err_msg=name)
+        np.testing.assert_array_equal(ours[name], torchs[name], err_msg=name)
 
 
 def test_a_plain_mapping_of_values_has_the_same_gradients() -> None:
@@ -149,22 +149,22 @@ def test_a_plain_mapping_of_values_has_the_same_gradients() -> None:
     assert all(np.array_equal(ours[name], plain[name]) for name in GRADIENTS)
 
 
-def test_of_equal_largest_logits_the_first_is_paid_as_torch_does() -> None:
+def test_of_equal_largest_logits_the_first_gets_the_gradient() -> None:
     values, _ = oracle.whole(*network())
     tied = np.flatnonzero(values["logits"][:, 0] == values["logit_maxes"][:, 0])
     assert 0 < len(tied) < len(values["logits"])
-    ours, owed = alone(values, 0)
-    paid = owed["logits"] != upstream(values, 0)["norm_logits"]
-    assert paid[tied, 0].all()
-    assert (paid.sum(1) == 1).all()
-    np.testing.assert_array_equal(ours["logits"], owed["logits"])
+    ours, torchs = alone(values, 0)
+    passed_on = torchs["logits"] != upstream(values, 0)["norm_logits"]
+    assert passed_on[tied, 0].all()
+    assert (passed_on.sum(1) == 1).all()
+    np.testing.assert_array_equal(ours["logits"], torchs["logits"])
 
 
-def test_a_row_of_C_is_paid_for_every_repeat() -> None:
+def test_a_row_of_C_sums_every_repeat() -> None:
     params, X, Y = network(0, np.float64)
     X = np.zeros_like(X)
     values, _ = oracle.whole(params, X, Y)
-    lines, owed = alone(values, 0)
-    np.testing.assert_allclose(lines["C"], owed["C"], rtol=1e-12)
+    lines, torchs = alone(values, 0)
+    np.testing.assert_allclose(lines["C"], torchs["C"], rtol=1e-12)
     np.testing.assert_allclose(lines["C"][0], upstream(values, 0)["emb"].sum((0, 1)), rtol=1e-12)
     assert not lines["C"][1:].any()
