@@ -266,8 +266,8 @@ def refreshed(shown: list[str], printed: list[str]) -> list[str]:
     return [*result, "…", *printed[end:]]
 
 
-def refresh(page: Path) -> bool:
-    """Write what ``page``'s commands print now into it; whether anything has changed."""
+def refresh(page: Path) -> None:
+    """Write what ``page``'s commands print now into it, where that has changed."""
     lines = page.read_text(encoding="utf-8").splitlines()
     changes: list[tuple[int, int, list[str]]] = []
     for session in sessions(page):
@@ -282,8 +282,8 @@ def refresh(page: Path) -> bool:
                 print(f"{page.name}: {session.heading}: {step.command}")
     for first, count, new in reversed(changes):
         lines[first : first + count] = new
-    page.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return bool(changes)
+    if changes:
+        page.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
