@@ -11,7 +11,7 @@ folder of their own. The kinds of blocks:
 
 Everything that is shown must be printed, digit for digit. Free are, and only here:
 
-* timings and sizes: numbers before s, ms, µs, kB, MB or "steps a second"; versions of torch, NumPy;
+* timings and sizes: numbers before s, ms, µs, kB, MB or "a second"; versions of torch, NumPy;
 * blocks of ``npnet bench`` and ``oracle bench``: all figures and the lines about the machine;
 * tables of ``compare``: which entries are equal, how far apart, where. This is rounding, and
   differs between CPUs; so do the number of gradients that are bit-equal to torch's, and of those
@@ -228,8 +228,8 @@ def _replayed_row(cells: list[str]) -> str:
 
 def _timed(line: str) -> str:
     """``line`` without timings and versions."""
-    line = re.sub(r"\d[\d,]*(\.\d+)?(?= (s|ms|µs|kB|MB|steps a second)\b)", "#", line)
-    line = re.sub(r"\b\d+\.\d+s\b", "#s", line)  # pytest's
+    line = re.sub(r"\d[\d,]*(\.\d+)?(?= (s|ms|µs|kB|MB|(steps )?a second)\b)", "#", line)
+    line = re.sub(r"\b\d+\.\d+s\b|\b\d+:\d\d:\d\d\b", "#", line)  # pytest's; of a long search
     line = re.sub(r"\d+ of 26 are bit-equal", "# of 26 are bit-equal", line)
     # np.allclose refuses some right gradients: how many is rounding.
     line = re.sub(r"(right gradients refused, of \d+ sets \d+ \d+) \d+", r"\1 #", line)
@@ -238,7 +238,7 @@ def _timed(line: str) -> str:
 
 def _measured(line: str) -> str:
     """``line`` of a table of measurements: names alone."""
-    line = re.sub(r"\d[\d,.]*( (?:s|ms|µs|MB)\b)?", "#", line)
+    line = re.sub(r"\d[\d,.]*( (?:s|ms|µs|min|h|MB)\b)?", "#", line)
     return re.sub(r"\s*/\s*", "/", re.sub(r"#\.\.#", "#", line))
 
 
@@ -266,8 +266,8 @@ def refreshed(shown: list[str], printed: list[str]) -> list[str]:
     return [*result, "…", *printed[end:]]
 
 
-def refresh(page: Path) -> bool:
-    """Write what ``page``'s commands print now into it; whether anything has changed."""
+def refresh(page: Path) -> None:
+    """Write what ``page``'s commands print now into it, where that has changed."""
     lines = page.read_text(encoding="utf-8").splitlines()
     changes: list[tuple[int, int, list[str]]] = []
     for session in sessions(page):
@@ -282,8 +282,8 @@ def refresh(page: Path) -> bool:
                 print(f"{page.name}: {session.heading}: {step.command}")
     for first, count, new in reversed(changes):
         lines[first : first + count] = new
-    page.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return bool(changes)
+    if changes:
+        page.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
