@@ -144,13 +144,15 @@ def test_the_training_set_is_that_of_the_lectures_loop(words: list[str], block_s
         np.testing.assert_array_equal(array, reference, strict=True)
 
 
+@pytest.mark.parametrize("steps", [200, pytest.param(2000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("name", "dtype"), [("lecture", "float32"), ("lecture", "float64"), ("part3", "float32")]
 )
 def test_losses_and_running_statistics_keep_step_with_torch(
-    examples: tuple[Array, Array], name: str, dtype: str
+    examples: tuple[Array, Array], name: str, dtype: str, steps: int
 ) -> None:
-    recipe = replace(npnet.RECIPES[name], dtype=dtype, steps=2000, rates=((0, 0.1), (1000, 0.01)))
+    rates = ((0, 0.1), (steps // 2, 0.01))
+    recipe = replace(npnet.RECIPES[name], dtype=dtype, steps=steps, rates=rates)
     ours, torchs = npnet.Generator(recipe.seed), seeded(recipe.seed)
     params, reference = npnet.draw_parameters(recipe, 27, ours), draw_parameters(recipe, 27, torchs)
     running, average = npnet.Running.begin(recipe), Running(recipe)
@@ -379,6 +381,7 @@ def test_training_refuses_parameters_that_it_cannot_change(examples: tuple[Array
         next(train(LECTURE, params, *examples, [np.arange(32)], Running(LECTURE)))
 
 
+@pytest.mark.slow  # each reads and evaluates 32,033 words as the notebook does, in plain loops
 @pytest.mark.parametrize(
     ("name", "loss"), [("constant-gain", "3.8279"), ("random-gain", "3.3399"), ("part3", "3.3239")]
 )

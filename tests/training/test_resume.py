@@ -1,6 +1,7 @@
 """A run that was interrupted, however and wherever, ends with the bits of one that was not."""
 
 import dataclasses
+import functools
 import json
 import os
 import random
@@ -68,10 +69,20 @@ def bits(run: npnet.Run) -> dict[str, bytes]:
     }
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(small_words: list[str]) -> Callable[[npnet.Recipe], dict[str, bytes]]:
+    """The bits of a whole run, each made once."""
+    return functools.cache(lambda recipe: bits(npnet.fit(recipe, small_words)))
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("step", [1, 65, 300, 499])
 def test_a_resumed_training_ends_with_the_same_bits(
-    variant: str, step: int, tmp_path: Path, small_words: list[str]
+    variant: str,
+    step: int,
+    tmp_path: Path,
+    small_words: list[str],
+    uninterrupted: Callable[[npnet.Recipe], dict[str, bytes]],
 ) -> None:
     recipe = dataclasses.replace(RECIPE, **VARIANTS[variant])
     write_checkpoint(tmp_path, stopped_at(recipe, small_words, step).checkpoint())
@@ -81,7 +92,7 @@ def test_a_resumed_training_ends_with_the_same_bits(
     resumed = Training(recipe, small_words, checkpoint)
     assert step <= resumed.done < 500 or step == 499
     resumed.run()
-    assert bits(resumed.finish()) == bits(npnet.fit(recipe, small_words))
+    assert bits(resumed.finish()) == uninterrupted(recipe)
 
 
 def test_steps_may_be_raised_and_not_lowered(small_words: list[str]) -> None:
@@ -284,6 +295,7 @@ def test_a_finished_run_takes_more_steps_and_no_other_options(
         assert Path("short", name).read_bytes() == Path("long", name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_a_longer_run_that_is_stopped_leaves_the_finished_one_as_it_was(
     tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
