@@ -347,12 +347,14 @@ def test_a_replay_holds_its_first_batch_and_stops_where_it_is_told(small_words: 
 
 
 def test_a_run_that_diverges_does_so_at_the_same_step(small_words: list[str]) -> None:
-    recipe = replace(LECTURE, hidden=16, steps=40, rates=((0, 0.1), (7, 1e38)))
+    recipe = replace(LECTURE, hidden=16, steps=40, rates=((0, 0.1), (7, 1e38), (8, 0.5)))
     with pytest.raises(DivergedError) as ours:
         npnet.fit(recipe, small_words)
     with pytest.raises(DivergedError) as torchs:
         oracle.replay(recipe, small_words)
     assert ours.value.step == torchs.value.step == 8
+    for error in (ours.value, torchs.value):  # the step before took the rate that was too large
+        assert "try a smaller rate than 1e+38" in str(error)
     assert ours.value.losses is not None
     assert torchs.value.losses is not None
     np.testing.assert_allclose(ours.value.losses, torchs.value.losses, rtol=0, atol=1e-6)

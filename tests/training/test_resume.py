@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -93,6 +95,43 @@ def test_a_resumed_training_ends_with_the_same_bits(
     assert step <= resumed.done < 500 or step == 499
     resumed.run()
     assert bits(resumed.finish()) == uninterrupted(recipe)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """After how many steps `npnet train` has written its checkpoints; its clock ticks every look.
+
+    It looks once at the start and after each block of 64 steps; a look takes 4 seconds.
+    """
+    command = sys.modules["npnet.cli.train"]
+    steps: list[int] = []
+    ticks = itertools.count(0.0, 4.0)
+    clock = SimpleNamespace(monotonic=lambda: next(ticks), perf_counter=time.perf_counter)
+    monkeypatch.setattr(command, "time", clock)
+
+    def write(folder: Path, checkpoint: Any) -> None:
+        steps.append(len(checkpoint.losses))
+        write_checkpoint(folder, checkpoint)
+
+    monkeypatch.setattr(command, "write_checkpoint", write)
+    return steps
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ("--checkpoint 1000", [300]),
+        ("--checkpoint 0", [64, 128, 192, 256, 300, 300]),
+        ("--checkpoint 5", [128, 256, 300]),  # to note when one was written is a look as well
+        ("", [192, 300]),  # by default every 10 seconds
+    ],
+)
+def test_checkpoints_are_as_far_apart_as_asked_for(
+    options: str, wanted: list[int], here: Path, written: list[int]
+) -> None:
+    command = "train --words words.txt --hidden 4 --steps 300 --quiet --out run"
+    assert main([*command.split(), *options.split()]) == 0
+    assert written == wanted
 
 
 def test_steps_may_be_raised_and_not_lowered(small_words: list[str]) -> None:
