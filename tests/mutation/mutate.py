@@ -212,7 +212,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="mutants tested at once (default 1)")
     parser.add_argument("--json", action="store_true", help="print one JSON document at the end")
     options = parser.parse_args()
-    chosen = []
+    chosen: list[str] = []
     for name in options.modules or PACKAGES:
         chosen += [name] if "." in name else modules_of(name)
         if not chosen or chosen[-1] not in modules_of(name.partition(".")[0]):

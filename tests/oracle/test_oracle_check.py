@@ -19,7 +19,7 @@ from npnet.training.fit import first_batch
 from oracle import selftest
 from oracle.accuracy import accuracy
 from oracle.cli import main
-from oracle.mistakes import LECTURE, network
+from oracle.mistakes import LECTURE, MISTAKES, network
 
 
 @pytest.fixture
@@ -178,7 +178,7 @@ def test_the_self_test_prints_its_table(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # All mistakes are tried in test_mistakes; here it is the table.
-    some = tuple(mistake for mistake in selftest.MISTAKES if mistake.gradient in ("b1", "h"))
+    some = tuple(mistake for mistake in MISTAKES if mistake.gradient in ("b1", "h"))
     monkeypatch.setattr(selftest, "MISTAKES", some)
     assert main(["selftest"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -158,8 +158,8 @@ def test_losses_and_running_statistics_keep_step_with_torch(
     running, average = npnet.Running.begin(recipe), Running(recipe)
     records = npnet.train(recipe, params, *examples, ours, running=running)
     rows = draw_rows(recipe, len(examples[0]), torchs, recipe.steps)
-    steps = train(recipe, reference, *examples, rows, average)
-    for record, step in zip(records, steps, strict=True):
+    torchs_steps = train(recipe, reference, *examples, rows, average)
+    for record, step in zip(records, torchs_steps, strict=True):
         assert abs(record.loss - step.loss) <= LOCKSTEP[dtype], record.step
     stats = running.statistics(recipe.eps)
     assert gap(stats.mean, average.stats().mean) <= BOUND[dtype]
