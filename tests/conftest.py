@@ -47,10 +47,11 @@ def infinities_are_silent(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-# Hypothesis remembers failures in the current folder; where it may not, it warns, and fails.
-settings.register_profile("forgetful", database=None)
-if not os.access(".", os.W_OK):
-    settings.load_profile("forgetful")
+# No example may fail for taking long: what a machine does beside the tests decides that. Hypothesis
+# remembers failures in the current folder; where it may not, it warns, and fails.
+settings.register_profile("timeless", deadline=None)
+settings.register_profile("forgetful", deadline=None, database=None)
+settings.load_profile("timeless" if os.access(".", os.W_OK) else "forgetful")
 
 
 def copied(folder: Path, target: Path) -> Path:
