@@ -109,9 +109,9 @@ def train(
             bnmean, bnvar = tensor_of(before.mean), tensor_of(before.var)
             logits = _logits(p, hprebn, bnmean, bnvar, recipe.eps)
         loss = F.cross_entropy(logits, tensor_of(Y[rows]))
+        if not math.isfinite(loss.item()):  # what the step before has made of the parameters
+            raise DivergedError(step, loss.item(), rate(recipe, max(step - 1, 0)), recipe.eps)
         lr = rate(recipe, step)
-        if not math.isfinite(loss.item()):
-            raise DivergedError(step, loss.item(), lr, recipe.eps)
         grads = torch.autograd.grad(loss, list(p.values()))
         for (name, parameter), grad in zip(p.items(), grads, strict=True):
             if name in recipe.trained:

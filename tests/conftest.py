@@ -7,15 +7,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pytest
-from hypothesis import settings
-from numpy.typing import ArrayLike, DTypeLike
+# One thread for the BLAS and for torch, here and in the processes that tests start: at these sizes
+# threads wait for each other more than they compute, and `pytest -n` has a process for each core.
+# It has to be said before NumPy is imported; who sets another number keeps it.
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")
 
-import npnet
-from npnet.base.arrays import Array
-from npnet.training.evaluation import Folded
-from npnet.training.sgd import AHEAD
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+from numpy.typing import ArrayLike, DTypeLike  # noqa: E402
+
+import npnet  # noqa: E402
+from npnet.base.arrays import Array  # noqa: E402
+from npnet.training.evaluation import Folded  # noqa: E402
+from npnet.training.sgd import AHEAD  # noqa: E402
 
 if TYPE_CHECKING:
     from npnet.checks.reference import Problem
@@ -41,10 +47,11 @@ def infinities_are_silent(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-# Hypothesis remembers failures in the current folder; where it may not, it warns, and fails.
-settings.register_profile("forgetful", database=None)
-if not os.access(".", os.W_OK):
-    settings.load_profile("forgetful")
+# No example may fail for taking long: what a machine does beside the tests decides that. Hypothesis
+# remembers failures in the current folder; where it may not, it warns, and fails.
+settings.register_profile("timeless", deadline=None)
+settings.register_profile("forgetful", deadline=None, database=None)
+settings.load_profile("timeless" if os.access(".", os.W_OK) else "forgetful")
 
 
 def copied(folder: Path, target: Path) -> Path:

@@ -16,6 +16,7 @@ from npnet.cli import main
 from npnet.network.fast import Workspace
 from npnet.training.fit import begin
 
+STATUS = Path("/proc/self/status")
 WIDE, OLD_WIDE = ["X86_V3", "X86_V4"], ["AVX2", "AVX512F", "AVX512_SKX"]
 
 
@@ -119,6 +120,13 @@ def test_the_peak_of_a_command_is_its_own_and_not_that_of_who_started_it() -> No
     )
     assert (small[0], big[0]) == ("1\n", "100000000\n")
     assert small[1] < 100e6 < big[1] < held.nbytes
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="needs Linux's /proc")
+def test_a_peak_is_the_systems_own_figure_in_bytes() -> None:
+    program = "b'x' * 10**8; print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
+    out, peak = growth.run_apart([sys.executable, "-c", program])
+    assert peak == pytest.approx(int(out) * 1024, rel=0.01)
 
 
 def test_a_command_that_fails_is_an_error_with_its_last_words() -> None:

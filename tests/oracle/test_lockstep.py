@@ -380,6 +380,7 @@ def test_bad_input_is_one_line_and_exit_2(
     assert captured.out == ""
 
 
+@pytest.mark.slow
 def test_part3_stays_in_step_with_torch_on_the_lectures_corpus(names_txt: list[str]) -> None:
     both = lockstep(npnet.RECIPES["part3"], names_txt, steps=1000, limit=2e-6)
     assert (both.unlike, both.strays, both.crossing) == ((), None, None)

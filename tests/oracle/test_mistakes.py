@@ -83,6 +83,7 @@ def test_float64_has_no_room_for_mistakes_either() -> None:
     assert passed == ["logprobs: np.zeros makes float64", "C: np.zeros makes float64"]
 
 
+@pytest.mark.slow
 def test_other_batches_give_mistakes_no_room() -> None:
     for seed in range(1, 4):
         values, _ = oracle.whole(*network(seed))

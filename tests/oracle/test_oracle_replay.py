@@ -144,20 +144,22 @@ def test_the_training_set_is_that_of_the_lectures_loop(words: list[str], block_s
         np.testing.assert_array_equal(array, reference, strict=True)
 
 
+@pytest.mark.parametrize("steps", [200, pytest.param(2000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("name", "dtype"), [("lecture", "float32"), ("lecture", "float64"), ("part3", "float32")]
 )
 def test_losses_and_running_statistics_keep_step_with_torch(
-    examples: tuple[Array, Array], name: str, dtype: str
+    examples: tuple[Array, Array], name: str, dtype: str, steps: int
 ) -> None:
-    recipe = replace(npnet.RECIPES[name], dtype=dtype, steps=2000, rates=((0, 0.1), (1000, 0.01)))
+    rates = ((0, 0.1), (steps // 2, 0.01))
+    recipe = replace(npnet.RECIPES[name], dtype=dtype, steps=steps, rates=rates)
     ours, torchs = npnet.Generator(recipe.seed), seeded(recipe.seed)
     params, reference = npnet.draw_parameters(recipe, 27, ours), draw_parameters(recipe, 27, torchs)
     running, average = npnet.Running.begin(recipe), Running(recipe)
     records = npnet.train(recipe, params, *examples, ours, running=running)
     rows = draw_rows(recipe, len(examples[0]), torchs, recipe.steps)
-    steps = train(recipe, reference, *examples, rows, average)
-    for record, step in zip(records, steps, strict=True):
+    torchs_steps = train(recipe, reference, *examples, rows, average)
+    for record, step in zip(records, torchs_steps, strict=True):
         assert abs(record.loss - step.loss) <= LOCKSTEP[dtype], record.step
     stats = running.statistics(recipe.eps)
     assert gap(stats.mean, average.stats().mean) <= BOUND[dtype]
@@ -345,12 +347,14 @@ def test_a_replay_holds_its_first_batch_and_stops_where_it_is_told(small_words: 
 
 
 def test_a_run_that_diverges_does_so_at_the_same_step(small_words: list[str]) -> None:
-    recipe = replace(LECTURE, hidden=16, steps=40, rates=((0, 0.1), (7, 1e38)))
+    recipe = replace(LECTURE, hidden=16, steps=40, rates=((0, 0.1), (7, 1e38), (8, 0.5)))
     with pytest.raises(DivergedError) as ours:
         npnet.fit(recipe, small_words)
     with pytest.raises(DivergedError) as torchs:
         oracle.replay(recipe, small_words)
     assert ours.value.step == torchs.value.step == 8
+    for error in (ours.value, torchs.value):  # the step before took the rate that was too large
+        assert "try a smaller rate than 1e+38" in str(error)
     assert ours.value.losses is not None
     assert torchs.value.losses is not None
     np.testing.assert_allclose(ours.value.losses, torchs.value.losses, rtol=0, atol=1e-6)
@@ -379,6 +383,7 @@ def test_training_refuses_parameters_that_it_cannot_change(examples: tuple[Array
         next(train(LECTURE, params, *examples, [np.arange(32)], Running(LECTURE)))
 
 
+@pytest.mark.slow  # each reads and evaluates 32,033 words as the notebook does, in plain loops
 @pytest.mark.parametrize(
     ("name", "loss"), [("constant-gain", "3.8279"), ("random-gain", "3.3399"), ("part3", "3.3239")]
 )

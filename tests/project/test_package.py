@@ -1,6 +1,7 @@
 """The package as a whole: what it imports, what it ships."""
 
 import ast
+import json
 import subprocess
 import sys
 from importlib import metadata
@@ -29,9 +30,39 @@ def run_without(names: list[str], then: str) -> str:
     return done.stdout
 
 
-def test_npnet_imports_where_nothing_but_numpy_is() -> None:
-    others = ["torch", "oracle", "matplotlib", "rich", "pooch", "threadpoolctl"]
-    assert run_without(others, "import npnet; print(len(npnet.RECIPES))") == "7\n"
+# Whatever is neither NumPy, npnet nor the standard library is refused, by whoever it is asked for.
+STRICT = """
+import importlib, json, pkgutil, sys
+
+allowed = {"npnet", "numpy", *sys.stdlib_module_names}
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top not in allowed:
+            raise ModuleNotFoundError(f"{top} is refused", name=top)
+
+def stop(name):
+    raise
+
+sys.meta_path.insert(0, Refuse())
+import npnet
+assert dict(npnet.RECIPES)
+refused = {}
+for module in pkgutil.walk_packages(npnet.__path__, "npnet.", stop):
+    if module.name != "npnet.__main__":  # it runs the command
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            refused[module.name] = error.name
+print(json.dumps(refused))
+"""
+
+
+def test_only_the_plots_import_more_than_numpy_at_their_top() -> None:
+    done = subprocess.run([sys.executable, "-c", STRICT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"npnet.plotting.plots": "matplotlib"}
 
 
 def test_the_main_job_runs_where_torch_cannot_be_imported() -> None:

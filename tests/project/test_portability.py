@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -78,15 +79,58 @@ def npnet_in(
     )
 
 
+# Several commands in one process, each as the console script runs it, a semicolon after each. What
+# each prints ends in a null character and its exit code, what it says in a null character.
+IN_TURN = """
+import sys
+from npnet.cli import entry
+
+given = sys.argv[1:]
+while given:
+    end = given.index(";")
+    sys.argv[1:], given = given[:end], given[end + 1:]
+    try:
+        entry()
+    except SystemExit as end:
+        print(f"\\0{end.code or 0}", flush=True)
+        print("\\0", file=sys.stderr, flush=True)
+"""
+
+
+def in_turn(
+    home: Path,
+    commands: Sequence[Sequence[str]],
+    python: Sequence[str] = (),
+    changes: Mapping[str, str] = NOTHING,
+) -> list[tuple[int, bytes, bytes]]:
+    """The exit code of each command, what it printed, and what it said on stderr."""
+    arguments = [argument for command in commands for argument in (*command, ";")]
+    done = subprocess.run(
+        [sys.executable, *python, "-c", IN_TURN, *arguments],
+        cwd=home,
+        env=environment(home, changes),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    said = done.stderr.split(b"\0\n")
+    printed = re.split(rb"\0(\d+)\n", done.stdout)
+    assert len(said) == len(commands) + 1
+    assert len(printed) == 2 * len(commands) + 1
+    return [(int(printed[2 * k + 1]), printed[2 * k], said[k]) for k in range(len(commands))]
+
+
 TRAIN = ("train", "--words", "my words.txt", "--steps", "70", "--hidden", "4")
 
 
 @pytest.mark.parametrize("kind", ENVIRONMENTS)
 def test_an_accented_corpus_gives_the_same_run_in_any_locale(kind: str, home: Path) -> None:
-    done = npnet_in(home, *TRAIN, "--out", "my rün", changes=ENVIRONMENTS[kind])
-    assert done.returncode == 0, done.stderr
+    trained, sampled = in_turn(
+        home, [(*TRAIN, "--out", "my rün"), ("sample", "my rün")], changes=ENVIRONMENTS[kind]
+    )
+    assert trained[0] == 0, trained
     # Matplotlib may say where it keeps its fonts, or that it lacks some.
-    assert b"Traceback" not in done.stderr
+    assert b"Traceback" not in trained[2]
     recipe = dataclasses.replace(npnet.RECIPES["lecture"], steps=70, hidden=4)
     ours, theirs = npnet.fit(recipe, ACCENTED), npnet.load_run(home / "my rün")
     assert theirs.words == ours.words
@@ -94,12 +138,9 @@ def test_an_accented_corpus_gives_the_same_run_in_any_locale(kind: str, home: Pa
     assert theirs.losses.tobytes() == ours.losses.tobytes()
     names = (home / "my rün" / "samples.txt").read_text(encoding="utf-8").splitlines()
     assert names == ours.sample()
-
-    done = npnet_in(home, "sample", "my rün", changes=ENVIRONMENTS[kind])
-    assert done.returncode == 0, done.stderr
     encoding = "ascii" if "ASCII" in kind else "latin-1" if "Latin" in kind else "utf-8"
-    assert done.stdout == "\n".join([*names, ""]).encode(encoding, "backslashreplace")
-    assert done.stderr == b""
+    printed = "\n".join([*names, ""]).encode(encoding, "backslashreplace")
+    assert sampled == (0, printed, b"")
 
 
 def test_errors_about_letters_that_cannot_be_shown_are_one_line(home: Path) -> None:
@@ -110,20 +151,22 @@ def test_errors_about_letters_that_cannot_be_shown_are_one_line(home: Path) -> N
     assert rb"'\u03a9' in '\u03a9', wanted characters out of" in done.stderr
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["--help", "train --help", "sample --help", "replay --help", "replay", "data", "--version"],
-)
-def test_whatever_a_command_prints_an_ascii_terminal_shows(command: str, home: Path) -> None:
-    done = npnet_in(home, *command.split(), changes=ENVIRONMENTS["ASCII terminal"])
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert done.stdout.isascii()
+def test_whatever_a_command_prints_an_ascii_terminal_shows(home: Path) -> None:
+    commands = ["--help", "train --help", "sample --help", "replay --help", "replay", "data"]
+    commands += ["--version"]
+    split = [command.split() for command in commands]
+    for command, result in zip(
+        commands, in_turn(home, split, changes=ENVIRONMENTS["ASCII terminal"]), strict=True
+    ):
+        code, printed, said = result
+        assert (code, said) == (0, b""), command
+        assert printed.isascii(), command
+        assert printed.strip(), command
 
 
 def test_no_command_warns(home: Path) -> None:
-    strict = ("-W", "error")
     golden = str(GOLDEN)
-    for command in (
+    commands = [
         (*TRAIN, "--out", "my run", "--set", "statistics=running-std"),
         ("train", "--resume", "my run", "--steps", "90", "--quiet"),
         ("sample", "my run", "--count", "3"),
@@ -132,19 +175,20 @@ def test_no_command_warns(home: Path) -> None:
         ("check", "--words", "my words.txt", "--hidden", "2", "--batch", "8"),
         ("judge", f"{golden}/gradient.f32.npz", "--reference", golden),
         ("replay", "constant-gain"),
-    ):
-        done = npnet_in(home, *command, python=strict)
-        assert (done.returncode, done.stderr) == (0, b""), command
+    ]
+    results = in_turn(home, commands, python=("-W", "error"))
+    for command, (code, _, said) in zip(commands, results, strict=True):
+        assert (code, said) == (0, b""), command
 
 
 def test_every_file_is_opened_with_its_encoding_said(home: Path) -> None:
     telling = ("-X", "warn_default_encoding", "-W", "always::EncodingWarning")
     package = str(Path(npnet.__file__).parent)
-    for command in ((*TRAIN, "--out", "my run"), ("eval", "my run"), ("replay",), ("data",)):
-        done = npnet_in(home, *command, python=telling)
-        assert done.returncode == 0, done.stderr
+    commands = [(*TRAIN, "--out", "my run"), ("eval", "my run"), ("replay",), ("data",)]
+    for code, _, said in in_turn(home, commands, python=telling):
+        assert code == 0, said
         # Matplotlib has some of its own.
-        warnings = [line for line in done.stderr.decode().splitlines() if "EncodingWarning" in line]
+        warnings = [line for line in said.decode().splitlines() if "EncodingWarning" in line]
         assert not [line for line in warnings if line.startswith(package)]
 
 

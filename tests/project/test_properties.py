@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -97,13 +98,6 @@ NAMES = ["anna", "bob", "zoe", "ada", "mia", "otto", "nina", "ava", "noor", "ben
 SMALL = Recipe("any", hidden=4, batch=4, steps=20)
 
 
-# One of every kind is given, for what is drawn depends on hypothesis's release.
-@settings(max_examples=120, **FIXED)
-@given(WORDS, recipes())
-@example(NAMES, SMALL)
-@example([f"{name}\t" for name in NAMES], SMALL)
-@example(NAMES, dataclasses.replace(SMALL, rates=((0, 1e308),)))
-@example(NAMES, dataclasses.replace(SMALL, batch_over=1_000_000))
 def check_a_run(words: list[str], recipe: Recipe) -> None:
     run, said = outcome(lambda: npnet.fit(recipe, words))
     if run is None:
@@ -144,9 +138,20 @@ def check_a_folder(run: npnet.Run, folder: Path) -> None:
     assert outcome(lambda: back.sample(3)) == outcome(lambda: run.sample(3))
 
 
-def test_any_corpus_and_any_recipe_give_numbers_or_an_error_in_words() -> None:
+# One of every kind is given, for what is drawn depends on hypothesis's release.
+@pytest.mark.parametrize("count", [40, pytest.param(400, marks=pytest.mark.slow)])
+def test_any_corpus_and_any_recipe_give_numbers_or_an_error_in_words(count: int) -> None:
+    @settings(max_examples=count, **FIXED)
+    @given(WORDS, recipes())
+    @example(NAMES, SMALL)
+    @example([f"{name}\t" for name in NAMES], SMALL)
+    @example(NAMES, dataclasses.replace(SMALL, rates=((0, 1e308),)))
+    @example(NAMES, dataclasses.replace(SMALL, batch_over=1_000_000))
+    def check(words: list[str], recipe: Recipe) -> None:
+        check_a_run(words, recipe)
+
     outcomes.clear()
-    check_a_run()
+    check()
     # The examples are of every kind, or the test says nothing.
     assert outcomes == {"run", "InputError", "DivergedError", "saved", "not saved"}
 

@@ -1,6 +1,8 @@
 """A run that was interrupted, however and wherever, ends with the bits of one that was not."""
 
 import dataclasses
+import functools
+import itertools
 import json
 import os
 import random
@@ -11,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -68,10 +71,20 @@ def bits(run: npnet.Run) -> dict[str, bytes]:
     }
 
 
+@pytest.fixture(scope="module")
+def uninterrupted(small_words: list[str]) -> Callable[[npnet.Recipe], dict[str, bytes]]:
+    """The bits of a whole run, each made once."""
+    return functools.cache(lambda recipe: bits(npnet.fit(recipe, small_words)))
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("step", [1, 65, 300, 499])
 def test_a_resumed_training_ends_with_the_same_bits(
-    variant: str, step: int, tmp_path: Path, small_words: list[str]
+    variant: str,
+    step: int,
+    tmp_path: Path,
+    small_words: list[str],
+    uninterrupted: Callable[[npnet.Recipe], dict[str, bytes]],
 ) -> None:
     recipe = dataclasses.replace(RECIPE, **VARIANTS[variant])
     write_checkpoint(tmp_path, stopped_at(recipe, small_words, step).checkpoint())
@@ -81,7 +94,44 @@ def test_a_resumed_training_ends_with_the_same_bits(
     resumed = Training(recipe, small_words, checkpoint)
     assert step <= resumed.done < 500 or step == 499
     resumed.run()
-    assert bits(resumed.finish()) == bits(npnet.fit(recipe, small_words))
+    assert bits(resumed.finish()) == uninterrupted(recipe)
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """After how many steps `npnet train` has written its checkpoints; its clock ticks every look.
+
+    It looks once at the start and after each block of 64 steps; a look takes 4 seconds.
+    """
+    command = sys.modules["npnet.cli.train"]
+    steps: list[int] = []
+    ticks = itertools.count(0.0, 4.0)
+    clock = SimpleNamespace(monotonic=lambda: next(ticks), perf_counter=time.perf_counter)
+    monkeypatch.setattr(command, "time", clock)
+
+    def write(folder: Path, checkpoint: Any) -> None:
+        steps.append(len(checkpoint.losses))
+        write_checkpoint(folder, checkpoint)
+
+    monkeypatch.setattr(command, "write_checkpoint", write)
+    return steps
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ("--checkpoint 1000", [300]),
+        ("--checkpoint 0", [64, 128, 192, 256, 300, 300]),
+        ("--checkpoint 5", [128, 256, 300]),  # to note when one was written is a look as well
+        ("", [192, 300]),  # by default every 10 seconds
+    ],
+)
+def test_checkpoints_are_as_far_apart_as_asked_for(
+    options: str, wanted: list[int], here: Path, written: list[int]
+) -> None:
+    command = "train --words words.txt --hidden 4 --steps 300 --quiet --out run"
+    assert main([*command.split(), *options.split()]) == 0
+    assert written == wanted
 
 
 def test_steps_may_be_raised_and_not_lowered(small_words: list[str]) -> None:
@@ -284,6 +334,7 @@ def test_a_finished_run_takes_more_steps_and_no_other_options(
         assert Path("short", name).read_bytes() == Path("long", name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_a_longer_run_that_is_stopped_leaves_the_finished_one_as_it_was(
     tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
 ) -> None:

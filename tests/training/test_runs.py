@@ -17,7 +17,8 @@ from npnet import InputError
 from npnet.base.files import replacing
 from npnet.cli import main
 
-RECIPE = dataclasses.replace(npnet.RECIPES["lecture"], hidden=16, steps=200)
+RATES = ((0, 0.1), (150, 0.02))
+RECIPE = dataclasses.replace(npnet.RECIPES["lecture"], hidden=16, steps=200, rates=RATES)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +82,8 @@ def test_a_run_folder_holds_what_the_readme_lists(run: npnet.Run, tmp_path: Path
     with (folder / "history.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [np.float32(row["loss"]) for row in rows] == run.losses.tolist()
-    assert [float(row["lr"]) for row in rows] == [0.1] * 200
+    assert [row["step"] for row in rows] == [str(step) for step in range(200)]
+    assert [float(row["lr"]) for row in rows] == [0.1] * 150 + [0.02] * 50
     assert (folder / "samples.txt").read_text().splitlines() == run.sample()
 
 
