@@ -94,7 +94,7 @@ class Lockstep(EqualFields):
         return gaps
 
     def write_csv(self, path: Path) -> None:
-        """Write step, both losses, and their gap, in the fewest digits that give the same floats."""
+        """Write step, both losses, and their gap, in digits that give the same floats back."""
         rows = zip(self.npnet, self.torch, self.gaps, strict=True)
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
             file.write(f"step,{','.join(SIDES)},gap\n")
