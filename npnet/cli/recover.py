@@ -218,6 +218,9 @@ def _workers(options: argparse.Namespace) -> Iterator[Workers]:
     parent = (os.getpid(),)
     executor = ProcessPoolExecutor(jobs, context, initializer=_prepare_worker, initargs=parent)
     try:
+        with _ignoring_interrupts():  # what begins now inherits it: no traceback of a worker
+            for _ in range(jobs):
+                executor.submit(abs, 0)
         yield Workers(executor, jobs)
     except concurrent.futures.BrokenExecutor as error:
         raise InputError(
@@ -226,6 +229,18 @@ def _workers(options: argparse.Namespace) -> Iterator[Workers]:
         ) from error
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _cores() -> int:
