@@ -6,6 +6,7 @@ import argparse
 import concurrent.futures
 import contextlib
 import dataclasses
+import importlib
 import json
 import multiprocessing
 import os
@@ -265,7 +266,7 @@ def _prepare_worker(parent: int) -> None:
 @contextlib.contextmanager
 def _cluster(address: str) -> Iterator[Workers]:
     try:
-        import distributed
+        distributed: Any = importlib.import_module("distributed")
     except ImportError as error:
         raise InputError(
             "--dask: dask.distributed is not installed, wanted it: pip install 'npnet[dask]'"
