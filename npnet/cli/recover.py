@@ -6,6 +6,7 @@ import argparse
 import concurrent.futures
 import contextlib
 import dataclasses
+import importlib
 import json
 import multiprocessing
 import os
@@ -218,6 +219,9 @@ def _workers(options: argparse.Namespace) -> Iterator[Workers]:
     parent = (os.getpid(),)
     executor = ProcessPoolExecutor(jobs, context, initializer=_prepare_worker, initargs=parent)
     try:
+        with _ignoring_interrupts():  # what begins now inherits it: no traceback of a worker
+            for _ in range(jobs):
+                executor.submit(abs, 0)
         yield Workers(executor, jobs)
     except concurrent.futures.BrokenExecutor as error:
         raise InputError(
@@ -226,6 +230,18 @@ def _workers(options: argparse.Namespace) -> Iterator[Workers]:
         ) from error
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _cores() -> int:
@@ -250,7 +266,7 @@ def _prepare_worker(parent: int) -> None:
 @contextlib.contextmanager
 def _cluster(address: str) -> Iterator[Workers]:
     try:
-        import distributed
+        distributed: Any = importlib.import_module("distributed")
     except ImportError as error:
         raise InputError(
             "--dask: dask.distributed is not installed, wanted it: pip install 'npnet[dask]'"

@@ -326,7 +326,7 @@ def _coerce(recipe: Recipe) -> None:
         got = getattr(recipe, field.name)
         value: object
         kind, _, optional = str(field.type).partition(" | ")
-        if optional and got is None:
+        if optional == "None" and got is None:
             value = None
         elif kind == "int":
             value = _integer(field.name, got)
@@ -336,7 +336,7 @@ def _coerce(recipe: Recipe) -> None:
             value = _instance(field.name, got, str, "text")
         elif kind == "bool":
             value = _instance(field.name, got, bool, "true or false")
-        elif field.name == "rates":  # before the types: it has two
+        elif field.name == "rates":
             value = _rates(got)
         else:
             value = _draws(got)

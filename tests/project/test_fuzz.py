@@ -325,7 +325,12 @@ def test_a_model_that_does_not_fit_is_refused_by_file(kind: str, run: Path, tmp_
     ("name", "old", "new", "says"),
     [
         ("recipe.json", '"hidden": 4', '"hidden": 5', "model.npz: sizes, dtype and shape"),
-        ("recipe.json", '"float32"', '"float64"', "model.npz: sizes, dtype and shape"),
+        (
+            "recipe.json",
+            '"dtype": "float32"',
+            '"dtype": "float64"',
+            "model.npz: sizes, dtype and shape",
+        ),
         (
             "recipe.json",
             '"steps": 70',

@@ -13,7 +13,14 @@ import pytest
 import npnet
 from npnet import Draw, InputError, Recipe
 from npnet.cli import main
-from npnet.recipes.publication import Publication, find_publication, read_publication, shipped
+from npnet.recipes.publication import (
+    PRINTED,
+    SPLITS,
+    Publication,
+    find_publication,
+    read_publication,
+    shipped,
+)
 from npnet.replays.replay import replay
 
 # Those that come with npnet
@@ -218,14 +225,18 @@ def test_bad_input_is_one_line_and_exit_2(
     assert printed.err.count("\n") == 1
 
 
-def test_the_readmes_example_is_a_publication_with_every_key(tmp_path: Path) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    example = re.findall(r"```toml\n(.*?)```", readme, re.DOTALL)[0]
-    path = tmp_path / "mine.toml"
-    path.write_text(example, encoding="utf-8")
-    printed = read_publication(path).printed
-    assert all((printed.losses, printed.split_losses, printed.parameters, printed.targets))
-    everything = tomllib.loads(re.sub(r"(?m)^# (?=\w+ =)", "", example))["recipe"]
-    assert set(everything) == {field.name for field in dataclasses.fields(Recipe)}
-    keys = {key for draw in everything["draws"] for key in draw}
-    assert keys == {field.name for field in dataclasses.fields(Draw)}
+def test_the_guide_names_every_key_and_every_field() -> None:
+    guide = Path(npnet.__file__).parent / "guide"
+    pages = [(guide / f"{topic}.md").read_text(encoding="utf-8") for topic in ("replay", "recipes")]
+    named = set(re.findall(r"`([a-z_0-9]+)(?: = [^`]*)?`", " ".join(pages)))
+    fields = {field.name for kind in (Recipe, Draw) for field in dataclasses.fields(kind)}
+    assert fields <= named
+    assert {*PRINTED, *SPLITS, "chars", "rows", "files", "fold", "unique", "sort", "lines"} <= named
+
+
+def test_the_guides_example_is_a_publication() -> None:
+    guide = Path(npnet.__file__).parent / "guide"
+    for topic in ("replay", "recover"):
+        text = (guide / f"{topic}.md").read_text(encoding="utf-8")
+        example = re.findall(r"```toml title=mine.toml\n(.*?)```", text, re.DOTALL)[0]
+        assert tomllib.loads(example)["recipe"]["hidden"] == 64

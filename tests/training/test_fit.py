@@ -166,7 +166,9 @@ def notebook(recipe: Recipe, words: list[str]) -> tuple[list[float], dict[str, f
         used_by = [(own.mean(0), own.var(0, ddof=1)) for own in own_rows]
     else:
         used_by = [(mean, spread**power)] * 3
-    kept = [loss_of(both[0], both[1], *used).real for both, used in zip(splits, used_by, strict=True)]
+    kept = [
+        loss_of(X, Y, mean, var).real for (X, Y), (mean, var) in zip(splits, used_by, strict=True)
+    ]
     return losses, dict(zip(("train", "dev", "test"), kept, strict=True))
 
 
