@@ -262,3 +262,9 @@ def test_parameters_copy_and_cast_without_sharing(network: Make) -> None:
 def test_a_single_character_cannot_make_a_network() -> None:
     with pytest.raises(InputError, match="2 or more"):
         npnet.draw_parameters(npnet.RECIPES["lecture"], 1, npnet.Generator(0))
+
+
+@pytest.mark.parametrize("more", [{}, {"T": 3}, {"E": 4}], ids=str)
+def test_a_shape_needs_no_sizes_but_those_of_its_axes(more: dict[str, int]) -> None:
+    assert shape_of("h", {"n": 7, "H": 5, **more}) == (7, 5)
+    assert shape_of("embcat", {"n": 7, "T": 3, "E": 4}) == (7, 12)
