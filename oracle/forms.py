@@ -114,7 +114,7 @@ x.index_copy_(0, torch.arange(len(t)), y)|x += x|x *= x|x -= x.T|x.T.add_(1)|x.f
 
 LINEAR = """
 M @ N|M.mm(N)|torch.mm(M, N)|torch.matmul(M, N)|M @ q|q @ N|q @ q|c @ N|c @ q|q @ c.transpose(1, 2)|c @ c.transpose(1, 2)|M @ M|M @ N.T
-M.T @ M|M @ c.transpose(1, 2)|torch.bmm(c, c.transpose(1, 2))|torch.mv(M, q)|torch.dot(q, q)|q.dot(q)|torch.outer(q, q)|M.matmul(N)|M @ 2
+M.T @ M|torch.bmm(c, c.transpose(1, 2))|torch.mv(M, q)|torch.dot(q, q)|q.dot(q)|torch.outer(q, q)|M.matmul(N)|M @ 2
 s @ s|M @ i|torch.einsum('ij,jk->ik', M, N)|torch.einsum('ij->j', M)|torch.einsum('ij,ij->', M, M)|torch.einsum('bij,jk->bik', c, N)
 torch.einsum('i,j->ij', q, q)|torch.einsum('ij,jk', M, N)|torch.addmm(N[:1, :2], M, N)|F.linear(M, N.T)|F.linear(M, N.T, N[0])|M @ N + N[0]
 torch.tensordot(M, N, 1)|c.view(6, 4) @ N|M[:, :2] @ N[:2]|M[:0] @ N|torch.matmul(M, 'a')|x @ x.T|x.T @ y
@@ -167,16 +167,24 @@ r = x.grad|r = x.grad_fn.name()|r = torch.is_grad_enabled()|x.grad = torch.ones(
 """
 
 BLOCKS: Final = {
-    "arithmetic": ARITHMETIC, "functions": FUNCTIONS, "comparisons": COMPARISONS,
-    "reductions": REDUCTIONS, "shapes": SHAPES, "indexing": INDEXING, "in place": IN_PLACE,
-    "linear": LINEAR, "losses": LOSSES, "creation": CREATION, "gradients": GRADIENTS,
+    "arithmetic": ARITHMETIC,
+    "functions": FUNCTIONS,
+    "comparisons": COMPARISONS,
+    "reductions": REDUCTIONS,
+    "shapes": SHAPES,
+    "indexing": INDEXING,
+    "in place": IN_PLACE,
+    "linear": LINEAR,
+    "losses": LOSSES,
+    "creation": CREATION,
+    "gradients": GRADIENTS,
 }
 
 
 def split(block: str) -> tuple[str, ...]:
     """The forms of a block; a ``|`` between brackets or blanks belongs to the form."""
     lines = block.replace(" | ", "\0").replace("\n", "|").split("|")
-    return tuple(line.replace("\0", " | ").strip() for line in lines if line.strip())
+    return tuple(dict.fromkeys(line.replace("\0", " | ").strip() for line in lines if line.strip()))
 
 
 BY_SUBJECT: Final = {subject: split(block) for subject, block in BLOCKS.items()}

@@ -41,7 +41,8 @@ from npnet.tensors.dtypes import dtype as dtype
 from npnet.tensors.missing import missing
 from npnet.tensors.random import default_generator as default_generator
 from npnet.tensors.sizes import Size as Size
-from npnet.tensors.tensor import FUNCTIONS, Tensor as Tensor
+from npnet.tensors.tensor import FUNCTIONS
+from npnet.tensors.tensor import Tensor as Tensor
 from npnet.tensors.tensor import device as device
 
 # Torch computes infinities and nans silently. NumPy warns of them, in the line that computes them.

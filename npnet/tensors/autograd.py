@@ -48,9 +48,7 @@ class Operation:
 
     __slots__ = ("derivatives", "forward", "name", "reads")
 
-    def __init__(
-        self, name: str, forward: Callable[..., Any], *derivatives: Derivative
-    ) -> None:
+    def __init__(self, name: str, forward: Callable[..., Any], *derivatives: Derivative) -> None:
         self.name, self.forward, self.derivatives = name, forward, derivatives
         self.reads = tuple(_places(derivative) for derivative in derivatives)
 
@@ -213,9 +211,9 @@ def run(op: Operation, args: tuple[Any, ...], tensors: Sequence[Tensor | None]) 
     out = op.forward(*args)
     if type(out) is not np.ndarray:
         out = np.asarray(out)
-    if MODE.grad:
-        for tensor in tensors[: len(op.derivatives)]:
-            if tensor is not None and tensor._req and out.dtype.kind == "f":
+    if MODE.grad and out.dtype.kind == "f":
+        for tensor in tensors:
+            if tensor is not None and tensor._req:
                 return record(op, args, tensors, out)
     made = new(Tensor)
     made._a = out
@@ -258,9 +256,14 @@ def edge(view: Tensor) -> None:
 
 def changed(tensor: Tensor) -> None:
     """Count a change of the tensor's memory that nobody records."""
-    if tensor._req and MODE.grad:
-        refuse_leaf(tensor)
-    counter(tensor)[0] += 1
+    if tensor._base is not None:
+        tensor = tensor._base
+    if tensor._root is not None:
+        tensor = tensor._root
+    if tensor._counter is None:
+        tensor._counter = [1]
+    else:
+        tensor._counter[0] += 1
 
 
 def refuse_leaf(tensor: Tensor) -> None:
@@ -341,9 +344,12 @@ def check_result(target: Array, out: Array) -> None:
                 f"{list(out.shape)}: an in-place operation keeps its tensor's shape; "
                 "write x = x + y in place of x += y"
             )
-    if out.dtype is not target.dtype and "buif".index(out.dtype.kind) > "buif".index(
-        "u" if target.dtype.kind == "i" else target.dtype.kind
-    ) and {out.dtype.kind, target.dtype.kind} != {"u", "i"}:
+    if (
+        out.dtype is not target.dtype
+        and "buif".index(out.dtype.kind)
+        > "buif".index("u" if target.dtype.kind == "i" else target.dtype.kind)
+        and {out.dtype.kind, target.dtype.kind} != {"u", "i"}
+    ):
         raise RuntimeError(
             f"result type {type_name(out)} can't be cast to the desired output type "
             f"{type_name(target)}: convert the tensor first, for example with .float()"
@@ -438,9 +444,7 @@ def _flow(
                 d = sum_to(d, like.shape)
             if d.dtype is not like.dtype and d.dtype != like.dtype and check:
                 d = d.astype(like.dtype)
-            into: dict[Any, Array] = (
-                arrived if type(edge) is not Node or edge in stops else waiting
-            )
+            into: dict[Any, Array] = arrived if type(edge) is not Node or edge in stops else waiting
             before = into.get(edge)
             into[edge] = d if before is None else before + d
     return arrived, nodes
@@ -570,8 +574,10 @@ def _grad(
         raise not_supported("torch.autograd.grad(create_graph=True)")
     outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     ins = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    given = [grad_outputs] if isinstance(grad_outputs, Tensor) or grad_outputs is None else list(
-        grad_outputs
+    given = (
+        [grad_outputs]
+        if isinstance(grad_outputs, Tensor) or grad_outputs is None
+        else list(grad_outputs)
     )
     if len(given) < len(outs):
         given += [None] * (len(outs) - len(given))
@@ -799,4 +805,3 @@ class set_grad_enabled(_Recording):
 def is_grad_enabled() -> bool:
     """Whether operations are recorded now."""
     return MODE.grad
-

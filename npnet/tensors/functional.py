@@ -16,14 +16,35 @@ from npnet.tensors.linear import linear
 from npnet.tensors.missing import missing, not_for, not_supported
 from npnet.tensors.reductions import axis_of, spelled
 from npnet.tensors.shapes import reshape
-from npnet.tensors.sums import cascade
 from npnet.tensors.tensor import FUNCTIONS, Tensor, both, tensor_argument, wrap
 
 __all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "dropout",
-    "elu", "embedding", "gelu", "hardtanh", "kl_div", "l1_loss", "layer_norm", "leaky_relu",
-    "linear", "log_softmax", "logsigmoid", "mse_loss", "nll_loss", "normalize", "one_hot", "pad",
-    "relu", "sigmoid", "silu", "softmax", "softplus", "tanh",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "dropout",
+    "elu",
+    "embedding",
+    "gelu",
+    "hardtanh",
+    "kl_div",
+    "l1_loss",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsigmoid",
+    "mse_loss",
+    "nll_loss",
+    "normalize",
+    "one_hot",
+    "pad",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "tanh",
 ]
 
 relu = FUNCTIONS["relu"]
@@ -129,9 +150,11 @@ def _gelu(x: Array) -> Array:
 
 def _erf(x: Array) -> Array:
     wide = np.asarray(x, np.float64)
-    return np.array([math.erf(value) for value in wide.reshape(-1).tolist()], np.float64).reshape(
-        x.shape
-    ).astype(x.dtype)
+    return (
+        np.array([math.erf(value) for value in wide.reshape(-1).tolist()], np.float64)
+        .reshape(x.shape)
+        .astype(x.dtype)
+    )
 
 
 def _gelu_gradient(g: Array, _o: Array, x: Array) -> Array:
@@ -288,6 +311,10 @@ def nll_loss(
     if x._a.ndim == 1:
         if classes.ndim > 1:
             raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+        if classes.ndim and classes.size != 1 and x._a.size == classes.size:
+            raise ValueError(
+                f"For 1D input, 1D target must have size 1, but got target size: {classes.size}"
+            )
         if classes.ndim:
             raise RuntimeError(
                 f"size mismatch (got input: {list(x._a.shape)}, target: {list(classes.shape)})"
@@ -307,7 +334,9 @@ def nll_loss(
         if shape != wanted:
             raise RuntimeError(f"Expected target size {list(wanted)}, got {list(shape)}")
         rows = x.movedim(1, -1).reshape(-1, x._a.shape[1])
-        flat = nll_loss(rows, wrap(classes.reshape(-1)), weight, None, ignore_index, None, reduction)
+        flat = nll_loss(
+            rows, wrap(classes.reshape(-1)), weight, None, ignore_index, None, reduction
+        )
         return flat.reshape(shape) if reduction == "none" else flat  # type: ignore[no-any-return]
     if classes.ndim > 1:
         raise RuntimeError(
@@ -358,9 +387,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mea
     """Of probabilities; logarithms are held above -100, as torch's."""
     if input._a.size and not (input._a.min() >= 0 and input._a.max() <= 1):
         raise RuntimeError("all elements of input should be between 0 and 1")
-    losses = -(
-        target * clamp(input.log(), -100) + (1 - target) * clamp((1 - input).log(), -100)
-    )
+    losses = -(target * clamp(input.log(), -100) + (1 - target) * clamp((1 - input).log(), -100))
     return renamed(_reduced(losses, reduction), "BinaryCrossEntropyBackward0")
 
 
@@ -417,6 +444,8 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
 
 def embedding(input: Tensor, weight: Tensor) -> Tensor:
     """Rows of ``weight`` by number."""
+    if not weight._a.ndim:
+        raise IndexError("'weight' must be 2-D, but it has no axes")
     if weight._a.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
     return renamed(run(INDEX, (weight._a, input._a.copy()), (weight,)), "EmbeddingBackward0")
@@ -460,6 +489,8 @@ def logsigmoid(input: Tensor) -> Tensor:
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """x held between two numbers."""
+    if input._a.dtype.kind == "b":
+        raise RuntimeError("Bool inputs not supported for hardtanh")
     if input._a.dtype.kind != "f":
         min_val, max_val = int(min_val), int(max_val)
     return renamed(clamp(input, min_val, max_val), "HardtanhBackward0")
@@ -473,6 +504,8 @@ def layer_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     """The last axes with mean 0 and variance 1, then times ``weight`` plus ``bias``."""
+    if not tuple(normalized_shape):
+        raise RuntimeError("Expected normalized_shape to be at least 1-dimensional")
     _float("LayerNorm", input)
     axes = list(range(-len(tuple(normalized_shape)), 0))
     centred = input - input.mean(axes, keepdim=True)
@@ -488,9 +521,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
     return input / clamp(input.norm(p, dim, keepdim=True), eps)  # type: ignore[no-any-return]
 
 
-def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-) -> Tensor:
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """The tensor itself when ``training`` is False or p is 0; else refused."""
     if training and p:
         raise not_supported("dropout while training: its random numbers")
@@ -517,8 +548,7 @@ PAD: Final = Operation(
     lambda x, widths, value: np.pad(x, widths, constant_values=value),
     lambda g, _o, x, widths, _value: g[
         tuple(
-            slice(before, before + size)
-            for (before, _), size in zip(widths, x.shape, strict=True)
+            slice(before, before + size) for (before, _), size in zip(widths, x.shape, strict=True)
         )
     ],
 )
@@ -531,5 +561,3 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
     raise missing("torch.nn.functional", name)
-
-

@@ -12,18 +12,19 @@ from typing import Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.tensors.arithmetic import NUMBERS, plain
 from npnet.tensors.autograd import (
     KEPT,
     Operation,
+    changed,
     record,
     renamed,
     run,
     view_of,
     write,
 )
-from npnet.tensors.arithmetic import NUMBERS, plain
-from npnet.tensors.elementwise import COPY
 from npnet.tensors.dtypes import I64
+from npnet.tensors.elementwise import COPY
 from npnet.tensors.missing import not_supported
 from npnet.tensors.reductions import axis_of
 from npnet.tensors.tensor import MODE, Tensor, both, counter, method, new, wrap
@@ -123,7 +124,9 @@ def _whole(value: Any) -> Any:
             for bound in (value.start, value.stop, value.step)
         ]
         if bounds[2] is not None and bounds[2] <= 0:
-            raise ValueError("step must be greater than zero: use .flip(dim) to turn an axis around")
+            raise ValueError(
+                "step must be greater than zero: use .flip(dim) to turn an axis around"
+            )
         return slice(*bounds)
     if value is None or value is Ellipsis:
         return value
@@ -172,9 +175,7 @@ def _bound(value: Any) -> int:
 
 def _parted(key: Any, ndim: int) -> tuple[tuple[Any, ...] | None, Any]:
     """(basic key or None, advanced key or None), to be applied one after the other."""
-    if isinstance(key, tuple):
-        parts = [_whole(part) for part in key]
-    elif isinstance(key, list) and any(isinstance(part, (slice, type(None))) for part in key):
+    if isinstance(key, tuple) or (isinstance(key, list) and any(isinstance(part, (slice, type(None))) for part in key)):
         parts = [_whole(part) for part in key]
     else:
         parts = [_whole(key)]
@@ -186,9 +187,11 @@ def _parted(key: Any, ndim: int) -> tuple[tuple[Any, ...] | None, Any]:
     if all(arrays):
         return None, tuple(parts)
     # Numbers, slices and None first: with the arrays' axes left as they are.
-    taken = sum(part.ndim if array and part.dtype.kind == "b" else 1
-                for part, array in zip(parts, arrays, strict=True)
-                if part is not None and part is not Ellipsis)
+    taken = sum(
+        part.ndim if array and part.dtype.kind == "b" else 1
+        for part, array in zip(parts, arrays, strict=True)
+        if part is not None and part is not Ellipsis
+    )
     if taken > ndim:
         raise IndexError(f"too many indices for tensor of dimension {ndim}")
     basic: list[Any] = []
@@ -257,21 +260,41 @@ def iterate(self: Tensor) -> Iterator[Tensor]:
 @method("__getitem__")
 def getitem(self: Tensor, key: Any) -> Tensor:
     """``x[key]``."""
+    # What loops over rows and entries use: numbers. The view is made here, with no further call.
     kind = type(key)
+    full: tuple[Any, ...] | None = None
     if kind is tuple:
         for part in key:
             if type(part) is not int:
                 break
         else:
-            return _viewed(self, (*key, ...), SELECT)
+            full = (*key, ...)
     elif kind is int:
-        return _viewed(self, (key, ...), SELECT)
+        full = (key, ...)
     elif kind is Tensor:
         index = key._a
-        if index.dtype is I64 or index.dtype == I64:
-            if not index.ndim:
-                return _viewed(self, (INT(index), ...), SELECT)
-            return _gathered(self, index)
+        if index.dtype is I64:
+            if index.ndim:
+                return _gathered(self, index)
+            full = (index.item(), ...)
+    if full is not None:
+        if self._req and MODE.grad:
+            return _viewed(self, full, SELECT)
+        made = new(Tensor)
+        try:
+            made._a = self._a[full]
+        except IndexError as why:
+            raise _index_error(self._a, why) from None
+        base = self._base
+        if base is None:
+            made._base = base = self
+            made._view = (None, _select, full)
+        else:
+            made._base = base
+            made._view = (self._view, _select, full)
+        if base._epoch:
+            made._epoch = base._epoch
+        return made
     basic, advanced = _parted(key, self._a.ndim)
     found = self
     if basic is not None:
@@ -301,6 +324,16 @@ def _gathered(tensor: Tensor, key: Any) -> Tensor:
 def setitem(self: Tensor, key: Any, value: Any) -> None:
     """``x[key] = value``."""
     kind = type(key)
+    if kind is Tensor and type(value) is Tensor and key._a.dtype is I64 and not key._a.ndim:
+        if not (MODE.grad and (self._req or value._req)):
+            try:
+                self._a[key._a.item()] = value._a
+            except IndexError as why:
+                raise _index_error(self._a, why) from None
+            except ValueError as why:
+                raise _no_room(value._a, why) from None
+            changed(self)
+            return
     advanced: Any = None
     basic: Any = None
     if kind is int:
@@ -349,10 +382,14 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
     except IndexError as why:
         raise _index_error(x, why) from None
     except ValueError as why:
-        raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(np.shape(filler))} cannot be broadcast "
-            f"to the indexing result: {why}"
-        ) from None
+        raise _no_room(filler, why) from None
+
+
+def _no_room(value: Any, why: ValueError) -> Exception:
+    return RuntimeError(
+        f"shape mismatch: value tensor of shape {list(np.shape(value))} cannot be broadcast "
+        f"to the indexing result: {why}"
+    )
 
 
 def _fitting(x: Array, value: Any) -> Any:
@@ -430,7 +467,9 @@ SCATTER_ADD: Final = Operation(
     "ScatterAddBackward0", _scatter_sum, lambda g, _o, _x, _v, _key: g, _source_gradient
 )
 INDEX_ADD: Final = Operation(
-    "IndexAddBackward0", _put_sum, lambda g, _o, _x, _v, _key: g,
+    "IndexAddBackward0",
+    _put_sum,
+    lambda g, _o, _x, _v, _key: g,
     lambda g, _o, _x, _v, key: g[key],
 )
 for _op in (GATHER, INDEX_SELECT, MASKED_SELECT):
@@ -454,10 +493,12 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
 def take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
     """``gather`` with broadcasting."""
     axis = axis_of(dim, input._a.ndim)
-    shape = list(np.broadcast_shapes(
-        tuple(1 if place == axis else size for place, size in enumerate(input._a.shape)),
-        tuple(1 if place == axis else size for place, size in enumerate(indices._a.shape)),
-    ))
+    shape = list(
+        np.broadcast_shapes(
+            tuple(1 if place == axis else size for place, size in enumerate(input._a.shape)),
+            tuple(1 if place == axis else size for place, size in enumerate(indices._a.shape)),
+        )
+    )
     shape[axis] = indices._a.shape[axis]
     return gather(input, dim, wrap(np.broadcast_to(indices._a, shape)))
 
@@ -513,7 +554,12 @@ def _scatter(
 
 @both("scatter")
 def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Any = None,
+    *,
+    value: Any = None,
     reduce: str | None = None,
 ) -> Tensor:
     """A copy with values put along an axis by number."""
@@ -526,7 +572,12 @@ def scatter(
 
 @method("scatter_")
 def scatter_(
-    self: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
+    self: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Any = None,
+    *,
+    value: Any = None,
     reduce: str | None = None,
 ) -> Tensor:
     """``scatter`` in place."""
@@ -580,17 +631,13 @@ def _index_add(
 
 
 @both("index_add")
-def index_add(
-    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1
-) -> Tensor:
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """A copy with slices added along an axis by number; repeated numbers add up."""
     return run(INDEX_ADD, *_index_add("index_add", input, dim, index, source, alpha))
 
 
 @method("index_add_")
-def index_add_(
-    self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1
-) -> Tensor:
+def index_add_(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """``index_add`` in place."""
     args, tensors = _index_add("index_add_", self, dim, index, source, alpha)
     if MODE.grad and (self._req or tensors[1]._req):
@@ -604,20 +651,22 @@ def index_add_(
 def index_copy_(self: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """Slices put along an axis by number."""
     key = (slice(None),) * axis_of(dim, self._a.ndim) + (index._a.copy(),)
-    return renamed(write(self, PUT, (self._a, source._a, key), (self, source)), "IndexCopyBackward0")
+    return renamed(
+        write(self, PUT, (self._a, source._a, key), (self, source)), "IndexCopyBackward0"
+    )
 
 
 @method("index_fill_")
 def index_fill_(self: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """Slices filled with a number."""
     key = (slice(None),) * axis_of(dim, self._a.ndim) + (index._a.copy(),)
-    return renamed(write(self, PUT, (self._a, plain(value), key), (self, None)), "IndexFillBackward0")
+    return renamed(
+        write(self, PUT, (self._a, plain(value), key), (self, None)), "IndexFillBackward0"
+    )
 
 
 @method("index_put_")
-def index_put_(
-    self: Tensor, indices: Any, values: Tensor, accumulate: bool = False
-) -> Tensor:
+def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """``x[indices] = values``, or with ``accumulate`` a sum that counts repeats."""
     key = tuple(_whole(one) for one in indices)
     if accumulate:
@@ -638,5 +687,3 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
 def argwhere(input: Tensor) -> Tensor:
     """``nonzero``."""
     return nonzero(input)  # type: ignore[no-any-return]
-
-

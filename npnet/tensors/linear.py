@@ -238,8 +238,13 @@ def einsum(equation: str, *operands: Any) -> Tensor:
             raise RuntimeError(
                 f"einsum(): the subscript {names!r} does not fit an operand of {array.ndim} axes"
             )
-    if arrays[0].dtype.kind == "b" and len(arrays) > 1:
-        raise not_for("bmm", "'Bool'")
+    if arrays[0].dtype.kind == "b" and (
+        len(arrays) == 1 or _einsum_name(inputs, output) != "MulBackward0"
+    ):
+        if len(arrays) == 1:
+            arrays = [arrays[0].astype(np.int64)]
+        else:
+            raise not_for("bmm", "'Bool'")
     op = Operation(
         _einsum_name(inputs, output),
         lambda *arguments: np.einsum(

@@ -172,6 +172,19 @@ def view_as_shape(self: Tensor, *shape: Any) -> Tensor:
     if len(shape) == 1 and hasattr(shape[0], "itemsize") and not isinstance(shape[0], Tensor):
         raise not_supported("Tensor.view(dtype)")
     x = self._a
+    for size in shape:
+        if type(size) is not int or size < -1:
+            break
+    else:  # numbers: what a training loop says, step by step
+        if x.flags.c_contiguous and x.size:
+            try:
+                out = x.reshape(shape)
+            except ValueError:
+                _full_shape("view", x, shape)
+                raise
+            if self._req and MODE.grad:
+                return view(self, VIEW, out.shape)
+            return view_of(self, out, _reshaped, out.shape)
     wanted = _full_shape("view", x, sizes_of(shape))
     if not _shares(x, wanted):
         raise RuntimeError(
@@ -241,7 +254,9 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     shape = input._a.shape
     if dim is None:
         return view(input, SQUEEZE, tuple(size for size in shape if size != 1))
-    chosen = [axis_of(one, len(shape)) for one in (dim if isinstance(dim, (tuple, list)) else [dim])]
+    chosen = [
+        axis_of(one, len(shape)) for one in (dim if isinstance(dim, (tuple, list)) else [dim])
+    ]
     kept = tuple(size for axis, size in enumerate(shape) if axis not in chosen or size != 1)
     return view(input, SQUEEZE_DIM, kept)
 
@@ -321,7 +336,7 @@ Tensor.mT = property(_matrix_turned)  # type: ignore[attr-defined]
 @method("t_")
 def t_(self: Tensor) -> Tensor:
     """``t`` in place."""
-    turned = t(self)
+    turned = renamed(t(self), "TBackward1")
     self._a, self._node = turned._a, turned._node
     return self
 
@@ -454,9 +469,9 @@ def tensor_split(input: Tensor, sections: int, dim: int = 0) -> tuple[Tensor, ..
 def _tiled_gradient(g: Array, _o: Array, x: Array, repeats: tuple[int, ...]) -> Array:
     shape = (1,) * (len(repeats) - x.ndim) + x.shape
     pairs = [size for pair in zip(repeats, shape, strict=True) for size in pair]
-    return np.asarray(
-        np.add.reduce(g.reshape(pairs), tuple(range(0, len(pairs), 2)))
-    ).reshape(x.shape)
+    return np.asarray(np.add.reduce(g.reshape(pairs), tuple(range(0, len(pairs), 2)))).reshape(
+        x.shape
+    )
 
 
 def _repeated_gradient(g: Array, _o: Array, x: Array, repeats: Any, axis: int) -> Array:
@@ -507,7 +522,8 @@ def _joining(name: str, forward: Any, derivative: Any, count: int) -> Operation:
 REPEAT: Final = _view_operation("RepeatBackward0", np.tile, _tiled_gradient)
 REPEAT_EACH: Final = _view_operation("RepeatInterleaveBackward0", np.repeat, _repeated_gradient)
 FLIP: Final = _view_operation(
-    "FlipBackward0", lambda x, axes: np.flip(x, axes).copy(),
+    "FlipBackward0",
+    lambda x, axes: np.flip(x, axes).copy(),
     lambda g, _o, _x, axes: np.flip(g, axes),
 )
 ROLL: Final = _view_operation(
@@ -630,7 +646,9 @@ def cat(tensors: Any, dim: int = 0, **more: Any) -> Tensor:
     try:
         return run(op, (*arrays, axis), found)
     except ValueError as why:
-        raise RuntimeError(f"Sizes of tensors must match except in dimension {axis}. {why}") from None
+        raise RuntimeError(
+            f"Sizes of tensors must match except in dimension {axis}. {why}"
+        ) from None
 
 
 @function("stack")
@@ -643,7 +661,9 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
         return run(op, (*arrays, axis), found)
     except ValueError:
         shapes = [list(array.shape) for array in arrays]
-        raise RuntimeError(f"stack expects each tensor to be equal size, but got {shapes}") from None
+        raise RuntimeError(
+            f"stack expects each tensor to be equal size, but got {shapes}"
+        ) from None
 
 
 @function("hstack")
@@ -717,5 +737,3 @@ def storage_offset(self: Tensor) -> int:
 def element_size(self: Tensor) -> int:
     """Bytes of one value."""
     return self._a.itemsize
-
-

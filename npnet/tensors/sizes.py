@@ -40,9 +40,7 @@ class ValuesIndices(_Values):
     _called = ""
 
     def __repr__(self) -> str:
-        return (
-            f"torch.return_types.{self._called}(\nvalues={self.values!r},\nindices={self.indices!r})"
-        )
+        return f"torch.return_types.{self._called}(\nvalues={self.values!r},\nindices={self.indices!r})"
 
     __str__ = __repr__
 

@@ -99,9 +99,10 @@ def inner(rows: Array) -> Array:
 def summed(x: Array, axes: tuple[int, ...] | None, keepdims: bool) -> Array:
     """The sum of floats over these axes (None: over all), in torch's order where it is known."""
     if axes == (0,) and x.ndim == 2 and x.flags.c_contiguous and x.dtype.kind == "f":
-        if x.shape[1] > 1 and len(x):  # by far the most frequent
+        count, columns = x.shape  # by far the most frequent
+        if count and columns > 1:
             found = outer(x)
-            return found[None] if keepdims else found
+            return found.reshape(1, columns) if keepdims else found
     if axes is None:
         axes = tuple(range(x.ndim))
     last = len(axes)

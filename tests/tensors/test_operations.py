@@ -45,7 +45,9 @@ def test_forms_agree_in_random_worlds(form: str, where: str, dtype: str, seed: i
 def test_all_forms_agree_in_every_world(where: str) -> None:
     with one_thread():
         found = list(operations.verdicts(worlds=(where,)))
-    wrong = [v for v in found if v.difference and (v.form, v.world, v.dtype) not in operations.KNOWN]
+    wrong = [
+        v for v in found if v.difference and (v.form, v.world, v.dtype) not in operations.KNOWN
+    ]
     assert [told(verdict) for verdict in wrong] == []
 
 
