@@ -176,12 +176,12 @@ def _tensors(names: dict[str, Any], given: set[str], module: Any) -> Iterator[tu
     for name, value in sorted(names.items()):
         if name in ("torch", "F", "np", "math") or name.startswith("__"):
             continue
-        if isinstance(value, (tuple, list)) and name not in given:
-            if not isinstance(value, module.Size):
-                for place, part in enumerate(value):
-                    yield f"{name}[{place}]", part
-                continue
-        yield name, value
+        parts = isinstance(value, (tuple, list)) and not isinstance(value, module.Size)
+        if parts and name not in given:
+            for place, part in enumerate(value):
+                yield f"{name}[{place}]", part
+        else:
+            yield name, value
 
 
 def _known(value: Any, inputs: dict[str, Any], module: Any) -> Any:
@@ -266,7 +266,8 @@ def _differ(
             exact = False
             reference = truth.get(name)
             known = reference is not None and not isinstance(reference[0], str)
-            why = _far(our[0], their[0], reference[0] if known else their[0])
+            right = reference[0] if reference is not None and known else their[0]
+            why = _far(our[0], their[0], right)
             if why:
                 return f"{name}: {why}", False
     return "", exact

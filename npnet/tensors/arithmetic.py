@@ -20,7 +20,7 @@ from npnet.tensors.autograd import (
 )
 from npnet.tensors.dtypes import DEFAULT, F32, F64, FLOATS, result_type
 from npnet.tensors.missing import not_for, not_supported
-from npnet.tensors.tensor import (
+from npnet.tensors.tensor_class import (
     FUNCTIONS,
     MODE,
     Tensor,
@@ -41,10 +41,7 @@ Method = Callable[..., Any]
 def operands(x: Any, y: Any) -> tuple[Any, Any]:
     """Arrays and Python numbers, the arrays in the type that torch's rule of promotion gives."""
     kind = result_type((x, y))
-    if isinstance(x, np.ndarray):
-        x = x.astype(kind, copy=False)
-    else:
-        x = kind.type(x)
+    x = x.astype(kind, copy=False) if isinstance(x, np.ndarray) else kind.type(x)
     if isinstance(y, np.ndarray):
         return x, y.astype(kind, copy=False)
     return x, kind.type(y)
@@ -274,7 +271,7 @@ def _rdiv(self: Tensor, other: Any) -> Any:
 def _rounded_division(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """``torch.div``; ``rounding_mode`` "floor" or "trunc" as torch."""
     if rounding_mode is None:
-        return DIVIDE(input, other)  # type: ignore[no-any-return]
+        return DIVIDE(input, other)
     if rounding_mode in ("floor", "trunc"):
         x, y = operands(input._a, other._a if isinstance(other, Tensor) else plain(other))
         second = other if isinstance(other, Tensor) else None
@@ -351,11 +348,12 @@ def pow_(input: Any, exponent: Any) -> Tensor:
     found = _pow(input, exponent) if isinstance(input, Tensor) else _rpow(exponent, input)
     if found is NotImplemented:
         raise TypeError("pow(): wanted a Tensor and a number or a Tensor")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 DIVIDE: Final = _checked("div", _div)
-for _names, _made in {
+_made: Method
+_FUNCTIONS: Final[dict[tuple[str, ...], Method]] = {
     ("add",): _scaled("add", _add, 1),
     ("sub", "subtract"): _scaled("sub", _sub, -1),
     ("mul", "multiply"): _checked("mul", _mul),
@@ -365,7 +363,8 @@ for _names, _made in {
     ("remainder",): _checked("remainder", _remainder),
     ("fmod",): _checked("fmod", _fmod),
     ("rsub",): _checked("rsub", _rsub),
-}.items():
+}
+for _names, _made in _FUNCTIONS.items():
     both(*_names)(_made)
 
 for _name, _made in {
@@ -401,7 +400,7 @@ for _names, _made in {
 
 @method("__rfloordiv__")
 def _rfloordiv(self: Tensor, other: Any) -> Tensor:
-    return _floor_divide(wrap_number(other), self)  # type: ignore[no-any-return]
+    return _floor_divide(wrap_number(other), self)
 
 
 @method("__rmod__")
@@ -410,14 +409,14 @@ def _rmod(self: Tensor, other: Any) -> Tensor:
         raise RuntimeError(
             "derivative for aten::remainder is not implemented for a number % tensor"
         )
-    return _remainder(wrap_number(other), self)  # type: ignore[no-any-return]
+    return _remainder(wrap_number(other), self)
 
 
 @method("add_")
 def add_(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """``x.add_(y, alpha=1)``: x += alpha * y."""
     if alpha == 1:
-        return _checked("add_", _iadd)(self, other)  # type: ignore[no-any-return]
+        return _checked("add_", _iadd)(self, other)
     return _scaled_into(self, FUNCTIONS["add"](self, other, alpha=alpha), other, alpha)
 
 
@@ -425,7 +424,7 @@ def add_(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
 def sub_(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """``x.sub_(y, alpha=1)``: x -= alpha * y."""
     if alpha == 1:
-        return _checked("sub_", _isub)(self, other)  # type: ignore[no-any-return]
+        return _checked("sub_", _isub)(self, other)
     return _scaled_into(self, FUNCTIONS["sub"](self, other, alpha=alpha), other, -alpha)
 
 
@@ -573,7 +572,7 @@ def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
     if decimals:
         if input._a.dtype.kind != "f":
             raise not_for("round_cpu", input.dtype)
-        scale = 10.0**decimals
+        scale = float(10**decimals)
         return renamed((input * scale).round() / scale, "RoundBackward1")
     if input._a.dtype.kind == "b":
         raise not_for("round_vml_cpu", "'Bool'")

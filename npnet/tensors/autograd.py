@@ -28,7 +28,7 @@ from npnet.base.arrays import Array
 from npnet.tensors.dtypes import type_name
 from npnet.tensors.missing import not_supported
 from npnet.tensors.sizes import Size
-from npnet.tensors.tensor import MODE, Tensor, counter, function, method, new, wrap
+from npnet.tensors.tensor_class import MODE, Tensor, counter, function, method, new, wrap
 
 Derivative = Callable[..., Array]
 OUT = -1  # among the places that a derivative reads: the result
@@ -597,7 +597,7 @@ def _grad(
         if key in arrived:
             found.append(wrap(np.array(arrived[key])))
         elif key in seeds:
-            found.append(wrap(np.array(seeds[key])))  # type: ignore[index]
+            found.append(wrap(np.array(seeds[key])))
         elif allow_unused:
             found.append(None)
         else:
@@ -683,6 +683,7 @@ def replay(
             return value.astype(dtype)
         return value
 
+    tensors: list[Tensor | None]
     for node in reversed(_reachable([key for t in outputs if (key := t.grad_fn)], {})):
         arguments, tensors = list(node.args), []
         for place, edge in enumerate(node.edges):

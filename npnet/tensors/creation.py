@@ -28,7 +28,7 @@ from npnet.tensors.dtypes import (
     result_type as promoted_type,
 )
 from npnet.tensors.shapes import sizes_of
-from npnet.tensors.tensor import (
+from npnet.tensors.tensor_class import (
     MODE,
     Tensor,
     alias,
@@ -40,7 +40,7 @@ from npnet.tensors.tensor import (
     tensor_argument,
     wrap,
 )
-from npnet.tensors.tensor import (
+from npnet.tensors.tensor_class import (
     device as Device,
 )
 
@@ -247,13 +247,13 @@ def full_like(
 @method("new_zeros", "new_empty")
 def new_zeros(self: Tensor, *size: Any, dtype: Any = None, **more: Any) -> Tensor:
     """Zeros of this tensor's type."""
-    return zeros(*size, dtype=self.dtype if dtype is None else dtype, **more)  # type: ignore[no-any-return]
+    return zeros(*size, dtype=self.dtype if dtype is None else dtype, **more)
 
 
 @method("new_ones")
 def new_ones(self: Tensor, *size: Any, dtype: Any = None, **more: Any) -> Tensor:
     """Ones of this tensor's type."""
-    return ones(*size, dtype=self.dtype if dtype is None else dtype, **more)  # type: ignore[no-any-return]
+    return ones(*size, dtype=self.dtype if dtype is None else dtype, **more)
 
 
 @method("new_full")

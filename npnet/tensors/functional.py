@@ -16,7 +16,7 @@ from npnet.tensors.linear import linear
 from npnet.tensors.missing import missing, not_for, not_supported
 from npnet.tensors.reductions import axis_of, spelled
 from npnet.tensors.shapes import reshape
-from npnet.tensors.tensor import FUNCTIONS, Tensor, both, tensor_argument, wrap
+from npnet.tensors.tensor_class import FUNCTIONS, Tensor, both, tensor_argument, wrap
 
 __all__ = [
     "binary_cross_entropy",
@@ -201,7 +201,7 @@ def _float(name: str, value: Any) -> Tensor:
     found = tensor_argument(name, value)
     if found._a.dtype not in FLOATS:
         if name == "erf":
-            return found.float()  # type: ignore[no-any-return]
+            return found.float()
         raise not_for(f"{name}_cpu", found.dtype)
     return found
 
@@ -274,10 +274,10 @@ def cross_entropy(
             )
         losses = -(logprobs * target if weight is None else logprobs * target * weight).sum(axis)
         if reduction == "none":
-            return losses  # type: ignore[no-any-return]
+            return losses
         total = losses.sum()
         if reduction == "sum":
-            return total  # type: ignore[no-any-return]
+            return total
         return renamed(total / (losses.numel() or 1), "DivBackward1")
     return nll_loss(logprobs, target, weight, None, ignore_index, None, reduction)
 
@@ -337,7 +337,7 @@ def nll_loss(
         flat = nll_loss(
             rows, wrap(classes.reshape(-1)), weight, None, ignore_index, None, reduction
         )
-        return flat.reshape(shape) if reduction == "none" else flat  # type: ignore[no-any-return]
+        return flat.reshape(shape) if reduction == "none" else flat
     if classes.ndim > 1:
         raise RuntimeError(
             f"0D or 1D target tensor expected, multi-target not supported: the target has shape "
@@ -360,7 +360,7 @@ def nll_loss(
             raise IndexError(f"Target {int(classes[wrong][0])} is out of bounds.")
     factors = None if weight is None else weight._a
     found = run(NLL, (x._a, classes.copy(), factors, ignore_index, reduction), (x,))
-    return found.reshape(()) if single and reduction == "none" else found  # type: ignore[no-any-return]
+    return found.reshape(()) if single and reduction == "none" else found
 
 
 def mse_loss(input: Tensor, target: Tensor, *ignored: Any, reduction: str = "mean") -> Tensor:
@@ -380,7 +380,7 @@ def _reduced(losses: Tensor, reduction: str) -> Tensor:
         return losses
     if reduction not in ("mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
-    return losses.mean() if reduction == "mean" else losses.sum()  # type: ignore[no-any-return]
+    return losses.mean() if reduction == "mean" else losses.sum()
 
 
 def binary_cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
@@ -410,7 +410,7 @@ def kl_div(
     else:
         losses = FUNCTIONS["where"](target > 0, target * target.log(), 0.0) - target * input
     if reduction == "batchmean":
-        return losses.sum() / input._a.shape[0]  # type: ignore[no-any-return]
+        return losses.sum() / input._a.shape[0]
     return _reduced(losses, reduction)
 
 
@@ -518,7 +518,7 @@ def layer_norm(
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """Over its norm along an axis."""
-    return input / clamp(input.norm(p, dim, keepdim=True), eps)  # type: ignore[no-any-return]
+    return input / clamp(input.norm(p, dim, keepdim=True), eps)
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:

@@ -27,13 +27,13 @@ from npnet.tensors.dtypes import I64
 from npnet.tensors.elementwise import COPY
 from npnet.tensors.missing import not_supported
 from npnet.tensors.reductions import axis_of
-from npnet.tensors.tensor import MODE, Tensor, both, counter, method, new, wrap
+from npnet.tensors.tensor_class import MODE, Tensor, both, counter, method, new, wrap
 
 INT: Final = int
 
 
 def _select(array: Array, key: Any) -> Array:
-    return array[key]  # type: ignore[no-any-return]
+    return array[key]
 
 
 def scatter_add(target: Array, key: Any, values: Array) -> None:
@@ -41,7 +41,7 @@ def scatter_add(target: Array, key: Any, values: Array) -> None:
     if type(key) is np.ndarray and key.dtype.kind in "ui" and target.flags.c_contiguous:
         # Rows by number: as single numbers, which NumPy adds much faster than rows.
         width = target.size // len(target) if len(target) else 0
-        rows = key.reshape(-1, 1)
+        rows: Array = key.reshape(-1, 1)
         if rows.size and rows.min() < 0:
             rows = np.where(rows < 0, rows + len(target), rows)
         places = rows * width
@@ -80,7 +80,7 @@ def _put_rest(g: Array, _o: Array, _x: Array, _value: Any, key: Any) -> Array:
 
 
 def _put_part(g: Array, _o: Array, _x: Array, _value: Any, key: Any) -> Array:
-    return g[key]  # type: ignore[no-any-return]
+    return g[key]
 
 
 def _put_sum(x: Array, value: Any, key: Any) -> Array:
@@ -110,7 +110,7 @@ def _whole(value: Any) -> Any:
     """One part of a key for NumPy; ``_Advanced`` parts come as arrays."""
     if type(value) is Tensor:
         array = value._a
-        if array.dtype.kind in "iu" and not (array.dtype == np.uint8):
+        if array.dtype.kind in "iu" and array.dtype != np.uint8:
             return INT(array) if not array.ndim else array.copy()
         if array.dtype.kind == "b" or array.dtype == np.uint8:
             return array.astype(bool)
@@ -167,7 +167,7 @@ def _listed(value: Any) -> Any:
 
 def _bound(value: Any) -> int:
     if hasattr(value, "__index__"):
-        return value.__index__()  # type: ignore[no-any-return]
+        return value.__index__()
     raise TypeError(
         f"slice indices must be integers or None or have an __index__ method, got {value!r}"
     )
@@ -175,7 +175,9 @@ def _bound(value: Any) -> int:
 
 def _parted(key: Any, ndim: int) -> tuple[tuple[Any, ...] | None, Any]:
     """(basic key or None, advanced key or None), to be applied one after the other."""
-    if isinstance(key, tuple) or (isinstance(key, list) and any(isinstance(part, (slice, type(None))) for part in key)):
+    if isinstance(key, tuple) or (
+        isinstance(key, list) and any(isinstance(part, (slice, type(None))) for part in key)
+    ):
         parts = [_whole(part) for part in key]
     else:
         parts = [_whole(key)]
@@ -305,9 +307,8 @@ def getitem(self: Tensor, key: Any) -> Tensor:
 def _gathered(tensor: Tensor, key: Any) -> Tensor:
     x = tensor._a
     try:
-        if not x.ndim:
-            if type(key) is not np.ndarray or key.dtype.kind != "b" or key.ndim:
-                raise IndexError("too many indices for tensor of dimension 0")
+        if not x.ndim and (type(key) is not np.ndarray or key.dtype.kind != "b" or key.ndim):
+            raise IndexError("too many indices for tensor of dimension 0")
         out = x.take(key, 0) if type(key) is np.ndarray and key.dtype.kind != "b" else x[key]
     except IndexError as why:
         raise IndexError(str(why).replace("axis", "dimension").replace("array", "tensor")) from None
@@ -324,16 +325,21 @@ def _gathered(tensor: Tensor, key: Any) -> Tensor:
 def setitem(self: Tensor, key: Any, value: Any) -> None:
     """``x[key] = value``."""
     kind = type(key)
-    if kind is Tensor and type(value) is Tensor and key._a.dtype is I64 and not key._a.ndim:
-        if not (MODE.grad and (self._req or value._req)):
-            try:
-                self._a[key._a.item()] = value._a
-            except IndexError as why:
-                raise _index_error(self._a, why) from None
-            except ValueError as why:
-                raise _no_room(value._a, why) from None
-            changed(self)
-            return
+    if (
+        kind is Tensor
+        and type(value) is Tensor
+        and key._a.dtype is I64
+        and not key._a.ndim
+        and not (MODE.grad and (self._req or value._req))
+    ):
+        try:
+            self._a[key._a.item()] = value._a
+        except IndexError as why:
+            raise _index_error(self._a, why) from None
+        except ValueError as why:
+            raise _no_room(value._a, why) from None
+        changed(self)
+        return
     advanced: Any = None
     basic: Any = None
     if kind is int:
@@ -618,7 +624,7 @@ def _index_add(
             f"{name}(): self ({input.dtype}) and source ({source.dtype}) must have the same "
             "scalar type"
         )
-    wanted = x.shape[:axis] + (array.size,) + x.shape[axis + 1 :]
+    wanted = (*x.shape[:axis], array.size, *x.shape[axis + 1 :])
     if source._a.shape != wanted:
         raise RuntimeError(
             f"{name}(): source has shape {list(source._a.shape)}, wanted {list(wanted)}, one "
@@ -686,4 +692,4 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
 @both("argwhere")
 def argwhere(input: Tensor) -> Tensor:
     """``nonzero``."""
-    return nonzero(input)  # type: ignore[no-any-return]
+    return nonzero(input)

@@ -18,7 +18,7 @@ from npnet.base.errors import InputError
 from npnet.tensors.dtypes import DEFAULT, FLOATS, I64, numpy_of
 from npnet.tensors.missing import not_supported
 from npnet.tensors.shapes import sizes_of
-from npnet.tensors.tensor import Tensor, both, changed_by_draw, function, method, on_cpu, wrap
+from npnet.tensors.tensor_class import Tensor, both, changed_by_draw, function, method, on_cpu, wrap
 from npnet.torch_rng import generator as engine
 
 UNSEEDED: Final = 67280421310721  # the seed of torch.Generator() before manual_seed
@@ -113,7 +113,7 @@ class Generator:
     @property
     def device(self) -> Any:
         """The CPU."""
-        from npnet.tensors.tensor import CPU
+        from npnet.tensors.tensor_class import CPU
 
         return CPU
 
@@ -290,16 +290,17 @@ def randint(
     **more: Any,
 ) -> Tensor:
     """``randint(low, high, size)`` or ``randint(high, size)``: whole numbers below ``high``."""
-    if len(bounds) == 3 and dtype is None and not more and device is None:
-        low, high, shape = bounds
-        if type(low) is type(high) is int and 0 < high - low < engine.LONG_SPAN:
-            if type(shape) is tuple and len(shape) == 1 and type(shape[0]) is int and shape[0] >= 0:
-                made = _draw("randint", generator, lambda core: core.few(low, high, shape[0]))
-                return (
-                    made
-                    if not requires_grad
-                    else _options("randint", made, requires_grad, device, more)
-                )
+    if len(bounds) == 3 and dtype is None and not more and device is None and not requires_grad:
+        low, high, wanted = bounds
+        if (
+            type(low) is type(high) is int
+            and 0 < high - low < engine.LONG_SPAN
+            and type(wanted) is tuple
+            and len(wanted) == 1
+            and type(wanted[0]) is int
+            and wanted[0] >= 0
+        ):
+            return _draw("randint", generator, lambda core: core.few(low, high, wanted[0]))
     parts = list(bounds)
     size = more.pop("size", None)
     if size is None:
@@ -388,7 +389,7 @@ def normal(
             *(one._a.shape for one in (mean, std) if isinstance(one, Tensor))
         )
         with_unit = randn(shape, generator=generator)
-        return (with_unit * std + mean).detach()  # type: ignore[no-any-return]
+        return (with_unit * std + mean).detach()
     shape = sizes_of((size,))
     kind = _floats("normal", more.pop("dtype", None))
     made = _draw("normal", generator, lambda core: _normals(core, shape, kind, mean, std))

@@ -14,7 +14,7 @@ from npnet.tensors.dtypes import F64, FLOATS, I64, numpy_of
 from npnet.tensors.missing import not_for
 from npnet.tensors.sizes import PAIRS, ValuesIndices
 from npnet.tensors.sums import summed
-from npnet.tensors.tensor import Tensor, as_float, both, function, tensor_argument, wrap
+from npnet.tensors.tensor_class import Tensor, as_float, both, function, tensor_argument, wrap
 
 Axes = tuple[int, ...] | None
 
@@ -99,9 +99,9 @@ def _variance(x: Array, axes: Axes, correction: float, keepdim: bool) -> Array:
         if keepdim:
             squares = squares[None]
     else:
-        wide -= np.add.reduce(wide, axis, keepdims=True) / (size or math.nan)
+        wide -= np.asarray(np.add.reduce(wide, axis, keepdims=True)) / (size or math.nan)
         np.multiply(wide, wide, out=wide)
-        squares = np.asarray(np.add.reduce(wide, axis, keepdims=keepdim))
+        squares = np.asarray(wide.sum(axis, keepdims=keepdim))
     divisor = max(size - correction, 0)
     return np.asarray(np.true_divide(squares, divisor), x.dtype)
 
@@ -515,7 +515,7 @@ def norm(input: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False) -> T
         return renamed(sum_(input.abs(), dim, keepdim), "LinalgVectorNormBackward0")
     if p == float("inf"):
         return amax(input.abs(), () if dim is None else dim, keepdim)
-    return sum_(input.abs().pow(p), dim, keepdim).pow(1.0 / p)  # type: ignore[no-any-return]
+    return sum_(input.abs().pow(p), dim, keepdim).pow(1.0 / p)
 
 
 @both("median")

@@ -14,7 +14,7 @@ from npnet.tensors.autograd import Operation, node_of, renamed, run, view_of
 from npnet.tensors.dtypes import result_type
 from npnet.tensors.missing import not_supported
 from npnet.tensors.reductions import axis_of
-from npnet.tensors.tensor import (
+from npnet.tensors.tensor_class import (
     MODE,
     Tensor,
     both,
@@ -477,7 +477,8 @@ def _tiled_gradient(g: Array, _o: Array, x: Array, repeats: tuple[int, ...]) -> 
 def _repeated_gradient(g: Array, _o: Array, x: Array, repeats: Any, axis: int) -> Array:
     found = np.zeros(x.shape, g.dtype)
     places = np.repeat(np.arange(x.shape[axis]), repeats)
-    np.add.at(found, (slice(None),) * axis + (places,), g)
+    key: Any = (slice(None),) * axis + (places,)
+    np.add.at(found, key, g)
     return found
 
 
@@ -488,7 +489,7 @@ def _stretch(place: int) -> Callable[..., Array]:
         *arrays, axis = arguments
         start = sum(array.shape[axis] for array in arrays[:place])
         stop = start + arrays[place].shape[axis]
-        return g[(slice(None),) * axis + (slice(start, stop),)]  # type: ignore[no-any-return]
+        return g[(slice(None),) * axis + (slice(start, stop),)]
 
     return derivative
 
@@ -496,7 +497,7 @@ def _stretch(place: int) -> Callable[..., Array]:
 def _layer(place: int) -> Callable[..., Array]:
     def derivative(g: Array, _o: Array, *arguments: Any) -> Array:
         axis = arguments[-1]
-        return g[(slice(None),) * axis + (place,)]  # type: ignore[no-any-return]
+        return g[(slice(None),) * axis + (place,)]
 
     return derivative
 
@@ -626,8 +627,8 @@ def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
 def _together(name: str, tensors: Any) -> tuple[list[Tensor], list[Array]]:
     tensors = [tensor_argument(name, tensor) for tensor in tensors]
     if not tensors:
-        kind = ValueError if "cat" in name else RuntimeError
-        raise kind(f"{name}: expected a non-empty list of Tensors")
+        refusal = ValueError if "cat" in name else RuntimeError
+        raise refusal(f"{name}: expected a non-empty list of Tensors")
     kind = result_type([tensor._a for tensor in tensors])
     return tensors, [tensor._a.astype(kind, copy=False) for tensor in tensors]
 

@@ -116,4 +116,4 @@ def summed(x: Array, axes: tuple[int, ...] | None, keepdims: bool) -> Array:
             rows = x.reshape(-1, math.prod(kept))
             found = inner(rows.reshape(1, -1)) if rows.shape[1] == 1 else outer(rows)
             return found.reshape((1,) * last + kept if keepdims else kept)
-    return np.asarray(np.add.reduce(x, axes, keepdims=keepdims))
+    return np.asarray(x.sum(axes, keepdims=keepdims))

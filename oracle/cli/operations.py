@@ -15,11 +15,14 @@ from oracle.threads import one_thread
 DESCRIPTION = f"""\
 Run every form of every operation under torch and under npnet.tensors and compare what it leaves:
 values, gradients, number types, shapes, shared memory, and exceptions. A form is run in
-{len(SHAPES)} worlds of shapes ({", ".join(SHAPES)}) and {len(DTYPES)} types ({", ".join(DTYPES)}).
+{len(SHAPES)} worlds of shapes and {len(DTYPES)} number types.
 
-Printed are, for each subject, the comparisons, how many agree, how many of them in every bit, and
-how many forms are equal in every bit in all worlds; then what differs. Exit code 1 if anything does.
+Printed are, for each subject, the forms, how many are equal in every bit wherever they are run,
+the comparisons, how many agree and how many in every bit, and how many both sides refuse; then
+what differs. Exit code 1 if anything does.
 
+worlds: {", ".join(SHAPES)}
+types: {", ".join(DTYPES)}
 subjects: {", ".join(BY_SUBJECT)}
 """
 

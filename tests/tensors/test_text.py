@@ -5,14 +5,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import npnet.tensors as ours
 from npnet.base.arrays import Array
+
+# Torch computes infinities silently. Pytest's filters come before the one of npnet.tensors.
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=7)
 FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)
@@ -74,11 +78,11 @@ def test_options_change_both_alike(
     }
     try:
         ours.set_printoptions(**options)
-        torch.set_printoptions(**options)
+        torch.set_printoptions(**options)  # type: ignore[no-untyped-call]
         mine, theirs = both(array)
     finally:
         ours.set_printoptions(profile="default")
-        torch.set_printoptions(profile="default")
+        torch.set_printoptions(profile="default")  # type: ignore[no-untyped-call]
     assert mine == theirs
 
 
