@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import operator
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -28,6 +29,7 @@ from npnet.base.arrays import Array
 from npnet.tensors.dtypes import type_name
 from npnet.tensors.missing import not_supported
 from npnet.tensors.sizes import Size
+from npnet.tensors.sums import summed
 from npnet.tensors.tensor_class import MODE, Tensor, counter, function, method, new, wrap
 
 Derivative = Callable[..., Array]
@@ -395,25 +397,28 @@ def sum_to(g: Array, shape: tuple[int, ...]) -> Array:
     """The gradient of something broadcast: summed over the axes along which it was repeated."""
     if g.shape == shape:
         return g
+    if g.ndim == 2 and shape in ((g.shape[1],), (1, g.shape[1])):
+        return summed(g, (0,), len(shape) == 2)  # rows, as for a bias: by far the most frequent
     lead = g.ndim - len(shape)
     axes = tuple(range(lead)) + tuple(
         axis + lead for axis, size in enumerate(shape) if size == 1 and g.shape[axis + lead] != 1
     )
-    from npnet.tensors.sums import summed
-
     return summed(g, axes, True).reshape(shape) if axes else g.reshape(shape)
+
+
+_order: Final = operator.attrgetter("order")
 
 
 def _reachable(roots: Iterable[Node], stops: Mapping[Any, Any]) -> list[Node]:
     """All nodes that gradients from these roots go through, latest first."""
     found = set(roots)
     waiting = list(found)
-    while waiting:
-        for edge in waiting.pop().edges:
+    for node in waiting:  # which grows on the way
+        for edge in node.edges:
             if type(edge) is Node and edge not in found and edge not in stops:
                 found.add(edge)
                 waiting.append(edge)
-    return sorted(found, key=lambda node: -node.order)
+    return sorted(found, key=_order, reverse=True)
 
 
 def _flow(

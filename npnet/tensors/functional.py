@@ -181,7 +181,7 @@ LEAKY: Final = Operation("LeakyReluBackward0", lambda x, slope: np.where(x > 0, 
     lambda g, _o, x, slope: np.where(x > 0, g, g * slope))
 ELU: Final = Operation("EluBackward0",
     lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)).astype(x.dtype),
-    lambda g, _o, x, alpha: np.where(x > 0, g, g * alpha * np.exp(x)).astype(g.dtype))
+    lambda g, _o, x, alpha: np.where(x <= 0, g * alpha * np.exp(x), g).astype(g.dtype))
 SOFTPLUS: Final = Operation("SoftplusBackward0",
     lambda x, beta: (np.where(x * beta > 20, x, np.log1p(np.exp(x * beta)) / beta)).astype(x.dtype),
     lambda g, _o, x, beta: (g / (1 + np.exp(-x * beta))).astype(g.dtype))
