@@ -20,10 +20,9 @@ import torch.nn.functional as torch_functional
 import npnet.tensors as stand_in
 from npnet.base.arrays import Array
 from npnet.tensors import functional as our_functional
-from oracle.forms import FORMS
+from oracle.forms import FORMS, KNOWN
 
 FACTOR: Final = 8  # of the judge: what correct results may be further off than torch's own
-KNOWN: Final[frozenset[tuple[str, str, str]]] = frozenset()
 FLOAT_NAMES: Final = ("x", "y", "row", "s", "p", "M", "N", "c", "q")
 
 SHAPES: Final[dict[str, tuple[int, ...]]] = {
@@ -67,6 +66,11 @@ class Verdict(NamedTuple):
     exact: bool
     missing: bool
     raised: bool
+
+    @property
+    def known(self) -> bool:
+        """Whether forms.KNOWN says that they differ here, and why."""
+        return any(self.form == form and self.world in worlds.split() for form, worlds, _ in KNOWN)
 
 
 def world(name: str, dtype: str, seed: int) -> dict[str, Array]:

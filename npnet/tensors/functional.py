@@ -128,7 +128,7 @@ def _nll_gradient(
     if reduction == "mean":
         g = g / factors.sum()
     found = np.zeros_like(x)
-    found[np.arange(len(x)), safe] = -factors * g
+    found[np.arange(len(x)), safe] = np.where(factors == 0, 0, -factors * g)
     return found
 
 
@@ -175,7 +175,9 @@ NLL: Final = Operation("NllLossBackward0", _nll, _nll_gradient)
 NLL_MEAN: Final = Operation("NllLossBackward0", _plain_nll, _plain_nll_gradient)
 ERF: Final = Operation("ErfBackward0", _erf,
     lambda g, _o, x: g * (2 / math.sqrt(math.pi) * np.exp(-x * x)))
-GELU: Final = Operation("GeluBackward0", _gelu, _gelu_gradient)
+GHARDTANH: Final = Operation("HardtanhBackward0", lambda x, low, high: np.clip(x, low, high),
+    lambda g, _o, x, low, high: np.where((x > low) & (x < high), g, 0).astype(g.dtype))
+ELU: Final = Operation("GeluBackward0", _gelu, _gelu_gradient)
 SILU: Final = Operation("SiluBackward0", lambda x: x / (1 + np.exp(-x)), _silu_gradient)
 LEAKY: Final = Operation("LeakyReluBackward0", lambda x, slope: np.where(x > 0, x, x * slope),
     lambda g, _o, x, slope: np.where(x > 0, g, g * slope))
@@ -493,7 +495,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tens
         raise RuntimeError("Bool inputs not supported for hardtanh")
     if input._a.dtype.kind != "f":
         min_val, max_val = int(min_val), int(max_val)
-    return renamed(clamp(input, min_val, max_val), "HardtanhBackward0")
+    return run(HARDTANH, (input._a, min_val, max_val), (input,))
 
 
 def layer_norm(

@@ -424,6 +424,17 @@ def _checked_index(name: str, x: Array, axis: int, index: Tensor) -> Array:
     if array.dtype != I64:
         raise RuntimeError(f"{name}(): Expected dtype int64 for index: convert it with .long()")
     size = x.shape[axis] if x.ndim else 1
+    if array.size and max(array.ndim, 1) != max(x.ndim, 1):
+        raise RuntimeError(
+            f"Index tensor must have the same number of dimensions as input tensor: {name} got "
+            f"{array.ndim} and {x.ndim}: use .view(-1, 1) or .unsqueeze(…) on the index"
+        )
+    for place in range(min(array.ndim, x.ndim)):
+        if place != axis and array.shape[place] > x.shape[place]:
+            raise RuntimeError(
+                f"Size does not match at dimension {place}: {name} got an index of "
+                f"{list(array.shape)} for a tensor of {list(x.shape)}, apart from dimension {axis}"
+            )
     if array.size and (array.min() < 0 or array.max() >= size):
         wrong = int(array.min() if array.min() < 0 else array.max())
         raise RuntimeError(f"index {wrong} is out of bounds for dimension {axis} with size {size}")
@@ -491,7 +502,9 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     axis = axis_of(dim, x.ndim)
     array = _checked_index("gather", x, axis, index)
     if not x.ndim:
-        return renamed(input.clone(), "GatherBackward0")
+        return renamed(input.reshape(array.shape).clone(), "GatherBackward0")
+    if not array.size:
+        return renamed(input.reshape(-1)[:0].reshape(array.shape), "GatherBackward0")
     return run(GATHER, (x, _along(x.shape, array, axis)), (input,))
 
 
@@ -553,6 +566,13 @@ def _scatter(
     value = src._a if isinstance(src, Tensor) else plain(src)
     if isinstance(src, Tensor) and value.dtype != x.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
+    if isinstance(src, Tensor) and any(
+        one > other for one, other in zip(array.shape, value.shape, strict=False)
+    ):
+        raise RuntimeError(
+            f"{name}(): Expected index {list(array.shape)} to be no larger than src "
+            f"{list(value.shape)}"
+        )
     key = _along(x.shape, array, axis) if x.ndim else (...,)
     op = SCATTER_ADD if adds else SCATTER
     return op, (x, value, key), (input, src if isinstance(src, Tensor) else None)

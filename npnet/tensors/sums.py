@@ -81,7 +81,7 @@ def outer(rows: Array) -> Array:
 
 
 def _minibatch(rows: Array, columns: int) -> Array:
-    """``outer`` of 32 rows of float32, spelled out: training steps spend much of their time here."""
+    """``outer`` of 32 rows of float32, spelled out: training steps spend much time here."""
     blocks = np.add.reduce(rows.reshape(2, 16, columns), 1)
     found = np.add(blocks[0], blocks[1])
     left_over = columns % 32
