@@ -175,9 +175,9 @@ NLL: Final = Operation("NllLossBackward0", _nll, _nll_gradient)
 NLL_MEAN: Final = Operation("NllLossBackward0", _plain_nll, _plain_nll_gradient)
 ERF: Final = Operation("ErfBackward0", _erf,
     lambda g, _o, x: g * (2 / math.sqrt(math.pi) * np.exp(-x * x)))
-GHARDTANH: Final = Operation("HardtanhBackward0", lambda x, low, high: np.clip(x, low, high),
+HARDTANH: Final = Operation("HardtanhBackward0", lambda x, low, high: np.clip(x, low, high),
     lambda g, _o, x, low, high: np.where((x > low) & (x < high), g, 0).astype(g.dtype))
-ELU: Final = Operation("GeluBackward0", _gelu, _gelu_gradient)
+GELU: Final = Operation("GeluBackward0", _gelu, _gelu_gradient)
 SILU: Final = Operation("SiluBackward0", lambda x: x / (1 + np.exp(-x)), _silu_gradient)
 LEAKY: Final = Operation("LeakyReluBackward0", lambda x, slope: np.where(x > 0, x, x * slope),
     lambda g, _o, x, slope: np.where(x > 0, g, g * slope))
