@@ -172,11 +172,11 @@ def _cell(name: str, cell: str, setting: Setting) -> Iterator[Row]:
     stretch = 20
     task = baselines.Task(params, X, Y, setting.batch, recipe.eps, recipe.rate(0), SEED, stretch)
     ours, theirs = (cells.losses(cell, module, task) for module in (npnet.tensors, torch))
-    apart = float(np.abs(np.array(next(ours)) - np.array(next(theirs))).max())
+    difference = float(np.abs(np.array(next(ours)) - np.array(next(theirs))).max())
     times = alternate(partial(next, ours), partial(next, theirs), setting.seconds)
     steps = [side / stretch for side in times]
     against = f"torch, the cell with {cell}; npnet.tensors: the same cell"
-    yield Pair(name, against, "step", steps[0], steps[1], apart, setting.hidden, setting.batch)
+    yield Pair(name, against, "step", steps[0], steps[1], difference, setting.hidden, setting.batch)
 
 
 def _evaluation(name: str, how: str, ours: Callable[..., float], setting: Setting) -> Iterator[Row]:

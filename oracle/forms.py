@@ -103,7 +103,8 @@ c[0, :, k % 4]|c[k % 2, :, k % 4]|c[..., -1]|c[z % 2]|c[:, None, 0]|c[1, None]|M
 M[(k % 3).view(-1, 1), 0]|x['a']|x[1.5]|x[0.0]|x[t.float()]|x[:, 5, 5, 5]|x[::-1]
 x[torch.tensor([0])]|x[torch.tensor(0)]|x[k[:0]]|x.gather(0, h)|x.gather(-1, i)
 torch.gather(x, 0, h)|x.gather(1, t.view(-1, 1))|x.gather(0, t)
-x.gather(1, torch.zeros(9, 1).long())|x.scatter(0, h, y[:1])|x.scatter(1, torch.zeros(9, 1).long(), 1.0)
+x.gather(1, torch.zeros(9, 1).long())|x.scatter(0, h, y[:1])
+x.scatter(1, torch.zeros(9, 1).long(), 1.0)
 x.index_select(0, k)|torch.index_select(x, -1, k)
 x.masked_select(b)|x.take_along_dim(h, 0)|x[0] = 1|x[0] = x[-1]|x[:, 0] = 0|x[0, 0] = 5.5|x[k] = 0
 x[b] = 0|x[b] = 2.5|x[range(len(t)), t] = -1.0|x[range(len(t)), t] -= 1|x[k] += 1|x[z] = 3|x[z] += 1
