@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import npnet.tensors
 from npnet.base.arrays import Ints
 from npnet.bench import steps as bench
 from npnet.bench.growth import run_apart
@@ -28,7 +29,7 @@ from npnet.training.fit import fit
 from npnet.training.runs import Run
 from npnet.training.sample import sample
 from npnet.training.sgd import train_blocks
-from oracle import baselines
+from oracle import baselines, cells
 from oracle.replay import Stats
 from oracle.threads import one_thread
 from oracle.timing import Memory, Pair, Row, Skipped, alternate
@@ -163,6 +164,21 @@ def _step(
     return Pair(name, against, "step", steps[0], steps[1], difference, hidden, batch)
 
 
+def _cell(name: str, cell: str, setting: Setting) -> Iterator[Row]:
+    """A notebook's training cell: under npnet.tensors, against the same cell under torch."""
+    recipe = endless(setting.hidden, setting.batch)
+    X, Y = setting.split
+    params = draw_parameters(recipe, setting.vocab.size, Generator(recipe.seed))
+    stretch = 20
+    task = baselines.Task(params, X, Y, setting.batch, recipe.eps, recipe.rate(0), SEED, stretch)
+    ours, theirs = (cells.losses(cell, module, task) for module in (npnet.tensors, torch))
+    difference = float(np.abs(np.array(next(ours)) - np.array(next(theirs))).max())
+    times = alternate(partial(next, ours), partial(next, theirs), setting.seconds)
+    steps = [side / stretch for side in times]
+    against = f"torch, the cell with {cell}; npnet.tensors: the same cell"
+    yield Pair(name, against, "step", steps[0], steps[1], difference, setting.hidden, setting.batch)
+
+
 def _evaluation(name: str, how: str, ours: Callable[..., float], setting: Setting) -> Iterator[Row]:
     run, (X, Y) = setting.run, setting.split
     theirs = baselines.evaluation(run.params, _stats(run), X, Y)
@@ -217,6 +233,9 @@ ROWS: Mapping[str, Callable[[Setting], Iterator[Row]]] = {
     "jax": partial(_optional, "jax", "jax, jit of a step", baselines.jax_steps),
     "scan": partial(_optional, "scan", "jax, scan over many steps", baselines.jax_scan),
     "numpy": partial(_training, "numpy", "straightforward NumPy", plain),
+    "cell-loop": partial(_cell, "cell-loop", "double loop"),
+    "cell-index": partial(_cell, "cell-index", "index_add_"),
+    "cell-autograd": partial(_cell, "cell-autograd", "autograd"),
     "sizes": _sizes,
     "evaluation": partial(_evaluation, "evaluation", "every row", every_row),
     "contexts": partial(_evaluation, "contexts", "distinct contexts", evaluate),

@@ -9,7 +9,7 @@ import Tensor`` have to find in ``sys.modules``::
 Hooks for graders and searches:
 
 * ``npnet.tensors.random.OBSERVERS``: functions that are told of every random draw, a ``Draw``.
-* ``npnet.tensors.autograd.LAST``: the nodes of the last backward pass; ``vjp`` and ``replay`` there.
+* ``npnet.tensors.autograd``: ``LAST``, the nodes of the last backward pass; ``vjp``; ``replay``.
 
 What is not here raises NotImplementedError with its name; ``hasattr`` answers False.
 """
@@ -41,8 +41,9 @@ from npnet.tensors.dtypes import dtype as dtype
 from npnet.tensors.missing import missing
 from npnet.tensors.random import default_generator as default_generator
 from npnet.tensors.sizes import Size as Size
-from npnet.tensors.tensor import FUNCTIONS, Tensor as Tensor
-from npnet.tensors.tensor import device as device
+from npnet.tensors.tensor_class import FUNCTIONS
+from npnet.tensors.tensor_class import Tensor as Tensor
+from npnet.tensors.tensor_class import device as device
 
 # Torch computes infinities and nans silently. NumPy warns of them, in the line that computes them.
 warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"npnet\.tensors\.")
@@ -55,7 +56,7 @@ strided = "torch.strided"
 preserve_format = contiguous_format = None
 
 _NAMES: dict[str, Any] = {
-    **{name: made for name, made in FUNCTIONS.items()},
+    **FUNCTIONS,
     **{repr(kind).removeprefix("torch."): kind for kind in ALL},
     **ALIASES,
     "get_default_dtype": get_default_dtype,

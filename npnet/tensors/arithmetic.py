@@ -18,9 +18,9 @@ from npnet.tensors.autograd import (
     run,
     write,
 )
-from npnet.tensors.dtypes import DEFAULT, FLOATS, OF, result_type
+from npnet.tensors.dtypes import DEFAULT, F32, F64, FLOATS, result_type
 from npnet.tensors.missing import not_for, not_supported
-from npnet.tensors.tensor import (
+from npnet.tensors.tensor_class import (
     FUNCTIONS,
     MODE,
     Tensor,
@@ -41,10 +41,7 @@ Method = Callable[..., Any]
 def operands(x: Any, y: Any) -> tuple[Any, Any]:
     """Arrays and Python numbers, the arrays in the type that torch's rule of promotion gives."""
     kind = result_type((x, y))
-    if isinstance(x, np.ndarray):
-        x = x.astype(kind, copy=False)
-    else:
-        x = kind.type(x)
+    x = x.astype(kind, copy=False) if isinstance(x, np.ndarray) else kind.type(x)
     if isinstance(y, np.ndarray):
         return x, y.astype(kind, copy=False)
     return x, kind.type(y)
@@ -73,15 +70,19 @@ def _operator(op: Operation, ufunc: Any, floats: bool = False, bools: str = "") 
     """``x OP y``, with a short way for what occurs most: float tensors of one type."""
 
     def apply(self: Tensor, other: Any) -> Any:
-        x = self._a
-        if type(other) is Tensor:
+        x, kind = self._a, type(other)
+        dtype = x.dtype
+        if kind is Tensor:
             y, second = other._a, other
-            if x.dtype is not y.dtype or floats or bools:
+            if dtype is not y.dtype or (dtype is not F32 and dtype is not F64):
+                x, y = _prepared(op, x, y, floats, bools)
+        elif kind is float or kind is int:
+            y, second = other, None
+            if dtype is not F32 and dtype is not F64:
                 x, y = _prepared(op, x, y, floats, bools)
         elif isinstance(other, NUMBERS):
-            y, second = other, None
-            if x.dtype not in FLOATS or isinstance(y, np.generic):
-                x, y = _prepared(op, x, plain(other), floats, bools)
+            second = None
+            x, y = _prepared(op, x, plain(other), floats, bools)
         else:
             return NotImplemented
         try:
@@ -100,6 +101,8 @@ def _operator(op: Operation, ufunc: Any, floats: bool = False, bools: str = "") 
 
 
 def _prepared(op: Operation, x: Array, y: Any, floats: bool, bools: str) -> tuple[Any, Any]:
+    if x.dtype.kind == "f" and not isinstance(y, np.ndarray):
+        return x, y
     if bools and "b" in (x.dtype.kind, getattr(y, "dtype", np.dtype(type(y))).kind):
         raise RuntimeError(
             f"{bools} with a bool tensor is not supported: use ~ or logical_not() to invert a "
@@ -121,6 +124,17 @@ def _changing(op: Operation, ufunc: Any, floats: bool = False) -> Method:
         x = self._a
         if type(other) is Tensor:
             y, second = other._a, other
+            if (
+                y.dtype is x.dtype
+                and (x.dtype is F32 or x.dtype is F64)
+                and not (MODE.grad and (self._req or other._req))
+            ):
+                try:
+                    ufunc(x, y, x)
+                except ValueError as why:
+                    _refuse(x, y, why)
+                changed(self)
+                return self
         elif isinstance(other, NUMBERS):
             y, second = plain(other), None
         else:
@@ -176,6 +190,8 @@ def _remainder(self: Tensor, other: Any) -> Any:
 
 def _rest(x: Any, y: Any) -> Any:
     """The remainder, of y's sign; of whole numbers over 0 it is refused, as torch does."""
+    if np.asarray(x).dtype.kind == "b":
+        raise not_for("remainder_cpu", "'Bool'")
     if np.asarray(x).dtype.kind in "ui" and np.any(np.equal(y, 0)):
         raise RuntimeError("ZeroDivisionError: a remainder of integers by 0")
     return np.remainder(x, y)
@@ -196,8 +212,6 @@ def _iremainder(self: Tensor, other: Any) -> Any:
     return (_irest if isinstance(other, Tensor) else _irest_number)(self, other)
 
 
-
-
 def _floored_into(x: Any, y: Any, *out: Array) -> Any:
     found = _floored(x, y)
     if out:
@@ -212,8 +226,7 @@ def _checked(name: str, apply: Method) -> Method:
         found = apply(input if isinstance(input, Tensor) else wrap_number(input), other)
         if found is NotImplemented:
             raise TypeError(
-                f"{name}(): argument 'other' must be Tensor or a number, not "
-                f"{type(other).__name__}"
+                f"{name}(): argument 'other' must be Tensor or a number, not {type(other).__name__}"
             )
         return found
 
@@ -258,7 +271,7 @@ def _rdiv(self: Tensor, other: Any) -> Any:
 def _rounded_division(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """``torch.div``; ``rounding_mode`` "floor" or "trunc" as torch."""
     if rounding_mode is None:
-        return DIVIDE(input, other)  # type: ignore[no-any-return]
+        return DIVIDE(input, other)
     if rounding_mode in ("floor", "trunc"):
         x, y = operands(input._a, other._a if isinstance(other, Tensor) else plain(other))
         second = other if isinstance(other, Tensor) else None
@@ -325,7 +338,7 @@ def _ipow(self: Tensor, exponent: Any) -> Any:
     out = _pow(self, exponent)._a
     check_result(self._a, out)
     self._a[...] = out
-    changed(self)
+    counter(self)[0] += 1
     return self
 
 
@@ -335,11 +348,12 @@ def pow_(input: Any, exponent: Any) -> Tensor:
     found = _pow(input, exponent) if isinstance(input, Tensor) else _rpow(exponent, input)
     if found is NotImplemented:
         raise TypeError("pow(): wanted a Tensor and a number or a Tensor")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 DIVIDE: Final = _checked("div", _div)
-for _names, _made in {
+_made: Method
+_FUNCTIONS: Final[dict[tuple[str, ...], Method]] = {
     ("add",): _scaled("add", _add, 1),
     ("sub", "subtract"): _scaled("sub", _sub, -1),
     ("mul", "multiply"): _checked("mul", _mul),
@@ -349,7 +363,8 @@ for _names, _made in {
     ("remainder",): _checked("remainder", _remainder),
     ("fmod",): _checked("fmod", _fmod),
     ("rsub",): _checked("rsub", _rsub),
-}.items():
+}
+for _names, _made in _FUNCTIONS.items():
     both(*_names)(_made)
 
 for _name, _made in {
@@ -385,30 +400,44 @@ for _names, _made in {
 
 @method("__rfloordiv__")
 def _rfloordiv(self: Tensor, other: Any) -> Tensor:
-    return _floor_divide(wrap_number(other), self)  # type: ignore[no-any-return]
+    return _floor_divide(wrap_number(other), self)
 
 
 @method("__rmod__")
 def _rmod(self: Tensor, other: Any) -> Tensor:
     if self._req and MODE.grad:
-        raise RuntimeError("derivative for aten::remainder is not implemented for a number % tensor")
-    return _remainder(wrap_number(other), self)  # type: ignore[no-any-return]
+        raise RuntimeError(
+            "derivative for aten::remainder is not implemented for a number % tensor"
+        )
+    return _remainder(wrap_number(other), self)
 
 
 @method("add_")
 def add_(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """``x.add_(y, alpha=1)``: x += alpha * y."""
-    return _checked("add_", _iadd)(self, other if alpha == 1 else _scale(other, alpha))  # type: ignore[no-any-return]
+    if alpha == 1:
+        return _checked("add_", _iadd)(self, other)
+    return _scaled_into(self, FUNCTIONS["add"](self, other, alpha=alpha), other, alpha)
 
 
 @method("sub_")
 def sub_(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """``x.sub_(y, alpha=1)``: x -= alpha * y."""
-    return _checked("sub_", _isub)(self, other if alpha == 1 else _scale(other, alpha))  # type: ignore[no-any-return]
+    if alpha == 1:
+        return _checked("sub_", _isub)(self, other)
+    return _scaled_into(self, FUNCTIONS["sub"](self, other, alpha=alpha), other, -alpha)
 
 
-def _scale(value: Any, factor: Any) -> Any:
-    return value * factor
+def _scaled_into(self: Tensor, result: Tensor, other: Any, alpha: Any) -> Tensor:
+    if not result._req:
+        check_result(self._a, result._a)
+        self._a[...] = result._a
+        changed(self)
+        return self
+    x, y = operands(self._a, other._a if isinstance(other, Tensor) else other)
+    second = other if isinstance(other, Tensor) else None
+    made = write(self, table.ADD_SCALED, (x, y, alpha), (self, second))
+    return renamed(made, "SubBackward0") if result._node and "Sub" in result._node.op.name else made
 
 
 # --- one argument ---------------------------------------------------------------------------------
@@ -421,7 +450,7 @@ def _of_floats(name: str, op: Operation) -> Method:
         if type(input) is not Tensor:
             tensor_argument(name, input)
         x = input._a
-        if x.dtype not in FLOATS:
+        if x.dtype is not F32 and x.dtype.kind != "f":
             x = x.astype(DEFAULT.numpy)
         out = forward(x)
         if type(out) is not np.ndarray:
@@ -468,8 +497,11 @@ def _in_place(name: str, op: Operation) -> Method:
             raise RuntimeError("Boolean inputs not supported for relu")
         if self._a.dtype.kind == "b" and name == "abs":
             raise not_for("abs_cpu", "'Bool'")
-        if self._a.dtype.kind in "ui" and name in ("floor", "ceil", "round", "trunc"):
-            return self
+        if name in ("floor", "ceil", "round", "trunc"):
+            if self._a.dtype.kind == "b":
+                raise not_for(f"{name}_vml_cpu", "'Bool'")
+            if self._a.dtype.kind != "f":
+                return self
         if self._a.dtype not in FLOATS and name not in ("neg", "abs", "sign", "square", "relu"):
             raise RuntimeError(
                 f"{name}_: result type Float can't be cast to the desired output type of "
@@ -534,14 +566,13 @@ def _positive(self: Tensor) -> Tensor:
     return self
 
 
-
 @both("round")
 def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
     """Rounded to the nearest number, halves to even."""
     if decimals:
         if input._a.dtype.kind != "f":
             raise not_for("round_cpu", input.dtype)
-        scale = 10.0**decimals
+        scale = float(10**decimals)
         return renamed((input * scale).round() / scale, "RoundBackward1")
     if input._a.dtype.kind == "b":
         raise not_for("round_vml_cpu", "'Bool'")
@@ -749,7 +780,7 @@ def _bitwise(name: str, ufunc: Any, sign: str) -> Method:
         x, y = operands(self._a, other._a if isinstance(other, Tensor) else plain(other))
         if x.dtype.kind == "f":
             raise NotImplementedError(
-                f'"{name}_cpu" not implemented for \'Float\': {sign} takes bools and integers; '
+                f"\"{name}_cpu\" not implemented for 'Float': {sign} takes bools and integers; "
                 "compare first, as in (x > 0)"
             )
         try:
@@ -867,4 +898,3 @@ def equal(input: Tensor, other: Tensor) -> bool:
     if not isinstance(input, Tensor) or not isinstance(other, Tensor):
         raise TypeError("equal(): both arguments must be Tensors")
     return input._a.shape == other._a.shape and bool((input._a == other._a).all())
-

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import operator
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -28,7 +29,8 @@ from npnet.base.arrays import Array
 from npnet.tensors.dtypes import type_name
 from npnet.tensors.missing import not_supported
 from npnet.tensors.sizes import Size
-from npnet.tensors.tensor import MODE, Tensor, counter, function, method, new, wrap
+from npnet.tensors.sums import summed
+from npnet.tensors.tensor_class import MODE, Tensor, counter, function, method, new, wrap
 
 Derivative = Callable[..., Array]
 OUT = -1  # among the places that a derivative reads: the result
@@ -48,9 +50,7 @@ class Operation:
 
     __slots__ = ("derivatives", "forward", "name", "reads")
 
-    def __init__(
-        self, name: str, forward: Callable[..., Any], *derivatives: Derivative
-    ) -> None:
+    def __init__(self, name: str, forward: Callable[..., Any], *derivatives: Derivative) -> None:
         self.name, self.forward, self.derivatives = name, forward, derivatives
         self.reads = tuple(_places(derivative) for derivative in derivatives)
 
@@ -213,9 +213,9 @@ def run(op: Operation, args: tuple[Any, ...], tensors: Sequence[Tensor | None]) 
     out = op.forward(*args)
     if type(out) is not np.ndarray:
         out = np.asarray(out)
-    if MODE.grad:
-        for tensor in tensors[: len(op.derivatives)]:
-            if tensor is not None and tensor._req and out.dtype.kind == "f":
+    if MODE.grad and out.dtype.kind == "f":
+        for tensor in tensors:
+            if tensor is not None and tensor._req:
                 return record(op, args, tensors, out)
     made = new(Tensor)
     made._a = out
@@ -258,9 +258,14 @@ def edge(view: Tensor) -> None:
 
 def changed(tensor: Tensor) -> None:
     """Count a change of the tensor's memory that nobody records."""
-    if tensor._req and MODE.grad:
-        refuse_leaf(tensor)
-    counter(tensor)[0] += 1
+    if tensor._base is not None:
+        tensor = tensor._base
+    if tensor._root is not None:
+        tensor = tensor._root
+    if tensor._counter is None:
+        tensor._counter = [1]
+    else:
+        tensor._counter[0] += 1
 
 
 def refuse_leaf(tensor: Tensor) -> None:
@@ -341,9 +346,12 @@ def check_result(target: Array, out: Array) -> None:
                 f"{list(out.shape)}: an in-place operation keeps its tensor's shape; "
                 "write x = x + y in place of x += y"
             )
-    if out.dtype is not target.dtype and "buif".index(out.dtype.kind) > "buif".index(
-        "u" if target.dtype.kind == "i" else target.dtype.kind
-    ) and {out.dtype.kind, target.dtype.kind} != {"u", "i"}:
+    if (
+        out.dtype is not target.dtype
+        and "buif".index(out.dtype.kind)
+        > "buif".index("u" if target.dtype.kind == "i" else target.dtype.kind)
+        and {out.dtype.kind, target.dtype.kind} != {"u", "i"}
+    ):
         raise RuntimeError(
             f"result type {type_name(out)} can't be cast to the desired output type "
             f"{type_name(target)}: convert the tensor first, for example with .float()"
@@ -389,25 +397,28 @@ def sum_to(g: Array, shape: tuple[int, ...]) -> Array:
     """The gradient of something broadcast: summed over the axes along which it was repeated."""
     if g.shape == shape:
         return g
+    if g.ndim == 2 and shape in ((g.shape[1],), (1, g.shape[1])):
+        return summed(g, (0,), len(shape) == 2)  # rows, as for a bias: by far the most frequent
     lead = g.ndim - len(shape)
     axes = tuple(range(lead)) + tuple(
         axis + lead for axis, size in enumerate(shape) if size == 1 and g.shape[axis + lead] != 1
     )
-    from npnet.tensors.sums import summed
-
     return summed(g, axes, True).reshape(shape) if axes else g.reshape(shape)
+
+
+_order: Final = operator.attrgetter("order")
 
 
 def _reachable(roots: Iterable[Node], stops: Mapping[Any, Any]) -> list[Node]:
     """All nodes that gradients from these roots go through, latest first."""
     found = set(roots)
     waiting = list(found)
-    while waiting:
-        for edge in waiting.pop().edges:
+    for node in waiting:  # which grows on the way
+        for edge in node.edges:
             if type(edge) is Node and edge not in found and edge not in stops:
                 found.add(edge)
                 waiting.append(edge)
-    return sorted(found, key=lambda node: -node.order)
+    return sorted(found, key=_order, reverse=True)
 
 
 def _flow(
@@ -438,9 +449,7 @@ def _flow(
                 d = sum_to(d, like.shape)
             if d.dtype is not like.dtype and d.dtype != like.dtype and check:
                 d = d.astype(like.dtype)
-            into: dict[Any, Array] = (
-                arrived if type(edge) is not Node or edge in stops else waiting
-            )
+            into: dict[Any, Array] = arrived if type(edge) is not Node or edge in stops else waiting
             before = into.get(edge)
             into[edge] = d if before is None else before + d
     return arrived, nodes
@@ -570,8 +579,10 @@ def _grad(
         raise not_supported("torch.autograd.grad(create_graph=True)")
     outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     ins = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    given = [grad_outputs] if isinstance(grad_outputs, Tensor) or grad_outputs is None else list(
-        grad_outputs
+    given = (
+        [grad_outputs]
+        if isinstance(grad_outputs, Tensor) or grad_outputs is None
+        else list(grad_outputs)
     )
     if len(given) < len(outs):
         given += [None] * (len(outs) - len(given))
@@ -591,7 +602,7 @@ def _grad(
         if key in arrived:
             found.append(wrap(np.array(arrived[key])))
         elif key in seeds:
-            found.append(wrap(np.array(seeds[key])))  # type: ignore[index]
+            found.append(wrap(np.array(seeds[key])))
         elif allow_unused:
             found.append(None)
         else:
@@ -677,6 +688,7 @@ def replay(
             return value.astype(dtype)
         return value
 
+    tensors: list[Tensor | None]
     for node in reversed(_reachable([key for t in outputs if (key := t.grad_fn)], {})):
         arguments, tensors = list(node.args), []
         for place, edge in enumerate(node.edges):
@@ -799,4 +811,3 @@ class set_grad_enabled(_Recording):
 def is_grad_enabled() -> bool:
     """Whether operations are recorded now."""
     return MODE.grad
-

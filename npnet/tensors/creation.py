@@ -18,24 +18,30 @@ from npnet.tensors.dtypes import (
     I64,
     OF,
     TYPE_NAMES,
-    dtype as Dtype,
-    numpy_of,
     number_type,
+    numpy_of,
+)
+from npnet.tensors.dtypes import (
+    dtype as Dtype,
+)
+from npnet.tensors.dtypes import (
     result_type as promoted_type,
 )
 from npnet.tensors.shapes import sizes_of
-from npnet.tensors.tensor import (
+from npnet.tensors.tensor_class import (
     MODE,
     Tensor,
     alias,
     both,
     counter,
-    device as Device,
     function,
     method,
     on_cpu,
     tensor_argument,
     wrap,
+)
+from npnet.tensors.tensor_class import (
+    device as Device,
 )
 
 
@@ -226,7 +232,11 @@ ones_like = function("ones_like")(_like("ones_like", 1))
 
 @function("full_like")
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: Any = None, device: Any = None,
+    input: Tensor,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """One number everywhere, in the shape and type of another tensor."""
@@ -237,13 +247,13 @@ def full_like(
 @method("new_zeros", "new_empty")
 def new_zeros(self: Tensor, *size: Any, dtype: Any = None, **more: Any) -> Tensor:
     """Zeros of this tensor's type."""
-    return zeros(*size, dtype=self.dtype if dtype is None else dtype, **more)  # type: ignore[no-any-return]
+    return zeros(*size, dtype=self.dtype if dtype is None else dtype, **more)
 
 
 @method("new_ones")
 def new_ones(self: Tensor, *size: Any, dtype: Any = None, **more: Any) -> Tensor:
     """Ones of this tensor's type."""
-    return ones(*size, dtype=self.dtype if dtype is None else dtype, **more)  # type: ignore[no-any-return]
+    return ones(*size, dtype=self.dtype if dtype is None else dtype, **more)
 
 
 @method("new_full")
@@ -291,7 +301,12 @@ def arange(
 
 @function("linspace")
 def linspace(
-    start: Any, end: Any, steps: int, *, dtype: Any = None, device: Any = None,
+    start: Any,
+    end: Any,
+    steps: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """``steps`` numbers from start to end, both included."""
@@ -322,7 +337,11 @@ def logspace(start: Any, end: Any, steps: int, base: float = 10.0, *, dtype: Any
 
 @function("eye")
 def eye(
-    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None,
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Ones on the diagonal."""
@@ -410,7 +429,9 @@ def to(self: Tensor, kind: Any) -> Tensor:
 
 
 @method("to")
-def to_any(self: Tensor, *wanted: Any, dtype: Any = None, device: Any = None, **more: Any) -> Tensor:
+def to_any(
+    self: Tensor, *wanted: Any, dtype: Any = None, device: Any = None, **more: Any
+) -> Tensor:
     """Another type; a device that is not the CPU is refused."""
     copy = more.pop("copy", False)
     more.pop("non_blocking", None)
@@ -553,5 +574,3 @@ def set_(self: Tensor, source: Tensor) -> Tensor:
     self._a = source._a
     changed(self)
     return self
-
-

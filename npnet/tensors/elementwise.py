@@ -126,7 +126,8 @@ POW = Operation("PowBackward0", power,  # y a plain number
 POW_TENSOR = Operation("PowBackward1", _whole_power,
     _power_base,
     _power_exponent)
-POW_OF_NUMBER = Operation("PowBackward2", lambda y, x: _whole_power(np.asarray(x), np.asarray(y)),  # x a plain number
+POW_OF_NUMBER = Operation("PowBackward2",  # x a plain number
+    lambda y, x: _whole_power(np.asarray(x), np.asarray(y)),
     lambda g, o, y, x: _power_exponent(g, o, x, y))
 REMAINDER_NUMBER = Operation("RemainderBackward0", np.remainder,
     lambda g, _o, _x, _y: g)

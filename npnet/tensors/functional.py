@@ -16,14 +16,35 @@ from npnet.tensors.linear import linear
 from npnet.tensors.missing import missing, not_for, not_supported
 from npnet.tensors.reductions import axis_of, spelled
 from npnet.tensors.shapes import reshape
-from npnet.tensors.sums import cascade
-from npnet.tensors.tensor import FUNCTIONS, Tensor, both, tensor_argument, wrap
+from npnet.tensors.tensor_class import FUNCTIONS, Tensor, both, tensor_argument, wrap
 
 __all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "dropout",
-    "elu", "embedding", "gelu", "hardtanh", "kl_div", "l1_loss", "layer_norm", "leaky_relu",
-    "linear", "log_softmax", "logsigmoid", "mse_loss", "nll_loss", "normalize", "one_hot", "pad",
-    "relu", "sigmoid", "silu", "softmax", "softplus", "tanh",
+    "binary_cross_entropy",
+    "binary_cross_entropy_with_logits",
+    "cross_entropy",
+    "dropout",
+    "elu",
+    "embedding",
+    "gelu",
+    "hardtanh",
+    "kl_div",
+    "l1_loss",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "logsigmoid",
+    "mse_loss",
+    "nll_loss",
+    "normalize",
+    "one_hot",
+    "pad",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "tanh",
 ]
 
 relu = FUNCTIONS["relu"]
@@ -107,7 +128,7 @@ def _nll_gradient(
     if reduction == "mean":
         g = g / factors.sum()
     found = np.zeros_like(x)
-    found[np.arange(len(x)), safe] = -factors * g
+    found[np.arange(len(x)), safe] = np.where(factors == 0, 0, -factors * g)
     return found
 
 
@@ -129,9 +150,11 @@ def _gelu(x: Array) -> Array:
 
 def _erf(x: Array) -> Array:
     wide = np.asarray(x, np.float64)
-    return np.array([math.erf(value) for value in wide.reshape(-1).tolist()], np.float64).reshape(
-        x.shape
-    ).astype(x.dtype)
+    return (
+        np.array([math.erf(value) for value in wide.reshape(-1).tolist()], np.float64)
+        .reshape(x.shape)
+        .astype(x.dtype)
+    )
 
 
 def _gelu_gradient(g: Array, _o: Array, x: Array) -> Array:
@@ -152,13 +175,15 @@ NLL: Final = Operation("NllLossBackward0", _nll, _nll_gradient)
 NLL_MEAN: Final = Operation("NllLossBackward0", _plain_nll, _plain_nll_gradient)
 ERF: Final = Operation("ErfBackward0", _erf,
     lambda g, _o, x: g * (2 / math.sqrt(math.pi) * np.exp(-x * x)))
+HARDTANH: Final = Operation("HardtanhBackward0", lambda x, low, high: np.clip(x, low, high),
+    lambda g, _o, x, low, high: np.where((x > low) & (x < high), g, 0).astype(g.dtype))
 GELU: Final = Operation("GeluBackward0", _gelu, _gelu_gradient)
 SILU: Final = Operation("SiluBackward0", lambda x: x / (1 + np.exp(-x)), _silu_gradient)
 LEAKY: Final = Operation("LeakyReluBackward0", lambda x, slope: np.where(x > 0, x, x * slope),
     lambda g, _o, x, slope: np.where(x > 0, g, g * slope))
 ELU: Final = Operation("EluBackward0",
     lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)).astype(x.dtype),
-    lambda g, _o, x, alpha: np.where(x > 0, g, g * alpha * np.exp(x)).astype(g.dtype))
+    lambda g, _o, x, alpha: np.where(x <= 0, g * alpha * np.exp(x), g).astype(g.dtype))
 SOFTPLUS: Final = Operation("SoftplusBackward0",
     lambda x, beta: (np.where(x * beta > 20, x, np.log1p(np.exp(x * beta)) / beta)).astype(x.dtype),
     lambda g, _o, x, beta: (g / (1 + np.exp(-x * beta))).astype(g.dtype))
@@ -178,7 +203,7 @@ def _float(name: str, value: Any) -> Tensor:
     found = tensor_argument(name, value)
     if found._a.dtype not in FLOATS:
         if name == "erf":
-            return found.float()  # type: ignore[no-any-return]
+            return found.float()
         raise not_for(f"{name}_cpu", found.dtype)
     return found
 
@@ -251,10 +276,10 @@ def cross_entropy(
             )
         losses = -(logprobs * target if weight is None else logprobs * target * weight).sum(axis)
         if reduction == "none":
-            return losses  # type: ignore[no-any-return]
+            return losses
         total = losses.sum()
         if reduction == "sum":
-            return total  # type: ignore[no-any-return]
+            return total
         return renamed(total / (losses.numel() or 1), "DivBackward1")
     return nll_loss(logprobs, target, weight, None, ignore_index, None, reduction)
 
@@ -288,6 +313,10 @@ def nll_loss(
     if x._a.ndim == 1:
         if classes.ndim > 1:
             raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
+        if classes.ndim and classes.size != 1 and x._a.size == classes.size:
+            raise ValueError(
+                f"For 1D input, 1D target must have size 1, but got target size: {classes.size}"
+            )
         if classes.ndim:
             raise RuntimeError(
                 f"size mismatch (got input: {list(x._a.shape)}, target: {list(classes.shape)})"
@@ -307,8 +336,10 @@ def nll_loss(
         if shape != wanted:
             raise RuntimeError(f"Expected target size {list(wanted)}, got {list(shape)}")
         rows = x.movedim(1, -1).reshape(-1, x._a.shape[1])
-        flat = nll_loss(rows, wrap(classes.reshape(-1)), weight, None, ignore_index, None, reduction)
-        return flat.reshape(shape) if reduction == "none" else flat  # type: ignore[no-any-return]
+        flat = nll_loss(
+            rows, wrap(classes.reshape(-1)), weight, None, ignore_index, None, reduction
+        )
+        return flat.reshape(shape) if reduction == "none" else flat
     if classes.ndim > 1:
         raise RuntimeError(
             f"0D or 1D target tensor expected, multi-target not supported: the target has shape "
@@ -331,7 +362,7 @@ def nll_loss(
             raise IndexError(f"Target {int(classes[wrong][0])} is out of bounds.")
     factors = None if weight is None else weight._a
     found = run(NLL, (x._a, classes.copy(), factors, ignore_index, reduction), (x,))
-    return found.reshape(()) if single and reduction == "none" else found  # type: ignore[no-any-return]
+    return found.reshape(()) if single and reduction == "none" else found
 
 
 def mse_loss(input: Tensor, target: Tensor, *ignored: Any, reduction: str = "mean") -> Tensor:
@@ -351,16 +382,14 @@ def _reduced(losses: Tensor, reduction: str) -> Tensor:
         return losses
     if reduction not in ("mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
-    return losses.mean() if reduction == "mean" else losses.sum()  # type: ignore[no-any-return]
+    return losses.mean() if reduction == "mean" else losses.sum()
 
 
 def binary_cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
     """Of probabilities; logarithms are held above -100, as torch's."""
     if input._a.size and not (input._a.min() >= 0 and input._a.max() <= 1):
         raise RuntimeError("all elements of input should be between 0 and 1")
-    losses = -(
-        target * clamp(input.log(), -100) + (1 - target) * clamp((1 - input).log(), -100)
-    )
+    losses = -(target * clamp(input.log(), -100) + (1 - target) * clamp((1 - input).log(), -100))
     return renamed(_reduced(losses, reduction), "BinaryCrossEntropyBackward0")
 
 
@@ -383,7 +412,7 @@ def kl_div(
     else:
         losses = FUNCTIONS["where"](target > 0, target * target.log(), 0.0) - target * input
     if reduction == "batchmean":
-        return losses.sum() / input._a.shape[0]  # type: ignore[no-any-return]
+        return losses.sum() / input._a.shape[0]
     return _reduced(losses, reduction)
 
 
@@ -417,6 +446,8 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
 
 def embedding(input: Tensor, weight: Tensor) -> Tensor:
     """Rows of ``weight`` by number."""
+    if not weight._a.ndim:
+        raise IndexError("'weight' must be 2-D, but it has no axes")
     if weight._a.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
     return renamed(run(INDEX, (weight._a, input._a.copy()), (weight,)), "EmbeddingBackward0")
@@ -460,9 +491,11 @@ def logsigmoid(input: Tensor) -> Tensor:
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """x held between two numbers."""
+    if input._a.dtype.kind == "b":
+        raise RuntimeError("Bool inputs not supported for hardtanh")
     if input._a.dtype.kind != "f":
         min_val, max_val = int(min_val), int(max_val)
-    return renamed(clamp(input, min_val, max_val), "HardtanhBackward0")
+    return run(HARDTANH, (input._a, min_val, max_val), (input,))
 
 
 def layer_norm(
@@ -473,6 +506,8 @@ def layer_norm(
     eps: float = 1e-5,
 ) -> Tensor:
     """The last axes with mean 0 and variance 1, then times ``weight`` plus ``bias``."""
+    if not tuple(normalized_shape):
+        raise RuntimeError("Expected normalized_shape to be at least 1-dimensional")
     _float("LayerNorm", input)
     axes = list(range(-len(tuple(normalized_shape)), 0))
     centred = input - input.mean(axes, keepdim=True)
@@ -485,12 +520,10 @@ def layer_norm(
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """Over its norm along an axis."""
-    return input / clamp(input.norm(p, dim, keepdim=True), eps)  # type: ignore[no-any-return]
+    return input / clamp(input.norm(p, dim, keepdim=True), eps)
 
 
-def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-) -> Tensor:
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """The tensor itself when ``training`` is False or p is 0; else refused."""
     if training and p:
         raise not_supported("dropout while training: its random numbers")
@@ -517,8 +550,7 @@ PAD: Final = Operation(
     lambda x, widths, value: np.pad(x, widths, constant_values=value),
     lambda g, _o, x, widths, _value: g[
         tuple(
-            slice(before, before + size)
-            for (before, _), size in zip(widths, x.shape, strict=True)
+            slice(before, before + size) for (before, _), size in zip(widths, x.shape, strict=True)
         )
     ],
 )
@@ -531,5 +563,3 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
     raise missing("torch.nn.functional", name)
-
-

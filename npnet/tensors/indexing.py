@@ -12,27 +12,28 @@ from typing import Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.tensors.arithmetic import NUMBERS, plain
 from npnet.tensors.autograd import (
     KEPT,
     Operation,
+    changed,
     record,
     renamed,
     run,
     view_of,
     write,
 )
-from npnet.tensors.arithmetic import NUMBERS, plain
-from npnet.tensors.elementwise import COPY
 from npnet.tensors.dtypes import I64
+from npnet.tensors.elementwise import COPY
 from npnet.tensors.missing import not_supported
 from npnet.tensors.reductions import axis_of
-from npnet.tensors.tensor import MODE, Tensor, both, counter, method, new, wrap
+from npnet.tensors.tensor_class import MODE, Tensor, both, counter, method, new, wrap
 
 INT: Final = int
 
 
 def _select(array: Array, key: Any) -> Array:
-    return array[key]  # type: ignore[no-any-return]
+    return array[key]
 
 
 def scatter_add(target: Array, key: Any, values: Array) -> None:
@@ -40,7 +41,7 @@ def scatter_add(target: Array, key: Any, values: Array) -> None:
     if type(key) is np.ndarray and key.dtype.kind in "ui" and target.flags.c_contiguous:
         # Rows by number: as single numbers, which NumPy adds much faster than rows.
         width = target.size // len(target) if len(target) else 0
-        rows = key.reshape(-1, 1)
+        rows: Array = key.reshape(-1, 1)
         if rows.size and rows.min() < 0:
             rows = np.where(rows < 0, rows + len(target), rows)
         places = rows * width
@@ -79,7 +80,7 @@ def _put_rest(g: Array, _o: Array, _x: Array, _value: Any, key: Any) -> Array:
 
 
 def _put_part(g: Array, _o: Array, _x: Array, _value: Any, key: Any) -> Array:
-    return g[key]  # type: ignore[no-any-return]
+    return g[key]
 
 
 def _put_sum(x: Array, value: Any, key: Any) -> Array:
@@ -109,7 +110,7 @@ def _whole(value: Any) -> Any:
     """One part of a key for NumPy; ``_Advanced`` parts come as arrays."""
     if type(value) is Tensor:
         array = value._a
-        if array.dtype.kind in "iu" and not (array.dtype == np.uint8):
+        if array.dtype.kind in "iu" and array.dtype != np.uint8:
             return INT(array) if not array.ndim else array.copy()
         if array.dtype.kind == "b" or array.dtype == np.uint8:
             return array.astype(bool)
@@ -123,7 +124,9 @@ def _whole(value: Any) -> Any:
             for bound in (value.start, value.stop, value.step)
         ]
         if bounds[2] is not None and bounds[2] <= 0:
-            raise ValueError("step must be greater than zero: use .flip(dim) to turn an axis around")
+            raise ValueError(
+                "step must be greater than zero: use .flip(dim) to turn an axis around"
+            )
         return slice(*bounds)
     if value is None or value is Ellipsis:
         return value
@@ -164,7 +167,7 @@ def _listed(value: Any) -> Any:
 
 def _bound(value: Any) -> int:
     if hasattr(value, "__index__"):
-        return value.__index__()  # type: ignore[no-any-return]
+        return value.__index__()
     raise TypeError(
         f"slice indices must be integers or None or have an __index__ method, got {value!r}"
     )
@@ -172,9 +175,9 @@ def _bound(value: Any) -> int:
 
 def _parted(key: Any, ndim: int) -> tuple[tuple[Any, ...] | None, Any]:
     """(basic key or None, advanced key or None), to be applied one after the other."""
-    if isinstance(key, tuple):
-        parts = [_whole(part) for part in key]
-    elif isinstance(key, list) and any(isinstance(part, (slice, type(None))) for part in key):
+    if isinstance(key, tuple) or (
+        isinstance(key, list) and any(isinstance(part, (slice, type(None))) for part in key)
+    ):
         parts = [_whole(part) for part in key]
     else:
         parts = [_whole(key)]
@@ -186,9 +189,11 @@ def _parted(key: Any, ndim: int) -> tuple[tuple[Any, ...] | None, Any]:
     if all(arrays):
         return None, tuple(parts)
     # Numbers, slices and None first: with the arrays' axes left as they are.
-    taken = sum(part.ndim if array and part.dtype.kind == "b" else 1
-                for part, array in zip(parts, arrays, strict=True)
-                if part is not None and part is not Ellipsis)
+    taken = sum(
+        part.ndim if array and part.dtype.kind == "b" else 1
+        for part, array in zip(parts, arrays, strict=True)
+        if part is not None and part is not Ellipsis
+    )
     if taken > ndim:
         raise IndexError(f"too many indices for tensor of dimension {ndim}")
     basic: list[Any] = []
@@ -257,21 +262,41 @@ def iterate(self: Tensor) -> Iterator[Tensor]:
 @method("__getitem__")
 def getitem(self: Tensor, key: Any) -> Tensor:
     """``x[key]``."""
+    # What loops over rows and entries use: numbers. The view is made here, with no further call.
     kind = type(key)
+    full: tuple[Any, ...] | None = None
     if kind is tuple:
         for part in key:
             if type(part) is not int:
                 break
         else:
-            return _viewed(self, (*key, ...), SELECT)
+            full = (*key, ...)
     elif kind is int:
-        return _viewed(self, (key, ...), SELECT)
+        full = (key, ...)
     elif kind is Tensor:
         index = key._a
-        if index.dtype is I64 or index.dtype == I64:
-            if not index.ndim:
-                return _viewed(self, (INT(index), ...), SELECT)
-            return _gathered(self, index)
+        if index.dtype is I64:
+            if index.ndim:
+                return _gathered(self, index)
+            full = (index.item(), ...)
+    if full is not None:
+        if self._req and MODE.grad:
+            return _viewed(self, full, SELECT)
+        made = new(Tensor)
+        try:
+            made._a = self._a[full]
+        except IndexError as why:
+            raise _index_error(self._a, why) from None
+        base = self._base
+        if base is None:
+            made._base = base = self
+            made._view = (None, _select, full)
+        else:
+            made._base = base
+            made._view = (self._view, _select, full)
+        if base._epoch:
+            made._epoch = base._epoch
+        return made
     basic, advanced = _parted(key, self._a.ndim)
     found = self
     if basic is not None:
@@ -282,9 +307,8 @@ def getitem(self: Tensor, key: Any) -> Tensor:
 def _gathered(tensor: Tensor, key: Any) -> Tensor:
     x = tensor._a
     try:
-        if not x.ndim:
-            if type(key) is not np.ndarray or key.dtype.kind != "b" or key.ndim:
-                raise IndexError("too many indices for tensor of dimension 0")
+        if not x.ndim and (type(key) is not np.ndarray or key.dtype.kind != "b" or key.ndim):
+            raise IndexError("too many indices for tensor of dimension 0")
         out = x.take(key, 0) if type(key) is np.ndarray and key.dtype.kind != "b" else x[key]
     except IndexError as why:
         raise IndexError(str(why).replace("axis", "dimension").replace("array", "tensor")) from None
@@ -301,6 +325,21 @@ def _gathered(tensor: Tensor, key: Any) -> Tensor:
 def setitem(self: Tensor, key: Any, value: Any) -> None:
     """``x[key] = value``."""
     kind = type(key)
+    if (
+        kind is Tensor
+        and type(value) is Tensor
+        and key._a.dtype is I64
+        and not key._a.ndim
+        and not (MODE.grad and (self._req or value._req))
+    ):
+        try:
+            self._a[key._a.item()] = value._a
+        except IndexError as why:
+            raise _index_error(self._a, why) from None
+        except ValueError as why:
+            raise _no_room(value._a, why) from None
+        changed(self)
+        return
     advanced: Any = None
     basic: Any = None
     if kind is int:
@@ -349,10 +388,14 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
     except IndexError as why:
         raise _index_error(x, why) from None
     except ValueError as why:
-        raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(np.shape(filler))} cannot be broadcast "
-            f"to the indexing result: {why}"
-        ) from None
+        raise _no_room(filler, why) from None
+
+
+def _no_room(value: Any, why: ValueError) -> Exception:
+    return RuntimeError(
+        f"shape mismatch: value tensor of shape {list(np.shape(value))} cannot be broadcast "
+        f"to the indexing result: {why}"
+    )
 
 
 def _fitting(x: Array, value: Any) -> Any:
@@ -381,6 +424,17 @@ def _checked_index(name: str, x: Array, axis: int, index: Tensor) -> Array:
     if array.dtype != I64:
         raise RuntimeError(f"{name}(): Expected dtype int64 for index: convert it with .long()")
     size = x.shape[axis] if x.ndim else 1
+    if array.size and max(array.ndim, 1) != max(x.ndim, 1):
+        raise RuntimeError(
+            f"Index tensor must have the same number of dimensions as input tensor: {name} got "
+            f"{array.ndim} and {x.ndim}: use .view(-1, 1) or .unsqueeze(…) on the index"
+        )
+    for place in range(min(array.ndim, x.ndim)):
+        if place != axis and array.shape[place] > x.shape[place]:
+            raise RuntimeError(
+                f"Size does not match at dimension {place}: {name} got an index of "
+                f"{list(array.shape)} for a tensor of {list(x.shape)}, apart from dimension {axis}"
+            )
     if array.size and (array.min() < 0 or array.max() >= size):
         wrong = int(array.min() if array.min() < 0 else array.max())
         raise RuntimeError(f"index {wrong} is out of bounds for dimension {axis} with size {size}")
@@ -430,7 +484,9 @@ SCATTER_ADD: Final = Operation(
     "ScatterAddBackward0", _scatter_sum, lambda g, _o, _x, _v, _key: g, _source_gradient
 )
 INDEX_ADD: Final = Operation(
-    "IndexAddBackward0", _put_sum, lambda g, _o, _x, _v, _key: g,
+    "IndexAddBackward0",
+    _put_sum,
+    lambda g, _o, _x, _v, _key: g,
     lambda g, _o, _x, _v, key: g[key],
 )
 for _op in (GATHER, INDEX_SELECT, MASKED_SELECT):
@@ -446,7 +502,9 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     axis = axis_of(dim, x.ndim)
     array = _checked_index("gather", x, axis, index)
     if not x.ndim:
-        return renamed(input.clone(), "GatherBackward0")
+        return renamed(input.reshape(array.shape).clone(), "GatherBackward0")
+    if not array.size:
+        return renamed(input.reshape(-1)[:0].reshape(array.shape), "GatherBackward0")
     return run(GATHER, (x, _along(x.shape, array, axis)), (input,))
 
 
@@ -454,10 +512,12 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
 def take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
     """``gather`` with broadcasting."""
     axis = axis_of(dim, input._a.ndim)
-    shape = list(np.broadcast_shapes(
-        tuple(1 if place == axis else size for place, size in enumerate(input._a.shape)),
-        tuple(1 if place == axis else size for place, size in enumerate(indices._a.shape)),
-    ))
+    shape = list(
+        np.broadcast_shapes(
+            tuple(1 if place == axis else size for place, size in enumerate(input._a.shape)),
+            tuple(1 if place == axis else size for place, size in enumerate(indices._a.shape)),
+        )
+    )
     shape[axis] = indices._a.shape[axis]
     return gather(input, dim, wrap(np.broadcast_to(indices._a, shape)))
 
@@ -506,6 +566,13 @@ def _scatter(
     value = src._a if isinstance(src, Tensor) else plain(src)
     if isinstance(src, Tensor) and value.dtype != x.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
+    if isinstance(src, Tensor) and any(
+        one > other for one, other in zip(array.shape, value.shape, strict=False)
+    ):
+        raise RuntimeError(
+            f"{name}(): Expected index {list(array.shape)} to be no larger than src "
+            f"{list(value.shape)}"
+        )
     key = _along(x.shape, array, axis) if x.ndim else (...,)
     op = SCATTER_ADD if adds else SCATTER
     return op, (x, value, key), (input, src if isinstance(src, Tensor) else None)
@@ -513,7 +580,12 @@ def _scatter(
 
 @both("scatter")
 def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Any = None,
+    *,
+    value: Any = None,
     reduce: str | None = None,
 ) -> Tensor:
     """A copy with values put along an axis by number."""
@@ -526,7 +598,12 @@ def scatter(
 
 @method("scatter_")
 def scatter_(
-    self: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None,
+    self: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Any = None,
+    *,
+    value: Any = None,
     reduce: str | None = None,
 ) -> Tensor:
     """``scatter`` in place."""
@@ -567,7 +644,7 @@ def _index_add(
             f"{name}(): self ({input.dtype}) and source ({source.dtype}) must have the same "
             "scalar type"
         )
-    wanted = x.shape[:axis] + (array.size,) + x.shape[axis + 1 :]
+    wanted = (*x.shape[:axis], array.size, *x.shape[axis + 1 :])
     if source._a.shape != wanted:
         raise RuntimeError(
             f"{name}(): source has shape {list(source._a.shape)}, wanted {list(wanted)}, one "
@@ -580,17 +657,13 @@ def _index_add(
 
 
 @both("index_add")
-def index_add(
-    input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1
-) -> Tensor:
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """A copy with slices added along an axis by number; repeated numbers add up."""
     return run(INDEX_ADD, *_index_add("index_add", input, dim, index, source, alpha))
 
 
 @method("index_add_")
-def index_add_(
-    self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1
-) -> Tensor:
+def index_add_(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """``index_add`` in place."""
     args, tensors = _index_add("index_add_", self, dim, index, source, alpha)
     if MODE.grad and (self._req or tensors[1]._req):
@@ -604,20 +677,22 @@ def index_add_(
 def index_copy_(self: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """Slices put along an axis by number."""
     key = (slice(None),) * axis_of(dim, self._a.ndim) + (index._a.copy(),)
-    return renamed(write(self, PUT, (self._a, source._a, key), (self, source)), "IndexCopyBackward0")
+    return renamed(
+        write(self, PUT, (self._a, source._a, key), (self, source)), "IndexCopyBackward0"
+    )
 
 
 @method("index_fill_")
 def index_fill_(self: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """Slices filled with a number."""
     key = (slice(None),) * axis_of(dim, self._a.ndim) + (index._a.copy(),)
-    return renamed(write(self, PUT, (self._a, plain(value), key), (self, None)), "IndexFillBackward0")
+    return renamed(
+        write(self, PUT, (self._a, plain(value), key), (self, None)), "IndexFillBackward0"
+    )
 
 
 @method("index_put_")
-def index_put_(
-    self: Tensor, indices: Any, values: Tensor, accumulate: bool = False
-) -> Tensor:
+def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """``x[indices] = values``, or with ``accumulate`` a sum that counts repeats."""
     key = tuple(_whole(one) for one in indices)
     if accumulate:
@@ -637,6 +712,4 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
 @both("argwhere")
 def argwhere(input: Tensor) -> Tensor:
     """``nonzero``."""
-    return nonzero(input)  # type: ignore[no-any-return]
-
-
+    return nonzero(input)

@@ -10,7 +10,7 @@ from npnet.base.arrays import Array
 from npnet.tensors.autograd import Operation, record, renamed, run
 from npnet.tensors.missing import not_for, not_supported
 from npnet.tensors.shapes import reshape, transpose, unsqueeze
-from npnet.tensors.tensor import MODE, Tensor, both, function, method, new, tensor_argument
+from npnet.tensors.tensor_class import MODE, Tensor, both, function, method, new, tensor_argument
 
 
 def _swapped(x: Array) -> Array:
@@ -151,14 +151,14 @@ def _axes(name: str, *wanted: tuple[Tensor, int]) -> None:
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """All products of one entry of each vector."""
     _axes("outer", (input, 1), (vec2, 1))
-    return reshape(input, -1, 1) * vec2  # type: ignore[no-any-return]
+    return reshape(input, -1, 1) * vec2
 
 
 @both("addmm")
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """``beta·input + alpha·mat1 @ mat2``."""
     if beta != 1 or alpha != 1:
-        return beta * input + alpha * matmul(mat1, mat2)  # type: ignore[no-any-return]
+        return beta * input + alpha * matmul(mat1, mat2)
     _same_type("addmm", mat1._a, mat2._a)
     if mat1._a.dtype.kind == "b":
         raise not_for("addmm_impl_cpu_", "'Bool'")
@@ -172,7 +172,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return matmul(input, turned)
     if input._a.ndim == 2:
         return addmm(bias, input, turned)
-    return matmul(input, turned) + bias  # type: ignore[no-any-return]
+    return matmul(input, turned) + bias
 
 
 @function("tensordot")
@@ -238,8 +238,13 @@ def einsum(equation: str, *operands: Any) -> Tensor:
             raise RuntimeError(
                 f"einsum(): the subscript {names!r} does not fit an operand of {array.ndim} axes"
             )
-    if arrays[0].dtype.kind == "b" and len(arrays) > 1:
-        raise not_for("bmm", "'Bool'")
+    if arrays[0].dtype.kind == "b" and (
+        len(arrays) == 1 or _einsum_name(inputs, output) != "MulBackward0"
+    ):
+        if len(arrays) == 1:
+            arrays = [arrays[0].astype(np.int64)]
+        else:
+            raise not_for("bmm", "'Bool'")
     op = Operation(
         _einsum_name(inputs, output),
         lambda *arguments: np.einsum(

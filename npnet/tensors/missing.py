@@ -21,7 +21,7 @@ def missing(owner: str, name: str) -> NotHere:
 def not_for(kernel: str, kind: object) -> NotImplementedError:
     """Torch's error for an operation that a number type does not have."""
     return NotImplementedError(
-        f'"{kernel}" not implemented for {kind}: convert the tensor first, for example with .float()'
+        f'"{kernel}" not implemented for {kind}: convert the tensor, for example with .float()'
     )
 
 

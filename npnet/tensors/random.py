@@ -13,13 +13,13 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from npnet.torch_rng import generator as engine
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError
 from npnet.tensors.dtypes import DEFAULT, FLOATS, I64, numpy_of
 from npnet.tensors.missing import not_supported
 from npnet.tensors.shapes import sizes_of
-from npnet.tensors.tensor import Tensor, both, changed_by_draw, function, method, on_cpu, wrap
+from npnet.tensors.tensor_class import Tensor, both, changed_by_draw, function, method, on_cpu, wrap
+from npnet.torch_rng import generator as engine
 
 UNSEEDED: Final = 67280421310721  # the seed of torch.Generator() before manual_seed
 
@@ -62,7 +62,6 @@ class _Counted(engine.Generator):
     def _long_words(self, count: int) -> Any:
         self.used += 2 * count
         return super()._long_words(count)
-
 
     def few(self, low: int, high: int, count: int) -> Array:
         """As ``randint``, of one axis and a span below 2^28, with no checks: a minibatch."""
@@ -114,7 +113,7 @@ class Generator:
     @property
     def device(self) -> Any:
         """The CPU."""
-        from npnet.tensors.tensor import CPU
+        from npnet.tensors.tensor_class import CPU
 
         return CPU
 
@@ -122,8 +121,12 @@ class Generator:
         """The state as a tensor of bytes, for ``set_state``."""
         state = self.core.get_state()
         packed = _STATE.pack(
-            state["seed"], *state["key"].tolist(), state["pos"], self.core.used,
-            state["has_spare"], state["spare"],
+            state["seed"],
+            *state["key"].tolist(),
+            state["pos"],
+            self.core.used,
+            state["has_spare"],
+            state["spare"],
         )
         return wrap(np.frombuffer(packed, np.uint8).copy())
 
@@ -137,8 +140,13 @@ class Generator:
             )
         seed, *key, pos, used, kept, spare = _STATE.unpack(raw)
         self.core.set_state(
-            {"seed": seed, "key": np.array(key, np.uint32), "pos": pos,
-             "has_spare": bool(kept), "spare": spare}
+            {
+                "seed": seed,
+                "key": np.array(key, np.uint32),
+                "pos": pos,
+                "has_spare": bool(kept),
+                "spare": spare,
+            }
         )
         self.core.used = used
         return self
@@ -185,9 +193,7 @@ def set_rng_state(new_state: Tensor) -> None:
     default_generator.set_state(new_state)
 
 
-def _draw(
-    kind: str, generator: Generator | None, make: Callable[[_Counted], Array]
-) -> Tensor:
+def _draw(kind: str, generator: Generator | None, make: Callable[[_Counted], Array]) -> Tensor:
     """Draw from the generator, or from the default one, and tell the observers."""
     if generator is None:
         generator = default_generator
@@ -203,8 +209,14 @@ def _draw(
         raise RuntimeError(str(why)) from None
     if OBSERVERS:
         told = Draw(
-            generator, generator is default_generator, core.seed, before, core.used, kind,
-            made._a.shape, made,
+            generator,
+            generator is default_generator,
+            core.seed,
+            before,
+            core.used,
+            kind,
+            made._a.shape,
+            made,
         )
         for observer in OBSERVERS:
             observer(told)
@@ -278,14 +290,17 @@ def randint(
     **more: Any,
 ) -> Tensor:
     """``randint(low, high, size)`` or ``randint(high, size)``: whole numbers below ``high``."""
-    if len(bounds) == 3 and dtype is None and not more and device is None:
-        low, high, shape = bounds
-        if type(low) is type(high) is int and 0 < high - low < engine.LONG_SPAN:
-            if type(shape) is tuple and len(shape) == 1 and type(shape[0]) is int and shape[0] >= 0:
-                made = _draw("randint", generator, lambda core: core.few(low, high, shape[0]))
-                return made if not requires_grad else _options(
-                    "randint", made, requires_grad, device, more
-                )
+    if len(bounds) == 3 and dtype is None and not more and device is None and not requires_grad:
+        low, high, wanted = bounds
+        if (
+            type(low) is type(high) is int
+            and 0 < high - low < engine.LONG_SPAN
+            and type(wanted) is tuple
+            and len(wanted) == 1
+            and type(wanted[0]) is int
+            and wanted[0] >= 0
+        ):
+            return _draw("randint", generator, lambda core: core.few(low, high, wanted[0]))
     parts = list(bounds)
     size = more.pop("size", None)
     if size is None:
@@ -353,8 +368,9 @@ def multinomial(
     return _draw(
         "multinomial",
         generator,
-        lambda core: np.asarray(core.multinomial(np.ascontiguousarray(probs), num_samples,
-                                                 replacement), I64),
+        lambda core: np.asarray(
+            core.multinomial(np.ascontiguousarray(probs), num_samples, replacement), I64
+        ),
     )
 
 
@@ -369,14 +385,17 @@ def normal(
 ) -> Tensor:
     """Normal numbers of this mean and standard deviation."""
     if isinstance(mean, Tensor) or isinstance(std, Tensor):
-        shape = np.broadcast_shapes(*(one._a.shape for one in (mean, std)
-                                      if isinstance(one, Tensor)))
+        shape = np.broadcast_shapes(
+            *(one._a.shape for one in (mean, std) if isinstance(one, Tensor))
+        )
         with_unit = randn(shape, generator=generator)
-        return (with_unit * std + mean).detach()  # type: ignore[no-any-return]
+        return (with_unit * std + mean).detach()
     shape = sizes_of((size,))
     kind = _floats("normal", more.pop("dtype", None))
     made = _draw("normal", generator, lambda core: _normals(core, shape, kind, mean, std))
-    return _options("normal", made, more.pop("requires_grad", False), more.pop("device", None), more)
+    return _options(
+        "normal", made, more.pop("requires_grad", False), more.pop("device", None), more
+    )
 
 
 def _normals(
@@ -411,21 +430,23 @@ def uniform_(
     low, width = x.dtype.type(a), x.dtype.type(x.dtype.type(b) - x.dtype.type(a))
     return changed_by_draw(
         self,
-        _draw("uniform_", generator,
-              lambda core: np.asarray(core.rand(x.shape, dtype=x.dtype) * width + low)),
+        _draw(
+            "uniform_",
+            generator,
+            lambda core: np.asarray(core.rand(x.shape, dtype=x.dtype) * width + low),
+        ),
     )
 
 
 @method("exponential_")
-def exponential_(
-    self: Tensor, lambd: float = 1, *, generator: Generator | None = None
-) -> Tensor:
+def exponential_(self: Tensor, lambd: float = 1, *, generator: Generator | None = None) -> Tensor:
     """Exponential numbers in place."""
     if lambd != 1:
         raise not_supported("exponential_ of another rate than 1")
     x = self._a
     return changed_by_draw(
-        self, _draw("exponential_", generator, lambda core: core.exponential(x.shape, dtype=x.dtype))
+        self,
+        _draw("exponential_", generator, lambda core: core.exponential(x.shape, dtype=x.dtype)),
     )
 
 
@@ -438,5 +459,3 @@ def random_(self: Tensor, *bounds: int, generator: Generator | None = None) -> T
     x = self._a
     drawn = _draw("random_", generator, lambda core: core.randint(low, high, x.shape))
     return changed_by_draw(self, drawn)
-
-

@@ -14,7 +14,7 @@ from npnet.tensors.dtypes import F64, FLOATS, I64, numpy_of
 from npnet.tensors.missing import not_for
 from npnet.tensors.sizes import PAIRS, ValuesIndices
 from npnet.tensors.sums import summed
-from npnet.tensors.tensor import Tensor, as_float, both, function, tensor_argument, wrap
+from npnet.tensors.tensor_class import Tensor, as_float, both, function, tensor_argument, wrap
 
 Axes = tuple[int, ...] | None
 
@@ -99,9 +99,9 @@ def _variance(x: Array, axes: Axes, correction: float, keepdim: bool) -> Array:
         if keepdim:
             squares = squares[None]
     else:
-        wide -= np.add.reduce(wide, axis, keepdims=True) / (size or math.nan)
+        wide -= np.asarray(np.add.reduce(wide, axis, keepdims=True)) / (size or math.nan)
         np.multiply(wide, wide, out=wide)
-        squares = np.asarray(np.add.reduce(wide, axis, keepdims=keepdim))
+        squares = np.asarray(wide.sum(axis, keepdims=keepdim))
     divisor = max(size - correction, 0)
     return np.asarray(np.true_divide(squares, divisor), x.dtype)
 
@@ -182,8 +182,10 @@ def _soft_sum(x: Array, axes: Axes, keepdim: bool) -> Array:
     top = np.asarray(x.max(axis, keepdims=True)) if x.size else np.zeros((), x.dtype)
     top = np.where(np.isinf(top), x.dtype.type(0), top)
     found = np.log(summed(np.exp(x - top), axis, True)) + top
-    return found if keepdim else found.reshape(
-        [size for place, size in enumerate(x.shape) if place not in axis]
+    return (
+        found
+        if keepdim
+        else found.reshape([size for place, size in enumerate(x.shape) if place not in axis])
     )
 
 
@@ -262,7 +264,8 @@ def sum_(
         x = x.astype(I64, copy=False)
     if dim is None:
         return run(SUM, (x,), (input,)) if not keepdim else run(SUM_DIM, (x, None, True), (input,))
-    return run(SUM_DIM, (x, axes_of(dim, x.ndim), keepdim), (input,))
+    axes = (0,) if dim == 0 and type(dim) is int and x.ndim else axes_of(dim, x.ndim)
+    return run(SUM_DIM, (x, axes, keepdim), (input,))
 
 
 @both("mean")
@@ -512,7 +515,7 @@ def norm(input: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False) -> T
         return renamed(sum_(input.abs(), dim, keepdim), "LinalgVectorNormBackward0")
     if p == float("inf"):
         return amax(input.abs(), () if dim is None else dim, keepdim)
-    return sum_(input.abs().pow(p), dim, keepdim).pow(1.0 / p)  # type: ignore[no-any-return]
+    return sum_(input.abs().pow(p), dim, keepdim).pow(1.0 / p)
 
 
 @both("median")
@@ -523,9 +526,9 @@ def median(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
         raise not_for("median_out", "'Bool'")
     if dim is None:
         if not x.size:
-            return sum_(input) + math.nan if x.dtype.kind == "f" else wrap(
-                np.asarray(np.iinfo(x.dtype).min, x.dtype)
-            )
+            if x.dtype.kind == "f":
+                return renamed(sum_(input) + math.nan, "MedianBackward0")
+            return wrap(np.asarray(np.iinfo(x.dtype).min, x.dtype))
         return renamed(median(input.reshape(-1), 0).values, "MedianBackward0")
     axis = axis_of(dim, x.ndim)
     if not x.ndim:
@@ -534,12 +537,14 @@ def median(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
     if not x.shape[axis]:
         raise IndexError(f"median(): Expected reduction dim {axis} to have non-zero size.")
     order = np.argsort(x, axis, kind="stable")
-    index = np.take(order, (x.shape[axis] - 1) // 2, axis)
+    middle = np.full(np.delete(x.shape, axis), (x.shape[axis] - 1) // 2)
+    if x.dtype.kind == "f":  # one nan makes the median nan: it is sorted last, the first is taken
+        nans = np.isnan(x)
+        middle = np.where(nans.any(axis), (~nans).sum(axis), middle)
+    index = np.take_along_axis(order, np.expand_dims(middle, axis), axis).squeeze(axis)
     if keepdim:
         index = np.expand_dims(index, axis)
-    return PAIRS["median"](
-        run(MEDIAN_DIM, (x, axis, keepdim, index), (input,)), wrap(index)
-    )
+    return PAIRS["median"](run(MEDIAN_DIM, (x, axis, keepdim, index), (input,)), wrap(index))
 
 
 def _ordered(x: Array, axis: int, descending: bool) -> Array:
@@ -553,19 +558,20 @@ def _ordered(x: Array, axis: int, descending: bool) -> Array:
 
 @both("sort")
 def sort(
-    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
+    input: Tensor, dim: int = -1, descending: bool = False, stable: bool | None = None
 ) -> ValuesIndices:
     """Values in order along an axis, and where they were."""
     x = input._a
     axis = axis_of(dim, x.ndim)
     index = _ordered(x, axis, descending)
-    return PAIRS["sort"](run(SORT, (x, axis, True, index), (input,)), wrap(index))
+    values = run(SORT, (x, axis, True, index), (input,))
+    if stable is not None:
+        renamed(values, "SortBackward1")
+    return PAIRS["sort"](values, wrap(index))
 
 
 @both("argsort")
-def argsort(
-    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
-) -> Tensor:
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """The indices that ``sort`` gives."""
     return wrap(_ordered(input._a, axis_of(dim, input._a.ndim), descending))
 
@@ -626,4 +632,3 @@ def histogram(input: Tensor, bins: int = 100, *, density: bool = False) -> Any:
     from npnet.tensors.sizes import Histogram
 
     return Histogram(wrap(hist.astype(input._a.dtype)), wrap(edges.astype(input._a.dtype)))
-

@@ -14,7 +14,7 @@ from npnet.tensors.autograd import Operation, node_of, renamed, run, view_of
 from npnet.tensors.dtypes import result_type
 from npnet.tensors.missing import not_supported
 from npnet.tensors.reductions import axis_of
-from npnet.tensors.tensor import (
+from npnet.tensors.tensor_class import (
     MODE,
     Tensor,
     both,
@@ -172,6 +172,19 @@ def view_as_shape(self: Tensor, *shape: Any) -> Tensor:
     if len(shape) == 1 and hasattr(shape[0], "itemsize") and not isinstance(shape[0], Tensor):
         raise not_supported("Tensor.view(dtype)")
     x = self._a
+    for size in shape:
+        if type(size) is not int or size < -1:
+            break
+    else:  # numbers: what a training loop says, step by step
+        if x.flags.c_contiguous and x.size:
+            try:
+                out = x.reshape(shape)
+            except ValueError:
+                _full_shape("view", x, shape)
+                raise
+            if self._req and MODE.grad:
+                return view(self, VIEW, out.shape)
+            return view_of(self, out, _reshaped, out.shape)
     wanted = _full_shape("view", x, sizes_of(shape))
     if not _shares(x, wanted):
         raise RuntimeError(
@@ -241,7 +254,9 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     shape = input._a.shape
     if dim is None:
         return view(input, SQUEEZE, tuple(size for size in shape if size != 1))
-    chosen = [axis_of(one, len(shape)) for one in (dim if isinstance(dim, (tuple, list)) else [dim])]
+    chosen = [
+        axis_of(one, len(shape)) for one in (dim if isinstance(dim, (tuple, list)) else [dim])
+    ]
     kept = tuple(size for axis, size in enumerate(shape) if axis not in chosen or size != 1)
     return view(input, SQUEEZE_DIM, kept)
 
@@ -321,7 +336,7 @@ Tensor.mT = property(_matrix_turned)  # type: ignore[attr-defined]
 @method("t_")
 def t_(self: Tensor) -> Tensor:
     """``t`` in place."""
-    turned = t(self)
+    turned = renamed(t(self), "TBackward1")
     self._a, self._node = turned._a, turned._node
     return self
 
@@ -454,15 +469,16 @@ def tensor_split(input: Tensor, sections: int, dim: int = 0) -> tuple[Tensor, ..
 def _tiled_gradient(g: Array, _o: Array, x: Array, repeats: tuple[int, ...]) -> Array:
     shape = (1,) * (len(repeats) - x.ndim) + x.shape
     pairs = [size for pair in zip(repeats, shape, strict=True) for size in pair]
-    return np.asarray(
-        np.add.reduce(g.reshape(pairs), tuple(range(0, len(pairs), 2)))
-    ).reshape(x.shape)
+    return np.asarray(np.add.reduce(g.reshape(pairs), tuple(range(0, len(pairs), 2)))).reshape(
+        x.shape
+    )
 
 
 def _repeated_gradient(g: Array, _o: Array, x: Array, repeats: Any, axis: int) -> Array:
     found = np.zeros(x.shape, g.dtype)
     places = np.repeat(np.arange(x.shape[axis]), repeats)
-    np.add.at(found, (slice(None),) * axis + (places,), g)
+    key: Any = (slice(None),) * axis + (places,)
+    np.add.at(found, key, g)
     return found
 
 
@@ -473,7 +489,7 @@ def _stretch(place: int) -> Callable[..., Array]:
         *arrays, axis = arguments
         start = sum(array.shape[axis] for array in arrays[:place])
         stop = start + arrays[place].shape[axis]
-        return g[(slice(None),) * axis + (slice(start, stop),)]  # type: ignore[no-any-return]
+        return g[(slice(None),) * axis + (slice(start, stop),)]
 
     return derivative
 
@@ -481,7 +497,7 @@ def _stretch(place: int) -> Callable[..., Array]:
 def _layer(place: int) -> Callable[..., Array]:
     def derivative(g: Array, _o: Array, *arguments: Any) -> Array:
         axis = arguments[-1]
-        return g[(slice(None),) * axis + (place,)]  # type: ignore[no-any-return]
+        return g[(slice(None),) * axis + (place,)]
 
     return derivative
 
@@ -507,7 +523,8 @@ def _joining(name: str, forward: Any, derivative: Any, count: int) -> Operation:
 REPEAT: Final = _view_operation("RepeatBackward0", np.tile, _tiled_gradient)
 REPEAT_EACH: Final = _view_operation("RepeatInterleaveBackward0", np.repeat, _repeated_gradient)
 FLIP: Final = _view_operation(
-    "FlipBackward0", lambda x, axes: np.flip(x, axes).copy(),
+    "FlipBackward0",
+    lambda x, axes: np.flip(x, axes).copy(),
     lambda g, _o, _x, axes: np.flip(g, axes),
 )
 ROLL: Final = _view_operation(
@@ -610,8 +627,8 @@ def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
 def _together(name: str, tensors: Any) -> tuple[list[Tensor], list[Array]]:
     tensors = [tensor_argument(name, tensor) for tensor in tensors]
     if not tensors:
-        kind = ValueError if "cat" in name else RuntimeError
-        raise kind(f"{name}: expected a non-empty list of Tensors")
+        refusal = ValueError if "cat" in name else RuntimeError
+        raise refusal(f"{name}: expected a non-empty list of Tensors")
     kind = result_type([tensor._a for tensor in tensors])
     return tensors, [tensor._a.astype(kind, copy=False) for tensor in tensors]
 
@@ -630,7 +647,9 @@ def cat(tensors: Any, dim: int = 0, **more: Any) -> Tensor:
     try:
         return run(op, (*arrays, axis), found)
     except ValueError as why:
-        raise RuntimeError(f"Sizes of tensors must match except in dimension {axis}. {why}") from None
+        raise RuntimeError(
+            f"Sizes of tensors must match except in dimension {axis}. {why}"
+        ) from None
 
 
 @function("stack")
@@ -643,7 +662,9 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
         return run(op, (*arrays, axis), found)
     except ValueError:
         shapes = [list(array.shape) for array in arrays]
-        raise RuntimeError(f"stack expects each tensor to be equal size, but got {shapes}") from None
+        raise RuntimeError(
+            f"stack expects each tensor to be equal size, but got {shapes}"
+        ) from None
 
 
 @function("hstack")
@@ -717,5 +738,3 @@ def storage_offset(self: Tensor) -> int:
 def element_size(self: Tensor) -> int:
     """Bytes of one value."""
     return self._a.itemsize
-
-

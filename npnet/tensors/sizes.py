@@ -40,9 +40,8 @@ class ValuesIndices(_Values):
     _called = ""
 
     def __repr__(self) -> str:
-        return (
-            f"torch.return_types.{self._called}(\nvalues={self.values!r},\nindices={self.indices!r})"
-        )
+        pair = f"values={self.values!r},\nindices={self.indices!r}"
+        return f"torch.return_types.{self._called}(\n{pair})"
 
     __str__ = __repr__
 

@@ -67,6 +67,8 @@ def by_fours(rows: Array) -> Array:
 def outer(rows: Array) -> Array:
     """The sum over axis 0 of (n, m), contiguous, m > 1: columns side by side in memory."""
     count, columns = rows.shape
+    if count == 32 and columns >= 32 and rows.itemsize == 4:
+        return _minibatch(rows, columns)
     lanes = LANES[rows.itemsize]
     together = AT_ONCE * lanes if columns >= lanes else AT_ONCE
     left_over = columns % together
@@ -76,6 +78,17 @@ def outer(rows: Array) -> Array:
     if left_over and count >= AT_ONCE:
         found[columns - left_over :] = by_fours(rows[:, columns - left_over :])
     return found
+
+
+def _minibatch(rows: Array, columns: int) -> Array:
+    """``outer`` of 32 rows of float32, spelled out: training steps spend much time here."""
+    blocks = np.add.reduce(rows.reshape(2, 16, columns), 1)
+    found = np.add(blocks[0], blocks[1])
+    left_over = columns % 32
+    if left_over:
+        parts = np.add.reduce(rows.reshape(8, 4, columns)[:, :, columns - left_over :], 0)
+        np.add.reduce(parts, 0, None, found[columns - left_over :])
+    return np.asarray(found)
 
 
 def inner(rows: Array) -> Array:
@@ -99,9 +112,10 @@ def inner(rows: Array) -> Array:
 def summed(x: Array, axes: tuple[int, ...] | None, keepdims: bool) -> Array:
     """The sum of floats over these axes (None: over all), in torch's order where it is known."""
     if axes == (0,) and x.ndim == 2 and x.flags.c_contiguous and x.dtype.kind == "f":
-        if x.shape[1] > 1 and len(x):  # by far the most frequent
+        count, columns = x.shape  # by far the most frequent
+        if count and columns > 1:
             found = outer(x)
-            return found[None] if keepdims else found
+            return found.reshape(1, columns) if keepdims else found
     if axes is None:
         axes = tuple(range(x.ndim))
     last = len(axes)
@@ -115,4 +129,4 @@ def summed(x: Array, axes: tuple[int, ...] | None, keepdims: bool) -> Array:
             rows = x.reshape(-1, math.prod(kept))
             found = inner(rows.reshape(1, -1)) if rows.shape[1] == 1 else outer(rows)
             return found.reshape((1,) * last + kept if keepdims else kept)
-    return np.asarray(np.add.reduce(x, axes, keepdims=keepdims))
+    return np.asarray(x.sum(axes, keepdims=keepdims))

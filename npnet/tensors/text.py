@@ -18,7 +18,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.tensors.dtypes import DEFAULT
-from npnet.tensors.tensor import Tensor, function
+from npnet.tensors.tensor_class import Tensor, function
 
 
 @dataclass

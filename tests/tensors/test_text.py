@@ -5,14 +5,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch")
+pytest.importorskip("torch")
 
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import npnet.tensors as ours
 from npnet.base.arrays import Array
+
+# Torch computes infinities silently. Pytest's filters come before the one of npnet.tensors.
+pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 SHAPES = arrays.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=7)
 FLOATS = st.floats(width=32, allow_nan=True, allow_infinity=True)
@@ -38,9 +42,7 @@ def test_ordinary_numbers_print_alike(array: Array, grad: bool) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    arrays.arrays(st.sampled_from([np.int64, np.int32, np.uint8, np.bool_, np.float16]), SHAPES)
-)
+@given(arrays.arrays(st.sampled_from([np.int64, np.int32, np.uint8, np.bool_, np.float16]), SHAPES))
 def test_other_types_print_alike(array: Array) -> None:
     mine, theirs = both(array)
     assert mine == theirs
@@ -68,26 +70,48 @@ def test_options_change_both_alike(
     array: Array, precision: int, width: int, scientific: bool | None, edge: int, most: int
 ) -> None:
     options = {
-        "precision": precision, "linewidth": width, "sci_mode": scientific,
-        "edgeitems": edge, "threshold": most,
+        "precision": precision,
+        "linewidth": width,
+        "sci_mode": scientific,
+        "edgeitems": edge,
+        "threshold": most,
     }
     try:
         ours.set_printoptions(**options)
-        torch.set_printoptions(**options)
+        torch.set_printoptions(**options)  # type: ignore[no-untyped-call]
         mine, theirs = both(array)
     finally:
         ours.set_printoptions(profile="default")
-        torch.set_printoptions(profile="default")
+        torch.set_printoptions(profile="default")  # type: ignore[no-untyped-call]
     assert mine == theirs
 
 
 @pytest.mark.parametrize(
     "form",
     [
-        "x.sum()", "-x", "x @ y", "x.max(1)", "x.max(1, keepdim=True)", "x.min(0)", "x.shape",
-        "x.view(-1)", "x[0]", "x.sort()", "x.topk(1)", "(x.shape, x.dtype)", "[x[0, 0], x[0, 1]]",
-        "x.T", "x.exp().log()", "f'{x[0, 0]:.3f} {x.sum()}'", "x.to(torch.float64)", "x > 0",
-        "torch.device('cpu')", "x.clone()", "y", "x.median(0)", "torch.zeros(0, 3)",
+        "x.sum()",
+        "-x",
+        "x @ y",
+        "x.max(1)",
+        "x.max(1, keepdim=True)",
+        "x.min(0)",
+        "x.shape",
+        "x.view(-1)",
+        "x[0]",
+        "x.sort()",
+        "x.topk(1)",
+        "(x.shape, x.dtype)",
+        "[x[0, 0], x[0, 1]]",
+        "x.T",
+        "x.exp().log()",
+        "f'{x[0, 0]:.3f} {x.sum()}'",
+        "x.to(torch.float64)",
+        "x > 0",
+        "torch.device('cpu')",
+        "x.clone()",
+        "y",
+        "x.median(0)",
+        "torch.zeros(0, 3)",
     ],
 )
 def test_results_print_alike(form: str) -> None:

@@ -1,0 +1,84 @@
+"""`oracle operations`: how many forms of operations npnet.tensors has as torch has them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import textwrap
+from typing import Any
+
+from npnet.base.errors import InputError
+from npnet.cli.parser import add_json
+from oracle.forms import BY_SUBJECT
+from oracle.operations import DTYPES, SHAPES, Count, count, verdicts
+from oracle.threads import one_thread
+
+DESCRIPTION = f"""\
+Run every form of every operation under torch and under npnet.tensors and compare what it leaves:
+values, gradients, number types, shapes, shared memory, and exceptions. A form is run in
+{len(SHAPES)} worlds of shapes and {len(DTYPES)} number types.
+
+Printed are, for each subject, the forms, how many are equal in every bit wherever they are run,
+the comparisons, how many agree and how many in every bit, and how many both sides refuse; then
+what differs, but for what oracle/forms.py lists as known. Exit code 1 if anything does.
+
+worlds: {", ".join(SHAPES)}
+types: {", ".join(DTYPES)}
+subjects: {", ".join(BY_SUBJECT)}
+"""
+
+
+def add_commands(commands: Any) -> None:
+    """Add it to the parser's subcommands."""
+    parser = commands.add_parser(
+        "operations",
+        help="npnet.tensors beside torch, operation by operation",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help="some of them")
+    parser.add_argument("--quick", action="store_true", help="one world, float32")
+    add_json(parser)
+    parser.set_defaults(command=operations_command)
+
+
+def operations_command(options: argparse.Namespace) -> int:
+    """`oracle operations`."""
+    subjects = options.subjects or list(BY_SUBJECT)
+    for subject in subjects:
+        if subject not in BY_SUBJECT:
+            raise InputError(
+                f"operations: {subject!r} is no subject, wanted one of {', '.join(BY_SUBJECT)}"
+            )
+    counts: dict[str, Count] = {}
+    wrong = []
+    if not options.json:
+        print(
+            f"{'subject':12s} {'forms':>6s} {'exact':>6s} {'compared':>9s} {'agree':>7s} "
+            f"{'exact':>7s} {'both refuse':>12s}"
+        )
+    for subject in subjects:
+        worlds, dtypes = (("matrix",), ("float32",)) if options.quick else (SHAPES, DTYPES)
+        with one_thread():
+            found = list(verdicts(BY_SUBJECT[subject], worlds, dtypes))
+        counts[subject] = count(found)
+        wrong += [verdict for verdict in found if verdict.difference and not verdict.known]
+        if not options.json:
+            print(_line(subject, counts[subject]), flush=True)
+    total = Count(*(sum(column) for column in zip(*counts.values(), strict=True)))
+    if options.json:
+        shown = {subject: row._asdict() for subject, row in counts.items()}
+        print(json.dumps({"subjects": shown, "total": total._asdict()}, indent=2))
+    else:
+        print(_line("all", total))
+        for verdict in wrong:
+            line = f"{verdict.form}  [{verdict.world}, {verdict.dtype}]: {verdict.difference}"
+            print(textwrap.shorten(line, 200))
+    return 1 if wrong else 0
+
+
+def _line(name: str, row: Count) -> str:
+    return (
+        f"{name:12s} {row.forms:6d} {row.forms_exact:6d} {row.compared:9d} {row.agree:7d} "
+        f"{row.exact:7d} {row.refused_by_both:12d}"
+    )
