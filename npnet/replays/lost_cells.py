@@ -27,7 +27,7 @@ def cell_of(publication: Publication, words: Sequence[str] | None, reruns: int =
     Args:
         publication: some of its draws have ``seed = "lost"``.
         words: its corpus; None to do with the rows of its batch.
-        reruns: at most so many earlier executions of its drawing cell.
+        reruns: the most earlier executions of its drawing cell.
 
     Raises:
         InputError: no lost draws, skips between them, or words that cannot be used.

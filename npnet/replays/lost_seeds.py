@@ -64,7 +64,7 @@ class LostSession:
 
     Args:
         publications: or their paths, or names of those that come with npnet.
-        reruns: at most so many earlier executions of each drawing cell are tried.
+        reruns: the most earlier executions of each drawing cell that are tried.
 
     Raises:
         InputError: nothing is lost in one of them, or it cannot be searched for; a corpus is not
@@ -182,7 +182,7 @@ def find_lost_seed(
             ``seed = "lost"``.
         executor: any ``concurrent.futures.Executor``, of processes rather than of threads; None:
             this process alone.
-        reruns: at most so many earlier executions of each drawing cell are tried.
+        reruns: the most earlier executions of each drawing cell that are tried.
         first, end: the range of seeds, ``end`` not included.
         workers: how many pieces of work the executor does at once; None: as it says, or 2.
         progress: a file that is read first if it is there, and written now and then, so that the

@@ -79,7 +79,7 @@ class Cell:
         probs: printed rows of the first softmax, by row.
         skip: words of the stream used before this cell ran for the first time; None: those that
             the cell before it leaves off at.
-        reruns: at most so many earlier executions of this cell are tried.
+        reruns: the most earlier executions of this cell that are tried.
     """
 
     lost: tuple[Draw, ...]

@@ -61,7 +61,7 @@ def expected(cells: Sequence[Cell]) -> float:
 
 
 class _First(NamedTuple):
-    """A session's first cell after so many earlier executions: where its normals are."""
+    """A session's first cell after a number of earlier executions: where its normals are."""
 
     session: int
     earlier: int

@@ -22,7 +22,7 @@ from npnet.training.fit import Training
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*ROOT.glob("npnet/**/*.py"), *ROOT.glob("oracle/**/*.py")])
 
-# Rooms that run text as a program, and whose text it is. None of it comes from a file of data.
+# Modules that run text as a program, and whose text it is. None of it comes from a file of data.
 RUNNING = {
     "npnet/bench/steps.py": "our own training step, with the clock read after every line",
     "npnet/learn/diagnose.py": "our own formulas, and the slips that we make of them",
@@ -88,7 +88,7 @@ def test_the_walk_finds_what_it_looks_for(program: str) -> None:
     assert faults(program)
 
 
-# Python reports what it does to whoever asks; nothing of this may happen while files are read.
+# Python reports what it does to a hook; nothing of this may happen while files are read.
 LISTENING = """
 import sys
 from pathlib import Path

@@ -53,7 +53,7 @@ Session = Callable[..., list[str]]
 
 
 def words_of_stream(hidden: int) -> int:
-    """The words that gain and bias of so many units take."""
+    """The words that gain and bias of this many units take."""
     return 2 * (hidden + (16 if hidden % 16 else 0))
 
 
