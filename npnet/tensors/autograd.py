@@ -534,7 +534,7 @@ def _seed(tensor: Tensor, gradient: Any) -> Array:
                 "grad can be implicitly created only for scalar outputs, and this one has "
                 f"shape {list(tensor._a.shape)}: take its .sum() or .mean(), or give a gradient"
             )
-        return np.ones_like(tensor._a)
+        return np.ones(tensor._a.shape, tensor._a.dtype)
     array = np.asarray(gradient._a if isinstance(gradient, Tensor) else gradient)
     if array.shape != tensor._a.shape:
         raise RuntimeError(

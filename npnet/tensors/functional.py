@@ -139,7 +139,7 @@ def _plain_nll(x: Array, target: Array) -> Array:
 
 
 def _plain_nll_gradient(g: Array, _o: Array, x: Array, target: Array) -> Array:
-    found = np.zeros_like(x)
+    found = np.zeros(x.shape, x.dtype)
     found[np.arange(len(x)), target] = -g / x.dtype.type(len(x))
     return found
 

@@ -266,11 +266,8 @@ def getitem(self: Tensor, key: Any) -> Tensor:
     kind = type(key)
     full: tuple[Any, ...] | None = None
     if kind is tuple:
-        for part in key:
-            if type(part) is not int:
-                break
-        else:
-            full = (*key, ...)
+        if len(key) == 2 and type(key[0]) is int and type(key[1]) is int:
+            full = (key[0], key[1], ...)
     elif kind is int:
         full = (key, ...)
     elif kind is Tensor:

@@ -68,9 +68,11 @@ def spelled(name: str, more: dict[str, Any], dim: Any, keepdim: bool) -> tuple[A
 
 def spread(g: Array, shape: tuple[int, ...], axes: Axes, keepdim: bool) -> Array:
     """The gradient of a reduction, at every place that was reduced."""
+    found = np.empty(shape, g.dtype)
     if axes is not None and not keepdim and shape:
-        g = np.expand_dims(g, axes)
-    return np.broadcast_to(g, shape)
+        g = g.reshape([1 if axis in axes else size for axis, size in enumerate(shape)])
+    found[...] = g
+    return found
 
 
 def count(shape: tuple[int, ...], axes: Axes) -> int:
@@ -198,7 +200,8 @@ SUM_DIM = Operation("SumBackward1", summed,
 MEAN = Operation("MeanBackward0", lambda x: _mean(x, None, False),
     lambda g, _o, x: np.broadcast_to(g, x.shape) / x.size)
 MEAN_DIM = Operation("MeanBackward1", _mean,
-    lambda g, _o, x, axes, keepdim: spread(g, x.shape, axes, keepdim) / count(x.shape, axes))
+    lambda g, _o, x, axes, keepdim: spread(
+        np.asarray(g / (count(x.shape, axes) or math.nan)), x.shape, axes, keepdim))
 VAR = Operation("VarBackward0", _variance, _variance_gradient)
 STD = Operation("StdBackward0",
     lambda x, axes, correction, keepdim: np.sqrt(_variance(x, axes, correction, keepdim)),
