@@ -102,10 +102,12 @@ def test_a_side_that_does_something_else_is_found_out(
     strays: int | None,
     step: int,
 ) -> None:
-    import oracle.lockstep as lockstep
+    import oracle.lockstep as module
 
-    torchs = lockstep._torch_side
-    monkeypatch.setattr(lockstep, "_torch_side", lambda recipe, w: torchs(replace(recipe, **fault), w))
+    torchs = module._torch_side
+    monkeypatch.setattr(
+        module, "_torch_side", lambda recipe, w: torchs(replace(recipe, **fault), w)
+    )
     both = lockstep(SMALL, small_words)
     assert (both.unlike, both.strays) == (unlike, strays)
     assert both.crossing is not None
@@ -124,13 +126,15 @@ def test_no_table_where_training_normalises_by_running_averages(small_words: lis
 def test_losses_that_are_not_finite_end_it(
     small_words: list[str], monkeypatch: pytest.MonkeyPatch, sides: tuple[str, ...]
 ) -> None:
-    import oracle.lockstep as lockstep
+    import oracle.lockstep as module
 
     wild = {"rates": ((0, 0.1), (7, 1e38))}
-    ours, torchs = lockstep._npnet_side, lockstep._torch_side
+    ours, torchs = module._npnet_side, module._torch_side
     if "npnet" in sides:
-        monkeypatch.setattr(lockstep, "_npnet_side", lambda recipe, w: ours(replace(recipe, **wild), w))
-    monkeypatch.setattr(lockstep, "_torch_side", lambda recipe, w: torchs(replace(recipe, **wild), w))
+        monkeypatch.setattr(
+            module, "_npnet_side", lambda recipe, w: ours(replace(recipe, **wild), w)
+        )
+    monkeypatch.setattr(module, "_torch_side", lambda recipe, w: torchs(replace(recipe, **wild), w))
     both = lockstep(SMALL, small_words)
     assert both.diverged == sides
     assert len(both.npnet) == len(both.torch) == 8
@@ -342,10 +346,10 @@ def test_a_run_that_diverges_is_exit_1(folder: Path, capsys: pytest.CaptureFixtu
 def test_what_differs_before_the_first_step_is_said(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import oracle.lockstep as lockstep
+    import oracle.lockstep as module
 
-    torchs = lockstep._torch_side
-    monkeypatch.setattr(lockstep, "_torch_side", lambda recipe, w: torchs(replace(recipe, seed=1), w))
+    torchs = module._torch_side
+    monkeypatch.setattr(module, "_torch_side", lambda recipe, w: torchs(replace(recipe, seed=1), w))
     assert main(["lockstep", "small.toml"]) == 1
     lines = printed(capsys)
     assert f"not the same in every bit before the first step: {', '.join(PARAMETER_NAMES)}" in lines
