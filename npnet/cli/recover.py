@@ -21,10 +21,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from npnet.base.errors import InputError
-from npnet.cli.parser import add_json, whole_number
+from npnet.cli.output_files import check_new_file
+from npnet.cli.parser import add_force, add_json, whole_number
 from npnet.cli.progress import progress
 from npnet.cli.terminal import wrap
-from npnet.replays.filled_in import refuse_existing, write_filled_in
+from npnet.cli.word_options import add_words_option, word_file
+from npnet.replays.filled_in import copy_of, write_filled_in
 from npnet.replays.lost_seeds import LostSeed, LostSession
 from npnet.replays.seed_progress import Progress as Notes
 from npnet.replays.seed_progress import State
@@ -62,6 +64,8 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--write", action="store_true", help="write copies of the files with seed and skip"
     )
+    add_force(parser)
+    add_words_option(parser, "found by its SHA-256, in NPNET_CORPORA or the cache folder")
     parser.add_argument(
         "--from",
         dest="first",
@@ -95,10 +99,11 @@ def add_commands(commands: Any) -> None:
 def recover_command(options: argparse.Namespace) -> int:
     """`npnet recover`."""
     first, end = _range(options)
-    session = LostSession(options.publications, reruns=options.reruns)
+    with word_file(options.words) as corpus:
+        session = LostSession(options.publications, reruns=options.reruns, corpus=corpus)
     paths = [publication.file for publication in session.publications]
-    if options.write:
-        refuse_existing(paths)
+    for path in paths if options.write else ():
+        check_new_file(copy_of(path), force=options.force, who="--write")
 
     def say(text: str) -> None:
         if not options.json:
@@ -198,10 +203,11 @@ def _arguments(options: argparse.Namespace) -> Iterator[str]:
         ("--jobs", options.jobs, None),
         ("--dask", options.dask, None),
         ("--progress", options.progress, None),
+        ("--words", options.words, None),
     ):
         if given != default:
             yield from (name, str(given))
-    yield from (f"--{name}" for name in ("write", "json") if getattr(options, name))
+    yield from (f"--{name}" for name in ("write", "force", "json") if getattr(options, name))
 
 
 @contextlib.contextmanager

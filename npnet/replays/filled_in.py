@@ -21,21 +21,15 @@ def copy_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}-found{path.suffix}")
 
 
-def refuse_existing(paths: list[Path]) -> None:
-    """Raise InputError if a copy is there already: nothing is overwritten."""
-    for path in map(copy_of, paths):
-        if path.exists():
-            raise InputError(f"{path}: exists already, wanted a new file: move it away")
-
-
 def write_filled_in(path: Path, seed: int, skip: int) -> Path:
     """Write a copy of the publication ``path`` with the seed and the words to skip; return it.
+
+    A copy that is there already is replaced.
 
     Raises:
         InputError: it cannot be written, or its lost seed stands where it was not found; the
             message says what to fill in by hand.
     """
-    refuse_existing([path])
     text = filled_in(path.read_text(encoding="utf-8"), seed, skip)
     if not _is_filled_in(path, text, seed, skip):
         raise InputError(

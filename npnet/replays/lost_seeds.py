@@ -65,14 +65,18 @@ class LostSession:
     Args:
         publications: or their paths, or names of those that come with npnet.
         reruns: the most earlier executions of each drawing cell that are tried.
+        corpus: the file of their words; None: found by its SHA-256, as ``words_of`` does.
 
     Raises:
         InputError: nothing is lost in one of them, or it cannot be searched for; a corpus is not
-            at hand.
+            at hand, or is another one.
     """
 
     def __init__(
-        self, publications: Sequence[Publication | str | os.PathLike[str]], reruns: int = 0
+        self,
+        publications: Sequence[Publication | str | os.PathLike[str]],
+        reruns: int = 0,
+        corpus: str | os.PathLike[str] | None = None,
     ) -> None:
         if not publications:
             raise InputError("lost seed: got no publication, wanted one or more")
@@ -82,7 +86,11 @@ class LostSession:
             each if isinstance(each, Publication) else find_publication(str(each))
             for each in publications
         ]
-        self.words = [words_of(each) for each in self.publications]
+        if all(each.corpus is None for each in self.publications):
+            words_of(self.publications[0], corpus)  # refuses a corpus that nothing is made of
+        self.words = [
+            words_of(each, None if each.corpus is None else corpus) for each in self.publications
+        ]
         self.cells = tuple(
             cell_of(publication, words, reruns)
             for publication, words in zip(self.publications, self.words, strict=True)
@@ -110,11 +118,15 @@ class LostSession:
         prospects = self.prospects
         if prospects.first > MOST_TRAINED or prospects.all > MOST_LEFT:
             left = prospects.first if prospects.first > MOST_TRAINED else prospects.all
+            printed = [each.printed for each in self.publications]
+            row = "a row of the first minibatch's softmax (printed.probs_row)"
+            fused = "its first loss in all digits (printed.cross_entropy)"
+            missing = [row] * (not any(each.probs for each in printed))
+            missing += [fused] * (not any(each.cross_entropy for each in printed))
             raise InputError(
                 f"{self.publications[0].file}: its figures would leave about {left:,.0f} of 2^32 "
-                f"seeds, wanted {MOST_LEFT:.0f} at most: add a row of the first minibatch's "
-                "softmax (printed.probs_row), its loss in all digits (printed.cross_entropy), or "
-                "another file of the same session"
+                f"seeds, wanted {MOST_LEFT:.0f} at most: add "
+                f"{', '.join([*missing, 'or another file of the same session'])}"
             )
 
     def run(
