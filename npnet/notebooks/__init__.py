@@ -1,0 +1,1 @@
+"""Notebooks: reading them, running them on NumPy alone, and what they print beside what is stored."""
