@@ -1,1 +1,1 @@
-"""Notebooks: reading them, running them on NumPy alone, and what they print beside what is stored."""
+"""Notebooks read, run on NumPy alone, and held against what is stored in them."""

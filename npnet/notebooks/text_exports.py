@@ -11,18 +11,19 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from npnet.notebooks.cells import Cell, Output
 from npnet.notebooks.magics import plain_python
 
-_PROMPT = re.compile(r"^In ?\[(\d+|\*| )?\]:\s?(.*)$")
+_PROMPT = re.compile(r"^In ?\[(\d+|\*|None| )?\]:\s?(.*)$")
 _RESULT_PROMPT = re.compile(r"^Out ?\[\d+\]:\s?")
 _PERCENT = re.compile(r"^#\s*%%(.*)$")
-_SCRIPT_PROMPT = re.compile(r"^#\s*In ?\[(\d+|\*| )?\]:\s*$")
+_SCRIPT_PROMPT = re.compile(r"^#\s*In ?\[(\d+|\*|None| )?\]:\s*$")
 _FENCE = re.compile(r"^(\s*)(`{3,}|~{3,})\s*\{?\.?(\w*)")
 _PYTHON = {"python", "python3", "py", "ipython", "ipython3"}
 _EXCEPTION = re.compile(r"^([A-Z]\w*(?:Error|Exception|Interrupt|Warning)|KeyboardInterrupt)\b:?")
+_PRINTED_CALLS = {"torch.Size", "tensor", "array", "device"}
 _LOOKS_PRINTED = re.compile(r"[|{}\[\]=]|\d|^\s*(tensor|torch\.|array)\b|Error\b|Traceback")
 
 
@@ -199,8 +200,26 @@ def _is_no_code(paragraph: str, known: set[str]) -> bool:
         return False
     if any(not isinstance(statement, ast.Expr) for statement in tree.body):
         return False
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    values = {id(node) for statement in tree.body for node in _names_of_values(statement)}
+    names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in values}
     return not names & known
+
+
+def _names_of_values(statement: ast.AST) -> Iterator[ast.AST]:
+    """The names in what only a value prints as, such as ``torch.Size([32, 27])``."""
+    for node in ast.walk(statement):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in _PRINTED_CALLS:
+            constant = all(_is_constant(argument) for argument in node.args)
+            if constant:
+                yield from ast.walk(node.func)
+
+
+def _is_constant(node: ast.expr) -> bool:
+    try:
+        ast.literal_eval(node)
+    except ValueError:
+        return False
+    return True
 
 
 def _printed(lines: Sequence[str], paragraphs: Sequence[tuple[int, int]]) -> str:
