@@ -5,6 +5,7 @@ Other people's code may loop, exit or crash: it runs in such a process, and this
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -71,18 +72,14 @@ class ChildProcess:
         self._reader.join()
         for stream in (self._process.stdout, self._process.stdin):
             if stream is not None:
-                try:
+                with contextlib.suppress(OSError):
                     stream.close()
-                except BrokenPipeError:
-                    pass
 
     def send(self, **message: Any) -> None:
         """Give it a message. If the process has ended, nothing happens: ``receive`` tells."""
         assert self._process.stdin is not None
-        try:
+        with contextlib.suppress(OSError):
             print(json.dumps(message), file=self._process.stdin, flush=True)
-        except (BrokenPipeError, OSError):
-            pass
 
     def receive(self, seconds: float) -> Message | None:
         """The next message; None if none comes in time.

@@ -74,8 +74,8 @@ def _same_lines(cell: CellReport) -> Iterable[Difference]:
 def _marked(text: str, places: list[tuple[int, str]]) -> str:
     """The text with the words that differ marked, by the number of the line that is not blank."""
     wanted: dict[int, list[str]] = {}
-    for line, word in places:
-        wanted.setdefault(line, []).append(word)
+    for at_line, word in places:
+        wanted.setdefault(at_line, []).append(word)
     found: list[str] = []
     number = 0
     for line in text[:LONGEST].split("\n"):
