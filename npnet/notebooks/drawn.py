@@ -69,7 +69,9 @@ def _assignments(tree: ast.Module) -> list[ast.Assign]:
 def _scale(value: ast.expr, draw: str, namespace: Mapping[str, Any]) -> list[str] | None:
     """The operations on a draw, first one first; None if they are no chain of numbers."""
     if isinstance(value, ast.Call):
-        called = value.func.attr if isinstance(value.func, ast.Attribute) else ast.unparse(value.func)
+        called = (
+            value.func.attr if isinstance(value.func, ast.Attribute) else ast.unparse(value.func)
+        )
         if called == draw:
             return []
         if called in ("requires_grad_", "to", "float", "clone", "detach") and isinstance(
@@ -81,7 +83,10 @@ def _scale(value: ast.expr, draw: str, namespace: Mapping[str, Any]) -> list[str
         return None
     if not isinstance(value, ast.BinOp) or type(value.op) not in _STEPS:
         return None
-    for inner, other, swapped in ((value.left, value.right, False), (value.right, value.left, True)):
+    for inner, other, swapped in (
+        (value.left, value.right, False),
+        (value.right, value.left, True),
+    ):
         before = _scale(inner, draw, namespace)
         if before is None:
             continue

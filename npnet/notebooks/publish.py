@@ -265,9 +265,7 @@ def _number_pairs(cells: Sequence[CellReport]) -> Iterator[tuple[list[str], list
         yield [n for one, _ in both for n in one], [n for _, two in both for n in two]
 
 
-def _rows(
-    stored: Sequence[str], fresh: Sequence[str], probs: Floats
-) -> dict[int, tuple[str, ...]]:
+def _rows(stored: Sequence[str], fresh: Sequence[str], probs: Floats) -> dict[int, tuple[str, ...]]:
     """Rows of the softmax: V numbers side by side that are ours in the fresh output."""
     V = probs.shape[1]
     found = {}
@@ -364,7 +362,9 @@ def write_publications(found: Sequence[Publication], folder: Path) -> list[Path]
     for publication in found:
         path = folder / f"{publication.recipe.name}.toml"
         if path.exists():
-            raise InputError(f"{path}: exists already, wanted a new name: move it, or name a folder")
+            raise InputError(
+                f"{path}: exists already, wanted a new name: move it, or name a folder"
+            )
         with replacing(path) as temporary:
             temporary.write_text(toml_of(publication), encoding="utf-8")
         paths.append(path)
