@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,21 @@ def add_commands(commands: Any) -> None:
         metavar="SEED",
         help="seed torch's default generator before the first cell",
     )
+    parser.add_argument(
+        "--default-word",
+        action="append",
+        default=[],
+        metavar="CELL:WORD",
+        help="let a cell begin at this word of the seed's stream, as npnet recover says; may be "
+        "given several times",
+    )
+    parser.add_argument(
+        "--sampler",
+        choices=("torch", "mkl"),
+        default="torch",
+        help="whose exponentials torch.multinomial takes: mkl are those of torch 2.0 to 2.6 "
+        "(default: torch)",
+    )
     parser.add_argument("--html", metavar="PAGE", help="write the report as one HTML page")
     parser.add_argument("--force", action="store_true", help="replace a page that is there")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -92,6 +108,8 @@ def _run(notebook: Notebook, options: argparse.Namespace, words: Path | None) ->
         words=words,
         figures=Path(options.figures) if options.figures else None,
         default_seed=options.default_seed,
+        starts=_starts(options, notebook),
+        sampler=options.sampler,
         printed=_live if sys.stderr.isatty() and not options.json else None,
     )
     if not options.json:
@@ -103,6 +121,22 @@ def _run(notebook: Notebook, options: argparse.Namespace, words: Path | None) ->
                 print("\r\x1b[K", end="", file=sys.stderr, flush=True)
             print(cell_lines(cell), flush=True)
     return report
+
+
+def _starts(options: argparse.Namespace, notebook: Notebook) -> dict[int, int]:
+    """The word at which a cell begins, by its number."""
+    starts = {}
+    for text in options.default_word:
+        found = re.fullmatch(r"([0-9]{1,6}):([0-9]{1,10})", text)
+        if not found or not 1 <= int(found[1]) <= len(notebook.cells):
+            raise InputError(
+                f"--default-word: got {text!r}, wanted CELL:WORD, such as 3:560, with a cell from "
+                f"1 to {len(notebook.cells)}"
+            )
+        starts[int(found[1])] = int(found[2])
+    if starts and options.default_seed is None:
+        raise InputError("--default-word: got no seed, wanted --default-seed SEED with it")
+    return starts
 
 
 def _heading(notebook: Notebook) -> str:

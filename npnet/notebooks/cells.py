@@ -19,11 +19,14 @@ class Output:
             holds, where one kind cannot be told from the other.
         text: what it says. Of an error the exception's line, of a picture its plain text.
         exception: the class name of an error, else None.
+        lines: of an output of this run, for each line of the text the line of the cell that
+            printed it, from 1; 0 where that is not known.
     """
 
     kind: OutputKind
     text: str
     exception: str | None = None
+    lines: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typing import Any
 from npnet.corpora.known import KNOWN, Corpus, find_corpus
 
 _READING = re.compile(r"^r?[bt]?$|^[bt]?r$")
+MOST_OPENED = 100  # files of a cell whose names are kept
 
 
 class CorpusFiles:
@@ -31,6 +32,7 @@ class CorpusFiles:
     def __init__(self, words: Path | None, said: Callable[[str], None]) -> None:
         self.words, self.said = words, said
         self._open = io.open
+        self.opened: list[str] = []
 
     def install(self) -> None:
         """Put it in the place of ``open``, ``urlopen`` and ``urlretrieve``."""
@@ -44,7 +46,10 @@ class CorpusFiles:
     def open(self, file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
         """As ``open``; a file that is missing, and only to be read, is looked for."""
         try:
-            return self._open(file, mode, *arguments, **options)
+            opened = self._open(file, mode, *arguments, **options)
+            if _READING.match(mode) and isinstance(file, str | os.PathLike):
+                self._note(os.fspath(file))
+            return opened
         except FileNotFoundError as error:
             if not _READING.match(mode) or not isinstance(file, str | os.PathLike):
                 raise
@@ -55,16 +60,23 @@ class CorpusFiles:
                     f"{error.strerror}; to run this notebook on words of your own: --words FILE",
                     os.fspath(file),
                 ) from None
+            self._note(os.fspath(found))
             return self._open(found, mode, *arguments, **options)
+
+    def _note(self, path: str | bytes) -> None:
+        if len(self.opened) < MOST_OPENED:
+            self.opened.append(os.path.abspath(os.fsdecode(path)))
 
     def urlopen(self, url: Any, *_: Any, **__: Any) -> Any:
         """A download of a known corpus, as an open response; nothing else is fetched."""
-        address = getattr(url, "full_url", url)
-        return self._open(self._download(str(address)), "rb")
+        found = self._download(str(getattr(url, "full_url", url)))
+        self._note(os.fspath(found))
+        return self._open(found, "rb")
 
     def urlretrieve(self, url: str, filename: str | None = None, *_: Any) -> tuple[str, None]:
         """A download to a file that need not be written: ``open`` finds it."""
         found = self._download(url)
+        self._note(os.fspath(found))
         return (filename or str(found)), None
 
     def _download(self, address: str) -> Path:

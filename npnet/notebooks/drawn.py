@@ -99,10 +99,11 @@ def _scale(value: ast.expr, draw: str, namespace: Mapping[str, Any]) -> list[str
 
 def _constant(value: ast.expr, namespace: Mapping[str, Any]) -> dict[str, Any] | None:
     """Shape and value of a tensor such as ``torch.ones((1, 200)) * 0.1 + 1``."""
+    # A call by a bare name could be a function of the notebook's own: it is not run again.
     calls = [
-        node.func.attr
+        node.func.attr if isinstance(node.func, ast.Attribute) else "another"
         for node in ast.walk(value)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if isinstance(node, ast.Call)
     ]
     if not calls or not set(calls) <= {*CONSTANTS, "requires_grad_"}:
         return None

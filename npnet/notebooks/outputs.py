@@ -139,6 +139,11 @@ def _compare(stored: str, fresh: str) -> Comparison:
     )  # fmt: skip
 
 
+def aligned_lines(stored: str, fresh: str) -> list[tuple[str, str]]:
+    """The lines of both texts that belong together."""
+    return [(one, two) for _, one, two in _aligned(_lines(stored), _lines(fresh))[0]]
+
+
 def _lines(text: str) -> list[str]:
     return [line.rstrip() for line in text.splitlines() if line.strip()]
 

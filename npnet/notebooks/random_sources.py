@@ -46,6 +46,8 @@ NUMPY_DRAWS = [
     "standard_normal",
     "uniform",
 ]
+MOST_DRAWS = 200  # of torch, kept of a cell: more than any network's parameters
+MOST_UNSEEDED = 10_000  # a training loop may draw 200,000 minibatches
 
 
 class RandomSources:
@@ -57,6 +59,8 @@ class RandomSources:
 
     def __init__(self, *, stand_in: bool) -> None:
         self._draws: list[dict[str, Any]] = []
+        self.torch_draws: list[dict[str, Any]] = []
+        self.shuffle: dict[str, Any] = {"seed": None, "times": 0}
         self._cell = ""
         self._targets: dict[int, str] = {}
         self._seeded = {"python": False, "numpy": False, "torch": False}
@@ -66,12 +70,20 @@ class RandomSources:
         import numpy.random as numpy_random
 
         _watch(numpy_random, NUMPY_DRAWS, "seed", "numpy", self)
+        numpy_random.default_rng = self._without_seed(numpy_random.default_rng)
         if stand_in:
             from npnet.tensors import random as torch_random
 
             torch_random.OBSERVERS.append(self._observe)
-            self._last_default_seed = torch_random.default_generator.initial_seed()
             self._default = torch_random.default_generator
+            self._last_default_seed = self._default.initial_seed()
+            self._fresh = self._default.seed
+            vars(self._default)["seed"] = self._seeded_by_the_system
+
+    @property
+    def default_seed(self) -> int | None:
+        """The seed that the stand-in's default generator has now."""
+        return None if self._last_default_seed is None else self._default.initial_seed()
 
     def default_is_seeded(self) -> None:
         """Torch's default generator has a seed that was chosen: its draws can be repeated."""
@@ -80,21 +92,24 @@ class RandomSources:
     def begin(self, number: int, source: str) -> None:
         """A cell begins."""
         self._cell = f"cell {number}"
-        self._draws = []
+        self._draws, self.torch_draws = [], []
         self._targets = _assigned(source)
 
     def end(self) -> list[dict[str, Any]]:
         """The draws of the cell that no seed decides; of torch's also the words of the stream."""
         return self._draws
 
-    def seed(self, source: str) -> None:
-        """The notebook seeds this source."""
-        self._seeded[source] = True
+    def seed(self, source: str, *, chosen: bool) -> None:
+        """The notebook seeds this source, with a seed that it chose or with one of the system."""
+        self._seeded[source] = chosen
 
     def note(self, source: str, kind: str, **details: Any) -> None:
         """A draw, unless a seed decides it."""
-        if self._seeded[source]:
-            return
+        if not self._seeded[source]:
+            self.note_always(source, kind, **details)
+
+    def note_always(self, source: str, kind: str, **details: Any) -> None:
+        """A draw that no call of ``seed`` could decide."""
         line = self._line()
         if line is None:  # not the notebook's: a library that draws for itself
             return
@@ -106,14 +121,33 @@ class RandomSources:
             )
 
     def _observe(self, draw: Any) -> None:
-        if not draw.default:
-            return
-        if self._default.initial_seed() != self._last_default_seed:  # torch.manual_seed was called
+        if draw.default and draw.seed != self._last_default_seed:  # torch.manual_seed was called
             self._seeded["torch"] = True
-        if len(self._draws) < 10_000:  # a training loop may draw 200,000 minibatches
-            self.note(
-                "torch", draw.kind, before=draw.before, after=draw.after, shape=list(draw.shape)
-            )
+        unseeded = draw.default and not self._seeded["torch"]
+        where = {"before": draw.before, "after": draw.after, "shape": list(draw.shape)}
+        if len(self.torch_draws) < MOST_DRAWS:
+            line = self._line()
+            if line is not None:
+                seed = None if unseeded else draw.seed
+                entry = {"kind": draw.kind, "line": line, "seed": seed, **where}
+                self.torch_draws.append(entry)
+        if unseeded and len(self._draws) < MOST_UNSEEDED:
+            self.note("torch", draw.kind, **where)
+
+    def _seeded_by_the_system(self) -> int:
+        """``torch.seed()``: from here on nobody knows the seed."""
+        fresh: int = self._fresh()
+        self._last_default_seed, self._seeded["torch"] = fresh, False
+        return fresh
+
+    def _without_seed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def watched(seed: Any = None) -> Any:
+            if seed is None and self._line() is not None:
+                self.note_always("numpy", "default_rng")
+            return function(seed)
+
+        return watched
 
     def _line(self) -> int | None:
         frame = sys._getframe(1)
@@ -131,6 +165,8 @@ def _watch(module: Any, names: list[str], seeding: str, source: str, to: RandomS
         @functools.wraps(function)
         def watched(*arguments: Any, **options: Any) -> Any:
             to.note(source, name)
+            if name == "shuffle" and source == "python":
+                to.shuffle["times"] += 1
             return function(*arguments, **options)
 
         return watched
@@ -142,8 +178,12 @@ def _watch(module: Any, names: list[str], seeding: str, source: str, to: RandomS
 
     @functools.wraps(original)
     def seeded(*arguments: Any, **options: Any) -> Any:
-        if arguments and arguments[0] is not None:
-            to.seed(source)
+        given = [*arguments, *options.values()]
+        chosen = bool(given) and given[0] is not None
+        to.seed(source, chosen=chosen)
+        if source == "python":
+            seed = given[0] if chosen and isinstance(given[0], int) else None
+            to.shuffle = {"seed": seed, "times": 0}
         return original(*arguments, **options)
 
     setattr(module, seeding, seeded)

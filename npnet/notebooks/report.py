@@ -54,6 +54,11 @@ class NotebookReport:
         return report
 
     @property
+    def default_seed(self) -> int | None:
+        """Of torch's default generator when the run began."""
+        return self.cells[0].ran.default_seed if self.cells else None
+
+    @property
     def passed(self) -> bool:
         """Whether all that could be equal is equal."""
         return not any(cell.fails for cell in self.cells)

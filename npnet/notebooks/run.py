@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,12 @@ class Ran:
         seconds: how long it took.
         line: of the cell, where an exception was raised.
         draws: what it drew without a seed.
+        torch_draws: what it drew with torch, seeded or not; the first two hundred.
+        drawn: the tensors among them, as ``npnet.notebooks.drawn`` tells.
+        files: those that it opened to read.
+        shuffle: how often Python's ``random`` has shuffled up to its end since it was seeded
+            (``times``), and that ``seed``, None where nobody chose it.
+        default_seed: of torch's default generator when the run began.
         notes: files that were answered by others.
         skipped: magics and shell lines that were not run.
         stopped: why the cell did not run to its end, if it was not its own exception.
@@ -61,6 +67,11 @@ class Ran:
     seconds: float = 0.0
     line: int | None = None
     draws: list[UnseededDraw] = field(default_factory=list)
+    torch_draws: list[dict[str, Any]] = field(default_factory=list)
+    drawn: list[dict[str, Any]] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    shuffle: dict[str, Any] = field(default_factory=lambda: {"seed": None, "times": 0})
+    default_seed: int | None = None
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     stopped: str | None = None
@@ -81,6 +92,10 @@ class Options:
         words: a file that takes the place of corpora that are not found.
         figures: a folder for real pictures.
         default_seed: of torch's default generator.
+        starts: by the number of a cell, the word of the default generator's stream at which the
+            cell begins; needs ``default_seed``.
+        sampler: whose exponentials ``torch.multinomial`` takes: ``torch``, or ``mkl``, those of
+            torch 2.0 to 2.6 on x86.
         printed: called with each piece of text as a cell prints it.
     """
 
@@ -89,6 +104,8 @@ class Options:
     words: Path | None = None
     figures: Path | None = None
     default_seed: int | None = None
+    starts: Mapping[int, int] = field(default_factory=dict)
+    sampler: str = "torch"
     printed: Callable[[Cell, str], None] | None = None
 
 
@@ -142,11 +159,14 @@ class Session:
             words=os.fspath(options.words.resolve()) if options.words else None,
             figures=os.fspath(figures.resolve()) if figures else None,
             default_seed=options.default_seed,
+            sampler=options.sampler,
         )
         answer = self._child.receive(START)
         if answer is None or answer["kind"] != "ready":
             self._child.__exit__()
-            raise InputError(f"{notebook.path}: its process did not start: {answer}")
+            why = answer["text"] if answer else f"no answer in {START:g} s"
+            raise InputError(f"{notebook.path}: its process did not start: {why}")
+        self.default_seed: int | None = answer["default_seed"]
 
     def __enter__(self) -> Session:
         return self
@@ -156,10 +176,13 @@ class Session:
 
     def run(self, cell: Cell) -> Ran:
         """Run one cell to its end, or until its time is over."""
-        ran = Ran(cell)
+        ran = Ran(cell, default_seed=self.default_seed)
         if self.ended is not None:
             ran.stopped = self.ended
             return ran
+        start = self.options.starts.get(cell.number)
+        if start is not None:
+            self._child.send(kind="skip", words=start)
         self._child.send(kind="cell", number=cell.number, source=cell.source)
         begun = time.monotonic()
         limit = begun + self.options.seconds
@@ -198,20 +221,23 @@ class Session:
             return False
         match message:
             case {"kind": "output", "output": kind, "text": text}:
+                lines = tuple(message.get("lines", ()))
+                last = ran.outputs[-1] if ran.outputs else None
                 if kind == "error":
-                    ran.line = message.get("line")
-                    ran.outputs.append(Output("error", text, message["exception"]))
-                elif ran.outputs and ran.outputs[-1].kind == kind and kind.startswith("std"):
-                    joined = ran.outputs.pop().text + text
-                    ran.outputs.append(Output(kind, joined))
+                    ran.line = message["line"]
+                    ran.outputs.append(Output("error", text, message["exception"], lines))
+                elif last and last.kind == kind and kind in ("stdout", "stderr"):
+                    ran.outputs[-1] = _joined(last, text, lines)
                 else:
-                    ran.outputs.append(Output(kind, text))
+                    ran.outputs.append(Output(kind, text, None, lines))
                 if kind == "stdout" and self.options.printed is not None:
                     self.options.printed(ran.cell, text)
             case {"kind": "note", "text": text}:
                 ran.notes.append(text)
             case {"kind": "done"}:
                 ran.seconds, ran.skipped = message["seconds"], message["skipped"]
+                ran.torch_draws, ran.drawn = message["torch_draws"], message["drawn"]
+                ran.files, ran.shuffle = message["files"], message["shuffle"]
                 ran.draws = [_draw(ran.cell.number, entry) for entry in message["draws"]]
                 return True
             case {"kind": "ended", "text": text}:
@@ -219,6 +245,16 @@ class Session:
                 self.ended = f"not run: in cell {ran.cell.number} {text}"
                 return True
         return False
+
+
+def _joined(before: Output, text: str, lines: tuple[int, ...]) -> Output:
+    """Printed text and what followed it, which may go on in the middle of a line."""
+    kept = before.lines
+    if before.text.endswith("\n"):
+        kept = kept[: before.text.count("\n")]
+    elif lines:
+        lines = lines[1:]
+    return Output(before.kind, before.text + text, None, (*kept, *lines))
 
 
 def _draw(cell: int, entry: dict[str, Any]) -> UnseededDraw:
