@@ -156,7 +156,7 @@ def cell_lines(cell: CellReport) -> str:
     """A cell in a line, and what there is to say of it below."""
     ran, comparison = cell.ran, cell.comparison
     verdict = comparison.verdict if comparison else "-"
-    if cell.reasons and any(r.unavoidable for r in cell.reasons) and verdict != EQUAL:
+    if cell.explained:
         verdict += ", explained"
     head = f"{ran.cell.number:3}  {verdict:20} {ran.seconds:7.1f} s  {shorten(ran.cell.title, 44)}"
     lines = [head.rstrip()]

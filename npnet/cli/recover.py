@@ -23,6 +23,7 @@ from npnet.base.errors import InputError
 from npnet.cli.parser import add_json, whole_number
 from npnet.cli.progress import progress
 from npnet.cli.terminal import wrap
+from npnet.cli.word_options import add_words_option, word_file
 from npnet.notebooks.publish import Published, publications, write_publications
 from npnet.notebooks.read import read_notebook
 from npnet.notebooks.report import NotebookReport
@@ -53,8 +54,8 @@ def add_commands(commands: Any) -> None:
         help="find a lost seed from printed figures",
         description="Try all 2^32 seeds of torch's generator, and print those with which every "
         "printed figure of one notebook's session comes out.\n\nThe files are publications (npnet "
-        'help replay) whose lost draws have seed = "lost", in the order in which their cells ran; or '
-        "one notebook, which is run to see what it draws, and whose stored outputs hold the "
+        'help replay) whose lost draws have seed = "lost", in the order in which their cells ran; '
+        "or one notebook, which is run to see what it draws, and whose stored outputs hold the "
         "figures. npnet help recover explains why this works.",
     )
     parser.add_argument(
@@ -72,6 +73,7 @@ def add_commands(commands: Any) -> None:
         action="store_true",
         help="write copies of the files with seed and skip; of a notebook, its publications too",
     )
+    add_words_option(parser, "those that the notebook or a publication names, by checksum")
     parser.add_argument(
         "--seconds",
         type=float,
@@ -118,11 +120,12 @@ def recover_command(options: argparse.Namespace) -> int:
         if not options.json:
             print(text, flush=True)
 
-    notebook = _published(options, say)
-    if notebook is None:
-        session = LostSession(options.publications, reruns=options.reruns)
-    else:
-        session = LostSession(notebook.publications, options.reruns, notebook.words)
+    with word_file(options.words) as words:
+        notebook = _published(options, words, say)
+        if notebook is None:
+            session = LostSession(options.publications, options.reruns, words)
+        else:
+            session = LostSession(notebook.publications, options.reruns, notebook.words)
     paths = [publication.file for publication in session.publications]
     if options.write:
         refuse_existing(paths)
@@ -176,7 +179,9 @@ def recover_command(options: argparse.Namespace) -> int:
     return 0 if found else 1
 
 
-def _published(options: argparse.Namespace, say: Callable[[str], None]) -> Published | None:
+def _published(
+    options: argparse.Namespace, words: Path | None, say: Callable[[str], None]
+) -> Published | None:
     """What a notebook has published, which is run for it; None if no notebook is given."""
     if all(_is_publication(path) for path in options.publications):
         return None
@@ -187,7 +192,7 @@ def _published(options: argparse.Namespace, say: Callable[[str], None]) -> Publi
     notebook = read_notebook(options.publications[0])
     say(f"{notebook.path.name}: running it, to see what it draws …")
     report = NotebookReport(notebook)
-    for ran in run_notebook(notebook, Options(seconds=options.seconds)):
+    for ran in run_notebook(notebook, Options(seconds=options.seconds, words=words)):
         report.add(ran)
     found = publications(report)
     for publication, cell in zip(found.publications, found.cells, strict=True):
@@ -205,7 +210,9 @@ def _is_publication(name: str) -> bool:
 def _figures(printed: Printed) -> str:
     """The figures that a search takes, in words."""
     told = [f"cross-entropy {figure}" for figure in printed.cross_entropy.values()]
-    told += [f"softmax of row {row}, {len(row_of)} figures" for row, row_of in printed.probs.items()]
+    told += [
+        f"softmax of row {row}, {len(row_of)} figures" for row, row_of in printed.probs.items()
+    ]
     first = [figure for step, figure in printed.losses.items() if step == 0]
     told += [f"first loss {figure}" for figure in first]
     later = len(printed.losses) - len(first)
@@ -215,10 +222,12 @@ def _figures(printed: Printed) -> str:
 
 def _rerun(path: str, notebook: Published, found: LostSeed) -> str:
     """The command that runs the notebook with its seed, each drawing cell at its word."""
-    words = [
-        f"--default-word={cell}:{skip}"
-        for cell, skip in zip(notebook.cells, found.skips, strict=True)
-    ]
+    words = []
+    for cell, (start, first), skip in zip(
+        notebook.cells, notebook.starts, found.skips, strict=True
+    ):
+        if skip != first:  # in a plain run the cell would begin elsewhere
+            words.append(f"--default-word={cell}:{skip - first + start}")
     return shlex.join(["npnet", "notebook", path, "--default-seed", str(found.seed), *words])
 
 
@@ -267,6 +276,7 @@ def _arguments(options: argparse.Namespace) -> Iterator[str]:
     yield from options.publications
     for name, given, default in (
         ("--reruns", options.reruns, 0),
+        ("--words", options.words, None),
         ("--seconds", options.seconds, NOTEBOOK_SECONDS),
         ("--from", options.first, 0),
         ("--to", options.last, None),

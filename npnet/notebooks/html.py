@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
-from npnet.notebooks.outputs import DIFFERENT, EQUAL, NEAR, NOT_RUN, Difference
+from npnet.notebooks.outputs import DIFFERENT, EQUAL, NEAR, NOT_RUN
 from npnet.notebooks.report import CellReport, NotebookReport, differences_table, summary
 
 _CLASSES = {EQUAL: "equal", NEAR: "near", DIFFERENT: "different", NOT_RUN: "different"}
@@ -33,7 +32,7 @@ def _section(cell: CellReport) -> str:
     verdict, kind = "no output stored", ""
     if comparison is not None:
         verdict, kind = comparison.verdict, _CLASSES[comparison.verdict]
-        if kind == "different" and any(reason.unavoidable for reason in cell.reasons):
+        if cell.explained:
             verdict, kind = f"{verdict}, explained", "explained"
     count = ran.cell.execution_count
     notes = [ran.stopped or "", comparison.remark if comparison else "", *ran.notes]
@@ -57,18 +56,11 @@ def _sides(cell: CellReport) -> str:
         return f'<pre tabindex="0">{escape(printed[:LONGEST])}</pre>' if printed else ""
     differences = cell.comparison.differences
     stored = _marked(cell.comparison.stored, [(d.line, d.stored) for d in differences])
-    fresh = _marked(cell.comparison.fresh, [(d.line, d.fresh) for d in _same_lines(cell)])
+    fresh = _marked(cell.comparison.fresh, [(d.fresh_line, d.fresh) for d in differences])
     return (
         f'<div class="sides"><div><h3>stored</h3><pre tabindex="0">{stored}</pre></div>'
         f'<div><h3>computed here</h3><pre tabindex="0">{fresh}</pre></div></div>'
     )
-
-
-def _same_lines(cell: CellReport) -> Iterable[Difference]:
-    """The differences whose line has the same number on both sides."""
-    assert cell.comparison is not None
-    count = [len(side.split("\n")) for side in (cell.comparison.stored, cell.comparison.fresh)]
-    return cell.comparison.differences if count[0] == count[1] else ()
 
 
 def _marked(text: str, places: list[tuple[int, str]]) -> str:

@@ -1,4 +1,4 @@
-"""The networks that a notebook draws, as recipes: which tensors, from which generator, at which word.
+"""The networks that a notebook draws, as recipes: which tensors, from which generator, and where.
 
 A run tells what was drawn from which generator and in which order; the shapes tell which of the
 tensors is which parameter, whatever its name.
@@ -151,7 +151,7 @@ def recipe_of(network: Network, name: str, follows: int) -> Recipe:
         raise InputError(
             f"cell {network.cell} draws from several seeds, wanted one beside the default generator"
         )
-    V, E = network.roles["C"]["shape"]
+    E = network.roles["C"]["shape"][1]
     TE, H = network.roles["W1"]["shape"]
     shuffle = network.shuffle
     return Recipe(

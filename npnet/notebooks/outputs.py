@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from npnet.notebooks.cells import Output
 
@@ -30,10 +31,13 @@ class Difference:
     """One place where the two texts differ.
 
     Attributes:
-        line: of the stored output, from 1.
+        line: of the stored output, from 1, blank lines not counted.
         stored, fresh: the numbers or words; empty where one side has nothing.
         near: whether they are numbers within one unit of the last printed digit.
         what: the words before it on the line, to tell which figure it is.
+        source: the line of the cell that printed the fresh one, from 1; 0 where nothing did, or
+            where it is not known.
+        fresh_line: of the fresh output, from 1, blank lines not counted; 0 where there is none.
     """
 
     line: int
@@ -41,6 +45,8 @@ class Difference:
     fresh: str
     near: bool
     what: str
+    source: int = 0
+    fresh_line: int = 0
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,8 @@ def compare_outputs(stored: Sequence[Output], fresh: Sequence[Output], ran: bool
     if theirs_failed and ours_failed:
         same = theirs_failed.exception == ours_failed.exception
         before = _compare(
-            _joined([o for o in kept if o.kind in ("stdout", "result")]),
-            _joined([o for o in ours if o.kind != "error"]),
+            [o for o in kept if o.kind in ("stdout", "result")],
+            [o for o in ours if o.kind != "error"],
         )
         remark = f"{theirs_failed.exception} here and there" if same else ""
         verdict = before.verdict if same else DIFFERENT
@@ -99,7 +105,7 @@ def compare_outputs(stored: Sequence[Output], fresh: Sequence[Output], ran: bool
             verdict, text, _joined(ours), before.numbers, before.equal_numbers,
             before.differences, remark,
         )  # fmt: skip
-    return _compare(text, _joined(ours))
+    return _compare(kept, ours)
 
 
 def _joined(outputs: Sequence[Output]) -> str:
@@ -111,50 +117,85 @@ def _joined(outputs: Sequence[Output]) -> str:
     return text.rstrip()
 
 
-def _compare(stored: str, fresh: str) -> Comparison:
-    theirs, ours = _lines(stored), _lines(fresh)
-    pairs, missing, extra, cut = _aligned(theirs, ours)
+def _compare(kept: Sequence[Output], printed: Sequence[Output]) -> Comparison:
+    stored, fresh = _joined(kept), _joined(printed)
+    theirs, ours, sources = _lines(stored), _lines(fresh), _sources(printed)
+    aligned = _aligned(theirs, ours)
     differences: list[Difference] = []
     numbers = equal = 0
-    for line, one, other in pairs:
-        count, same, found = _of_line(line, one, other, cut and line == len(theirs))
+    for a, b in aligned.pairs:
+        cut = aligned.cut and a == len(theirs) - 1
+        count, same, found = _of_line(theirs[a], ours[b], cut)
         numbers, equal = numbers + count, equal + same
-        differences += found
-    differences += [Difference(line, text, "", False, "") for line, text in missing]
+        differences += [
+            Difference(a + 1, *parts, source=sources[b], fresh_line=b + 1) for parts in found
+        ]
+    differences += [Difference(a + 1, theirs[a], "", False, "") for a in aligned.missing]
+    remarks = []
+    extra = aligned.extra
+    if extra and all(output.kind == "text" for output in kept):
+        # Where a text export's output ends is a guess.
+        lines = f"{len(extra)} printed line{'s' * (len(extra) > 1)}"
+        remarks.append(f"{lines} not found in the export: it is older than the code, or cut")
+    else:
+        differences += [
+            Difference(after, "", ours[b], False, "", sources[b], b + 1) for after, b in extra
+        ]
+    if aligned.cut:
+        remarks.append("the stored output is cut off in its last line")
     if differences:
         verdict = NEAR if all(difference.near for difference in differences) else DIFFERENT
     else:
         verdict = EQUAL
-    remarks = []
-    if extra:
-        remarks.append(
-            f"{len(extra)} printed line{'s' * (len(extra) > 1)} not stored: the stored output is "
-            "older than the code, or cut"
-        )
-    if cut:
-        remarks.append("the stored output is cut off in its last line")
     return Comparison(
         verdict, stored, fresh, numbers, equal,
         tuple(sorted(differences, key=lambda d: d.line)), "; ".join(remarks),
     )  # fmt: skip
 
 
+def _sources(outputs: Sequence[Output]) -> list[int]:
+    """For each line of ``_lines(_joined(outputs))``, the line of the cell that printed it."""
+    found = []
+    for output in outputs:
+        lines = output.text.split("\n")
+        places = [*output.lines, *[0] * len(lines)]
+        found += [place for line, place in zip(lines, places, strict=False) if line.strip()]
+    return found
+
+
 def aligned_lines(stored: str, fresh: str) -> list[tuple[str, str]]:
     """The lines of both texts that belong together."""
-    return [(one, two) for _, one, two in _aligned(_lines(stored), _lines(fresh))[0]]
+    theirs, ours = _lines(stored), _lines(fresh)
+    return [(theirs[a], ours[b]) for a, b in _aligned(theirs, ours).pairs]
 
 
 def _lines(text: str) -> list[str]:
-    return [line.rstrip() for line in text.splitlines() if line.strip()]
+    """The lines that are not blank, as a terminal would leave them: a bar in its last state."""
+    lines = (line.rstrip().rpartition("\r")[2] for line in text.split("\n") if line.strip())
+    return list(lines)
 
 
-def _aligned(
-    theirs: list[str], ours: list[str]
-) -> tuple[list[tuple[int, str, str]], list[tuple[int, str]], list[str], bool]:
-    """Lines of both sides that belong together, by their words; numbers may differ."""
+class _Aligned(NamedTuple):
+    """Lines of both sides that belong together, by index from 0.
+
+    Attributes:
+        pairs: a stored and a fresh line each.
+        missing: stored lines without a fresh one.
+        extra: fresh lines without a stored one, each after so many stored lines.
+        cut: whether the last stored line ends in the middle.
+    """
+
+    pairs: list[tuple[int, int]]
+    missing: list[int]
+    extra: list[tuple[int, int]]
+    cut: bool = False
+
+
+def _aligned(theirs: list[str], ours: list[str]) -> _Aligned:
+    """Pair the lines by their words; numbers may differ."""
+    pairs = [(n, n) for n in range(min(len(theirs), len(ours)))]
     if len(theirs) == len(ours):
-        pairs = [(n, one, two) for n, (one, two) in enumerate(zip(theirs, ours, strict=True), 1)]
-        return pairs, [], [], False
+        return _Aligned(pairs, [], [])
     # A text that was cut at some length ends in the middle of a line.
     at = len(theirs) - 1
     cut = (
@@ -164,19 +205,18 @@ def _aligned(
         and all(_words(a) == _words(b) for a, b in zip(theirs[:at], ours[:at], strict=True))
     )
     if cut:
-        pairs = [(n, one, two) for n, (one, two) in enumerate(zip(theirs, ours, strict=False), 1)]
-        return pairs, [], [], True
+        return _Aligned(pairs, [], [], True)
     matcher = difflib.SequenceMatcher(
         None, [_words(line) for line in theirs], [_words(line) for line in ours], autojunk=False
     )
-    pairs, missing, extra = [], [], []
+    found = _Aligned([], [], [])
     for tag, a, b, c, d in matcher.get_opcodes():
         if tag == "equal" or (tag == "replace" and b - a == d - c):
-            pairs += [(a + k + 1, theirs[a + k], ours[c + k]) for k in range(b - a)]
+            found.pairs.extend((a + k, c + k) for k in range(b - a))
         else:
-            missing += [(k + 1, theirs[k]) for k in range(a, b)]
-            extra += ours[c:d]
-    return pairs, missing, extra, False
+            found.missing.extend(range(a, b))
+            found.extra.extend((b, k) for k in range(c, d))
+    return found
 
 
 def _words(line: str) -> str:
@@ -190,8 +230,10 @@ def _tokens(line: str) -> list[str]:
     return [token for token in tokens if not re.fullmatch(r"<\w*Backward\d*>", token)]
 
 
-def _of_line(line: int, stored: str, fresh: str, cut: bool) -> tuple[int, int, list[Difference]]:
-    """Numbers compared, numbers equal, and the differences of one line."""
+def _of_line(
+    stored: str, fresh: str, cut: bool
+) -> tuple[int, int, list[tuple[str, str, bool, str]]]:
+    """Numbers compared, numbers equal, and of each difference stored, fresh, near and what."""
     if stored == fresh:
         count = sum(bool(_IS_NUMBER.match(token)) for token in _tokens(stored))
         return count, count, []
@@ -202,7 +244,7 @@ def _of_line(line: int, stored: str, fresh: str, cut: bool) -> tuple[int, int, l
         theirs = theirs[:-1]
         ours = ours[: len(theirs)]
     if len(theirs) != len(ours):
-        return 0, 0, [Difference(line, stored, fresh, False, "")]
+        return 0, 0, [(stored, fresh, False, "")]
     numbers = equal = 0
     found = []
     for place, (one, other) in enumerate(zip(theirs, ours, strict=True)):
@@ -211,7 +253,7 @@ def _of_line(line: int, stored: str, fresh: str, cut: bool) -> tuple[int, int, l
         equal += both and one == other
         if one != other and not (both and _same_value(one, other)):
             what = " ".join(token for token in theirs[:place] if token[0].isalnum())[-40:]
-            found.append(Difference(line, one, other, both and is_near(one, other), what))
+            found.append((one, other, both and is_near(one, other), what))
         elif one != other:
             equal += 1
     return numbers, equal, found

@@ -27,11 +27,14 @@ class Published(NamedTuple):
     Attributes:
         publications: one for each network, in the order of the cells.
         cells: for each, the number of the cell that draws it.
+        starts: for each, the word of the default generator at which that cell began in this run,
+            and the word at which its first lost parameter was drawn.
         words: the file of words that the notebook read.
     """
 
     publications: list[Publication]
     cells: list[int]
+    starts: list[tuple[int, int]]
     words: Path
 
 
@@ -47,7 +50,9 @@ def publications(report: NotebookReport) -> Published:
     """
     path, seed = report.notebook.path, report.default_seed
     found: list[Publication] = []
+    words: Path | None = None
     cells: list[int] = []
+    starts: list[tuple[int, int]] = []
     follows, why = 0, "no cell draws such a network from the default generator"
     for network in networks(report):
         if not network.lost or seed is None:
@@ -72,14 +77,16 @@ def publications(report: NotebookReport) -> Published:
             file = Path(f"{recipe.name}.toml")
             found.append(Publication(file, recipe, source, word_list, None, printed))
             cells.append(network.cell)
+            begun = next(draw["before"] for draw in network.draws if draw["seed"] is None)
+            starts.append((begun, min(entry["before"] for entry in network.lost)))
         else:
             why = f"of the network of cell {network.cell} no stored figure was recognised"
-    if not found:
+    if not found or words is None:
         raise InputError(
             f"{path}: {why}, wanted the loss of the first minibatch, a row of its softmax or a "
             "training log, stored under the cells"
         )
-    return Published(found, cells, words)
+    return Published(found, cells, starts, words)
 
 
 def _words_file(cells: Sequence[CellReport], until: int) -> Path | None:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from npnet.notebooks.dependence import Causes, Lines
 from npnet.notebooks.outputs import DIFFERENT, NEAR, NOT_RUN, Comparison, Difference
 from npnet.notebooks.run import Ran, UnseededDraw
 
 # Below this a difference of gradients is rounding: the lecture's column has 1e-10 to 2e-8 there.
 ROUNDING = 1e-6
-# Two honest float32 programs part by at most so much of a loss in 200,000 steps (SPEC: 1e-5).
+# Two honest float32 programs differ by at most so much of a loss in 200,000 steps (SPEC: 1e-5).
 DRIFT = 2e-5
+# The values above hpreact: there the same formula gives the same bits, whatever the processor.
+SAME_BITS = {
+    "logprobs", "probs", "counts_sum_inv", "counts_sum", "counts", "norm_logits", "logit_maxes",
+    "logits", "h", "W2", "b2",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,67 +37,100 @@ class Reason:
     unavoidable: bool
 
 
-def reasons(comparison: Comparison, ran: Ran, before: Sequence[Ran]) -> tuple[Reason, ...]:
-    """Why an output is not equal; empty if it is.
+@dataclass(frozen=True)
+class Explanation:
+    """The reasons for the differences of one cell, and whether they explain all of them."""
+
+    reasons: tuple[Reason, ...] = ()
+    complete: bool = True
+
+
+def explained(
+    comparison: Comparison, ran: Ran, lines: Lines, order: Callable[[Causes], str]
+) -> Explanation:
+    """Why an output is not equal; nothing if it is.
 
     Args:
         comparison: of the cell's output.
         ran: the cell.
-        before: the cells that ran before it.
+        lines: what its lines depend on.
+        order: tells which cells ran in another order, of the causes of a line.
     """
     if comparison.verdict not in (DIFFERENT, NEAR, NOT_RUN):
-        return ()
-    found: list[Reason] = []
+        return Explanation()
     if ran.stopped is not None:
-        return (Reason("time", ran.stopped, False),)
-    draws = [draw for cell in (*before, ran) for draw in cell.draws]
-    differences = comparison.differences
-    if differences and all(map(_is_rounding, differences)):
+        return Explanation((Reason("time", ran.stopped, False),), False)
+    found: dict[Reason, None] = {}
+    complete = True
+    for difference in comparison.differences:
+        source = difference.source
+        if not source and ran.error is not None and ran.line is not None:
+            source = ran.line  # it is missing, since the cell ended there
+        reasons = list(_of_difference(difference, ran, lines.of(source), order))
+        found |= dict.fromkeys(reasons)
+        complete &= difference.near or any(reason.unavoidable for reason in reasons)
+    if not comparison.differences:  # another exception, or a picture that is not drawn
+        reasons = list(_of_causes(lines.of(ran.line or 0), order, ran.error is not None))
+        found |= dict.fromkeys(reasons)
+        complete = any(reason.unavoidable for reason in reasons)
+    if not complete and not any(not reason.unavoidable for reason in found):
+        if ran.error is not None:
+            where = f" in line {ran.line}" if ran.line else ""
+            text = f"it fails now{where}: {ran.error.text.splitlines()[0]}"
+        elif comparison.verdict == DIFFERENT:
+            text = "no reason is known: the stored output may be of older code or of another order"
+            if found:
+                text = f"some differences have no known reason{text[18:]}"
+        found[Reason("none known", text, False)] = None
+    return Explanation(tuple(found), complete)
+
+
+def _of_difference(
+    difference: Difference, ran: Ran, causes: Causes, order: Callable[[Causes], str]
+) -> Iterable[Reason]:
+    source = ran.cell.source
+    if _is_rounding(difference, source):
         text = (
             "rounding: the exact column and the differences from hpreact on depend on the "
             "processor and the version of torch"
         )
-        return (Reason("rounding", text, True),)
-    if draws:
-        found.append(Reason("unseeded", f"drawn without a seed: {unseeded_text(draws)}", True))
-    if differences and all(map(_is_drift, differences)) and any(_steps(c) for c in (*before, ran)):
-        text = "drift: float32 programs that round in another order part by as much over many steps"
-        found.append(Reason("drift", text, True))
-    if not draws and "multinomial" in ran.cell.source and _words_differ(differences):
+        yield Reason("rounding", text, True)
+        return
+    loop = any(cause.kind == "loop" for cause in causes)
+    if loop and _is_drift(difference):
+        text = "drift: float32 programs that round in another order differ by that over many steps"
+        yield Reason("drift", text, True)
+        return
+    found = list(_of_causes(causes, order, ran.error is not None))
+    yield from found
+    if not found and "multinomial" in source and _are_words(difference) and ran.sampler != "mkl":
         text = (
             "torch 2.0 to 2.6 with MKL samples other names from the same seed: run with "
             "--sampler mkl"
         )
-        found.append(Reason("sampler", text, True))
-    later = [cell.cell for cell in before if _later(cell, ran)]
-    if later:
-        cells = ", ".join(f"cell {cell.number} (In [{cell.execution_count}])" for cell in later)
-        text = (
-            f"order: {cells} ran again after this output (In [{ran.cell.execution_count}]) was "
-            "made, so that it shows an earlier state"
-        )
-        found.append(Reason("order", text, True))
-    modules = [note for note in ran.notes if "is not installed" in note]
-    if modules and ran.error is None:
-        text = f"module: {modules[0]}, and what it printed is missing"
-        found.append(Reason("module", text, True))
-    failed = [cell for cell in before if cell.error is not None or cell.stopped]
-    if ran.error is not None and failed:
-        numbers = ", ".join(str(cell.cell.number) for cell in failed)
-        found.append(Reason("failed before", f"cell {numbers} failed before it", False))
-    if not found:
-        if ran.error is not None:
-            where = f" in line {ran.line}" if ran.line else ""
-            text = f"it fails now{where}: {ran.error.text.splitlines()[0]}"
-        else:
-            text = "no reason is known: the stored output may be of older code or of another order"
-        found.append(Reason("none known", text, False))
-    return tuple(found)
+        yield Reason("sampler", text, True)
 
 
-def _later(cell: Ran, ran: Ran) -> bool:
-    one, other = cell.cell.execution_count, ran.cell.execution_count
-    return one is not None and other is not None and one > other
+def _of_causes(causes: Causes, order: Callable[[Causes], str], failed: bool) -> Iterable[Reason]:
+    draws = sorted(
+        (cause.draw for cause in causes if cause.draw is not None),
+        key=lambda draw: (draw.cell, draw.line),
+    )
+    if draws:
+        yield Reason("unseeded", f"drawn without a seed: {unseeded_text(draws)}", True)
+    if text := order(causes):
+        yield Reason("order", f"order: {text}", True)
+    if cells := sorted({cause.cell for cause in causes if cause.kind == "module"}):
+        # Where nothing failed, what the module itself would have said is missing.
+        text = f"cell {', '.join(map(str, cells))} imports a module that is not installed"
+        yield Reason("module", text, not failed)
+    for kind, name, what in (
+        ("failed", "failed before", "failed, and what it should have made is missing"),
+        ("stopped", "time", "was stopped before its end"),
+    ):
+        cells = sorted({cause.cell for cause in causes if cause.kind == kind})
+        if cells:
+            yield Reason(name, f"cell {', '.join(map(str, cells))} {what}", False)
 
 
 def unseeded_text(draws: Iterable[UnseededDraw]) -> str:
@@ -106,32 +145,36 @@ def unseeded_text(draws: Iterable[UnseededDraw]) -> str:
     return ", ".join(texts[:6]) + more
 
 
-def _is_rounding(difference: Difference) -> bool:
+def _is_rounding(difference: Difference, source: str) -> bool:
     """An ``exact`` of True or False, or a difference of gradients that is as good as none."""
     both = {difference.stored, difference.fresh}
+    first = difference.what.split()[0] if difference.what else ""
+    if first in SAME_BITS and "softmax" not in source:
+        return False
     if both == {"True", "False"}:
         return bool(re.search(r"\bexact\b", difference.what, re.IGNORECASE))
-    try:
-        numbers = [abs(float(text)) for text in both]
-    except ValueError:
+    numbers = _floats(difference)
+    if len(numbers) != 2 or max(map(abs, numbers)) >= ROUNDING:
         return False
-    return max(numbers) < ROUNDING
+    return bool(re.search("diff|exact|err|close", difference.what + source, re.IGNORECASE))
 
 
 def _is_drift(difference: Difference) -> bool:
-    if difference.near:
-        return True
-    try:
-        one, other = float(difference.stored), float(difference.fresh)
-    except ValueError:
+    numbers = _floats(difference)
+    if len(numbers) != 2 or "." not in difference.stored:  # a count does not drift
         return False
+    one, other = numbers
     return abs(one - other) <= DRIFT * max(abs(one), abs(other))
 
 
-def _words_differ(differences: Iterable[Difference]) -> bool:
-    return any(re.search(r"[a-z]", d.stored + d.fresh) for d in differences)
+def _floats(difference: Difference) -> list[float]:
+    try:
+        return [float(difference.stored), float(difference.fresh)]
+    except ValueError:
+        return []
 
 
-def _steps(ran: Ran) -> bool:
-    """Whether a cell trains: it took a while and has a loop."""
-    return ran.seconds > 1 and bool(re.search(r"^\s*(for|while)\b", ran.cell.source, re.MULTILINE))
+def _are_words(difference: Difference) -> bool:
+    """Whether a name stands on either side, and no number."""
+    both = difference.stored + difference.fresh
+    return bool(re.search("[A-Za-z]", both)) and not re.search(r"\d", both)

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from npnet.notebooks.cells import Notebook
+from npnet.notebooks.cells import Cell, Notebook, Output
+from npnet.notebooks.dependence import Causes, Dependence, Lines, order_of
 from npnet.notebooks.outputs import DIFFERENT, EQUAL, NEAR, NOT_RUN, Comparison, compare_outputs
-from npnet.notebooks.reasons import Reason, reasons, unseeded_text
+from npnet.notebooks.reasons import Explanation, Reason, explained, unseeded_text
 from npnet.notebooks.run import Ran
 
 VERDICTS = (EQUAL, NEAR, DIFFERENT, NOT_RUN)
@@ -22,7 +23,21 @@ class CellReport:
 
     ran: Ran
     comparison: Comparison | None
-    reasons: tuple[Reason, ...]
+    explanation: Explanation
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """Why it is not equal."""
+        return self.explanation.reasons
+
+    @property
+    def explained(self) -> bool:
+        """Whether it differs, and the notebook cannot help any of the differences."""
+        return (
+            self.comparison is not None
+            and self.comparison.verdict == DIFFERENT
+            and (self.explanation.complete)
+        )
 
     @property
     def fails(self) -> bool:
@@ -31,7 +46,7 @@ class CellReport:
             return False
         if self.comparison.verdict in (EQUAL, NEAR):
             return False
-        return not any(reason.unavoidable for reason in self.reasons)
+        return not self.explained
 
 
 @dataclass
@@ -40,15 +55,23 @@ class NotebookReport:
 
     notebook: Notebook
     cells: list[CellReport] = field(default_factory=list)
+    _known: Dependence = field(default_factory=Dependence)
+    _lines: dict[int, tuple[Cell, Lines]] = field(default_factory=dict)
 
     def add(self, ran: Ran) -> CellReport:
         """Take in one more cell."""
-        before = [cell.ran for cell in self.cells]
+        lines = self._known.add(ran)
+        self._lines[ran.cell.number] = ran.cell, lines
         comparison = None
         if ran.cell.outputs:
             whole = ran.stopped is None
             comparison = compare_outputs(ran.cell.outputs, ran.outputs, whole)
-        found = reasons(comparison, ran, before) if comparison else ()
+
+        def order(causes: Causes) -> str:
+            below = self.notebook.cells[ran.cell.number :]
+            return order_of(ran.cell, causes, self._lines, below)
+
+        found = explained(comparison, ran, lines, order) if comparison else Explanation()
         report = CellReport(ran, comparison, found)
         self.cells.append(report)
         return report
@@ -76,8 +99,9 @@ class NotebookReport:
         return sum(c.equal_numbers for c in compared), sum(c.numbers for c in compared)
 
     def lost_seed(self) -> bool:
-        """Whether torch's default generator was drawn from with no seed."""
-        return any(draw.source == "torch" for cell in self.cells for draw in cell.ran.draws)
+        """Whether torch's default generator was drawn from with no seed, and that alone."""
+        draws = [draw for cell in self.cells for draw in cell.ran.draws]
+        return bool(draws) and all(draw.source == "torch" for draw in draws)
 
     def advice(self) -> list[str]:
         """What to do next, a line each."""
@@ -155,8 +179,8 @@ def _cell(cell: CellReport) -> dict[str, Any]:
         "skipped": list(ran.skipped),
         "notes": ran.notes,
         "unseeded": [vars(draw) for draw in ran.draws[:100]],
-        "stored": [vars(output) for output in ran.cell.outputs],
-        "printed": [vars(output) for output in ran.outputs],
+        "stored": [_output(output) for output in ran.cell.outputs],
+        "printed": [_output(output) for output in ran.outputs],
         "verdict": comparison.verdict if comparison else None,
         "remark": comparison.remark if comparison else "",
         "differences": _differences(comparison.differences if comparison else ()),
@@ -166,3 +190,7 @@ def _cell(cell: CellReport) -> dict[str, Any]:
 
 def _differences(differences: Iterable[Any]) -> list[dict[str, Any]]:
     return [vars(difference) for difference in differences]
+
+
+def _output(output: Output) -> dict[str, Any]:
+    return {"kind": output.kind, "text": output.text, "exception": output.exception}

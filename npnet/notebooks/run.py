@@ -57,6 +57,7 @@ class Ran:
         shuffle: how often Python's ``random`` has shuffled up to its end since it was seeded
             (``times``), and that ``seed``, None where nobody chose it.
         default_seed: of torch's default generator when the run began.
+        sampler: whose exponentials multinomial took.
         notes: files that were answered by others.
         skipped: magics and shell lines that were not run.
         stopped: why the cell did not run to its end, if it was not its own exception.
@@ -72,6 +73,7 @@ class Ran:
     files: list[str] = field(default_factory=list)
     shuffle: dict[str, Any] = field(default_factory=lambda: {"seed": None, "times": 0})
     default_seed: int | None = None
+    sampler: str = "torch"
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     stopped: str | None = None
@@ -176,7 +178,7 @@ class Session:
 
     def run(self, cell: Cell) -> Ran:
         """Run one cell to its end, or until its time is over."""
-        ran = Ran(cell, default_seed=self.default_seed)
+        ran = Ran(cell, default_seed=self.default_seed, sampler=self.options.sampler)
         if self.ended is not None:
             ran.stopped = self.ended
             return ran

@@ -59,7 +59,7 @@ class _Stream(io.TextIOBase):
         line: tells the line of the cell that is running.
     """
 
-    encoding = "utf-8"  # type: ignore[assignment]
+    encoding = "utf-8"
 
     def __init__(self, kind: str, send: Send, line: Callable[[], int]) -> None:
         self.kind, self.send, self.line = kind, send, line
@@ -116,7 +116,7 @@ class _NoInput(io.TextIOBase):
     def readline(self, *_: Any) -> str:  # type: ignore[override]
         raise EOFError("input() is not possible here: nobody is there to type")
 
-    read = readline  # type: ignore[assignment]
+    read = readline
 
 
 class Session:
