@@ -19,7 +19,9 @@ from npnet.notebooks.cells import Notebook
 from npnet.notebooks.run import Options, Ran, Session
 
 SEED = 2147483647  # of the default generator, where the caller names none
-# In float32 steps of the tensor's largest entry: what another order of summation gives.
+# In units of the last place of the scale: what another order of summation gives. The scale is the
+# largest entry of the tensor, or of all gradients: those whose true value is zero (the bias before
+# a batch normalisation, the maximum in a softmax) hold nothing but rounding of the others.
 LIMIT = 64.0
 
 
@@ -30,8 +32,8 @@ class TensorDifference:
     Attributes:
         name: of the tensor, or ``name.grad``.
         difference: the largest absolute difference; None where it cannot be said.
-        steps: the same in units of the last place of the largest entry in its dtype; None for
-            other shapes or types, and for whole numbers.
+        steps: the same in units of the last place of the scale; None for other shapes or types,
+            and for whole numbers.
         text: what differs, in words.
     """
 
@@ -109,9 +111,11 @@ def _pair(
     ours: Ran, theirs: Ran, our_tensors: Mapping[str, Array], their_tensors: Mapping[str, Array]
 ) -> CellPair:
     differences = []
+    gradients = (array for name, array in their_tensors.items() if name.endswith(".grad"))
+    scale = max((_largest(array) for array in gradients), default=0.0)
     names = list(dict.fromkeys((*their_tensors, *our_tensors)))
     for name in names:
-        found = tensor_difference(name, our_tensors.get(name), their_tensors.get(name))
+        found = tensor_difference(name, our_tensors.get(name), their_tensors.get(name), scale)
         if found is not None:
             differences.append(found)
     equal = len(names) - len(differences)
@@ -119,9 +123,12 @@ def _pair(
 
 
 def tensor_difference(
-    name: str, ours: Array | None, theirs: Array | None
+    name: str, ours: Array | None, theirs: Array | None, scale: float = 0.0
 ) -> TensorDifference | None:
-    """How a tensor differs; None if it is the same bit for bit (of nan, any)."""
+    """How a tensor differs; None if it is the same bit for bit (of nan, any).
+
+    ``scale`` is the largest entry of all gradients.
+    """
     if ours is None or theirs is None:
         where = "torch" if ours is None else "the stand-in"
         return TensorDifference(name, None, None, f"only {where} has it")
@@ -144,6 +151,14 @@ def tensor_difference(
     ):
         return TensorDifference(name, None, None, "infinite or nan in other places")
     difference: Any = np.abs(ours[finite] - theirs[finite]).max()
-    steps = float(difference / np.spacing(np.abs(theirs[finite]).max()))
-    text = f"by {float(difference):.2g}, {steps:.3g} steps of its largest entry"
+    largest = theirs.dtype.type(max(_largest(theirs), scale))
+    steps = float(difference / np.spacing(largest))
+    text = f"by {float(difference):.2g}, {steps:.3g} units of the last place"
     return TensorDifference(name, float(difference), steps, text)
+
+
+def _largest(array: Array) -> float:
+    """The largest finite absolute value; 0 of others."""
+    if array.dtype.kind != "f":
+        return 0.0
+    return float(np.abs(array[np.isfinite(array)]).max(initial=0))

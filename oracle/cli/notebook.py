@@ -62,7 +62,8 @@ def notebook_command(options: argparse.Namespace) -> int:
             pairs.append(pair)
             if not options.json:
                 print(_lines(pair), flush=True)
-    agree = all(pair.agrees for pair in pairs)
+    # Where every cell fails on both sides, nothing has been shown.
+    agree = all(pair.agrees for pair in pairs) and any(pair.tensors for pair in pairs)
     if options.json:
         cells = [_content(pair) for pair in pairs]
         told = {"notebook": str(Path(options.file)), "passed": agree, "cells": cells}
@@ -104,6 +105,8 @@ def _summary(pairs: list[CellPair]) -> str:
         f"{agree} of {len(pairs)} cells agree; {equal:,} of {tensors:,} comparisons of tensors "
         "are equal bit for bit"
     )
+    if not tensors:
+        text += "; no tensor was compared"
     first = next((pair for pair in pairs if not pair.agrees), None)
     if first is not None:
         names = [each.name for each in first.differences if not each.is_rounding]
