@@ -6,6 +6,7 @@ import argparse
 import concurrent.futures
 import contextlib
 import dataclasses
+import importlib
 import json
 import multiprocessing
 import os
@@ -20,23 +21,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from npnet.base.errors import InputError
-from npnet.cli.parser import add_json, whole_number
+from npnet.cli import recover_notebook
+from npnet.cli.output_files import check_new_file
+from npnet.cli.parser import add_force, add_json, whole_number
 from npnet.cli.progress import progress
 from npnet.cli.terminal import wrap
 from npnet.cli.word_options import add_words_option, word_file
-from npnet.notebooks.publish import Published, publications, write_publications
-from npnet.notebooks.read import read_notebook
-from npnet.notebooks.report import NotebookReport
-from npnet.notebooks.run import Options, run_notebook
-from npnet.recipes.publication import Printed, shipped
-from npnet.replays.filled_in import refuse_existing, write_filled_in
+from npnet.notebooks.publish import write_publications
+from npnet.replays.filled_in import copy_of, write_filled_in
 from npnet.replays.lost_seeds import LostSeed, LostSession
 from npnet.replays.seed_progress import Progress as Notes
 from npnet.replays.seed_progress import State
 from npnet.torch_rng.many_seeds import SEEDS
 
 SAID = 60.0  # seconds from one line to the next where there is no bar
-NOTEBOOK_SECONDS = 20.0  # for one cell of a notebook
 LOOKED = 1.0  # seconds after which a worker looks whether its parent is still there
 
 
@@ -56,10 +54,10 @@ def add_commands(commands: Any) -> None:
         "printed figure of one notebook's session comes out.\n\nThe files are publications (npnet "
         'help replay) whose lost draws have seed = "lost", in the order in which their cells ran; '
         "or one notebook, which is run to see what it draws, and whose stored outputs hold the "
-        "figures. npnet help recover explains why this works.",
+        "figures.",
     )
     parser.add_argument(
-        "publications", nargs="+", metavar="FILE", help="publications of a session, or one notebook"
+        "publications", nargs="+", metavar="FILE", help="publications of a session, or a notebook"
     )
     parser.add_argument(
         "--reruns",
@@ -73,14 +71,15 @@ def add_commands(commands: Any) -> None:
         action="store_true",
         help="write copies of the files with seed and skip; of a notebook, its publications too",
     )
-    add_words_option(parser, "those that the notebook or a publication names, by checksum")
+    add_force(parser)
+    add_words_option(parser, "found by its SHA-256, in NPNET_CORPORA or the cache folder")
     parser.add_argument(
         "--seconds",
         type=float,
-        default=NOTEBOOK_SECONDS,
+        default=recover_notebook.SECONDS,
         metavar="S",
         help="time for one cell of a notebook, which need only begin to train (default: "
-        f"{NOTEBOOK_SECONDS:g})",
+        f"{recover_notebook.SECONDS:g})",
     )
     parser.add_argument(
         "--from",
@@ -120,18 +119,18 @@ def recover_command(options: argparse.Namespace) -> int:
         if not options.json:
             print(text, flush=True)
 
-    with word_file(options.words) as words:
-        notebook = _published(options, words, say)
+    with word_file(options.words) as corpus:
+        notebook = recover_notebook.published(options.publications, corpus, options.seconds, say)
         if notebook is None:
-            session = LostSession(options.publications, options.reruns, words)
+            session = LostSession(options.publications, reruns=options.reruns, corpus=corpus)
         else:
             session = LostSession(notebook.publications, options.reruns, notebook.words)
     paths = [publication.file for publication in session.publications]
     if options.write:
-        refuse_existing(paths)
-        if notebook is not None:
-            for path in write_publications(notebook.publications, Path()):
-                say(f"{path}: npnet recover reads it")
+        for path in [*map(copy_of, paths), *(paths if notebook else ())]:
+            check_new_file(path, force=options.force, who="--write")
+        for path in write_publications(notebook.publications, Path()) if notebook else ():
+            say(f"{path}: what the notebook says of this network")
     expected = session.prospects
     say(wrap(_prospects(expected.first, expected.all)))
     session.check()
@@ -173,62 +172,11 @@ def recover_command(options: argparse.Namespace) -> int:
         _report(found, paths, first, end, done, seconds)
         if notebook is not None:
             for each in found:
-                print(f"run it again: {_rerun(options.publications[0], notebook, each)}")
+                command = recover_notebook.rerun(options.publications[0], notebook, each)
+                print(f"run it again: {command}")
     if options.write:
         _write(found, paths, say)
     return 0 if found else 1
-
-
-def _published(
-    options: argparse.Namespace, words: Path | None, say: Callable[[str], None]
-) -> Published | None:
-    """What a notebook has published, which is run for it; None if no notebook is given."""
-    if all(_is_publication(path) for path in options.publications):
-        return None
-    if len(options.publications) != 1:
-        raise InputError("recover: got a notebook among several files, wanted it alone")
-    if not options.seconds > 0:
-        raise InputError(f"--seconds: got {options.seconds:g}, wanted more than 0")
-    notebook = read_notebook(options.publications[0])
-    say(f"{notebook.path.name}: running it, to see what it draws …")
-    report = NotebookReport(notebook)
-    for ran in run_notebook(notebook, Options(seconds=options.seconds, words=words)):
-        report.add(ran)
-    found = publications(report)
-    for publication, cell in zip(found.publications, found.cells, strict=True):
-        printed = publication.printed
-        lost = ", ".join(publication.recipe.lost)
-        say(wrap(f"cell {cell}: {lost} come from a lost seed; figures: {_figures(printed)}"))
-    return found
-
-
-def _is_publication(name: str) -> bool:
-    """Whether it is a publication, and not a notebook."""
-    return name in shipped() or Path(name).suffix.lower() == ".toml" or not Path(name).suffix
-
-
-def _figures(printed: Printed) -> str:
-    """The figures that a search takes, in words."""
-    told = [f"cross-entropy {figure}" for figure in printed.cross_entropy.values()]
-    told += [
-        f"softmax of row {row}, {len(row_of)} figures" for row, row_of in printed.probs.items()
-    ]
-    first = [figure for step, figure in printed.losses.items() if step == 0]
-    told += [f"first loss {figure}" for figure in first]
-    later = len(printed.losses) - len(first)
-    told += [f"{later} later losses"] if later else []
-    return ", ".join(told)
-
-
-def _rerun(path: str, notebook: Published, found: LostSeed) -> str:
-    """The command that runs the notebook with its seed, each drawing cell at its word."""
-    words = []
-    for cell, (start, first), skip in zip(
-        notebook.cells, notebook.starts, found.skips, strict=True
-    ):
-        if skip != first:  # in a plain run the cell would begin elsewhere
-            words.append(f"--default-word={cell}:{skip - first + start}")
-    return shlex.join(["npnet", "notebook", path, "--default-seed", str(found.seed), *words])
 
 
 def _range(options: argparse.Namespace) -> tuple[int, int]:
@@ -276,17 +224,17 @@ def _arguments(options: argparse.Namespace) -> Iterator[str]:
     yield from options.publications
     for name, given, default in (
         ("--reruns", options.reruns, 0),
-        ("--words", options.words, None),
-        ("--seconds", options.seconds, NOTEBOOK_SECONDS),
         ("--from", options.first, 0),
         ("--to", options.last, None),
         ("--jobs", options.jobs, None),
         ("--dask", options.dask, None),
         ("--progress", options.progress, None),
+        ("--words", options.words, None),
+        ("--seconds", options.seconds, recover_notebook.SECONDS),
     ):
         if given != default:
             yield from (name, str(given))
-    yield from (f"--{name}" for name in ("write", "json") if getattr(options, name))
+    yield from (f"--{name}" for name in ("write", "force", "json") if getattr(options, name))
 
 
 @contextlib.contextmanager
@@ -304,6 +252,9 @@ def _workers(options: argparse.Namespace) -> Iterator[Workers]:
     parent = (os.getpid(),)
     executor = ProcessPoolExecutor(jobs, context, initializer=_prepare_worker, initargs=parent)
     try:
+        with _ignoring_interrupts():  # what begins now inherits it: no traceback of a worker
+            for _ in range(jobs):
+                executor.submit(abs, 0)
         yield Workers(executor, jobs)
     except concurrent.futures.BrokenExecutor as error:
         raise InputError(
@@ -312,6 +263,18 @@ def _workers(options: argparse.Namespace) -> Iterator[Workers]:
         ) from error
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _cores() -> int:
@@ -336,7 +299,7 @@ def _prepare_worker(parent: int) -> None:
 @contextlib.contextmanager
 def _cluster(address: str) -> Iterator[Workers]:
     try:
-        import distributed
+        distributed: Any = importlib.import_module("distributed")
     except ImportError as error:
         raise InputError(
             "--dask: dask.distributed is not installed, wanted it: pip install 'npnet[dask]'"

@@ -160,15 +160,8 @@ def _value(value: object) -> str:
 
 
 def write_publications(found: Sequence[Publication], folder: Path) -> list[Path]:
-    """Write each to a TOML file of its recipe's name; what is there is left alone.
-
-    Raises:
-        InputError: a file is there already.
-    """
+    """Write each to a TOML file of its recipe's name, in place of any that is there."""
     paths = [folder / publication.file.name for publication in found]
-    for path in paths:
-        if path.exists():
-            raise InputError(f"{path}: exists already, wanted a new file: move it away")
     for publication, path in zip(found, paths, strict=True):
         with replacing(path) as temporary:
             temporary.write_text(toml_of(publication), encoding="utf-8")
