@@ -98,6 +98,8 @@ def notebook_command(options: argparse.Namespace) -> int:
             temporary.write_text(html_page(report), encoding="utf-8")
         if not options.json:
             print(page)
+    if report.interrupted:
+        return 130
     return 0 if report.passed else 1
 
 
@@ -163,7 +165,12 @@ def cell_lines(cell: CellReport) -> str:
     if ran.error is not None and (comparison is None or comparison.verdict != EQUAL):
         where = f"line {ran.line}: " if ran.line else ""
         lines.append(wrap(f"{where}{ran.error.text.splitlines()[0]}", "       "))
-    notes = [*ran.notes, comparison.remark if comparison else "", *(r.text for r in cell.reasons)]
+    notes = [
+        *ran.notes,
+        ran.stopped or "",
+        comparison.remark if comparison else "",
+        *(r.text for r in cell.reasons),
+    ]
     lines += [wrap(note, "       ") for note in dict.fromkeys(notes) if note]
     return "\n".join(lines)
 

@@ -32,7 +32,7 @@ class Plain(NamedTuple):
 
 def plain_python(source: str) -> Plain:
     """The Python of a cell, as many lines as it had. It need not parse."""
-    lines = source.expandtabs(4).splitlines() if source.startswith("\t") else source.splitlines()
+    lines = (source.expandtabs(4) if source.startswith("\t") else source).split("\n")
     first = next((number for number, line in enumerate(lines) if line.strip()), None)
     if first is not None and lines[first].startswith("%%"):
         name = lines[first][2:].split()[0] if lines[first][2:].split() else ""

@@ -17,6 +17,7 @@ EQUAL, NEAR, DIFFERENT, NOT_RUN = "equal", "±1", "different", "not run"
 _NUMBER = r"[-+]?(?:\d[\d_]*\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|\b(?:nan|inf)\b)"
 _TOKEN = re.compile(rf"(?<![\w.]){_NUMBER}(?!\w)|[A-Za-z_]\w*|<[^<>\n]*>|\S")
 _IS_NUMBER = re.compile(rf"^{_NUMBER}$")
+LONGEST = 60  # characters of the words before a number that are kept
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 # What differs from run to run whatever the program: times, speeds, bars, versions of the machine.
 _MEASURED = re.compile(
@@ -252,11 +253,19 @@ def _of_line(
         numbers += both
         equal += both and one == other
         if one != other and not (both and _same_value(one, other)):
-            what = " ".join(token for token in theirs[:place] if token[0].isalnum())[-40:]
+            what = _shortened([token for token in theirs[:place] if token[0].isalnum()])
             found.append((one, other, both and is_near(one, other), what))
         elif one != other:
             equal += 1
     return numbers, equal, found
+
+
+def _shortened(words: Sequence[str]) -> str:
+    """The first word, which names the row, and the last ones."""
+    text = " ".join(words)
+    return (
+        text if len(text) <= LONGEST else f"{words[0]} … {text[-(LONGEST - len(words[0]) - 3) :]}"
+    )
 
 
 def _same_value(one: str, other: str) -> bool:

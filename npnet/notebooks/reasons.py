@@ -70,7 +70,7 @@ def explained(
         found |= dict.fromkeys(reasons)
         complete &= difference.near or any(reason.unavoidable for reason in reasons)
     if not comparison.differences:  # another exception, or a picture that is not drawn
-        reasons = list(_of_causes(lines.of(ran.line or 0), order, ran.error is not None))
+        reasons = list(_of_causes(lines.of(ran.line or 0), order, ran))
         found |= dict.fromkeys(reasons)
         complete = any(reason.unavoidable for reason in reasons)
     if not complete and not any(not reason.unavoidable for reason in found):
@@ -101,7 +101,7 @@ def _of_difference(
         text = "drift: float32 programs that round in another order differ by that over many steps"
         yield Reason("drift", text, True)
         return
-    found = list(_of_causes(causes, order, ran.error is not None))
+    found = list(_of_causes(causes, order, ran))
     yield from found
     if not found and "multinomial" in source and _are_words(difference) and ran.sampler != "mkl":
         text = (
@@ -111,7 +111,7 @@ def _of_difference(
         yield Reason("sampler", text, True)
 
 
-def _of_causes(causes: Causes, order: Callable[[Causes], str], failed: bool) -> Iterable[Reason]:
+def _of_causes(causes: Causes, order: Callable[[Causes], str], ran: Ran) -> Iterable[Reason]:
     draws = sorted(
         (cause.draw for cause in causes if cause.draw is not None),
         key=lambda draw: (draw.cell, draw.line),
@@ -123,12 +123,12 @@ def _of_causes(causes: Causes, order: Callable[[Causes], str], failed: bool) -> 
     if cells := sorted({cause.cell for cause in causes if cause.kind == "module"}):
         # Where nothing failed, what the module itself would have said is missing.
         text = f"cell {', '.join(map(str, cells))} imports a module that is not installed"
-        yield Reason("module", text, not failed)
+        yield Reason("module", text, ran.error is None)
     for kind, name, what in (
         ("failed", "failed before", "failed, and what it should have made is missing"),
         ("stopped", "time", "was stopped before its end"),
     ):
-        cells = sorted({cause.cell for cause in causes if cause.kind == kind})
+        cells = sorted({cause.cell for cause in causes if cause.kind == kind} - {ran.cell.number})
         if cells:
             yield Reason(name, f"cell {', '.join(map(str, cells))} {what}", False)
 

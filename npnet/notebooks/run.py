@@ -15,6 +15,7 @@ from npnet.notebooks.cells import Cell, Notebook, Output
 
 SECONDS = 3600.0  # for one cell: 200,000 steps with a double loop take some minutes
 START = 60.0  # for the process to begin
+CTRL_C = "stopped by Ctrl-C"
 PATIENCE = 5.0  # for a cell to give up after it was interrupted
 
 
@@ -201,8 +202,8 @@ class Session:
                     self.ended = f"the process was ended in cell {cell.number}: it did not stop"
                     return ran
         except KeyboardInterrupt:
-            ran.stopped = "stopped by Ctrl-C"
-            self.ended = "not run: stopped by Ctrl-C"
+            ran.stopped = CTRL_C
+            self.ended = f"not run: {CTRL_C}"
             self._child.__exit__()
             ran.seconds = time.monotonic() - begun
         return ran
@@ -250,13 +251,8 @@ class Session:
 
 
 def _joined(before: Output, text: str, lines: tuple[int, ...]) -> Output:
-    """Printed text and what followed it, which may go on in the middle of a line."""
-    kept = before.lines
-    if before.text.endswith("\n"):
-        kept = kept[: before.text.count("\n")]
-    elif lines:
-        lines = lines[1:]
-    return Output(before.kind, before.text + text, None, (*kept, *lines))
+    """Printed text and what followed it; ``lines`` are of the lines that begin in what followed."""
+    return Output(before.kind, before.text + text, None, (*before.lines, *lines))
 
 
 def _draw(cell: int, entry: dict[str, Any]) -> UnseededDraw:

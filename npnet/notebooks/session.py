@@ -38,6 +38,7 @@ from npnet.notebooks.random_sources import RandomSources
 from npnet.notebooks.stand_ins import (
     MissingModule,
     PyPlot,
+    Shell,
     install_ipython,
     install_pyplot,
     install_tqdm,
@@ -66,12 +67,12 @@ class _Stream(io.TextIOBase):
         self.pending: list[str] = []
         self.lines: list[int] = []
         self.taken = 0  # characters of this cell
-        self.begins = True  # whether the next character begins a message
+        self.begins = True  # whether the next character begins a line
         self.last = time.monotonic()
 
     def begin(self) -> None:
         """A cell begins."""
-        self.taken = 0
+        self.taken, self.begins = 0, True
 
     def write(self, text: str) -> int:
         if not isinstance(text, str):
@@ -82,12 +83,12 @@ class _Stream(io.TextIOBase):
             self.taken += len(kept)
             if left <= len(text):
                 kept += f"\n(cut after {MOST_PRINTED:,} characters)\n"
-            breaks = kept.count("\n")
-            if breaks or not self.pending:
-                line = self.line()
-                if not self.pending:
-                    self.lines.append(line)
-                self.lines += [line] * breaks
+            if self.begins or "\n" in kept:
+                ended = kept.endswith("\n")
+                begun = self.begins + kept.count("\n") - ended
+                if begun:
+                    self.lines += [self.line()] * begun
+                self.begins = ended
             self.pending.append(kept)
             if time.monotonic() - self.last > FLUSH:
                 self.flush()
@@ -169,7 +170,7 @@ class Session:
         self.default_seed = default_seed
         if default_seed is not None:
             self.skip(0)
-        self.namespace.update(display=self._display, get_ipython=lambda: None, Out=self.results)
+        self.namespace.update(display=self._display, get_ipython=Shell, Out=self.results)
 
     def run(self, number: int, source: str) -> None:
         """Run a cell and send what it gives."""
@@ -297,6 +298,7 @@ class Session:
         text = shown(value)
         for stream in self.streams:
             stream.flush()
+            stream.begins = True
         if len(text) > MOST_PRINTED:
             text = text[:MOST_PRINTED] + "…"
         lines = [line] * (text.count("\n") + 1)

@@ -163,8 +163,21 @@ def install_ipython(display: Any) -> None:
         name: type(name, (Shown,), {}) for name in ("HTML", "Image", "Markdown", "SVG", "Math")
     }
     vars(module).update(display=display, clear_output=lambda *_, **__: None, **kinds)
-    vars(package).update(display=module, get_ipython=lambda: None, __path__=[])
+    vars(package).update(display=module, get_ipython=Shell, __path__=[])
     sys.modules.update({"IPython": package, "IPython.display": module})
+
+
+class Shell:
+    """What ``get_ipython()`` gives: a script that nbconvert wrote calls its magics so."""
+
+    def run_line_magic(self, *_: Any, **__: Any) -> None:
+        """Nothing is run, as with any magic."""
+
+    run_cell_magic = magic = system = run_line_magic
+
+    def getoutput(self, *_: Any, **__: Any) -> list[str]:
+        """The lines that a shell command would print: none."""
+        return []
 
 
 class MissingModule:

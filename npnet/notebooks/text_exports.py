@@ -55,6 +55,8 @@ def read_script(text: str) -> tuple[Cell, ...]:
         elif code:
             # Jupytext writes a magic as a comment, for the script to be Python.
             cells[-1][1].append(re.sub(r"^# (?=[%!])", "", line))
+    if len(cells) > 1 and all(line.startswith("#") or not line.strip() for line in cells[0][1]):
+        del cells[0]  # what a program wrote at the head of the file
     filled = [(count, "\n".join(lines).strip("\n")) for count, lines in cells]
     return tuple(
         Cell(number, source, (), count, stored=False)
