@@ -20,7 +20,7 @@ from npnet.corpora.words import read_words
 from npnet.recipes.named import RECIPES
 from npnet.recipes.publication import Publication, read_publication, shipped
 from npnet.recipes.recipe import Recipe
-from npnet.replays.replay import words_of
+from npnet.replays.publication_words import words_of
 from npnet.training.runs import read_recipe
 
 # The fields of a recipe that have an option of their own; --set changes any other.
