@@ -109,6 +109,9 @@ def _softmax_gradient(g: Array, o: Array, x: Array, axis: int) -> Array:
 
 def in_order(values: Array) -> Array:
     """The sum of (n,), added as torch's negative log likelihood adds rows: in blocks of 16."""
+    if values.size == 32:  # the usual minibatch, spelled out
+        blocks = np.add.accumulate(values.reshape(2, 16), 1)
+        return np.asarray(blocks[0, 15] + blocks[1, 15])
     for _ in range(8):
         if values.size <= 16:
             break
