@@ -54,6 +54,10 @@ class _Counted(engine.Generator):
     """npnet's generator, which counts the 32-bit words that it has given."""
 
     used = 0
+    exponentials = "torch"  # "mkl" for those, and so the classes, of torch 2.0 to 2.6
+
+    def exponential(self, *shape: Any, dtype: Any = np.float32, engine: str | None = None) -> Any:
+        return super().exponential(*shape, dtype=dtype, engine=engine or self.exponentials)
 
     def _words(self, count: int) -> Any:
         self.used += count
@@ -67,6 +71,11 @@ class _Counted(engine.Generator):
         """As ``randint``, of one axis and a span below 2^28, with no checks: a minibatch."""
         found = (self._words(count) % np.uint64(high - low)).view(np.int64)
         return found + low if low else found
+
+
+def set_sampler(name: str) -> None:
+    """Whose exponentials ``multinomial`` takes from now on: ``torch``'s, or ``mkl``'s."""
+    _Counted.exponentials = name
 
 
 _STATE: Final = struct.Struct("<Q624IqqBd")
