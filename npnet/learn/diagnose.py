@@ -20,6 +20,7 @@ from npnet.learn.calls import Attempt, quiet
 from npnet.learn.exercises import EXERCISES, Exercise
 from npnet.learn.grading_inputs import EVEN, RANDOM, Case, cases
 from npnet.learn.notation import compute, forward_lines, names_for
+from npnet.learn.precision import tolerance
 from npnet.learn.wrong_formulas import Mutant, double_mutants, mutants, rare
 from npnet.learn.wrong_gradients import WRONG_GRADIENTS
 from npnet.network.gradients import GRADIENTS
@@ -80,7 +81,7 @@ def _of_one(exercise: Exercise, got: Answers, attempt: Attempt) -> Cause | None:
     wrong = (*known_mistakes(exercise.name), *mutants(exercise.name))
     if all(_same(got[label], right[label]) for label in got):
         if all(got[label].shape == right[label].shape for label in got):
-            return _of_dtype(name, attempt)
+            return None
         wrong = tuple(mutant for mutant in wrong if mutant.kind == "keepdims")
         return _of_wrong(name, got, wrong) or Cause(
             "shape", "the numbers are right, the shape is not"
@@ -108,18 +109,8 @@ def _same(one: Array, other: Array) -> bool:
         return False
     if not np.isfinite(one).all():
         return False
-    return bool(np.max(np.abs(one - other), initial=0) <= SAME * largest(other))
-
-
-def _of_dtype(name: str, attempt: Attempt) -> Cause | None:
-    array = attempt.results.get(RANDOM[1], {}).get(name)
-    if array is None or array.dtype == np.float32:
-        return None
-    return Cause(
-        "dtype",
-        f"from float32 it makes {array.dtype}: np.zeros, np.ones, np.eye and np.array do, unless "
-        "they are told; np.zeros_like takes the dtype of its argument",
-    )
+    bound = tolerance(one, SAME) * largest(other)
+    return bool(np.max(np.abs(one - other), initial=0) <= bound)
 
 
 def _of_wrong(name: str, got: Answers, wrong: Iterable[Mutant]) -> Cause | None:
