@@ -114,7 +114,8 @@ def _call(
     names = exercise.gradients
     answers = [answer] if len(names) == 1 else answer
     if not isinstance(answers, list | tuple) or len(answers) != len(names):
-        got = f"{len(answer)} of them" if hasattr(answer, "__len__") else type(answer).__name__
+        kind = type(answer).__name__
+        got = f"{len(answer)} of them" if isinstance(answer, list | tuple) else f"a {kind}"
         raise Failure(f"it returns {got}, wanted a list of {len(names)}: {', '.join(names)}")
     arrays = {}
     for name, one in zip(names, answers, strict=True):

@@ -559,7 +559,7 @@ _TABLE: dict[str, tuple[tuple[str, ...], ...]] = {
         (
             "the sum of dhpreact is forgotten",
             AT_ONCE.replace(" - d.hpreact.sum(0)", ""),
-            "dbnbias is missing",
+            "the sum of dhpreact (dbnbias), is missing",
         ),
         (
             "the gain is forgotten",

@@ -77,7 +77,8 @@ RIGHT_WAYS: dict[str, tuple[str, ...]] = {
         "(v.counts * d.probs) @ np.ones((v.counts.shape[1], 1))",
         "np.array([[a @ b] for a, b in zip(v.counts, d.probs)])",
         ("g = np.zeros_like(v.counts_sum_inv)\nfor i in range(len(g)):\n"
-        "    for j in range(v.counts.shape[1]):\n        g[i] += v.counts[i, j] * d.probs[i, j]\ng"),
+        "    for j in range(v.counts.shape[1]):\n"
+        "        g[i] += v.counts[i, j] * d.probs[i, j]\ng"),
         "np.diag(v.counts @ d.probs.T).reshape(-1, 1)",
         "(v.probs / v.counts_sum_inv * d.probs).sum(1, keepdims=True)",
     ),
@@ -340,7 +341,8 @@ RIGHT_WAYS: dict[str, tuple[str, ...]] = {
         " - n / (n - 1) * v.bnraw * (d.hpreact * v.bnraw).sum(0))"),
         ("n = len(v.bnraw)\ng = d.hpreact * v.bngain\nv.bnvar_inv * (g - g.mean(0)"
         " - v.bnraw * (g * v.bnraw).sum(0) / (n - 1))"),
-        ("n = len(v.bnraw)\ng = d.hpreact * v.bngain\ng * v.bnvar_inv - (g * v.bnvar_inv).sum(0) / n"
+        ("n = len(v.bnraw)\ng = d.hpreact * v.bngain\n"
+        "g * v.bnvar_inv - (g * v.bnvar_inv).sum(0) / n"
         " - v.bndiff * v.bnvar_inv**3 / (n - 1) * (g * v.bndiff).sum(0)"),
         ("n = len(v.bnraw)\nH = v.bnraw.shape[1]\nout = np.zeros((n, H))\nfor k in range(H):\n"
         "    x = v.bnraw[:, k]\n    J = np.eye(n) - 1 / n - np.outer(x, x) / (n - 1)\n"
