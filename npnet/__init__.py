@@ -19,7 +19,8 @@ from npnet.network.gradients import GRADIENTS, Gradients, backward
 from npnet.network.parameters import Parameters
 from npnet.recipes.draw import Draw
 from npnet.recipes.initialization import draw_parameters
-from npnet.recipes.recipe import RECIPES, Recipe
+from npnet.recipes.named import RECIPES
+from npnet.recipes.recipe import Recipe
 from npnet.torch_rng.generator import Generator
 from npnet.training.batchnorm import Statistics, calibrate
 from npnet.training.evaluation import evaluate

@@ -9,6 +9,7 @@ gradient, and the exception, if there is one.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
@@ -131,7 +132,7 @@ def run(form: str, arrays: dict[str, Array], ours: bool, upstream: int) -> Outco
         "torch": module,
         "F": our_functional if ours else torch_functional,
         "np": np,
-        "math": __import__("math"),
+        "math": math,
     }
     leaves: dict[str, Any] = {}
     for name, array in arrays.items():

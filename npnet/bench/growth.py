@@ -15,7 +15,7 @@ from npnet.base.errors import InputError
 from npnet.corpora.known import default_words
 from npnet.corpora.words import FilePath, Vocabulary, build_dataset, read_words
 from npnet.recipes.initialization import draw_parameters
-from npnet.recipes.recipe import RECIPES
+from npnet.recipes.named import RECIPES
 from npnet.torch_rng.generator import Generator
 from npnet.training.batchnorm import calibrate
 from npnet.training.evaluation import evaluate

@@ -16,7 +16,8 @@ from npnet.base.arrays import Ints
 from npnet.corpora.words import build_dataset
 from npnet.network.fast import Workspace
 from npnet.network.parameters import Parameters
-from npnet.recipes.recipe import RECIPES, Recipe
+from npnet.recipes.named import RECIPES
+from npnet.recipes.recipe import Recipe
 from npnet.torch_rng.generator import Generator
 from npnet.training.batchnorm import calibrate
 from npnet.training.evaluation import evaluate

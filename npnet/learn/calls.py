@@ -17,7 +17,8 @@ import numpy as np
 
 from npnet.base.arrays import Array, UnusableArray, read_array
 from npnet.learn.exercises import Exercise
-from npnet.learn.grading_inputs import Case, Inputs, cases
+from npnet.learn.grading_inputs import Case, Inputs, cases, tried
+from npnet.learn.precision import widening
 
 Function = Callable[[Any, Any], Any]
 
@@ -49,6 +50,7 @@ class Attempt:
         seen: what it read, such as ``v.h`` and ``d.logits``.
         printed: by its first call.
         unsolved: it is still a stub.
+        widening: what in its code makes float64 of float32, if that is known.
     """
 
     results: dict[str, dict[str, Array]] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class Attempt:
     seen: set[str] = field(default_factory=set)
     printed: str = ""
     unsolved: bool = False
+    widening: str = ""
 
 
 class Failure(Exception):
@@ -64,8 +67,9 @@ class Failure(Exception):
 
 def attempt(exercise: Exercise, function: Function) -> Attempt:
     """Call a function on every case, each time with copies of its own."""
-    found = Attempt()
-    for label, case in cases().items():
+    found = Attempt(widening=widening(function))
+    for case in tried(exercise):
+        label = case.label
         v, d = case.inputs(exercise)
         with quiet() as printed:
             try:
@@ -110,7 +114,8 @@ def _call(
     names = exercise.gradients
     answers = [answer] if len(names) == 1 else answer
     if not isinstance(answers, list | tuple) or len(answers) != len(names):
-        got = f"{len(answer)} of them" if hasattr(answer, "__len__") else type(answer).__name__
+        kind = type(answer).__name__
+        got = f"{len(answer)} of them" if isinstance(answer, list | tuple) else f"a {kind}"
         raise Failure(f"it returns {got}, wanted a list of {len(names)}: {', '.join(names)}")
     arrays = {}
     for name, one in zip(names, answers, strict=True):

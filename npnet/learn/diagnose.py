@@ -20,8 +20,11 @@ from npnet.learn.calls import Attempt, quiet
 from npnet.learn.exercises import EXERCISES, Exercise
 from npnet.learn.grading_inputs import EVEN, RANDOM, Case, cases
 from npnet.learn.notation import compute, forward_lines, names_for
+from npnet.learn.precision import tolerance
+from npnet.learn.wrong_families import families, with_more
 from npnet.learn.wrong_formulas import Mutant, double_mutants, mutants, rare
 from npnet.learn.wrong_gradients import WRONG_GRADIENTS
+from npnet.learn.wrong_rows import likely, of_rows
 from npnet.network.gradients import GRADIENTS
 from npnet.network.graph import readers
 from npnet.network.names import PARAMETER_NAMES
@@ -80,7 +83,7 @@ def _of_one(exercise: Exercise, got: Answers, attempt: Attempt) -> Cause | None:
     wrong = (*known_mistakes(exercise.name), *mutants(exercise.name))
     if all(_same(got[label], right[label]) for label in got):
         if all(got[label].shape == right[label].shape for label in got):
-            return _of_dtype(name, attempt)
+            return None
         wrong = tuple(mutant for mutant in wrong if mutant.kind == "keepdims")
         return _of_wrong(name, got, wrong) or Cause(
             "shape", "the numbers are right, the shape is not"
@@ -89,13 +92,27 @@ def _of_one(exercise: Exercise, got: Answers, attempt: Attempt) -> Cause | None:
         return _of_wrong(name, got, known_mistakes(exercise.name)) or Cause(
             "zero", "it is all zeros"
         )
+    common = tuple(mutant for mutant in wrong if rare(mutant) <= 1)
+    rarer = tuple(mutant for mutant in wrong if rare(mutant) > 1)
     return (
-        _of_wrong(name, got, wrong)
+        _of_wrong(name, got, known_mistakes(exercise.name))
+        or _of_wrong(name, got, families(exercise.name))
+        or _of_wrong(name, got, common)
+        or _of_part(exercise, got, right)
         or _of_factor(got, right, "the right gradient")
+        or _of_wrong(name, got, rarer)
+        or _of_wrong(name, got, with_more(exercise.name))
         or _of_scaled(name, got, mutants(exercise.name))
         or _of_wrong(name, got, double_mutants(exercise.name))
         or _of_reading(exercise, attempt)
     )
+
+
+def _of_part(exercise: Exercise, got: Answers, right: Answers) -> Cause | None:
+    """Rows, columns or positions that are left out."""
+    paths = tuple(likely(mutants(exercise.name)))
+    found = of_rows(exercise, got, right, paths, _same)
+    return Cause(found[0], f"it looks like this: {found[1]}") if found else None
 
 
 def _same(one: Array, other: Array) -> bool:
@@ -108,18 +125,8 @@ def _same(one: Array, other: Array) -> bool:
         return False
     if not np.isfinite(one).all():
         return False
-    return bool(np.max(np.abs(one - other), initial=0) <= SAME * largest(other))
-
-
-def _of_dtype(name: str, attempt: Attempt) -> Cause | None:
-    array = attempt.results.get(RANDOM[1], {}).get(name)
-    if array is None or array.dtype == np.float32:
-        return None
-    return Cause(
-        "dtype",
-        f"from float32 it makes {array.dtype}: np.zeros, np.ones, np.eye and np.array do, unless "
-        "they are told; np.zeros_like takes the dtype of its argument",
-    )
+    bound = tolerance(one, SAME) * largest(other)
+    return bool(np.max(np.abs(one - other), initial=0) <= bound)
 
 
 def _of_wrong(name: str, got: Answers, wrong: Iterable[Mutant]) -> Cause | None:
@@ -203,7 +210,11 @@ def _of_seven(attempt: Attempt) -> Cause | None:
     """Which of the 26 lines, if it alone is wrong, gives seven gradients like these."""
     if TELLING[0] not in attempt.results:
         return None
-    found = list(_wrong_lines(attempt.results[TELLING[0]]))
+    got = attempt.results[TELLING[0]]
+    swapped = _order_of_seven(got)
+    if swapped:
+        return swapped
+    found = list(_wrong_lines(got))
     if not found:
         return None
     likeliest = min(found, key=rare)
@@ -212,12 +223,37 @@ def _of_seven(attempt: Attempt) -> Cause | None:
     )
 
 
+def _order_of_seven(got: Mapping[str, Array]) -> Cause | None:
+    """The seven right gradients in another order."""
+    right = cases()[TELLING[0]].answers(EXERCISES["backward"])
+    scale = max(map(largest, right.values()))  # db1 is zero but for rounding
+    places = {
+        name: next((other for other in right if _alike(array, right[other], scale)), None)
+        for name, array in got.items()
+    }
+    if None in places.values() or all(name == place for name, place in places.items()):
+        return None
+    if len({*places.values()}) < len(places):
+        return None
+    order = ", ".join(f"d{place}" for place in places.values())
+    return Cause("order", f"the order of the list is wrong: it looks like {order}")
+
+
+def _alike(one: Array, other: Array, scale: float) -> bool:
+    bound = tolerance(one, SAME) * scale
+    return one.shape == other.shape and bool(np.max(np.abs(one - other)) <= bound)
+
+
 def _wrong_lines(got: Mapping[str, Array]) -> Iterator[Mutant]:
     scope = names_for(cases()[TELLING[0]].values, {"loss": 1.0})
     order = list(GRADIENTS)
     programs = [compile("\n".join(EXERCISES[f"d{name}"].code), name, "exec") for name in order]
     for place, name in enumerate(order):
-        for mutant in (*known_mistakes(f"d{name}"), *mutants(f"d{name}")):
+        for mutant in (
+            *known_mistakes(f"d{name}"),
+            *families(f"d{name}"),
+            *mutants(f"d{name}"),
+        ):
             trial = dict(scope)
             try:
                 exec(mutant.code, trial)

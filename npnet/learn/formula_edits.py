@@ -6,12 +6,24 @@ import ast
 from itertools import product
 from typing import cast
 
+from npnet.learn.bracket_edits import brackets
 from npnet.learn.exercises import Exercise
 from npnet.learn.grading_inputs import RECIPE
 from npnet.network.names import NAMES
 
 # Exponents that are written for each other.
-POWERS = (1, 2, 3, -1, -2, 0.5, -0.5, 1.5, -1.5, -2.5)
+POWERS = (1, 2, 3, -1, -2, -3, 0.5, -0.5, 1.5, -1.5, -2.5)
+
+# What may become of an upstream gradient before it is used, and how to say so.
+REDUCED = {
+    ".mean()": "the mean of all {0} stands where {0} belongs",
+    ".sum()": "the sum of all {0} stands where {0} belongs",
+    ".mean(0)": "the mean of {0} over the rows stands where {0} belongs",
+    ".sum(0)": "the sum of {0} over the rows stands where {0} belongs",
+    "[:1]": "only the first row of {0} is used, for all rows",
+    "[-1:]": "only the last row of {0} is used, for all rows",
+    ".T": "{0} is transposed",
+}
 
 # The kind of mistake, what it is in words, and what stands in the place of a piece of code.
 Change = tuple[str, str, ast.expr]
@@ -24,6 +36,10 @@ def called(node: ast.Call) -> str:
 
 def changes(node: ast.expr, exercise: Exercise) -> list[Change]:
     """The wrong edits that people make in a piece of an exercise's solution."""
+    return [*_changes(node, exercise), *brackets(node)]
+
+
+def _changes(node: ast.expr, exercise: Exercise) -> list[Change]:
     match node:
         case ast.BinOp(op=ast.Add() | ast.Sub()):
             return _of_sum(node, exercise)
@@ -43,6 +59,8 @@ def changes(node: ast.expr, exercise: Exercise) -> list[Change]:
             return [("shape", "the reshape is missing", unshaped)]
         case ast.Call(func=ast.Name(id="len")):
             return _of_length(node, exercise)
+        case ast.Name(id="n"):
+            return _of_length(node, exercise)
         case ast.Name():
             return _of_name(node, exercise)
         case ast.Constant(value=int() | float()):
@@ -61,7 +79,24 @@ def _of_sum(node: ast.BinOp, exercise: Exercise) -> list[Change]:
         (*_missing_term(right, left, exercise), left),
         (*_missing_term(left, right, exercise), other),
         ("sign", f"the sign before {ast.unparse(right)} is wrong", turned),
+        *_of_terms(node),
     ]
+
+
+def _of_terms(node: ast.BinOp) -> list[Change]:
+    """Two terms multiplied, or one of them counted twice."""
+    left, right = node.left, node.right
+    two = ast.Constant(2)
+    found: list[Change] = [
+        ("twice", f"{ast.unparse(right)} is added twice",
+         ast.BinOp(left, node.op, ast.BinOp(two, ast.Mult(), right))),
+    ]  # fmt: skip
+    if not isinstance(left, ast.Constant):
+        twice = ast.BinOp(ast.BinOp(two, ast.Mult(), left), node.op, right)
+        found.append(("twice", f"{ast.unparse(left)} is added twice", twice))
+        said = "the two are multiplied where they are to be added"
+        found.append(("product", said, ast.BinOp(left, ast.Mult(), right)))
+    return found
 
 
 def _missing_term(gone: ast.expr, kept: ast.expr, exercise: Exercise) -> tuple[str, str]:
@@ -77,6 +112,7 @@ def _of_product(node: ast.BinOp, exercise: Exercise) -> list[Change]:
         (*_missing_factor(right, exercise), left),
         (*_missing_factor(left, exercise), right),
         _instead(node, ast.BinOp(left, ast.Div(), right), "inverse"),
+        ("product", "a sum stands where the product belongs", ast.BinOp(left, ast.Add(), right)),
     ]
 
 
@@ -99,12 +135,33 @@ def _of_quotient(node: ast.BinOp, exercise: Exercise) -> list[Change]:
     if _upstream(left, exercise):
         alone = ast.BinOp(ast.Constant(1), ast.Div(), right)
         found.append((*_missing_factor(left, exercise), alone))
+    for function in ("log", "exp", "tanh"):
+        call = ast.Call(ast.Name(f"np.{function}"), [right], [])
+        said = f"the function np.{function} itself stands where its derivative belongs"
+        found.append(("function", said, ast.BinOp(left, ast.Mult(), call)))
+    if not isinstance(right, ast.Call):
+        more = ast.BinOp(right, ast.Add(), ast.Constant(1))
+        found.append((*_instead(right, more, "extra")[:2], ast.BinOp(left, ast.Div(), more)))
+        total = _summed(right, 1)
+        found.append((*_instead(right, total, "extra")[:2], ast.BinOp(left, ast.Div(), total)))
     return found
+
+
+def _summed(node: ast.expr, axis: int) -> ast.expr:
+    call = cast(ast.Call, ast.parse(f"x.sum({axis}, keepdims=True)", mode="eval").body)
+    call.func = ast.Attribute(node, "sum")
+    return call
 
 
 def _of_power(node: ast.BinOp) -> list[Change]:
     old = ast.literal_eval(node.right)
-    return [
+    root = ast.Call(ast.Name("np.sqrt"), [node.left], [])
+    log = ast.Call(ast.Name("np.log"), [node.left], [])
+    found: list[Change] = [
+        ("root", "a square root is too much", ast.BinOp(root, ast.Pow(), node.right)),
+        ("function", "a logarithm stands where the power belongs", log),
+    ]
+    return found + [
         ("power", f"the power {old} is missing", node.left)
         if power == 1
         else ("power", f"the power {power} stands where {old} belongs",
@@ -131,6 +188,27 @@ def _of_matrix_product(node: ast.BinOp) -> list[Change]:
         found.append(("transpose", swapped, ast.BinOp(right, ast.MatMult(), left)))
         entrywise = "the entries are multiplied where a matrix product belongs"
         found.append(("entrywise", entrywise, ast.BinOp(left, ast.Mult(), right)))
+    return found + _of_sums_and_shapes(node)
+
+
+def _of_sums_and_shapes(node: ast.BinOp) -> list[Change]:
+    """A matrix product whose transpose is a reshape, or that became a product of two sums."""
+    left, right = node.left, node.right
+    found: list[Change] = []
+    for side, other in ((left, right), (right, left)):
+        if isinstance(side, ast.Attribute) and side.attr == "T":
+            name = ast.unparse(side.value)
+            shaped = ast.parse(f"({name}).reshape(({name}).shape[::-1])", mode="eval").body
+            both = (shaped, other) if side is left else (other, shaped)
+            said = f"a reshape stands where the transpose {name}.T belongs"
+            found.append(("reshape", said, ast.BinOp(both[0], ast.MatMult(), both[1])))
+    a, b = ast.unparse(left), ast.unparse(right)
+    for method in ("sum", "mean"):
+        text = f"({a}).{method}(1, keepdims=True) * ({b}).sum(0)"
+        said = f"the product of two {method}s stands where the sum of products belongs"
+        if method == "mean":
+            said = "the product of a mean and a sum stands where the sum of products belongs"
+        found.append(("sums", said, ast.parse(text, mode="eval").body))
     return found
 
 
@@ -150,7 +228,21 @@ def _of_total(node: ast.Call) -> list[Change]:
         call.func = ast.Attribute(base, method)
         return call
 
+    sums: list[Change] = []
+    if isinstance(base, ast.BinOp) and isinstance(base.op, ast.Mult):
+        keep = ", keepdims=True" if kept else ""
+        a, b = (f"({ast.unparse(side)}).sum({axis}{keep})" for side in (base.left, base.right))
+        said = "the product of two sums stands where the sum of products belongs"
+        sums.append(("sums", said, ast.parse(f"{a} * {b}", mode="eval").body))
+        text = f"(({ast.unparse(base.left)}).T @ ({ast.unparse(base.right)})).sum({axis}{keep})"
+        said = "a matrix product stands where the entries are to be multiplied"
+        sums.append(("sums", said, ast.parse(text, mode="eval").body))
     return [
+        *sums,
+        *(
+            ("extreme", f"{method} stands where the sum belongs", total(method, axis, kept))
+            for method in ("max", "min")
+        ),
         (
             "keepdims",
             f"keepdims=True is {'missing' if kept else 'too much'}",
@@ -171,7 +263,7 @@ def _of_total(node: ast.Call) -> list[Change]:
     ]
 
 
-def _of_length(node: ast.Call, exercise: Exercise) -> list[Change]:
+def _of_length(node: ast.expr, exercise: Exercise) -> list[Change]:
     text, name = ast.unparse(node), exercise.gradients[0]
     return [
         ("n", f"{words} stands where n belongs", ast.parse(code, mode="eval").body)
@@ -203,7 +295,24 @@ def _of_name(node: ast.Name, exercise: Exercise) -> list[Change]:
             for value in exercise.reads
             if value in NAMES and _alike(axes, NAMES[value].axes)
         ]
+        found.append(_instead(node, ast.BinOp(node, ast.Pow(), ast.Constant(2)), "extra"))
+        found.append(_instead(node, ast.BinOp(ast.Constant(1), ast.Div(), node), "extra"))
+        exp = ast.Call(ast.Name("np.exp"), [node], [])
+        found.append(_instead(node, exp, "extra"))
+        found += [
+            ("reduced", said.format(name), ast.parse(f"{name}{code}", mode="eval").body)
+            for code, said in REDUCED.items()
+        ]
+        if name[1:] in exercise.reads:
+            value = ast.Name(name[1:])
+            said = f"{name[1:]}, the value, stands where its gradient {name} belongs"
+            found.append(("name", said, value))
     else:
+        ones = ast.Call(ast.Name("np.ones_like"), [node], [])
+        found.append(("ones", f"the factor {name} is left out: ones stand there", ones))
+        if len(axes) == 2 and axes[0] == "1":
+            total = ast.parse(f"{name}.sum()", mode="eval").body
+            found.append(_instead(node, total, "reduced"))
         square = ast.BinOp(node, ast.Pow(), ast.Constant(2))
         inverse = ast.BinOp(ast.Constant(1), ast.Div(), node)
         found += [_instead(node, square, "power"), _instead(node, inverse, "inverse")]

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 
 from npnet.base.arrays import Array, Named
 from npnet.corpora.known import default_words
 from npnet.learn.exercises import Exercise
-from npnet.network.forward import Values, forward
+from npnet.network.forward import LINES, Values, forward
 from npnet.network.gradients import GRADIENTS, Gradients, backward
 from npnet.network.names import PARAMETER_NAMES, shape_of
 from npnet.network.parameters import Parameters
-from npnet.recipes.recipe import RECIPES
+from npnet.recipes.named import RECIPES
 from npnet.training.fit import first_batch
 
 RECIPE = RECIPES["lecture-64"]
@@ -91,13 +92,15 @@ class Case:
 REAL = ("a minibatch, float64", "a minibatch, float32")
 RANDOM = ("random, float64", "random, float32")
 EVEN = "random and square, float64"
+# Rows of logits have two or three equal largest entries: for dlogits alone.
+TIED = "random with equal largest logits, float64"
 # The cases in which mistakes are told from each other by their numbers: all gradients are random.
 TELLING = (RANDOM[0], EVEN)
 
 
 @cache
 def cases() -> Mapping[str, Case]:
-    """The five cases by label."""
+    """The six cases by label."""
     made = [
         *(_real(label, dtype) for label, dtype in zip(REAL, ("float64", "float32"), strict=True)),
         *(
@@ -105,6 +108,7 @@ def cases() -> Mapping[str, Case]:
             for label, dtype in zip(RANDOM, ("float64", "float32"), strict=True)
         ),
         _random(EVEN, "float64", EVEN_SIZES),
+        _tied(),
     ]
     return {case.label: case for case in made}
 
@@ -126,6 +130,26 @@ def _random(label: str, dtype: str, sizes: Mapping[str, int]) -> Case:
     X = rng.integers(0, sizes["V"], (sizes["n"], sizes["T"]))
     values = forward(params, X, rng.integers(0, sizes["V"], sizes["n"]), RECIPE.eps)
     return Case(label, values, Gradients({"loss": 1.0, **draw(GRADIENTS)}))
+
+
+def _tied() -> Case:
+    """The random case, with equal largest logits in every row."""
+    case = _random(TIED, "float64", ODD_SIZES)
+    v = SimpleNamespace(**case.values)
+    v.logits = case.values.logits.copy()
+    for row, logits in enumerate(v.logits):
+        first = logits.argmax()
+        for away in range(1, 2 + row % 2):
+            logits[(first + away) % len(logits)] = logits[first]
+    after = [*LINES][[*LINES].index("logits") + 1 :]
+    for name in after:
+        setattr(v, name, LINES[name](cast(Values, v)))
+    return Case(TIED, Values(vars(v)), case.gradients)
+
+
+def tried(exercise: Exercise) -> Iterable[Case]:
+    """The cases on which an exercise is judged."""
+    return [case for label, case in cases().items() if label != TIED or exercise.name == "dlogits"]
 
 
 def _copy(entry: Any) -> Any:

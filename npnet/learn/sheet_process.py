@@ -80,7 +80,12 @@ def unpacked(message: dict[str, Any]) -> Attempt:
         for label, arrays in message["results"].items()
     }
     return Attempt(
-        results, message["failures"], {*message["seen"]}, message["printed"], message["unsolved"]
+        results,
+        message["failures"],
+        {*message["seen"]},
+        message["printed"],
+        message["unsolved"],
+        message["widening"],
     )
 
 

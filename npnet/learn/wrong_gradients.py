@@ -29,8 +29,9 @@ class WrongGradient(NamedTuple):
         what: what is wrong, in words.
         code: the body of a function of ``v`` and ``d``, as a learner writes it; its last line is
             the expression that is returned.
-        named: words that the diagnosis has to say; empty where the mistake shows on batches alone
-            that the diagnosis does not try, such as those with two equal largest logits.
+        named: words that the diagnosis has to say; empty where the sheet has no cause to name: its
+            verdict says it already, or the gradient is right but for its precision or for the way
+            in which equal largest logits share it.
         kind: a word for the sort of mistake, where no single edit of the right formula makes it
             (``npnet.learn.wrong_formulas``), so that the diagnosis has to know it; else empty.
     """
@@ -123,7 +124,7 @@ _TABLE: dict[str, tuple[tuple[str, ...], ...]] = {
             AT_TARGETS.format("-d.loss / len(v.Y)").replace(
                 "zeros_like(v.logprobs)", "zeros(v.logprobs.shape)"
             ),
-            "np.zeros",
+            "",
         ),
     ),
     "dprobs": (
@@ -529,7 +530,7 @@ _TABLE: dict[str, tuple[tuple[str, ...], ...]] = {
         (
             "np.zeros makes float64",
             NO_C.format("np.add.at(dC, v.X, d.emb)").replace("zeros_like(v.C)", "zeros(v.C.shape)"),
-            "np.zeros",
+            "",
         ),
     ),
     "dlogits_at_once": (
@@ -558,7 +559,7 @@ _TABLE: dict[str, tuple[tuple[str, ...], ...]] = {
         (
             "the sum of dhpreact is forgotten",
             AT_ONCE.replace(" - d.hpreact.sum(0)", ""),
-            "dbnbias is missing",
+            "the sum of dhpreact (dbnbias), is missing",
         ),
         (
             "the gain is forgotten",

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from npnet.base.errors import InputError, shown
 from npnet.base.suggestions import nearest
 from npnet.corpora.words import LINES, FilePath, Vocabulary, read_words
-from npnet.recipes.recipe import MOMENTUM, PUBLICATIONS, SYNONYMS, Recipe
+from npnet.recipes.named import PUBLICATIONS
+from npnet.recipes.recipe import MOMENTUM, SYNONYMS, Recipe
 
 # What a split's loss may be printed as, and the split that it is of.
 SPLITS = {"train": "train", "dev": "dev", "val": "dev", "test": "test"}

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from npnet.base.errors import DivergedError, InputError
 from npnet.recipes.publication import Publication, find_publication
 from npnet.replays.lost_cells import cell_of, with_seed
-from npnet.replays.replay import Figure, replay, words_of
+from npnet.replays.printed_figures import Figure
+from npnet.replays.publication_words import words_of
+from npnet.replays.replay import replay
 from npnet.replays.seed_cells import Interval
 from npnet.replays.seed_progress import Progress, State, judge, run
 from npnet.replays.seed_search import Candidate, Search, Session, expected

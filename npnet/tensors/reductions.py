@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.tensors.autograd import KEPT, Operation, renamed, run
-from npnet.tensors.dtypes import F64, FLOATS, I64, numpy_of
+from npnet.tensors.dtypes import F32, F64, FLOATS, I64, numpy_of
 from npnet.tensors.missing import not_for
 from npnet.tensors.sizes import PAIRS, ValuesIndices
 from npnet.tensors.sums import summed
@@ -81,13 +82,25 @@ def count(shape: tuple[int, ...], axes: Axes) -> int:
 
 
 def _mean(x: Array, axes: Axes, keepdim: bool) -> Array:
-    return np.asarray(summed(x, axes, keepdim) / x.dtype.type(count(x.shape, axes)))
+    found = summed(x, axes, keepdim)
+    size = len(x) if axes == (0,) else count(x.shape, axes)
+    if found.ndim:
+        found /= size  # a float as any other number: rounded to the type of x first
+        return found
+    return np.asarray(found / x.dtype.type(size))
+
+
+@lru_cache(16)
+def _ones(size: int) -> Array:
+    ones = np.ones(size)
+    ones.flags.writeable = False
+    return ones
 
 
 def _variance(x: Array, axes: Axes, correction: float, keepdim: bool) -> Array:
     # Torch keeps the running mean and sum of squares in double, and rounds once.
     wide = x.astype(F64)
-    size = count(x.shape, axes)
+    size = len(x) if axes == (0,) else count(x.shape, axes)
     axis = tuple(range(x.ndim)) if axes is None else axes
     if axis == tuple(range(x.ndim)) and x.ndim > 1:
         wide, axis = wide.reshape(-1), (0,)
@@ -95,9 +108,14 @@ def _variance(x: Array, axes: Axes, correction: float, keepdim: bool) -> Array:
         wide -= np.add.reduce(wide) / (size or math.nan)
         np.multiply(wide, wide, out=wide)
         squares = np.asarray(np.add.reduce(wide)).reshape(kept)
-    elif axis == (0,) and x.ndim == 2 and size:
-        wide -= np.add.reduce(wide, 0) / size
-        squares = np.einsum("ij,ij->j", wide, wide)
+    elif axis == (0,) and x.ndim == 2 and size and x.dtype is F32:
+        # After rounding to float32 the order does not show, and BLAS is twice as fast.
+        ones = _ones(size)
+        middle: Array = ones @ wide
+        middle /= size
+        wide -= middle
+        np.multiply(wide, wide, wide)
+        squares = ones @ wide
         if keepdim:
             squares = squares[None]
     else:

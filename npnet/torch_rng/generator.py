@@ -21,7 +21,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from npnet.base.arrays import Array, Floats, Ints
 from npnet.base.errors import InputError
-from npnet.torch_rng import cephes, mkl
+from npnet.torch_rng import cephes, mkl, multinomial
 from npnet.torch_rng.torch_state import is_torch_state, read_torch_state
 
 # Draws are made in pieces of this many values (a multiple of 16), so that what they need beside
@@ -31,7 +31,6 @@ ENGINES = ("torch", "mkl")  # of exponentials
 LONG_RANDN = 16  # from this many values on randn works in blocks of 16; below, in pairs
 LONG_SPAN = 1 << 28  # from this span on randint spends a long word on each value
 LONG_RANDPERM = 214_748_364  # from this size on, (2^32 - 1) // 20, torch's is another algorithm
-MOST_CLASSES = 1 << 24  # the most that torch's multinomial chooses from
 
 STATE = ("seed", "key", "pos", "has_spare", "spare")
 
@@ -218,11 +217,14 @@ class Generator:
         count = _whole("multinomial", "num_samples", wanted, 1, 2**63 - 1)
         # Infinities and NaNs (a q of 0, a sum beyond the range) decide here as they do in torch.
         with np.errstate(all="ignore"):
-            _check_probabilities(probs)
+            multinomial.check_probabilities(probs)
             if replacement and count > 1:
-                picked = self._search(probs, count)
+                uniforms = self.rand(*probs.shape[:-1], count, dtype=np.float64)
+                picked = multinomial.by_running_sums(probs, uniforms)
             else:
-                picked = self._race(probs, count)
+                multinomial.check_count(probs, count)
+                exponentials = self.exponential(*probs.shape, dtype=probs.dtype)
+                picked = multinomial.largest_ratios(probs, exponentials, count)
         return int(picked[0]) if num_samples is None and probs.ndim == 1 else picked
 
     def get_state(self) -> dict[str, Any]:
@@ -312,28 +314,6 @@ class Generator:
         pairs = np.stack([radius * cosine, radius * sine], axis=1)
         return pairs.reshape(-1) + 0  # the mean again
 
-    def _race(self, probs: Floats, count: int) -> Ints:
-        if count > 1:
-            most = np.count_nonzero(probs, axis=-1).min(initial=probs.shape[-1])
-            if count > most:
-                raise InputError(
-                    f"multinomial: {count} draws without replacement, wanted at most {most}, the "
-                    "number of classes whose probability is not 0: draw fewer, or replacement=True"
-                )
-        ratios = probs / self.exponential(*probs.shape, dtype=probs.dtype)
-        if count == 1:
-            return np.asarray(ratios.argmax(axis=-1, keepdims=True))
-        return np.argsort(-ratios, axis=-1, kind="stable")[..., :count]
-
-    def _search(self, probs: Floats, count: int) -> Ints:
-        sums = np.cumsum(probs, axis=-1)
-        sums /= sums[..., -1:]
-        uniforms = self.rand(*probs.shape[:-1], count, dtype=np.float64)
-        picked = np.empty(uniforms.shape, np.int64)
-        for row in np.ndindex(probs.shape[:-1]):
-            picked[row] = np.searchsorted(sums[row], uniforms[row])
-        return picked
-
 
 def _fill(flat: Array, draw: Callable[[int], Array]) -> None:
     """Put ``draw(count)`` into ``flat``, piece by piece."""
@@ -385,18 +365,3 @@ def _whole(who: str, what: str, value: Any, least: int, most: int) -> int:
 
 def _kind(value: Any) -> str:
     return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else str(type(value))
-
-
-def _check_probabilities(probs: Floats) -> None:
-    known = isinstance(probs, np.ndarray) and probs.dtype in (np.float32, np.float64)
-    if not known or probs.ndim not in (1, 2) or not 1 <= probs.shape[-1] <= MOST_CLASSES:
-        raise InputError(
-            f"multinomial: probs {_kind(probs)}, wanted a float32 or float64 array (V,) or (n, V) "
-            f"with V from 1 to {MOST_CLASSES}"
-        )
-    smallest, largest = probs.min(initial=0), probs.max(initial=0)
-    if not (smallest >= 0 and largest < np.inf and probs.any(axis=-1).all()):
-        raise InputError(
-            f"multinomial: probs from {probs.min()} to {probs.max()}, wanted finite numbers, none "
-            "below 0, and one above 0 in every row"
-        )

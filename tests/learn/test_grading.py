@@ -97,9 +97,9 @@ def test_a_wrong_answer_shows_the_worst_element_both_values_and_their_ratio() ->
 def test_shape_and_dtype_are_judged_before_values() -> None:
     flat = graded("dbnmeani", lambda v, d: -d.bndiff.sum(0))
     assert "shape (64,), wanted (1, 64) like ours: sum with keepdims=True" in flat.reason
-    wide = graded("dh", lambda v, d: d.logits.astype(np.float64) @ v.W2.T)
-    assert wide.verdict == WRONG
-    assert "dtype float64, wanted float32" in wide.reason
+    counted = graded("dC", lambda v, d: np.zeros_like(v.C, dtype=int))
+    assert counted.verdict == WRONG
+    assert "dtype int64, wanted float64" in counted.reason
 
 
 def test_a_solution_that_knows_the_size_of_the_batch_is_found_out() -> None:

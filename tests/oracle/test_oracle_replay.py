@@ -14,8 +14,8 @@ import npnet
 from npnet import DivergedError, Draw, InputError, Recipe
 from npnet.base.arrays import Array
 from npnet.network.names import PARAMETER_NAMES
+from npnet.recipes.field_checks import STATISTICS
 from npnet.recipes.publication import find_publication
-from npnet.recipes.recipe import STATISTICS
 from npnet.replays.replay import replay as npnet_replay
 from npnet.training.fit import begin as npnet_begin
 from npnet.training.fit import cuts

@@ -14,16 +14,10 @@ import npnet
 from npnet import InputError
 from npnet.cli import main
 from npnet.recipes.publication import Publication, find_publication, read_publication
-from npnet.replays.replay import (
-    DIFFERS,
-    DRIFT,
-    Figure,
-    advice,
-    replay,
-    reversed_run,
-    within_drift,
-    words_of,
-)
+from npnet.replays.drift import reversed_run, within_drift
+from npnet.replays.printed_figures import DIFFERS, DRIFT, Figure
+from npnet.replays.publication_words import words_of
+from npnet.replays.replay import advice, replay
 from npnet.training.fit import begin
 
 HEAD = """

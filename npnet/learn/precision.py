@@ -1,0 +1,121 @@
+"""A gradient that is right but for its precision: judged in the coarser dtype, with a remark."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from npnet.base.arrays import Array
+
+# How many eps of the largest entry a gradient may be off that was made in float32 from float64:
+# other right formulas reach some 25, and a forgotten eps of 1e-5 must not hide among them.
+K_COARSER = 64.0
+
+# What makes float64 of float32, the likelier first, and how to say so.
+WIDENING = {
+    "np.eye": "np.eye makes float64",
+    "np.identity": "np.identity makes float64",
+    "np.zeros": "np.zeros makes float64",
+    "np.ones": "np.ones makes float64",
+    "np.full": "np.full makes float64 of a Python number",
+    "np.empty": "np.empty makes float64",
+    "np.bincount": "np.bincount makes float64",
+    "np.float64": "np.float64 makes float64",
+    "astype(float)": ".astype(float) makes float64",
+    "astype(int)": ".astype(int) makes integers, and integers times float32 are float64",
+    "list": "a list of Python numbers becomes float64",
+    "float": "a list of Python numbers becomes float64",
+    "np.where": "np.where makes float64 of two Python numbers",
+    "np.array": "np.array makes float64 of Python numbers",
+    "np.linspace": "np.linspace makes float64",
+    "np.arange": "np.arange makes integers, and integers times float32 are float64",
+    "np.sqrt": "np.sqrt of a Python number is a float64, which widens all that it meets",
+    "sum": "a sum of a mask is an integer, and integers times float32 are float64",
+}
+ANY = "np.zeros, np.ones, np.eye, lists and integer arrays do that"
+
+
+def in_one_width(
+    mine: Mapping[str, Array], ours: Mapping[str, Array]
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Both sides with the floats of each name in the coarser of their two dtypes."""
+    left, right = {**mine}, {**ours}
+    for name, answer in ours.items():
+        array = mine[name]
+        if array.dtype.kind == "f" and array.dtype != answer.dtype:
+            coarser = min(array.dtype, answer.dtype, key=lambda dtype: dtype.itemsize)
+            left[name], right[name] = array.astype(coarser), answer.astype(coarser)
+    return left, right
+
+
+def coarser(mine: Mapping[str, Array], ours: Mapping[str, Array]) -> bool:
+    """Whether one of the gradients is in a coarser dtype than what it was made from."""
+    return any(
+        mine[name].dtype.kind == "f" and mine[name].dtype.itemsize < ours[name].dtype.itemsize
+        for name in ours
+    )
+
+
+def remark(mine: Mapping[str, Array], ours: Mapping[str, Array], widening: str) -> str:
+    """What to say of a right gradient in another dtype than its inputs; nothing if it has theirs.
+
+    Args:
+        mine: the learner's gradients of one case.
+        ours: those that are wanted.
+        widening: what in the code makes float64, as ``widening`` found it.
+    """
+    for name, answer in ours.items():
+        dtype = mine[name].dtype
+        if dtype.itemsize > answer.dtype.itemsize:
+            return (
+                f"right, but d{name} is {dtype} where {answer.dtype} came in: {widening or ANY}; "
+                "dtype= or np.zeros_like keeps the dtype"
+            )
+        if dtype.itemsize < answer.dtype.itemsize:
+            return (
+                f"right, but d{name} is {dtype} where {answer.dtype} came in: half of the digits "
+                "are lost"
+            )
+    return ""
+
+
+def widening(function: Callable[..., Any]) -> str:
+    """What in a function's code probably makes float64 of float32, or nothing."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):  # no source, or a piece of a line
+        return ""
+    found = {*_makers(tree)}
+    return next((said for maker, said in WIDENING.items() if maker in found), "")
+
+
+def _makers(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.List() | ast.ListComp():
+                yield "list"
+            case ast.Attribute(attr="float64"):
+                yield "np.float64"
+            case ast.Call(func=ast.Attribute(attr="astype"), args=[ast.Name(id=kind)]):
+                yield f"astype({kind})"
+            case ast.Call(func=ast.Attribute(attr="tolist")):
+                yield "list"
+            case ast.Call(func=ast.Attribute(attr="sum")):
+                yield "sum"
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="np"), attr=made)):
+                if not any(keyword.arg == "dtype" for keyword in node.keywords):
+                    yield f"np.{made}"
+            case ast.Call(func=ast.Name(id="float")):
+                yield "float"
+
+
+def tolerance(array: Array, same: float) -> float:
+    """The part of the largest entry by which equal arrays may differ, as the dtype allows."""
+    if array.dtype.kind != "f":
+        return same
+    return max(same, K_COARSER * float(np.finfo(array.dtype).eps))
