@@ -152,7 +152,7 @@ class Draw:
         if not abs(operand) <= LARGEST or divides_by_0:
             raise InputError(
                 f"draws: {self.name} has the scale step {shown(step)}, which divides by 0 or "
-                "goes beyond the range of float32: wanted another operand"
+                "leaves the range of float32: wanted another operand"
             )
         return _OPERATIONS[sign], operand
 
