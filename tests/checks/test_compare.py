@@ -55,7 +55,7 @@ AMISS: dict[str, tuple[object, object, str, str]] = {
     ),
     "transposed": (WANTED.T, WANTED, "shape", "wanted (1, 3) like reference: transpose it"),
     "not summed": (np.ones((4, 3)), np.ones(3), "shape", ": sum it over the axis that the forward"),
-    "not summed to one row": (np.ones((4, 3)), np.ones((1, 3)), "shape", ": what was broadcast"),
+    "not summed to one row": (np.ones((4, 3)), np.ones((1, 3)), "shape", ": sum it over the axis"),
     "other rows": (np.ones((4, 3)), np.ones((2, 3)), "shape", "shape (4, 3), wanted (2, 3)"),
     "other shape": (np.ones((4, 3)), np.ones((2, 5)), "shape", "(4, 3), wanted (2, 5)"),
     "other rank": (np.ones(3), np.ones((2, 3)), "shape", "shape (3,), wanted (2, 3)"),
