@@ -28,7 +28,7 @@ def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
     parser = commands.add_parser(
         "operations",
-        help="npnet.tensors beside torch, operation by operation",
+        help="npnet.tensors compared with torch, operation by operation",
         description=DESCRIPTION,
     )
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help="some of them")

@@ -102,7 +102,7 @@ def truncated(file: str) -> Callable[[Path], None]:
         (manifest_with(lambda m: m["arrays"].append({})), "lists 202 arrays"),
         (
             manifest_with(lambda m: m["arrays"][0].update(npz="../batch.npz")),
-            "manifest.json: has no entry, or a foreign one",
+            "manifest.json: has no entry, or another one",
         ),
         (manifest_with(lambda m: m["arrays"][9].update(sha256=0)), "bnbias is damaged"),
         (lambda folder: (folder / "value.f64.npz").unlink(), "value.f64.npz: "),
