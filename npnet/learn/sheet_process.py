@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> None:
         send(kind="refused", text=str(error))
         return
     send(kind="names", names=list(functions))
-    for name in wanted or functions:
+    for name in [name for name in functions if not wanted or name in wanted]:
         found = attempt(EXERCISES[name], functions[name])
         send(kind="attempt", name=name, **packed(found))
         if trainable(EXERCISES[name], found) and int(steps):
