@@ -100,7 +100,7 @@ def notebook_command(options: argparse.Namespace) -> int:
         report = _run(notebook, options, words, grading)
     grades = grading.result() if grading else None
     if options.json:
-        content = report.content() | ({"grades": grades.content()} if grades else {})
+        content = report.content() | ({} if grades is None else {"grades": grades.content()})
         print(json.dumps(content, indent=1))
     else:
         _print_end(report)
@@ -108,7 +108,7 @@ def notebook_command(options: argparse.Namespace) -> int:
             print(f"\n{grades}")
     if page is not None:
         with replacing(page) as temporary:
-            section = grade_html(grades) if grades else ""
+            section = "" if grades is None else grade_html(grades)
             temporary.write_text(html_page(report, section), encoding="utf-8")
         if not options.json:
             print(page)

@@ -18,7 +18,8 @@ from npnet.base.arrays import Array
 from npnet.learn.calls import Attempt
 from npnet.learn.diagnose import Cause, diagnose
 from npnet.learn.exercises import EXERCISES, Exercise
-from npnet.learn.grading_inputs import TELLING, Case, cases
+from npnet.learn.grading_inputs import TELLING, TIED, Case, cases
+from npnet.learn.ties import Tie, judge_ties
 from npnet.network.graph import readers
 from npnet.notebooks.judge_gradient import Judged
 from npnet.notebooks.recognise import Recognised
@@ -63,6 +64,18 @@ class Causes:
         if role == "hprebn" and "hpreact" in read and not read & set(readers("hprebn")):
             return EXERCISES["dhprebn_at_once"]
         return EXERCISES[f"d{role}"]
+
+    def tie(self, target: Target, judged: Judged) -> Tie | None:
+        """What becomes of the maximum's gradient where logits are equal; None if none is made."""
+        read = {self.roles.get(one) for one in judged.upstream}
+        if self.roles.get(judged.tensor) != "logits" or read != {"norm_logits", "logit_maxes"}:
+            return None
+        case = cases()[TIED]
+        try:
+            value = self._run(case, target, judged.part)
+        except Exception:  # its lines do not run on other sizes: nothing is said
+            return None
+        return None if value is None else judge_ties(value, case)
 
     def cause(self, target: Target, judged: Judged) -> Cause | None:
         """The likeliest cause, or None."""

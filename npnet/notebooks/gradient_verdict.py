@@ -10,7 +10,7 @@ from npnet.notebooks.causes import Causes
 from npnet.notebooks.judge_gradient import Judge
 from npnet.notebooks.segments import Target
 from npnet.notebooks.truth import Backend
-from npnet.notebooks.verdicts import IGNORED, ONLY_HERE, SHAPE, WRONG, GradientVerdict
+from npnet.notebooks.verdicts import IGNORED, ONLY_HERE, RIGHT, SHAPE, WRONG, GradientVerdict
 
 EXPLAINED = (WRONG, SHAPE, ONLY_HERE, IGNORED)
 LARGEST_BATCH = 5000
@@ -22,6 +22,11 @@ def verdict(
     """The verdict on one gradient. ``part``: the exercise, if it is known."""
     judged = judge.judge(target)
     exercise = causes.exercise(judged)
+    tie = causes.tie(target, judged) if judged.verdict == RIGHT else None
+    if tie is not None and not tie.right:
+        judged.verdict, judged.reason, judged.remark = ONLY_HERE, tie.said, ""
+    elif tie is not None and tie.said:
+        judged.remark = tie.said
     cause = causes.cause(target, judged) if judged.verdict in EXPLAINED else None
     segment = judge.segment
     last = judged.part.units[-1] if judged.part.units else segment.units[target.first]

@@ -136,7 +136,7 @@ class Segment:
 
 def is_training_loop(node: ast.stmt) -> bool:
     """Whether a statement runs forward and backward passes again and again."""
-    if isinstance(node, ast.With):
+    if isinstance(node, ast.With | ast.If | ast.Try):
         return any(is_training_loop(part) for part in node.body)
     if not isinstance(node, ast.For | ast.While):
         return False

@@ -13,7 +13,7 @@ from npnet.base.arrays import Array
 from npnet.notebooks.truth import Upstream
 from npnet.tensors import dtypes
 from npnet.tensors.autograd import LAST, Node, replay, vjp
-from npnet.tensors.tensor import MODE, Tensor, new, wrap
+from npnet.tensors.tensor_class import MODE, Tensor, new, wrap
 
 Key = Node | Tensor
 

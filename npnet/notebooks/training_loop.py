@@ -73,7 +73,7 @@ def training(watch: Watch) -> Iterator[GradientVerdict | Finding]:
 
 
 def _loop(node: ast.stmt) -> ast.For | ast.While | None:
-    if isinstance(node, ast.With):
+    if isinstance(node, ast.With | ast.If | ast.Try):
         return next((found for part in node.body if (found := _loop(part)) is not None), None)
     return node if isinstance(node, ast.For | ast.While) else None
 

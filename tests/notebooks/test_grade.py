@@ -1,17 +1,21 @@
 """Gradients by hand in notebooks: right ones are called right, wrong ones by the right word."""
 
+import json
 from pathlib import Path
 
 import pytest
 from exercise_notebook import (
     BATCH,
+    CALIBRATION,
     COMPARE,
+    EVALUATION,
     EXERCISE_2,
     EXERCISE_3,
     FORWARD,
     LINES,
     NETWORK,
     SETUP,
+    TRAINING,
     calls,
     cells_with,
     lines_with,
@@ -21,6 +25,7 @@ from exercise_notebook import (
 from written_gradients import MISTAKES, RIGHT_FORMS
 
 import npnet
+from npnet.cli import main
 from npnet.notebooks.grading import NotebookGrades
 from npnet.notebooks.verdicts import NOT_RUN, ONLY_HERE, RIGHT, WRONG, WRONG_TENSOR
 
@@ -199,3 +204,128 @@ def test_any_network_is_graded(tmp_path: Path) -> None:
         ("dA", RIGHT),
         ("dy", WRONG),
     ]
+
+
+def messages(grades: NotebookGrades, about: str) -> list[str]:
+    return [finding.text for finding in grades.findings if finding.about == about and finding.wrong]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("old", "new", "gradient", "fault"),
+    [
+        ("loss = -", "loss = ", "-1.0", "no minus"),
+        (".mean()\nfor p", ".sum()\nfor p", "-1.0/n", "is a sum"),
+        ("1/(n-1)*(", "1/n*(", "(1.0/(n-1))", "divides by n,"),
+    ],
+)
+def test_a_wrong_forward_pass_is_said_first(
+    tmp_path: Path, old: str, new: str, gradient: str, fault: str
+) -> None:
+    fitting = {"-1.0": "1.0", "-1.0/n": "-1.0", "(1.0/(n-1))": "(1.0/n)"}[gradient]
+    by_hand = "\n".join(LINES.values()).replace(gradient, fitting) + "\n" + calls()
+    cells = [SETUP, COMPARE, NETWORK, BATCH, FORWARD.replace(old, new), by_hand]
+    grades = graded(tmp_path, cells)
+    assert fault in messages(grades, "forward pass")[0]
+    assert str(grades).startswith("forward pass: ")
+    assert set(verdicts(grades).values()) == {RIGHT}
+    assert not grades.passed
+
+
+@pytest.mark.slow
+def test_targets_that_broadcast_are_a_fault_of_the_forward_pass(tmp_path: Path) -> None:
+    fanned = (
+        "dlogprobs = torch.zeros_like(logprobs)\nfor i in range(n):\n  for j in range(n):\n"
+        "    dlogprobs[j, Yb[i]] -= 1/n/n"
+    )
+    cells = [SETUP, COMPARE, NETWORK, BATCH + "Yb = Yb[:, None]", FORWARD]
+    grades = graded(tmp_path, [*cells, lines_with(dlogprobs=fanned), calls()])
+    assert "Yb has the shape (32, 1)" in messages(grades, "forward pass")[0]
+    assert set(verdicts(grades).values()) == {RIGHT}
+
+
+@pytest.mark.slow
+def test_a_right_training_loop_is_right(tmp_path: Path) -> None:
+    cells = [SETUP, TRAINING, CALIBRATION, EVALUATION]
+    grades = graded(tmp_path, cells)
+    assert grades.passed
+    assert {one.exercise for one in grades.gradients} == {4}
+    assert {one.verdict for one in grades.gradients} == {RIGHT}
+    told = [finding.text for finding in grades.findings]
+    assert "50 steps; rate: 0.1 if i < 100000 else 0.01" in told
+    assert "a step updates C, W1, b1, W2, b2, bngain, bnbias" in told
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cell", "old", "new", "said"),
+    [
+        ("training", "-lr * grad", "lr * grad", "wrong sign"),
+        ("calibration", "C[Xtr]", "C[Xb]", "the last minibatch"),
+        ("evaluation", "torch.tanh(hpreact)", "torch.tanh(hprebn)", "reads hprebn"),
+        ("evaluation", "C[x]", "C[Xtr]", "never reads x"),
+    ],
+)
+def test_faults_around_the_gradients_are_found(
+    tmp_path: Path, cell: str, old: str, new: str, said: str
+) -> None:
+    cells = {"training": TRAINING, "calibration": CALIBRATION, "evaluation": EVALUATION}
+    assert old in cells[cell]
+    cells[cell] = cells[cell].replace(old, new)
+    grades = graded(tmp_path, [SETUP, *cells.values()])
+    assert any(said in text for text in messages(grades, cell)), grades
+    assert not grades.passed
+
+
+@pytest.mark.slow
+def test_statistics_left_by_the_loop_are_found(tmp_path: Path) -> None:
+    grades = graded(tmp_path, [SETUP, TRAINING, EVALUATION])
+    assert messages(grades, "calibration") == [
+        "split_loss takes bnmean and bnvar of the last minibatch of the training"
+    ]
+
+
+@pytest.mark.slow
+def test_the_first_wrong_gradient_of_a_step_is_named(tmp_path: Path) -> None:
+    loop = TRAINING.replace("    ix = Xb[k,j]\n        dC[ix]", "    ix = Xb[k,j]\n      dC[ix]")
+    assert loop != TRAINING
+    grades = graded(tmp_path, [SETUP, loop])
+    assert [name for name, verdict in verdicts(grades).items() if verdict != RIGHT] == ["dC"]
+    assert any("first wrong gradient of a step is dC" in each.text for each in grades.findings)
+
+
+@pytest.mark.slow
+def test_own_gradients_thrown_away_are_told(tmp_path: Path) -> None:
+    loop = TRAINING.replace("with torch.no_grad():", "if True:").replace(
+        "    dlogits = F.soft", "    loss.backward()\n    dlogits = F.soft"
+    )
+    loop = loop.replace("    grads = [", "    dC, dW1 = None, None\n    grads = [")
+    loop = loop.replace("-lr * grad", "-lr * p.grad")
+    grades = graded(tmp_path, [SETUP, loop])
+    told = [finding.text for finding in grades.findings]
+    assert any("autograd's gradients" in text for text in told)
+    assert any("sets dC, dW1 to None" in text for text in told)
+
+
+def test_a_notebook_without_gradients_has_no_verdicts(tmp_path: Path) -> None:
+    grades = graded(tmp_path, ["x = 1"])
+    assert grades.passed
+    assert str(grades) == "no gradient was found"
+
+
+@pytest.mark.slow
+def test_the_command_prints_verdicts_and_exits_with_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = cells_with(db2="db2 = dlogits.sum(0, keepdim=True)")
+    path = write_notebook(tmp_path / "wrong.ipynb", cells)
+    page = tmp_path / "page.html"
+    assert main(["notebook", str(path), "--grade", "--html", str(page)]) == 1
+    printed = capsys.readouterr().out
+    assert "wrong shape that broadcasts" in printed
+    assert "25 right" in printed
+    assert "wrong shape that broadcasts" in page.read_text(encoding="utf-8")
+    assert main(["notebook", str(path), "--grade", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)["grades"]
+    assert [one["gradient"] for one in told["gradients"] if one["fails"]] == ["db2"]
+    assert not told["passed"]

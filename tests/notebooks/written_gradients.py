@@ -99,7 +99,10 @@ RIGHT_FORMS: dict[str, tuple[str, ...]] = {
             "dlogits = dnorm_logits * 1.0\nfor i in range(n):\n"
             "  dlogits[i, logits[i].argmax()] += dlogit_maxes[i, 0]"
         ),
-        "dlogits = dnorm_logits + (logits == logit_maxes) * dlogit_maxes",
+        (
+            "where = logits == logit_maxes\n"
+            "dlogits = dnorm_logits + where / where.sum(1, keepdim=True) * dlogit_maxes"
+        ),
         (
             "values, indices = logits.max(1)\ndlogits = dnorm_logits.clone()\n"
             "dlogits[torch.arange(n), indices] += dlogit_maxes.squeeze(1)"
@@ -261,6 +264,7 @@ MISTAKES: tuple[tuple[str, str, str], ...] = (
         "dlogits = dnorm_logits.clone()\ndlogits[logits.max(1).indices] += dlogit_maxes",
         ONLY_HERE,
     ),
+    ("dlogits", "dlogits = dnorm_logits + (logits == logit_maxes) * dlogit_maxes", ONLY_HERE),
     ("dlogit_maxes", "dlogit_maxes = torch.zeros_like(logit_maxes)", ONLY_HERE),
     ("db1", "db1 = torch.zeros_like(b1)", ONLY_HERE),
     ("db2", "db2 = dlogits.sum(0, keepdim=True)", SHAPE),
