@@ -46,6 +46,7 @@ def disagreements(ours: NotebookGrades, theirs: NotebookGrades) -> list[str]:
         if mine != other:
             found.append(f"{key[0]} in cell {key[1]}: npnet says {mine}, torch says {other}")
     told = [{(one.about, one.text) for one in grades.findings} for grades in (ours, theirs)]
-    for who, one, other in (("npnet", *told), ("torch", *reversed(told))):
-        found += [f"only {who} says of the {about}: {text}" for about, text in sorted(one - other)]
+    ours_alone, theirs_alone = told[0] - told[1], told[1] - told[0]
+    for who, alone in (("npnet", ours_alone), ("torch", theirs_alone)):
+        found += [f"only {who} says of the {about}: {text}" for about, text in sorted(alone)]
     return found

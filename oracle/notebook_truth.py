@@ -85,7 +85,7 @@ class Torch:
     def __init__(self) -> None:
         self._passes = 0
         self._root: Any = None
-        original = torch.Tensor.backward
+        original: Any = torch.Tensor.backward
 
         def backward(tensor: Any, *arguments: Any, **options: Any) -> Any:
             result = original(tensor, *arguments, **options)
@@ -93,7 +93,7 @@ class Torch:
             self._root = tensor
             return result
 
-        torch.Tensor.backward = backward  # type: ignore[method-assign]
+        setattr(torch.Tensor, "backward", backward)  # noqa: B010 - mypy refuses an assignment
 
     def is_tensor(self, value: Any) -> bool:
         """Whether it is one."""

@@ -174,13 +174,10 @@ def _beside(node: ast.AST) -> Iterator[tuple[ast.expr, str]]:
         sides = [node.left, *node.comparators]
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub):
         sides = [node.left, node.right]
-    elif isinstance(node, ast.Call):
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-        name = node.func.id if isinstance(node.func, ast.Name) else name
-        if name in ("allclose", "isclose", "equal", "eq", "assert_close", "sub"):
-            sides = [*node.args]
-            if isinstance(node.func, ast.Attribute) and len(sides) == 1:
-                sides.insert(0, node.func.value)
+    elif isinstance(node, ast.Call) and ast.unparse(node.func) != "print":
+        sides = [side for side in node.args if not isinstance(side, ast.Constant | ast.JoinedStr)]
+        if isinstance(node.func, ast.Attribute) and len(sides) == 1:
+            sides.insert(0, node.func.value)
     for one, other in itertools.pairwise(sides):
         for gradient, tensor in ((one, other), (other, one)):
             while isinstance(tensor, ast.Call) and isinstance(tensor.func, ast.Attribute):
