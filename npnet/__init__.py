@@ -33,6 +33,7 @@ from npnet.training.sgd import Record, train
 if TYPE_CHECKING:
     from npnet.learn.explain import explain
     from npnet.learn.grading import grade
+    from npnet.notebooks.grading import grade_notebook
     from npnet.plotting import plots
     from npnet.replays.lost_seeds import find_lost_seed
 
@@ -42,6 +43,7 @@ _LATER = {
     "explain": "npnet.learn.explain",
     "find_lost_seed": "npnet.replays.lost_seeds",
     "grade": "npnet.learn.grading",
+    "grade_notebook": "npnet.notebooks.grading",
     "plots": "npnet.plotting.plots",
 }
 
@@ -77,6 +79,7 @@ __all__ = [
     "fit",
     "forward",
     "grade",
+    "grade_notebook",
     "load_run",
     "loss_and_gradients",
     "plots",

@@ -16,6 +16,8 @@ from npnet.cli.output_files import check_new_file
 from npnet.cli.terminal import wrap
 from npnet.cli.word_options import add_words_option, word_file
 from npnet.notebooks.cells import Cell, Notebook
+from npnet.notebooks.grade_text import grade_html
+from npnet.notebooks.grading import Grading
 from npnet.notebooks.html import html_page
 from npnet.notebooks.outputs import EQUAL
 from npnet.notebooks.read import read_notebook
@@ -70,6 +72,12 @@ def add_commands(commands: Any) -> None:
         help="whose exponentials torch.multinomial takes: mkl are those of torch 2.0 to 2.6 "
         "(default: torch)",
     )
+    parser.add_argument(
+        "--grade",
+        action="store_true",
+        help="judge every gradient that is written by hand, each alone; the exit code is then 1 if "
+        "one is wrong",
+    )
     parser.add_argument("--html", metavar="PAGE", help="write the report as one HTML page")
     parser.add_argument("--force", action="store_true", help="replace a page that is there")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -87,23 +95,32 @@ def notebook_command(options: argparse.Namespace) -> int:
     if options.read:
         _print_contents(notebook, options.json)
         return 0
+    grading = Grading(str(notebook.path)) if options.grade else None
     with word_file(options.words) as words:
-        report = _run(notebook, options, words)
+        report = _run(notebook, options, words, grading)
+    grades = grading.result() if grading else None
     if options.json:
-        print(report.to_json())
+        content = report.content() | ({} if grades is None else {"grades": grades.content()})
+        print(json.dumps(content, indent=1))
     else:
         _print_end(report)
+        if grades is not None:
+            print(f"\n{grades}")
     if page is not None:
         with replacing(page) as temporary:
-            temporary.write_text(html_page(report), encoding="utf-8")
+            section = "" if grades is None else grade_html(grades)
+            temporary.write_text(html_page(report, section), encoding="utf-8")
         if not options.json:
             print(page)
     if report.interrupted:
         return 130
-    return 0 if report.passed else 1
+    passed = report.passed if grades is None else grades.passed
+    return 0 if passed else 1
 
 
-def _run(notebook: Notebook, options: argparse.Namespace, words: Path | None) -> NotebookReport:
+def _run(
+    notebook: Notebook, options: argparse.Namespace, words: Path | None, grading: Grading | None
+) -> NotebookReport:
     report = NotebookReport(notebook)
     how = Options(
         seconds=options.seconds,
@@ -116,7 +133,10 @@ def _run(notebook: Notebook, options: argparse.Namespace, words: Path | None) ->
     )
     if not options.json:
         print(_heading(notebook), flush=True)
-    for ran in run_notebook(notebook, how):
+    after = None
+    if grading is not None:
+        how, after = grading.asked(how), grading.after(len(notebook.cells))
+    for ran in run_notebook(notebook, how, after):
         cell = report.add(ran)
         if not options.json:
             if how.printed is not None:

@@ -12,8 +12,8 @@ _CLASSES = {EQUAL: "equal", NEAR: "near", DIFFERENT: "different", NOT_RUN: "diff
 LONGEST = 20_000  # characters of an output that the page shows
 
 
-def html_page(report: NotebookReport) -> str:
-    """The whole page. It loads nothing from anywhere."""
+def html_page(report: NotebookReport, grades: str = "") -> str:
+    """The whole page, which loads nothing. ``grades``: HTML that stands before the cells."""
     style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
     name = escape(report.notebook.path.name)
     advice = "".join(f"<p>{escape(line)}</p>" for line in report.advice())
@@ -22,7 +22,7 @@ def html_page(report: NotebookReport) -> str:
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{name}: stored and computed</title><style>{style}</style></head><body><main>"
-        f"<h1>{name}</h1><p>{escape(summary(report))}</p>{advice}{_table(report)}{cells}"
+        f"<h1>{name}</h1><p>{escape(summary(report))}</p>{advice}{grades}{_table(report)}{cells}"
         "</main></body></html>\n"
     )
 

@@ -99,6 +99,8 @@ class Options:
             cell begins; needs ``default_seed``.
         sampler: whose exponentials ``torch.multinomial`` takes: ``torch``, or ``mkl``, those of
             torch 2.0 to 2.6 on x86.
+        grader: ``module:class`` of what knows the gradients of the notebook's tensors; with it
+            ``grades`` works at the end.
         printed: called with each piece of text as a cell prints it.
     """
 
@@ -109,6 +111,7 @@ class Options:
     default_seed: int | None = None
     starts: Mapping[int, int] = field(default_factory=dict)
     sampler: str = "torch"
+    grader: str | None = None
     printed: Callable[[Cell, str], None] | None = None
 
 
@@ -163,6 +166,7 @@ class Session:
             figures=os.fspath(figures.resolve()) if figures else None,
             default_seed=options.default_seed,
             sampler=options.sampler,
+            grader=options.grader,
         )
         answer = self._child.receive(START)
         if answer is None or answer["kind"] != "ready":
@@ -207,6 +211,12 @@ class Session:
             self._child.__exit__()
             ran.seconds = time.monotonic() - begun
         return ran
+
+    def ask(self, kind: str, patience: float) -> Iterator[Message | None]:
+        """Send a message of this kind, and yield what comes; None if nothing comes in time."""
+        self._child.send(kind=kind)
+        while True:
+            yield self._child.receive(patience)
 
     def tensors(self, path: Path) -> Path:
         """Let the process write every tensor that has a name to an npz file."""

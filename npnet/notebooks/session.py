@@ -6,6 +6,8 @@ It reads JSON messages, a line each, and answers in the same way (``npnet.base.c
 * ``{"kind": "cell", "number": 3, "source": "..."}``; the answers are ``output`` messages as they
   are printed, and at the end ``done``.
 * ``{"kind": "skip", "words": 560}`` puts torch's default generator at this word of its stream.
+* ``{"kind": "grade"}`` judges the gradients by hand of the cells so far: ``grade`` messages, then
+  ``graded``.
 * ``{"kind": "tensors", "path": "..."}`` writes every tensor that has a name into an npz file.
 """
 
@@ -33,6 +35,7 @@ from npnet.base.arrays import Array
 from npnet.notebooks.corpus_files import CorpusFiles
 from npnet.notebooks.display import shown
 from npnet.notebooks.drawn import drawn_tensors
+from npnet.notebooks.grade_messages import send_grades, watch_for
 from npnet.notebooks.magics import plain_python
 from npnet.notebooks.random_sources import RandomSources
 from npnet.notebooks.stand_ins import (
@@ -130,6 +133,8 @@ class Session:
         figures: a folder for real pictures; None draws nothing.
         default_seed: of torch's default generator, before the first cell.
         sampler: ``torch`` or ``mkl``: whose exponentials the stand-in's multinomial takes.
+        grader: ``module:class`` of what knows the tensors' gradients, to grade the notebook at its
+            end; None: it is not graded.
     """
 
     def __init__(
@@ -141,6 +146,7 @@ class Session:
         figures: str | None = None,
         default_seed: int | None = None,
         sampler: str = "torch",
+        grader: str | None = None,
     ) -> None:
         self.send = send
         self.streams = tuple(_Stream(kind, send, self._line) for kind in ("stdout", "stderr"))
@@ -170,6 +176,7 @@ class Session:
         self.default_seed = default_seed
         if default_seed is not None:
             self.skip(0)
+        self.watch = watch_for(grader) if grader else None
         self.namespace.update(display=self._display, get_ipython=Shell, Out=self.results)
 
     def run(self, number: int, source: str) -> None:
@@ -260,6 +267,9 @@ class Session:
         stdio = sys.stdout, sys.stderr, sys.stdin
         sys.stdout, sys.stderr, sys.stdin = *self.streams, _NoInput()
         try:
+            if self.watch is not None:
+                value = last.value if isinstance(last, ast.Expr) else None
+                return self.watch.execute(tree.body, value, name, self.namespace)
             exec(compile(tree, name, "exec"), self.namespace)
             if not isinstance(last, ast.Expr):
                 return None
@@ -383,6 +393,8 @@ def main() -> None:
             session.run(**message)
         elif kind == "skip":
             session.skip(**message)
+        elif kind == "grade":
+            send_grades(session.watch, send)
         elif kind == "tensors":
             np.savez(message["path"], **session.tensors())  # type: ignore[arg-type]
             send(kind="tensors", path=message["path"])

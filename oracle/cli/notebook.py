@@ -12,9 +12,11 @@ from npnet.base.tables import shorten
 from npnet.cli.parser import add_json
 from npnet.cli.terminal import wrap
 from npnet.cli.word_options import add_words_option, word_file
+from npnet.notebooks.cells import Notebook
 from npnet.notebooks.read import read_notebook
 from npnet.notebooks.run import SECONDS, Options
 from oracle.notebook import SEED, CellPair, compare_notebook
+from oracle.notebook_grades import disagreements, grade_by_both
 
 SHOWN = 3  # tensors of a cell that are named
 
@@ -46,6 +48,12 @@ def add_commands(commands: Any) -> None:
         metavar="SEED",
         help=f"of torch's default generator on both sides (default: {SEED})",
     )
+    parser.add_argument(
+        "--grade",
+        action="store_true",
+        help="judge every gradient that is written by hand by torch's autograd, and compare the "
+        "verdicts with npnet's; the exit code is 1 if a gradient is wrong or the two disagree",
+    )
     add_json(parser)
     parser.set_defaults(command=notebook_command)
 
@@ -55,6 +63,8 @@ def notebook_command(options: argparse.Namespace) -> int:
     if not options.seconds > 0:
         raise InputError(f"--seconds: got {options.seconds:g}, wanted more than 0")
     notebook = read_notebook(options.file)
+    if options.grade:
+        return _grade(notebook, options)
     pairs = []
     with word_file(options.words) as words:
         how = Options(seconds=options.seconds, words=words, default_seed=options.default_seed)
@@ -71,6 +81,19 @@ def notebook_command(options: argparse.Namespace) -> int:
     else:
         print(wrap(_summary(pairs)))
     return 0 if agree else 1
+
+
+def _grade(notebook: Notebook, options: argparse.Namespace) -> int:
+    with word_file(options.words) as words:
+        how = Options(seconds=options.seconds, words=words, default_seed=options.default_seed)
+        ours, theirs = grade_by_both(notebook, how)
+    apart = disagreements(ours, theirs)
+    if options.json:
+        print(json.dumps({**theirs.content(), "disagreements": apart}, indent=1))
+    else:
+        print(theirs)
+        print(wrap("; ".join(apart) or "npnet's own verdicts are the same"))
+    return 0 if theirs.passed and not apart else 1
 
 
 def _lines(pair: CellPair) -> str:
