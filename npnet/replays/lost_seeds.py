@@ -119,7 +119,10 @@ class LostSession:
         """
         prospects = self.prospects
         if prospects.first > MOST_TRAINED or prospects.all > MOST_LEFT:
-            left = prospects.first if prospects.first > MOST_TRAINED else prospects.all
+            if prospects.first > MOST_TRAINED:
+                left, most, rest = prospects.first, MOST_TRAINED, " to train with"
+            else:
+                left, most, rest = prospects.all, MOST_LEFT, ""
             printed = [each.printed for each in self.publications]
             row = "a row of the first minibatch's softmax (printed.probs_row)"
             fused = "its first loss in all digits (printed.cross_entropy)"
@@ -127,7 +130,7 @@ class LostSession:
             missing += [fused] * (not any(each.cross_entropy for each in printed))
             raise InputError(
                 f"{self.publications[0].file}: its figures would leave about {left:,.0f} of 2^32 "
-                f"seeds, wanted {MOST_LEFT:.0f} at most: add "
+                f"seeds{rest}, wanted {most:,.0f} at most: add "
                 f"{', '.join([*missing, 'or another file of the same session'])}"
             )
 
