@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from npnet.base.errors import DivergedError, InputError
+from npnet.base.errors import DivergedError, InputError, shown
 from npnet.recipes.publication import Publication, find_publication
 from npnet.replays.lost_cells import cell_of, with_seed
 from npnet.replays.printed_figures import Figure
@@ -81,7 +81,9 @@ class LostSession:
         corpus: str | os.PathLike[str] | None = None,
     ) -> None:
         if not publications:
-            raise InputError("lost seed: got no publication, wanted one or more")
+            raise InputError("find_lost_seed: got no publication, wanted one or more")
+        if not isinstance(publications, list | tuple):
+            raise InputError(f"find_lost_seed: got {shown(publications)}, wanted a list: [file]")
         if not 0 <= reruns < 1000:
             raise InputError(f"reruns: got {reruns}, wanted 0 to 999")
         self.publications = [
