@@ -366,10 +366,12 @@ def _report(
         f"({first} to {end - 1}) in {_clock(seconds)}{speed}"
     )
     if not found:
+        none = "No seed" if end - first == SEEDS else "No seed of this range"
         print(
             wrap(
-                "No seed gives these figures. Look at the recipe, at the corpus, at the order and "
-                "scales of the draws; try more --reruns. Figures of a GPU have other seeds."
+                f"{none} gives these figures. Look at the figures, at the recipe, at the corpus, "
+                "at the order and scales of the draws, at the order of the files; try more "
+                "--reruns. Figures of a GPU have other seeds."
             )
         )
 
