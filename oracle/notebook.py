@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.base.npz import read_npz
 from npnet.notebooks.cells import Notebook
 from npnet.notebooks.run import Options, Ran, Session
 
@@ -103,8 +104,7 @@ def compare_notebook(notebook: Notebook, options: Options) -> Iterator[CellPair]
 def _tensors(session: Session, path: Path) -> dict[str, Array]:
     if session.ended is not None:
         return {}
-    with np.load(session.tensors(path)) as file:
-        return {name: file[name] for name in file.files}
+    return dict(read_npz(session.tensors(path)))
 
 
 def _pair(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from npnet.base.errors import InputError
+from npnet.base.suggestions import unknown
 from npnet.cli.output_files import check_new_file, check_new_picture
 from npnet.cli.parser import (
     SECONDS,
@@ -18,14 +20,15 @@ from npnet.cli.parser import (
     number,
     whole_number,
 )
-from npnet.cli.terminal import width
+from npnet.cli.terminal import colours, width
 from npnet.learn import training
-from npnet.learn.exercises import find, shown_solution, write_sheet
+from npnet.learn.exercises import EXERCISES, find, shown_solution, write_sheet
 from npnet.learn.explain import explain
 from npnet.learn.hints import LEVELS, hint
 from npnet.learn.mistakes_shown import report
 from npnet.learn.sheet_check import SECONDS as TIME
 from npnet.learn.sheet_check import check_sheet
+from npnet.learn.sheet_watch import watched
 
 SHEET = Path("exercises.py")
 
@@ -47,7 +50,15 @@ def add_commands(commands: Any) -> None:
     new.set_defaults(command=new_command)
 
     check = actions.add_parser("check", help="judge the functions of a sheet, each alone")
-    _add_sheet(check)
+    check.add_argument(
+        "what",
+        nargs="*",
+        metavar="FILE|NAME",
+        help=f"the sheet (default: {SHEET}), functions to judge (default: all of them)",
+    )
+    check.add_argument(
+        "--watch", action="store_true", help="judge again what changes whenever the sheet is saved"
+    )
     check.add_argument(
         "--seconds",
         type=number,
@@ -76,7 +87,9 @@ def add_commands(commands: Any) -> None:
         default=1,
         help="1: a question, 2: the rule, 3: the formula (default: 1)",
     )
-    hinting.add_argument("--solution", action="store_true", help="show our own line instead")
+    hinting.add_argument(
+        "--solution", action="store_true", help="show our own function instead, for the sheet"
+    )
     hinting.set_defaults(command=hint_command)
 
     mistakes = actions.add_parser("mistakes", help="a dozen that people make, judged")
@@ -115,8 +128,13 @@ def check_command(options: argparse.Namespace) -> int:
         )
     if options.plot is not None:
         check_new_picture(options.plot, force=options.force, who="--plot")
-    grades = check_sheet(options.file, seconds=options.seconds, steps=options.steps)
-    print(grades.to_json() if options.json else grades.text(width()))
+    file, names = _file_and_names(options.what)
+    if options.watch:
+        if options.json or options.plot is not None:
+            raise InputError("check: --watch with --json or --plot, wanted --watch alone")
+        return _watch(file, names, options)
+    grades = check_sheet(file, seconds=options.seconds, steps=options.steps, names=names)
+    print(grades.to_json() if options.json else grades.text(width(), colour=colours()))
     if options.plot is not None:
         if grades.curve is None:
             raise InputError(
@@ -125,6 +143,35 @@ def check_command(options: argparse.Namespace) -> int:
             )
         grades.curve.save(options.plot)
     return 0 if grades.passed else 1
+
+
+def _file_and_names(what: Sequence[str]) -> tuple[Path, list[str]]:
+    """The sheet and the exercises that are meant: what names an exercise and no file is one."""
+    files, names = [], []
+    for word in what:
+        if not Path(word).exists() and {word, f"d{word}"} & {*EXERCISES}:
+            names.append(find(word, "check").name)
+        elif not Path(word).exists() and "." not in word and "/" not in word:
+            raise unknown("check", word, EXERCISES)
+        else:
+            files.append(Path(word))
+    if len(files) > 1:
+        raise InputError(f"check: two sheets, {files[0]} and {files[1]}, wanted one")
+    return (files or [SHEET])[0], names
+
+
+def _watch(file: Path, names: Sequence[str], options: argparse.Namespace) -> int:
+    """Judge a sheet, and again what changed whenever it is saved, until Ctrl+C."""
+    try:
+        for grades in watched(file, names=names, seconds=options.seconds, steps=options.steps):
+            if isinstance(grades, InputError):
+                print(grades)
+            else:
+                print(grades.text(width(), colour=colours()))
+            print(f"watching {file}; Ctrl+C ends", flush=True)
+    except KeyboardInterrupt:
+        print()
+    return 0
 
 
 def hint_command(options: argparse.Namespace) -> int:

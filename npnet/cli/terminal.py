@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import textwrap
@@ -13,6 +14,12 @@ from npnet.learn.explain import WIDTH
 def width() -> int:
     """Columns for sentences: those of the terminal, but no more than are easy to read."""
     return min(WIDTH, shutil.get_terminal_size((WIDTH, 0)).columns)
+
+
+def colours() -> bool:
+    """Whether to print colours: on a terminal, unless NO_COLOR is set or it is a dumb one."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not plain
 
 
 def wrap(text: str, indent: str = "") -> str:

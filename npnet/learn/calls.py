@@ -19,6 +19,7 @@ from npnet.base.arrays import Array, UnusableArray, read_array
 from npnet.learn.exercises import Exercise
 from npnet.learn.grading_inputs import Case, Inputs, cases, tried
 from npnet.learn.precision import widening
+from npnet.network.names import NAMES
 
 Function = Callable[[Any, Any], Any]
 
@@ -36,7 +37,23 @@ TORCH = {
     r"no attribute 'unsqueeze'": "NumPy says x[:, None]",
     r"no attribute '(pow|exp|log|tanh|sqrt|abs)'": "in NumPy these are functions: np.exp(x), x**2",
     r"name '(torch|F)' is not defined": "the sheet has NumPy alone, as np",
+    r"'function'|function' object": "a name like dprobs is your function; the gradient is d.probs",
     r"as a data type|sub-type of ndarray": "NumPy's .view is another thing: use .reshape",
+}
+
+
+# Names of the lecture's notebook for what the sheet calls otherwise.
+LECTURE = {
+    "Xb": "v.X",
+    "Yb": "v.Y",
+    "n": "len(v.Y)",
+    "batch_size": "len(v.Y)",
+    "vocab_size": "len(v.C)",
+    "n_embd": "v.C.shape[1]",
+    "n_hidden": "v.W1.shape[1]",
+    "block_size": "v.X.shape[1]",
+    "bnmean": "v.bnmeani",
+    "dloss": "d.loss",
 }
 
 
@@ -146,7 +163,24 @@ def said(error: BaseException, code: Function | Path) -> str:
     if "read-only" in text:
         return f"{where}it writes into what it was given: copy that first, with .copy()"
     hint = next((hint for clue, hint in TORCH.items() if re.search(clue, text)), None)
+    if isinstance(error, NameError):
+        hint = _instead_of(error, text) or hint
     return f"{where}{type(error).__name__}: {text}" + (f": {hint}" if hint else "")
+
+
+def _instead_of(error: NameError, text: str) -> str:
+    """What the sheet has for a name of the lecture that is not defined there."""
+    found = re.search(r"'(\w+)'", text)
+    name = error.name or (found[1] if found else "")
+    if isinstance(error, UnboundLocalError):
+        return f"a function that sets {name} has no other {name}: give it a first value"
+    if name in LECTURE:
+        return f"write {LECTURE[name]}"
+    if name in NAMES or name in ("X", "Y", "eps"):
+        return f"write v.{name}"
+    if name[:1] == "d" and name[1:] in NAMES:
+        return f"write d.{name[1:]}"
+    return ""
 
 
 def _definition(function: Function) -> tuple[str, int]:

@@ -1,5 +1,7 @@
 """The exercises of the lecture, and the sheet on which they are handed out."""
 
+import ast
+import re
 import shlex
 import textwrap
 from collections.abc import Callable, Mapping
@@ -12,7 +14,7 @@ from npnet.base.errors import InputError
 from npnet.base.files import unwritable
 from npnet.base.suggestions import unknown
 from npnet.learn.explain import commented, read_by
-from npnet.learn.notation import backward_lines, forward_lines, statements
+from npnet.learn.notation import backward_lines, code_of, forward_lines, statements
 from npnet.network.forward import Values
 from npnet.network.fused import BatchNormSaved, batch_norm_backward, cross_entropy
 from npnet.network.gradients import GRADIENTS, Gradients, backward
@@ -212,5 +214,16 @@ def write_sheet(path: Path) -> None:
 
 
 def shown_solution(exercise: Exercise) -> str:
-    """Our own code for an exercise, in the lecture's notation."""
-    return textwrap.indent("\n".join(exercise.code), "    ")
+    """Our own code for an exercise as a function of ``v`` and ``d``, to be pasted into a sheet."""
+    if exercise.part == 1:
+        return code_of(GRADIENTS[exercise.gradients[0]])
+    code = "\n".join(line for line in exercise.code if not line.startswith("loss ="))
+    read = [node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)]
+    made = re.findall(r"^(\w+) =", code, re.MULTILINE)
+    names = [name for name in dict.fromkeys(read) if name not in made]
+    first = [f"{name} = v.{name}" for name in names if name in exercise.reads]
+    first += [f"d{name} = d.{name}" for name in ("loss", *exercise.upstream) if f"d{name}" in names]
+    results = ", ".join(f"d{name}" for name in exercise.gradients)
+    result = f"return [{results}]" if len(exercise.gradients) > 1 else f"return {results}"
+    body = textwrap.indent("\n".join([*first, code, result]), "    ")
+    return f"def {exercise.name}(v, d):\n{body}"

@@ -34,9 +34,27 @@ VERDICTS = (RIGHT, ONLY_HERE, WRONG, ERROR, UNSOLVED)
 
 LABELS = ("yours", "ours")
 
+DONE = (
+    f"All {len(EXERCISES)} are right: you have written backpropagation by hand, every line of it. "
+    "What to try next: npnet exercise mistakes, what people get wrong; npnet page FILE, a "
+    "minibatch with all its gradients; npnet train, the whole job; npnet bench, how fast these "
+    "formulas can run."
+)
+
 # An answer may differ from ours by K eps of the largest entry, since other right formulas round
 # differently. The nearest mistake, a forgotten eps, is off by 4e9 eps in float64.
 K = 1024.0
+
+SIZES = "n and the other sizes differ from case to case, so take them from the arrays: len(v.Y)"
+
+UPSTREAM = (
+    "Random upstream gradients: besides a real minibatch, every function gets random values, and "
+    "random numbers for the gradients in d. In a real minibatch some sums are 0 and some gradients "
+    "depend on each other, so that a wrong formula may give the right numbers there; with random "
+    "ones it cannot."
+)
+
+COLOURS = {RIGHT: "32", ONLY_HERE: "33", WRONG: "31", ERROR: "31", UNSOLVED: "2"}  # of a terminal
 
 # Why a wrong line can give the right gradient of a real minibatch: whatever the line is,
 ZERO = {
@@ -116,17 +134,29 @@ class Grades:
 
     __repr__ = __str__
 
-    def text(self, width: int = WIDTH) -> str:
-        """The report, its prose wrapped to ``width``."""
+    @property
+    def next_step(self) -> str:
+        """What to do next: a hint for the first that is not right, or what follows the last."""
+        wrong = [mark for mark in self.marks if not mark.ok]
+        left = wrong or [mark for mark in self.marks if mark.verdict != RIGHT]
+        if left:
+            return f"next: {left[0].name}, for a hint: npnet exercise hint {left[0].name}"
+        return DONE if len(self.marks) == len(EXERCISES) else ""
+
+    def text(self, width: int = WIDTH, *, colour: bool = False) -> str:
+        """The report, its prose wrapped to ``width``; ``colour`` is for a terminal."""
         lines: list[str] = []
         for number, title in enumerate(PARTS, 1):
             marks = [mark for mark in self.marks if EXERCISES[mark.name].part == number]
             if marks:
                 lines.append(f"Exercise {number}: {title}")
-                lines += (line for mark in marks for line in _lines(mark, width))
+                lines += (line for mark in marks for line in _lines(mark, width, colour))
         if self.curve:
             lines.append(str(self.curve))
-        return "\n".join([*lines, self.footer])
+        if any(mark.verdict == ONLY_HERE and mark.kind != "ties" for mark in self.marks):
+            lines.append(textwrap.fill(UPSTREAM, width))
+        after = [textwrap.fill(self.next_step, width)] if self.next_step else []
+        return "\n".join([*lines, self.footer, *after])
 
     def _repr_html_(self) -> str:
         """The same for a notebook, in one table without style sheet or script."""
@@ -220,6 +250,8 @@ def judge(exercise: Exercise, found: Attempt) -> Mark:
     if failed:
         cause = diagnose(exercise, found)
         where = "" if len(failed) == len(judged) else f" ({_where(failed[0])})"
+        if not {*failed} & {*REAL}:
+            where += f"; it runs where n is {cases()[REAL[0]].sizes['n']}: {SIZES}"
         return _mark(exercise, found, ERROR, found.failures[failed[0]] + where, cause)
     compared = [(label, _bad_rows(exercise, found, label)) for label in (*REAL, *RANDOM)]
     bad = [(label, rows) for label, rows in compared if rows]
@@ -300,7 +332,7 @@ def _identity(exercise: Exercise, found: Attempt, cause: Cause | None) -> str:
     """Why a wrong line gave the right gradient of a real minibatch."""
     name = exercise.gradients[0]
     if cause and cause.kind == "n":
-        return "It depends on the size of this batch"
+        return f"It depends on the size of this batch: {SIZES}"
     known = ZERO.get(name)
     if cause:
         known = known or IDENTITIES.get((name, cause.kind)) or IDENTITIES.get((name, None))
@@ -313,8 +345,9 @@ def _identity(exercise: Exercise, found: Attempt, cause: Cause | None) -> str:
     return "It uses something that does not hold for all values and gradients"
 
 
-def _lines(mark: Mark, width: int) -> Iterator[str]:
-    yield f"  {mark.name:16}{mark.verdict}"
+def _lines(mark: Mark, width: int, colour: bool) -> Iterator[str]:
+    verdict = f"\033[{COLOURS[mark.verdict]}m{mark.verdict}\033[0m" if colour else mark.verdict
+    yield f"  {mark.name:16}{verdict}"
     for text in _details(mark):
         yield from textwrap.wrap(
             text,
@@ -327,5 +360,6 @@ def _lines(mark: Mark, width: int) -> Iterator[str]:
 
 
 def _details(mark: Mark) -> list[str]:
-    printed = [f"printed: {line}" for line in mark.printed.splitlines()]
+    first, *more = mark.printed.splitlines() or [""]
+    printed = [f"printed: {first}", *more] if mark.printed.strip() else []
     return [text for text in (mark.reason, mark.cause, mark.remark) if text] + printed

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import os
+import re
 import shlex
 import sys
 import types
@@ -14,6 +14,7 @@ from npnet.base.errors import InputError
 from npnet.base.suggestions import nearest
 from npnet.learn.calls import Function, said
 from npnet.learn.exercises import EXERCISES
+from npnet.learn.sheet_parts import compiled, stand_in
 
 MODULE = "exercise_sheet"
 
@@ -26,7 +27,7 @@ def read_sheet(path: Path) -> str:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        compile(text, path, "exec")
+        compiled(path, text)
     except OSError as error:
         # Where something is in the way already, no new sheet can be written.
         way = (
@@ -51,10 +52,11 @@ def run_sheet(path: Path) -> dict[str, Function]:
 
     Raises:
         InputError: it cannot be read, does not run to its end, defines a name that is close to
-            an exercise but none, or holds none at all.
+            an exercise but none, or holds none at all. A function of an exercise that is no Python
+            stands in for itself: it fails when it is called.
     """
     text = read_sheet(path)
-    program = compile(text, path, "exec")
+    programs, broken = compiled(path, text)
     module = types.ModuleType(MODULE)
     module.__file__ = str(path)
     sys.modules[MODULE] = module
@@ -62,7 +64,8 @@ def run_sheet(path: Path) -> dict[str, Function]:
     sys.path.append(os.fspath(path.resolve().parent))
     sys.dont_write_bytecode = True
     try:
-        exec(program, vars(module))
+        for program in programs:
+            exec(program, vars(module))
     except (Exception, SystemExit) as error:
         raise InputError(f"{path} {said(error, path)}") from error
     functions = {}
@@ -78,6 +81,7 @@ def run_sheet(path: Path) -> dict[str, Function]:
                 f"did you mean {near}?" if near else "give a helper other parameters than v and d"
             )
             raise InputError(f"{path} line {_line_of(name, text)}: {name} is no exercise, {hint}")
+    functions |= {name: stand_in(what) for name, what in broken.items()}
     if not functions:
         raise InputError(
             f"{path}: holds none of the {len(EXERCISES)} functions: for a sheet: npnet exercise new"
@@ -87,8 +91,8 @@ def run_sheet(path: Path) -> dict[str, Function]:
 
 def _line_of(name: str, text: str) -> int:
     """The line in which a sheet last defines a function; 1 if it has it from elsewhere."""
-    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
-    return max((node.lineno for node in nodes if node.name == name), default=1)
+    found = [*re.finditer(rf"^\s*def {name}\b", text, re.MULTILINE)]
+    return text.count("\n", 0, found[-1].end()) + 1 if found else 1
 
 
 def _meant_as_exercise(name: str, entry: object) -> bool:

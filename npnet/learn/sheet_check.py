@@ -2,45 +2,45 @@
 
 from __future__ import annotations
 
-import json
 import os
-import queue
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
 
+from npnet.base.child_process import ChildProcess, Message
 from npnet.base.errors import InputError
 from npnet.learn.calls import Attempt
 from npnet.learn.exercises import EXERCISES
 from npnet.learn.grading import Grades, judge
 from npnet.learn.grading_inputs import RANDOM, REAL
+from npnet.learn.remembered import recall, remember
 from npnet.learn.sheet import read_sheet
+from npnet.learn.sheet_parts import fingerprints
 from npnet.learn.sheet_process import unpacked
-from npnet.learn.training import STEPS, Curve
+from npnet.learn.training import STEPS, TRAINING, Curve, trainable
 
 SECONDS = 10.0  # for one function, all its calls together; a right one takes some milliseconds
 START = 60.0  # for a process to begin, with nothing of the learner's in it yet
 
-Message = dict[str, Any]
-
 
 def check_sheet(
-    path: str | os.PathLike[str], *, seconds: float = SECONDS, steps: int = STEPS
+    path: str | os.PathLike[str],
+    *,
+    seconds: float = SECONDS,
+    steps: int = STEPS,
+    names: Sequence[str] = (),
 ) -> Grades:
     """Judge the functions of a sheet, which is only read.
 
     Args:
         path: the sheet.
         seconds: how long one function may take before it is ended.
-        steps: how long exercise 4 trains; 0 does not train.
+        steps: how long exercise 4 trains; 0 does not train. A training that was made already,
+            by the same function, is not made again.
+        names: the exercises to judge; none for all of the sheet.
 
     Raises:
-        InputError: the sheet is missing, is no Python, does not run, or holds no exercise or an
-            unknown one.
+        InputError: the sheet is missing, is no Python, does not run, holds no exercise, an
+            unknown one, or not those that are named.
     """
     path = Path(path)
     read_sheet(path)
@@ -48,13 +48,16 @@ def check_sheet(
     losses: list[float] = []
     training, problem = False, ""
     pending: list[str] | None = None
+    key = fingerprints(path).get(TRAINING.name, "")
+    known = recall(key, steps) if key and steps else None
+    trained = 0 if known else steps
     while pending is None or pending:
-        for message in _conversation(path, pending or (), steps, seconds):
+        for message in _conversation(path, pending or names, trained, seconds):
             match message["kind"]:
                 case "refused":
                     raise InputError(message["text"])
                 case "names":
-                    pending = message["names"] if pending is None else pending
+                    pending = _wanted(path, message["names"], names) if pending is None else pending
                 case "attempt":
                     attempts[message["name"]] = unpacked(message)
                     pending = [name for name in pending or () if name != message["name"]]
@@ -64,6 +67,8 @@ def check_sheet(
                     losses += message["losses"]
                 case "trained":
                     problem = message["problem"]
+                    if not problem and key:
+                        remember(key, steps, losses)
                 case "ended" if pending is None:
                     raise InputError(f"{path}: when it is loaded, {message['text']}")
                 case "ended" if training and "backward" in attempts:
@@ -73,71 +78,31 @@ def check_sheet(
                     text: str = message["text"]
                     attempts[name] = Attempt(failures=dict.fromkeys((*REAL, *RANDOM), text))
     marks = [judge(EXERCISES[name], attempts[name]) for name in EXERCISES if name in attempts]
+    if known and trainable(TRAINING, attempts.get(TRAINING.name, Attempt())):
+        training, losses = True, known
     curve = Curve.beside_ours(losses, steps, problem) if training else None
     return Grades(tuple(marks), curve)
+
+
+def _wanted(path: Path, found: Sequence[str], names: Sequence[str]) -> list[str]:
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise InputError(f"{path}: it has no function {missing[0]}, wanted one of its own")
+    return [name for name in found if not names or name in names]
 
 
 def _conversation(
     path: Path, names: Sequence[str], steps: int, seconds: float
 ) -> Iterator[Message]:
     """What a process says that runs the sheet; if it goes wrong, an ``ended`` comes last."""
-    # Without -P, a random.py beside the sheet would be taken for the library's.
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "npnet.learn.sheet_process",
-        str(path),
-        str(steps),
-        *names,
-    ]
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        encoding="utf-8",
-    )
-    assert process.stdout is not None
-    lines: queue.Queue[str] = queue.Queue()
-    reader = threading.Thread(target=_read, args=(process.stdout, lines))
-    reader.start()
-    patience = START
-    try:
+    with ChildProcess("npnet.learn.sheet_process", [str(path), str(steps), *names]) as process:
+        patience = START
         while True:
-            try:
-                line = lines.get(timeout=patience)
-            except queue.Empty:
-                yield _ended(f"it still runs after {patience:g} s: an endless loop?")
-                return
-            if not line:
-                yield _ended(_death(process.wait()))
-                return
-            message = json.loads(line)
+            message = process.receive(patience)
+            if message is None:
+                text = f"it still runs after {patience:g} s: an endless loop?"
+                message = {"kind": "ended", "text": text}
             yield message
-            if message["kind"] in ("done", "refused"):
+            if message["kind"] in ("done", "refused", "ended"):
                 return
             patience = seconds
-    finally:
-        process.kill()
-        process.wait()
-        reader.join()
-        process.stdout.close()
-
-
-def _read(stream: IO[str], lines: queue.Queue[str]) -> None:
-    for line in stream:
-        lines.put(line)
-    lines.put("")
-
-
-def _ended(text: str) -> Message:
-    return {"kind": "ended", "text": text}
-
-
-def _death(code: int) -> str:
-    if code < 0:
-        return f"it crashes Python ({signal.Signals(-code).name})"
-    return f"it ends the process, with exit code {code}"

@@ -103,11 +103,13 @@ def _roles(drawn: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]] | No
         if gain is None:
             continue
         shift = next((e for e in normal if e is not gain and not _is_running(e)), None)
-        output = next((e for e in vectors if e["shape"] in ([V], [1, V]) and e not in normal), None)
+        outputs = [e for e in vectors if e["shape"] in ([V], [1, V]) and e not in normal]
+        # Where both layers are as wide, b1 is drawn before b2.
+        output = (outputs[-1] if H == V else outputs[0]) if outputs else None
         if shift is None or output is None:
             continue
         roles |= {"b2": dict(output), "bngain": dict(gain), "bnbias": dict(shift)}
-        first = next((e for e in biases if e is not gain and e is not shift), None)
+        first = next((e for e in biases if e not in (gain, shift, output)), None)
         if first is not None:
             roles["b1"] = dict(first)
         return roles

@@ -253,7 +253,9 @@ def _of_line(
         numbers += both
         equal += both and one == other
         if one != other and not (both and _same_value(one, other)):
-            what = _shortened([token for token in theirs[:place] if token[0].isalnum()])
+            before = [token for token in theirs[:place] if token[0].isalnum()]
+            words = [token for token in before if not _IS_NUMBER.match(token)]
+            what = _shortened(words or before[:2])
             found.append((one, other, both and is_near(one, other), what))
         elif one != other:
             equal += 1

@@ -114,7 +114,7 @@ CHECKS: Mapping[str, tuple[Check, ...]] = MappingProxyType(
                 lambda decay, recipe: (
                     decay > 0 and recipe.steps * math.log10(decay) < LARGEST_GROWTH
                 ),
-                "above 0, and not so far above 1 that the rate leaves the range of numbers",
+                "above 0, and not so far above 1 that the rate grows beyond the range of numbers",
             ),
         ),
         "eps": (

@@ -47,51 +47,57 @@ class Recipe:
     """Every hyperparameter of a run. ``dataclasses.replace`` makes variants.
 
     Attributes:
-        name: what the run's folder and the plots call it.
+        name: the name of the run in its folder and in plots.
         block_size, embedding, hidden: T, E, H.
-        draws: the parameters in the order in which they are drawn; all seven, of which ``b1``
-            may be left out (it is then zeros and not trained), and numbers that are not used.
-        draw_dtype: in which they are drawn and scaled: ``float32``, torch's default, or
-            ``float64``, after ``torch.set_default_dtype(torch.float64)``, which is another stream.
-        seed: of the run's generator. It draws, in this order: the permutation of words or
-            examples, if there is one that has no seed of its own; the parameters; the minibatches.
-        shuffle_seed, shuffles: the words are shuffled by a fresh ``random.Random(shuffle_seed)``,
-            ``shuffles`` times in a row; 0 times keeps the order of the file.
-        split: what is cut at 80 % and 90 %: ``words``, or after a ``randperm`` of torch's
-            ``permuted-words`` or ``examples``.
-        split_seed: of a generator for that permutation alone; None: the run's generator.
-        rounding: of the cuts: ``int(0.8 * N)`` and ``int(0.9 * N)``, or those of torch's
-            ``random_split``, which gives what is left over to the first parts.
+        draws: the parameters in the order in which they are drawn, and numbers that are not used.
+            All seven parameters are there. Only ``b1`` may be left out; it is then all zeros and
+            not trained.
+        draw_dtype: the dtype in which they are drawn and scaled: ``float32``, torch's default, or
+            ``float64``, after ``torch.set_default_dtype(torch.float64)``. The two draw different
+            numbers.
+        seed: the seed of the run's generator. It draws, in this order: the permutation of words or
+            examples, if there is one without its own seed; the parameters; the minibatches.
+        shuffle_seed, shuffles: ``random.Random(shuffle_seed)`` shuffles the words ``shuffles``
+            times in a row, seeded again each time. 0 times keeps the order of the file.
+        split: what is cut at 80 % and 90 %: the ``words``, or after torch's ``randperm`` the
+            ``permuted-words`` or the ``examples``.
+        split_seed: the seed of a separate generator for that permutation; None: the run's
+            generator.
+        rounding: how the cuts are rounded: ``int`` is ``int(0.8 * N)`` and ``int(0.9 * N)``,
+            ``random_split`` is the rule of torch's ``random_split``, which gives the remaining
+            examples to the first parts.
         batch: rows of a minibatch, n.
-        batch_over: a row's index is drawn below this number; None: below the number of training
-            examples.
-        batch_once: whether one minibatch is drawn and serves every step.
+        batch_over: indices of rows are drawn from 0 up to this number, which is not included;
+            None: the number of training examples.
+        batch_once: whether one minibatch is drawn and used for every step.
         batch_first: whether the minibatches of all steps are drawn before the parameters.
         steps: training steps.
-        rates: (first step, learning rate) pairs; a rate holds until the next pair's step. Or a
+        rates: (first step, learning rate) pairs; a rate is used until the next pair's step. Or a
             formula of the step ``i``, such as ``"0.01 + 0.09 * exp(-1.3 * i / 200000)"``, computed
-            in float64 as Python would.
-        decay: every step multiplies the rate by it once more; 1 leaves ``rates`` as they stand.
+            in float64 as Python does.
+        decay: the rate of step i is multiplied by decay to the power of i; 1 changes nothing.
         eps: added to the variance in batch normalisation; 0 is the plain standard deviation.
-        statistics: what takes the batch's place in evaluation: ``whole-set`` (calibration over
+        statistics: the mean and variance that evaluation uses: ``whole-set`` (calibration over
             the training set), ``running-var`` or ``running-std`` (an average of the batches'
             variances or standard deviations), ``last-batch`` (the last minibatch), ``own-rows``
-            (calibration over the split that is evaluated; names are then sampled with those of
-            the training set).
-        training_statistics: what normalises a minibatch in training: its own (``batch``), or the
-            ``running`` averages of the minibatches before it, through which no gradient flows.
-        variance: that normalises a minibatch in training: ``unbiased``, or ``biased``, divided
-            by n, as ``nn.BatchNorm1d`` does. Averages of them are of unbiased ones in both cases.
-        momentum: weight of the newest batch in the running statistics.
-        dtype: ``float32`` or ``float64``, of the parameters and of all arithmetic on them.
-        sample_seed: of the generator that draws the sampled names.
-        sampler: whose exponentials choose the characters: ``torch``, or ``mkl``, those of torch
-            2.0 to 2.6 on x86.
-        sampling: ``normalised``, or ``plain``: names come from the network without its batch
-            normalisation, gain and bias.
+            (calibration over the split that is evaluated; names are then sampled with the
+            statistics of the training set).
+        training_statistics: the mean and variance that normalise a minibatch in training: its own
+            (``batch``), or the ``running`` averages of the minibatches before it. No gradient
+            flows through the averages.
+        variance: the variance that normalises a minibatch in training: ``unbiased``, or
+            ``biased``, divided by n, as ``nn.BatchNorm1d`` does. The running averages are always
+            averages of unbiased variances.
+        momentum: the weight of the newest batch in the running averages.
+        dtype: ``float32`` or ``float64``, of the parameters and of all arithmetic with them.
+        sample_seed: the seed of the generator that samples names.
+        sampler: the exponentials that choose the characters: those of ``torch``, or of ``mkl``,
+            which torch 2.0 to 2.6 used on x86.
+        sampling: ``normalised``, or ``plain``: names are sampled from the network without its
+            batch normalisation, gain and bias.
 
     Raises:
-        InputError: a field of the wrong type or an impossible value.
+        InputError: a field of the wrong type or with an impossible value.
     """
 
     name: str
@@ -147,7 +153,7 @@ class Recipe:
         """The learning rate of ``step``, counted from 0.
 
         Raises:
-            InputError: the formula gives none of 0 or more at this step.
+            InputError: the formula gives no number of 0 or more at this step.
         """
         rate = rate_at(self.rates, step)
         return rate if self.decay == 1 else rate * self.decay**step
@@ -172,10 +178,10 @@ class Recipe:
 
     @classmethod
     def from_json(cls, text: str, source: str = "recipe") -> Recipe:
-        """A recipe from the JSON text of ``to_json``; fields left out take their defaults.
+        """A recipe from the JSON text of ``to_json``; a missing field has its default.
 
         Raises:
-            InputError: no JSON object, an unknown field, a wrong type, an impossible value; the
+            InputError: not a JSON object, an unknown field, a wrong type, an impossible value; the
                 message begins with ``source``.
         """
         try:
@@ -184,7 +190,7 @@ class Recipe:
             raise InputError(f"{source}: no JSON ({error}), wanted the JSON of a recipe") from error
         if not isinstance(entries, dict):
             raise InputError(f"{source}: wanted a JSON object with the fields of a recipe")
-        notes = ("made_with", "began_with")  # what recipe.json of a run has besides
+        notes = ("made_with", "began_with")  # further entries in recipe.json of a run
         return cls.from_entries(
             {key: value for key, value in entries.items() if key not in notes}, source
         )
@@ -204,7 +210,7 @@ class Recipe:
             raise InputError(f"{source}: {error}") from error
 
 
-# How a value becomes one of the type that its field is declared with.
+# For each declared type of a field: the function that converts a value to it.
 _READERS: Mapping[str, Callable[[str, Any], object]] = {
     "int": whole_number,
     "float": number,

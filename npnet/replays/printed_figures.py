@@ -12,9 +12,9 @@ import numpy as np
 from npnet.base.errors import InputError
 from npnet.recipes.publication import Publication
 
-# Honest runs that round differently drift apart by this much: between float32 and float64, part3's
-# 200,000 losses differ by 1.0e-6 in the median, 3.1e-6 at the 90th percentile, 1.1e-5 at most. A
-# figure this close to the middle between two last digits may be printed as either.
+# Correct runs that round differently differ by about this much: between float32 and float64,
+# part3's 200,000 losses differ by 1.0e-6 in the median, 3.1e-6 at the 90th percentile, 1.1e-5 at
+# most. A number this close to the middle between two last digits may be printed as either.
 EDGE = 3e-6
 
 EQUAL, NEAR, DRIFT, DIFFERS = "equal", "±1", "drift", "DIFFERS"
@@ -22,20 +22,21 @@ EQUAL, NEAR, DRIFT, DIFFERS = "equal", "±1", "drift", "DIFFERS"
 
 @dataclass(frozen=True)
 class Figure:
-    """One printed figure and ours.
+    """A printed figure compared with ours.
 
     Attributes:
         what: ``loss``, ``cross_entropy``, ``sum``, ``probs``, ``train``, ``dev``, ``val``,
             ``test``, ``parameters``, ``targets``, ``rows``, ``name``.
-        step: of a loss; the row of a softmax; else None.
-        published: as it was printed.
-        ours: with four more digits, if it is a loss.
+        step: the step of a loss; the row of a softmax; else None.
+        published: the figure as it was printed.
+        ours: our figure; a loss has four more digits.
         match: ``equal`` in every digit, ``±1`` in the last digit, ``drift`` if the same run in
             another order of summation differs from ours by as much, or ``DIFFERS``.
-        edge: whether ours lies so close to a rounding edge that another order of summation may
-            print another last digit. Never of digits so fine that every number does.
-        digits: how many significant digits were compared where the dtype holds fewer than were
-            printed, else None.
+        edge: whether ours is so close to the middle between two last digits that another order of
+            summation may print the other digit. Always False if the last digit is so fine that
+            every number is that close.
+        digits: how many significant digits were compared, if the dtype holds fewer than were
+            printed; else None.
     """
 
     what: str
@@ -48,7 +49,7 @@ class Figure:
 
     @property
     def reproduced(self) -> bool:
-        """Whether it counts as the same figure."""
+        """Whether the figure is accepted as the same: any match but ``DIFFERS``."""
         return self.match != DIFFERS
 
 
@@ -72,10 +73,10 @@ def shortened(publication: Publication, steps: int | None) -> Publication:
 
 
 def compare(what: str, step: int | None, published: str, ours: float, dtype: str) -> Figure:
-    """Hold a printed number against ours, rounded to the digits that were printed.
+    """Compare a printed number with ours, rounded to the digits that were printed.
 
-    A float printed in all its decimals has more of them than it holds. Significant digits beyond
-    the 7th of a float32 and the 16th of a float64 are left out of the comparison.
+    A float that is printed with all its decimals shows more digits than its dtype holds.
+    Significant digits beyond the 7th of a float32 and the 16th of a float64 are not compared.
     """
     with localcontext(prec=100):
         told = Decimal(published)

@@ -1,4 +1,4 @@
-"""The words of a publication: where they are found, and what to do if they are not."""
+"""The words of a publication: finding them, and advice if they are not found."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ from npnet.replays.printed_figures import shortened
 def words_of(
     publication: Publication, file: FilePath | None = None, *, steps: int | None = None
 ) -> list[str] | None:
-    """The words that ``replay`` needs: of ``file``, or of a corpus that ``find_corpus`` finds.
+    """The words that ``replay`` needs, from ``file`` or from a corpus that ``find_corpus`` finds.
 
     Returns:
-        The words; None where there are none and the rows of the batch are enough.
+        The words; None if there are none and the rows of the publication's batch are enough.
 
     Raises:
-        InputError: no corpus at hand with the publication's checksum, or a file with another.
+        InputError: no corpus with the publication's checksum was found, or ``file`` has another.
     """
     publication = shortened(publication, steps)
     wanted = publication.corpus
     if wanted is None:
         if file is not None:
-            raise InputError(f"{publication.file}: no [corpus], wanted no words: got {file}")
+            raise InputError(
+                f"{publication.file}: got words ({file}), wanted none: it has no [corpus]"
+            )
         return None
     if file is not None:
         if len(wanted.files) > 1:
@@ -51,13 +53,13 @@ def words_of(
         return None
     name, sha256 = wanted.files[paths.index(None)]
     raise InputError(
-        f"{publication.file}: corpus.sha256: no file with SHA-256 {sha256[:12]}… ({name}) at hand: "
-        f"{_way_to(sha256)}"
+        f"{publication.file}: corpus.sha256: no file with SHA-256 {sha256[:12]}… ({name}) was "
+        f"found: {_way_to(sha256)}"
     )
 
 
 def found_files(publication: Publication) -> list[Path] | None:
-    """The files of the publication's corpus, if all of them are at hand."""
+    """The files of the publication's corpus, if all of them are found; else None."""
     if publication.corpus is None:
         return None
     paths = [find_corpus(each.sha256) for each in publication.corpus.files]

@@ -43,17 +43,17 @@ def replay(
 
     Args:
         publication: what to run.
-        words: the corpus; None to do with the rows of the publication's batch.
-        steps: a short form: only losses of steps below this, and no split losses or names.
-        watch: called now and then during training, as by ``npnet.fit``.
-        seen: called with each figure as soon as it is known.
+        words: the corpus; None: the rows of the publication's batch are used.
+        steps: for a short replay: only losses of steps below this, no split losses and no names.
+        watch: called now and then during training, as ``npnet.fit`` does.
+        seen: called with each figure as soon as it is compared.
 
     Returns:
         The figures: losses, split losses, parameters, targets, rows, names.
 
     Raises:
         InputError: the words cannot be used, or no figure is left to compare.
-        DivergedError: a loss was not finite.
+        DivergedError: a loss is not finite.
     """
     publication = shortened(publication, steps)
     figures: list[Figure] = []
@@ -101,7 +101,7 @@ def replay(
 
 
 def advice(figures: Sequence[Figure]) -> str | None:
-    """What it usually means if every figure differs, from the first step on; else None."""
+    """The usual causes if every loss differs, from step 0 on; None if not every loss does."""
     losses = [figure for figure in figures if figure.what in ("loss", "cross_entropy", "sum")]
     from_start = losses and losses[0].step == 0 and not any(each.reproduced for each in losses)
     if not from_start:
@@ -114,7 +114,7 @@ def advice(figures: Sequence[Figure]) -> str | None:
 
 
 def needed(publication: Publication) -> Recipe:
-    """The recipe with as many steps as the figures need."""
+    """The recipe with only as many steps as the figures need."""
     recipe, printed = publication.recipe, publication.printed
     ahead = recipe.batch_first and not recipe.batch_once  # the parameters depend on the steps
     if printed.split_losses or printed.names or ahead:
@@ -123,7 +123,7 @@ def needed(publication: Publication) -> Recipe:
 
 
 def check_rows(publication: Publication, words: Sequence[str]) -> None:
-    """Refuse a ``batch_over`` that is more than the training examples of these words."""
+    """Raise InputError if ``batch_over`` is more than the training examples of these words."""
     recipe = publication.recipe
     if recipe.batch_over is None:
         return
@@ -136,7 +136,7 @@ def check_rows(publication: Publication, words: Sequence[str]) -> None:
 
 
 def _of_batch(publication: Publication) -> Iterator[Figure]:
-    """Figures of the first minibatch, from its rows."""
+    """The figures of the first minibatch, computed from the printed rows of it."""
     recipe, printed, batch = publication.recipe, publication.printed, publication.batch
     if batch is None or not printed.of_first_batch:
         raise InputError(f"{publication.file}: got no words, wanted those of its [corpus]")
@@ -161,7 +161,7 @@ def _of_step(publication: Publication, step: int, loss: float) -> Iterator[Figur
 
 
 def _of_softmax(publication: Publication, params: Parameters, X: Ints, Y: Ints) -> Iterator[Figure]:
-    """The printed rows of the first minibatch's softmax: one figure each, the worst of its row."""
+    """One figure for each printed row of the first softmax; its match is the worst of the row."""
     recipe = publication.recipe
     if not publication.printed.probs:
         return

@@ -63,7 +63,7 @@ def _top(x: Array, axis: int) -> Array:
 
 
 def _top_of_rows(x: Array) -> Array:
-    """The largest value of each row of (n, m), contiguous: NumPy finds places faster than values."""
+    """The largest value of each row of (n, m): NumPy finds places faster than values."""
     places = x.argmax(1)
     places += _row_starts(*x.shape)
     return x.reshape(-1)[places]
@@ -82,7 +82,7 @@ def _softmax(x: Array, axis: int) -> Array:
         return np.ones_like(x)
     out = x - _top(x, axis)
     np.exp(out, out)
-    out /= np.add.reduce(out, axis, None, None, True)
+    out /= np.add.reduce(out, axis, keepdims=True)
     return out
 
 
@@ -90,7 +90,7 @@ def _log_softmax(x: Array, axis: int) -> Array:
     if not x.ndim:
         return np.zeros_like(x)
     shifted = x - _top(x, axis)
-    shifted -= np.log(np.add.reduce(np.exp(shifted), axis, None, None, True))
+    shifted -= np.log(np.add.reduce(np.exp(shifted), axis, keepdims=True))
     return shifted
 
 

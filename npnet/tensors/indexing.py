@@ -704,6 +704,24 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
 @method("index_add_")
 def index_add_(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """``index_add`` in place."""
+    x, rows = self._a, index._a
+    if (
+        type(dim) is int
+        and dim == 0
+        and alpha == 1
+        and rows.dtype is I64
+        and rows.ndim == 1
+        and rows.size
+        and x.ndim
+        and x.dtype is source._a.dtype
+        and x.flags.c_contiguous
+        and source._a.shape == rows.shape + x.shape[1:]
+        and not (MODE.grad and (self._req or source._req))
+        and largest(rows) < len(x)
+    ):  # what training loops do, with no further checks
+        scatter_add(x, rows, source._a)
+        changed(self)
+        return self
     args, tensors = _index_add("index_add_", self, dim, index, source, alpha)
     if MODE.grad and (self._req or tensors[1]._req):
         return write(self, INDEX_ADD, args, tensors)

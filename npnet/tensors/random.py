@@ -69,7 +69,8 @@ class _Counted(engine.Generator):
 
     def few(self, low: int, high: int, count: int) -> Array:
         """As ``randint``, of one axis and a span below 2^28, with no checks: a minibatch."""
-        found = (self._words(count) % np.uint64(high - low)).view(np.int64)
+        self.used += count
+        found = (self._engine.random_raw(count) % np.uint64(high - low)).view(I64)
         return found + low if low else found
 
 
@@ -309,6 +310,8 @@ def randint(
             and type(wanted[0]) is int
             and wanted[0] >= 0
         ):
+            if type(generator) is Generator and not OBSERVERS:
+                return wrap(generator.core.few(low, high, wanted[0]))
             return _draw("randint", generator, lambda core: core.few(low, high, wanted[0]))
     parts = list(bounds)
     size = more.pop("size", None)

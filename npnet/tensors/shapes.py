@@ -320,6 +320,8 @@ def t(input: Tensor) -> Tensor:
 
 
 def _turned(self: Tensor) -> Tensor:
+    if self._a.ndim == 2 and not (MODE.grad and self._req):
+        return view_of(self, self._a.T, _transposed, (1, 0))
     return view(self, PERMUTE, tuple(range(self._a.ndim))[::-1])
 
 

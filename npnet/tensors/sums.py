@@ -93,7 +93,7 @@ def _minibatch(rows: Array, columns: int) -> Array:
     if left_over:
         start = columns - left_over
         parts: Array = np.add.reduce(rows.reshape(8, 4, columns)[:, :, start:])
-        np.add.reduce(parts, 0, None, found[start:])
+        np.add.reduce(parts, 0, out=found[start:])
     return found
 
 

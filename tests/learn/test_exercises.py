@@ -15,13 +15,15 @@ from conftest import verdicts
 import npnet
 from npnet import InputError
 from npnet.cli import main
+from npnet.learn import remembered
 from npnet.learn.calls import attempt
-from npnet.learn.exercises import EXERCISES, sheet, write_sheet
-from npnet.learn.grading import RIGHT, UNSOLVED, WRONG
+from npnet.learn.exercises import EXERCISES, sheet, shown_solution, write_sheet
+from npnet.learn.grading import RIGHT, UNSOLVED, WRONG, Grades
 from npnet.learn.grading_inputs import EVEN
 from npnet.learn.notation import code_of
 from npnet.learn.sheet_check import check_sheet
 from npnet.learn.sheet_process import packed, unpacked
+from npnet.learn.sheet_watch import watched
 
 AT_ONCE = """
 import numpy as np
@@ -67,6 +69,16 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
         return path
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A folder of each test's own for the trainings that were made."""
+    kept = tmp_path_factory.mktemp("kept")
+    monkeypatch.setattr(remembered, "folder", lambda: kept)
+    return kept
 
 
 def test_the_sheet_has_a_stub_for_every_exercise_in_the_lectures_order() -> None:
@@ -177,7 +189,7 @@ def test_a_sheet_that_loops_exits_and_crashes_is_judged_to_its_end(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("def dh(v, d:\n    pass", r"line 1: no Python \("),
+        ("def softmax(v, d:\n    pass", r"line 1: no Python \("),
         ("a\0b", "no Python"),
         ("import nothing_of_this_name\n", "line 1: ModuleNotFoundError: No module named"),
         ("\nx = 1 / 0\n", "line 2: ZeroDivisionError"),
@@ -276,4 +288,137 @@ def test_the_commands_run_as_a_user_runs_them(tmp_path: Path) -> None:
     assert run("new").returncode == 0
     done = run("check")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("0/26 lines; functions: 29 unsolved\n")
+    assert done.stdout.endswith(
+        "0/26 lines; functions: 29 unsolved\n"
+        "next: dlogprobs, for a hint: npnet exercise hint dlogprobs\n"
+    )
+
+
+def test_a_typo_in_one_function_does_not_stop_the_others(
+    written: Callable[[str], Path],
+) -> None:
+    path = written(
+        "import numpy as np\n\n"
+        "def dprobs(v, d):\n    return d.logprobs / v.probs\n\n"
+        "def dh(v, d)\n    return d.logits @ v.W2.T\n\n"
+        "def db2(v, d):\n    return (d.logits.sum(0)\n\n"
+        "def dW2(v, d):\n    return v.h.T @ d.logits\n"
+    )
+    marks = {mark.name: mark for mark in check_sheet(path).marks}
+    assert (marks["dprobs"].verdict, marks["dW2"].verdict) == (RIGHT, RIGHT)
+    assert re.match(r"line 6: no Python \(expected ':'\)", marks["dh"].reason)
+    assert re.match(r"line 10: no Python \('\(' was never closed\)", marks["db2"].reason)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("d.logprobs / probs", "write v.probs"),
+        ("dlogits / v.probs", "write d.logits"),
+        ("d.logprobs / n", r"write len\(v.Y\)"),
+        ("d.logprobs[range(len(Yb)), Yb]", "write v.Y"),
+        ("np.ones(vocab_size)", r"write len\(v.C\)"),
+        ("dprobs / v.probs", "your function; the gradient is d.probs"),
+    ],
+)
+def test_a_name_of_the_lecture_is_answered_with_the_sheets(
+    line: str, said: str, written: Callable[[str], Path]
+) -> None:
+    (mark,) = check_sheet(
+        written(f"import numpy as np\ndef dprobs(v, d):\n    return {line}\n")
+    ).marks
+    assert re.search(said, mark.reason), mark.reason
+
+
+def test_a_size_written_as_a_number_is_told_that_sizes_differ(
+    written: Callable[[str], Path],
+) -> None:
+    path = written(
+        "import numpy as np\nn = 32\n"
+        "def dlogprobs(v, d):\n    g = np.zeros_like(v.logprobs)\n"
+        "    g[range(n), v.Y] = -1 / n\n    return g\n"
+        "def dhprebn(v, d):\n    return d.bndiff + d.bnmeani / n\n"
+    )
+    for mark in check_sheet(path).marks:
+        assert "sizes differ from case to case" in mark.reason, mark
+
+
+def test_what_is_printed_is_said_to_be_so_once(written: Callable[[str], Path]) -> None:
+    path = written("def dprobs(v, d):\n    print('a\\nb')\n    return d.logprobs / v.probs\n")
+    assert str(check_sheet(path)).count("printed:") == 1
+
+
+def test_colours_are_for_a_terminal_alone(written: Callable[[str], Path]) -> None:
+    grades = check_sheet(written("def dprobs(v, d):\n    return d.logprobs / v.probs\n"))
+    assert "\033[32mright\033[0m" in grades.text(colour=True)
+    assert "\033" not in str(grades)
+
+
+def test_one_function_can_be_checked_alone(
+    written: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(
+        "def dprobs(v, d):\n    return v.probs\n\ndef dh(v, d):\n    return d.logits @ v.W2.T\n"
+    )
+    assert main(["exercise", "check", str(path), "h"]) == 0
+    out = capsys.readouterr().out
+    assert "dh" in out
+    assert "dprobs" not in out
+    assert main(["exercise", "check", str(path), "dW1"]) == 2
+    assert "it has no function dW1" in capsys.readouterr().err
+    assert main(["exercise", "check", str(path), "dlogitz"]) == 2
+    assert "did you mean dlogits" in capsys.readouterr().err
+    assert main(["exercise", "check", str(path), str(path)]) == 2
+
+
+def test_the_next_exercise_is_suggested(written: Callable[[str], Path]) -> None:
+    stub = "\n\ndef dlogprobs(v, d):\n    ...\n"
+    text = "def dprobs(v, d):\n    return d.logprobs / v.probs\n" + stub
+    assert check_sheet(written(text)).next_step.startswith("next: dlogprobs, for a hint:")
+    wrong = text.replace("/ v.probs", "* v.probs")
+    assert check_sheet(written(wrong)).next_step.startswith("next: dprobs")
+
+
+def test_our_solutions_paste_into_a_sheet_and_are_right(written: Callable[[str], Path]) -> None:
+    text = "\n\n".join(map(shown_solution, EXERCISES.values()))
+    grades = check_sheet(written(f"import numpy as np\n\n{text}\n"), steps=20)
+    assert {*verdicts(grades).values()} == {RIGHT}, str(grades)
+    assert "you have written backpropagation by hand" in grades.next_step
+
+
+def test_exercise_4_trains_only_when_it_changed(
+    written: Callable[[str], Path], nothing_remembered: Path
+) -> None:
+    path = written(f"import numpy as np\n\n{shown_solution(EXERCISES['backward'])}\n")
+    first = check_sheet(path, steps=30)
+    kept = (nothing_remembered / "trainings.json").read_text()
+    assert len(json.loads(kept)) == 1
+    path.write_text(path.read_text() + "\n# a comment\n\ndef dprobs(v, d):\n    return 1\n")
+    again = check_sheet(path, steps=30)
+    assert (nothing_remembered / "trainings.json").read_text() == kept
+    assert first.curve is not None
+    assert again.curve is not None
+    np.testing.assert_array_equal(first.curve.yours, again.curve.yours)
+    path.write_text(path.read_text().replace("0.5", "0.25"))
+    check_sheet(path, steps=30)
+    assert len(json.loads((nothing_remembered / "trainings.json").read_text())) == 2
+
+
+def test_a_watched_sheet_is_judged_again_where_it_changed(
+    written: Callable[[str], Path],
+) -> None:
+    path = written("def dprobs(v, d):\n    return v.probs\n\ndef dh(v, d):\n    return v.h\n")
+    watch = watched(path, pause=0.01)
+    first = next(watch)
+    assert isinstance(first, Grades)
+    assert [*verdicts(first)] == ["dprobs", "dh"]
+    path.write_text(path.read_text().replace("return v.h", "return d.logits @ v.W2.T"))
+    second = next(watch)
+    assert isinstance(second, Grades)
+    assert verdicts(second) == {"dh": RIGHT}
+    path.write_text("x = (\n")
+    assert isinstance(next(watch), InputError)
+    path.write_text("def dh(v, d):\n    return d.logits @ v.W2.T\n")
+    third = next(watch)
+    assert isinstance(third, Grades)
+    assert verdicts(third) == {"dh": RIGHT}

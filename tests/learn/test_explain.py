@@ -294,7 +294,7 @@ def test_the_command_gives_hints_and_the_solution(capsys: pytest.CaptureFixture[
     assert main(["exercise", "hint", "dbnvar", "--level", "3"]) == 0
     assert main(["exercise", "hint", "dbnvar", "--solution"]) == 0
     question, formula = hint(EXERCISES["dbnvar"], 1), hint(EXERCISES["dbnvar"], 3)
-    solution = "    dbnvar = -0.5 * (bnvar + eps)**-1.5 * dbnvar_inv"
+    solution = "def dbnvar(v, d):\n    return -0.5 * (v.bnvar + v.eps) ** -1.5 * d.bnvar_inv"
     assert capsys.readouterr().out == f"{question}\n{formula}\n{solution}\n"
     assert main(["exercise", "hint", "nothing"]) == 2
     with pytest.raises(InputError, match="level 4, wanted 1, 2 or 3"):

@@ -162,8 +162,8 @@ def fails(code: str, exception: str) -> Made:
 MADE: dict[str, Made] = {
     # Other ways to write what is right.
     "all gradients in one cell": Made(
-        ("for name in ['logprobs', 'probs', 'counts', 'logits', 'h', 'W2', 'b2', 'hpreact', 'W1']:"
-         "\n    cmp(name, globals()['d' + name], globals()[name])",), (), "approximate: True",
+        (("for name in ['logprobs', 'probs', 'counts', 'logits', 'h', 'W2', 'b2', 'hpreact', 'W1']:"
+         "\n    cmp(name, globals()['d' + name], globals()[name])"),), (), "approximate: True",
     ),
     "a gradient a cell": Made(
         ("dlogits = F.softmax(logits, 1)", "dlogits[range(n), Yb] -= 1", "dlogits /= n",
@@ -196,34 +196,34 @@ MADE: dict[str, Made] = {
         "dhprebn = bngain * bnvar_inv / n * (n * dhpreact - dhpreact.sum(0)"
         " - n / (n - 1) * bnraw * (dhpreact * bnraw).sum(0))", "hprebn"),
     "forms of sum and var": Made(
-        ("print(h.sum(0, True).shape, h.sum(dim=0).shape, h.sum(axis=1, keepdims=True).shape)\n"
-         "print(torch.allclose(h.var(0, unbiased=True), h.var(0)), h.std(0).shape)",), (), "True"),
+        (("print(h.sum(0, True).shape, h.sum(dim=0).shape, h.sum(axis=1, keepdims=True).shape)\n"
+         "print(torch.allclose(h.var(0, unbiased=True), h.var(0)), h.std(0).shape)"),), (), "True"),
     "no_grad in three forms": Made(
-        ("with torch.no_grad():\n    a = h * 2\n@torch.no_grad()\ndef f():\n    return h * 3\n"
+        (("with torch.no_grad():\n    a = h * 2\n@torch.no_grad()\ndef f():\n    return h * 3\n"
          "torch.set_grad_enabled(False)\nc = h * 4\ntorch.set_grad_enabled(True)\n"
-         "print(a.requires_grad, f().requires_grad, c.requires_grad)",), (), "False False False"),
+         "print(a.requires_grad, f().requires_grad, c.requires_grad)"),), (), "False False False"),
     "steps with manual gradients": Made(
-        ("for i in range(30):\n    ix = torch.randint(0, Xtr.shape[0], (n,), generator=g)\n"
+        (("for i in range(30):\n    ix = torch.randint(0, Xtr.shape[0], (n,), generator=g)\n"
          "    Xb, Yb = Xtr[ix], Ytr[ix]\n    hp = C[Xb].view(n, -1) @ W1 + b1\n"
          "    loss = F.cross_entropy(torch.tanh(hp) @ W2 + b2, Yb)\n"
          "    for w in weights:\n        w.grad = None\n    loss.backward()\n"
          "    for w in weights[:5]:\n        w.data += -0.1 * w.grad\n"
          "    if i % 10 == 0:\n        print(f'{i:7d}/{30:7d}: {loss.item():.4f}')\n"
-         "print(loss.item() > 0)",), (), "True"),
+         "print(loss.item() > 0)"),), (), "True"),
     "sampling by multinomial": Made(
-        ("s = torch.Generator().manual_seed(5)\np = F.softmax(logits[0], 0).detach()\n"
-         "print([torch.multinomial(p, num_samples=1, generator=s).item() for _ in range(5)])",),
+        (("s = torch.Generator().manual_seed(5)\np = F.softmax(logits[0], 0).detach()\n"
+         "print([torch.multinomial(p, num_samples=1, generator=s).item() for _ in range(5)])"),),
         (), "["),
     "pictures are noted": Made(
-        ("plt.figure(figsize=(4, 4))\nplt.imshow(dlogits.detach(), cmap='gray')\nplt.show()\n"
-         "plt.plot([1, 2])\nprint('drawn')",), (), "drawn"),
+        (("plt.figure(figsize=(4, 4))\nplt.imshow(dlogits.detach(), cmap='gray')\nplt.show()\n"
+         "plt.plot([1, 2])\nprint('drawn')"),), (), "drawn"),
     "magics and shell lines": Made(
         ("!pip install nothing\n%time x = 3\nfiles = !ls\nx?\nprint(x, files) # is it three?",),
         (), "3 []"),
     "a cell of another magic": Made(("%%bash\necho one", "print('after')"), (), "after"),
     "the class pickles": Made(
-        ("import pickle\nclass Kept:\n    pass\n"
-         "print(type(pickle.loads(pickle.dumps(Kept()))) is Kept)",), (), "True"),
+        (("import pickle\nclass Kept:\n    pass\n"
+         "print(type(pickle.loads(pickle.dumps(Kept()))) is Kept)"),), (), "True"),
     "the main guard": Made(("if __name__ == '__main__':\n    print('main')",), (), "main"),
     "the last value is shown": Made(("1 + 1; 2 + 2",), (), "4"),
     # Mistakes that cmp refuses.
@@ -294,7 +294,7 @@ def ipynb(
     cells: Sequence[str | tuple[str, Sequence[Any]]], counts: Sequence[int | None] = ()
 ) -> str:
     """A notebook of nbformat 4: sources, or sources with outputs."""
-    made = []
+    made: list[dict[str, Any]] = []
     for place, cell in enumerate(cells):
         source, outputs = (cell, ()) if isinstance(cell, str) else cell
         count = counts[place] if counts else place + 1

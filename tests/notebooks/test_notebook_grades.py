@@ -71,7 +71,7 @@ def test_a_missing_exception_is_a_difference() -> None:
 
 def test_pictures_and_standard_error_are_not_compared() -> None:
     for kind in ("picture", "stderr"):
-        stored = Output(kind, "x")  # type: ignore[arg-type]
+        stored = Output(kind, "x")
         found = compare_outputs([stored], [Output("picture", "y")], ran=True)
         assert (found.verdict, found.numbers) == ("equal", 0)
     assert compare_outputs([Output("picture", "x")], [], ran=True).verdict == "different"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -151,10 +152,8 @@ def test_junk_json_raises_nothing_else(content: object) -> None:
 
 @given(st.text())
 def test_junk_text_raises_nothing_else(text: str) -> None:
-    try:
+    with contextlib.suppress(InputError):
         read_ipynb(text, "a.ipynb")
-    except InputError as error:
-        assert str(error).startswith("a.ipynb")
 
 
 LINES = st.sampled_from(

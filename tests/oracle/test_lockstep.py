@@ -365,7 +365,7 @@ def test_what_differs_before_the_first_step_is_said(
         ([], "lockstep: got none, wanted one recipe: lecture, lecture-64"),
         (["small.toml", "--recipe", "part3"], "got small.toml and --recipe part3, wanted one"),
         (["lecture", "--column", "name"], "--column: got 'name', wanted --words with a CSV file"),
-        (["part3"], "corpus.sha256: no file with SHA-256 0a30b5557f19… (names.txt) at hand"),
+        (["part3"], "corpus.sha256: no file with SHA-256 0a30b5557f19… (names.txt) was found"),
         (["constant-gain"], "wanted words: name a file with --words"),
         (["small.toml", "--steps", "0"], "steps: got 0, wanted 1 or more"),
         (["small.toml", "--limit", "inf"], "lockstep: limit inf, wanted a number of 0 or more"),

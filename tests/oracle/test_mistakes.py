@@ -107,7 +107,7 @@ def test_a_forward_pass_rerun_after_the_backward_is_told_as_such() -> None:
     rows = {row.name: row for row in compare(ours, rerun(params, X, Y)).rows}
     for name in VALUE_NAMES[:-1]:
         assert rows[name].verdict == "None", name
-        assert "rerun after the backward" in rows[name].reason
+        assert "ran again after the backward" in rows[name].reason
     assert all(rows[name].verdict != "None" for name in PARAMETER_NAMES)
 
 

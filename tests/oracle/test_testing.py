@@ -117,7 +117,7 @@ def test_a_failure_shows_the_table_the_worst_element_and_the_next_command() -> N
     assert np.isclose(float(said[1]) - float(said[2]), 0.5, atol=1e-4)
     assert "bnmeani: shape (16,), wanted (1, 16) like torch: sum with keepdims=True" in text
     assert "24 of 26 ok, 2 wrong: h, bnmeani" in text
-    assert "first wrong in the order of running: h\n" in text
+    assert "first wrong in the order of computation: h\n" in text
     command = text.splitlines()[-1]
     assert command == "next: npnet explain h"
     assert "dh = dlogits @ W2.T" in npnet.explain(command.rsplit(" ", 1)[1])

@@ -303,7 +303,7 @@ def test_a_corpus_may_be_several_files(write: Write, flags: str, expected: list[
     assert [word for word in words if word not in more] == expected
     assert len(words) == len(expected) + len(more) * (1 if "unique" in flags else 2)
     Path("two").unlink()
-    with pytest.raises(InputError, match=r"no file with SHA-256 .*\(two\) at hand"):
+    with pytest.raises(InputError, match=r"no file with SHA-256 .*\(two\) was found"):
         words_of(read_publication(path))
     with pytest.raises(InputError, match=r"corpus\.files: 2 files, wanted no --words"):
         words_of(read_publication(path), "one")
