@@ -14,7 +14,7 @@ from npnet.notebooks.judge_gradient import Judge
 from npnet.notebooks.pairs import Pair, comparisons, tensor_by_name
 from npnet.notebooks.program import program
 from npnet.notebooks.recognise import recognise
-from npnet.notebooks.segments import Segment, is_training_loop
+from npnet.notebooks.segments import NO_VALUES, Segment, is_training_loop
 from npnet.notebooks.slices import Unit
 from npnet.notebooks.training_loop import training
 from npnet.notebooks.truth import Graph
@@ -58,6 +58,7 @@ def grade_run(watch: Watch) -> Iterator[GradientVerdict | Finding]:
     gradients = {pair.gradient for pair in pairs} | {
         name
         for statement in statements
+        if not isinstance(statement.node, NO_VALUES)
         for name in effects(statement.node).makes
         if tensor_by_name(name, tensors)
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from npnet.notebooks.effects import effects
@@ -11,6 +11,8 @@ from npnet.notebooks.pairs import Pair, named_pairs
 from npnet.notebooks.program import called_functions
 from npnet.notebooks.slices import Slice, Unit, slice_of, versions
 from npnet.notebooks.truth import Graph
+
+NO_VALUES = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 
 
 @dataclass(frozen=True)
@@ -60,13 +62,18 @@ class Segment:
             for pair in pairs
             if pair.tensor in graph.values and (pair.place is None or pair.place in places)
         ]
-        made = {name for found in self._effects.values() for name in found.makes}
+        made = {
+            name
+            for place, found in self._effects.items()
+            if not isinstance(units[place].node, NO_VALUES)
+            for name in found.makes
+        }
         compared = {pair.gradient for pair in self.pairs}
         self.pairs += named_pairs(sorted(made - compared - graph.values.keys()), graph.values)
         self.tensor_of = self._tensors()
         self._lives = {name: versions(units, name, first, end) for name in self.tensor_of}
 
-    def _tensors(self) -> Mapping[str, str]:
+    def _tensors(self) -> dict[str, str]:
         """The tensor of each gradient variable; where two are compared, the one of its name."""
         found: dict[str, str] = {}
         for pair in self.pairs:
@@ -108,9 +115,24 @@ class Segment:
 
     def slice(self, target: Target) -> Slice:
         """The statements that make a gradient."""
-        return slice_of(
-            self.units, target.name, self.first, target.end, self._cut, self._uses, self.tensor_of
-        )
+        tensors = {pair.tensor for pair in target.pairs}
+
+        def cut(name: str, place: int) -> bool:
+            # Another variable for the same gradient is a part of its code.
+            return self.tensor_of.get(name) not in tensors and self._cut(name, place)
+
+        units, end = self.units, target.end
+        return slice_of(units, target.name, self.first, end, cut, self._uses, self.tensor_of)
+
+    def ambiguous(self) -> dict[str, list[str]]:
+        """Variables that are compared with one tensor and named for another, and the tensors."""
+        found: dict[str, list[str]] = {}
+        for name in self.tensor_of:
+            tensors = [pair.tensor for pair in self.pairs if pair.gradient == name]
+            tensors += [name[1:]] if name[:1] == "d" and name[1:] in self.graph.values else []
+            if len(set(tensors)) > 1:
+                found[name] = list(dict.fromkeys(tensors))
+        return found
 
     def _cut(self, name: str, place: int) -> bool:
         if name in self.graph.values and name not in self.tensor_of:

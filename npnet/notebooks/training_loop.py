@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,14 +59,15 @@ def training(watch: Watch) -> Iterator[GradientVerdict | Finding]:
         loop = _loop(statement.node)
         if loop is None:
             continue
-        functions: dict[str, ast.FunctionDef] = {}
-        for earlier in watch.statements[:place]:
-            if isinstance(earlier.node, ast.FunctionDef):
-                functions[earlier.node.name] = earlier.node
+        functions = {
+            earlier.node.name: earlier.node
+            for earlier in watch.statements[:place]
+            if isinstance(earlier.node, ast.FunctionDef)
+        }
         step = _run(loop, functions, statement, watch.backend)
         yield from _told(loop, statement)
         if step.graph is not None:
-            yield from _gradients(step, statement, watch.backend)
+            yield from _gradients(step, functions.values(), statement, watch.backend)
             yield from _updated(step, statement, watch.backend)
     if loops:
         yield from after_training(watch, loops[-1])
@@ -169,7 +170,10 @@ def _leaves(node: ast.stmt) -> bool:
 
 
 def _gradients(
-    step: _Step, statement: Statement, backend: Backend
+    step: _Step,
+    functions: Iterable[ast.FunctionDef],
+    statement: Statement,
+    backend: Backend,
 ) -> Iterator[GradientVerdict | Finding]:
     """The verdicts on the gradients of a step."""
     assert step.graph is not None
@@ -178,7 +182,7 @@ def _gradients(
     one = Statement(statement.node, cell, True, step.names, step.names)
     pairs = [
         Pair(pair.gradient, pair.tensor, 0, pair.line)
-        for pair in comparisons([Statement(node, cell) for node in step.nodes])
+        for pair in comparisons([Statement(node, cell) for node in (*functions, *step.nodes)])
         if pair.expression is None
     ]
     zipped = _zipped(step, backend)

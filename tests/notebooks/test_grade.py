@@ -329,3 +329,42 @@ def test_the_command_prints_verdicts_and_exits_with_one(
     told = json.loads(capsys.readouterr().out)["grades"]
     assert [one["gradient"] for one in told["gradients"] if one["fails"]] == ["db2"]
     assert not told["passed"]
+
+
+@pytest.mark.slow
+def test_gradients_in_dicts_and_helpers_are_graded(tmp_path: Path) -> None:
+    helpers = {
+        "dprobs": "def grad_probs(up, p):\n  return up / p\ndprobs = grad_probs(dlogprobs, probs)",
+        "dh": "def back():\n  return dlogits @ W2.T\ndh = back()",
+    }
+    found = "cmp('b2', {'b2': dlogits.sum(0)}['b2'], b2)"
+    grades = graded(tmp_path, [*cells_with(**helpers), found])
+    assert {one.verdict for one in grades.gradients} == {RIGHT}
+    assert len(grades.gradients) == 27
+
+
+@pytest.mark.slow
+def test_two_forward_passes_have_gradients_of_their_own(tmp_path: Path) -> None:
+    again = [BATCH + FORWARD, lines_with(db2="db2 = 2 * dlogits.sum(0)") + "\n" + calls()]
+    grades = graded(tmp_path, [*cells_with(), *again])
+    assert len(grades.gradients) == 52
+    assert [(v.gradient, v.cell) for v in grades.gradients if v.verdict != RIGHT] == [("db2", 8)]
+
+
+@pytest.mark.slow
+def test_a_script_of_one_cell_is_graded(tmp_path: Path) -> None:
+    parts = [*cells_with(), EXERCISE_2, EXERCISE_3, TRAINING, CALIBRATION, EVALUATION]
+    path = tmp_path / "exercise.py"
+    path.write_text("\n".join(parts), encoding="utf-8")
+    grades = npnet.grade_notebook(path)
+    assert grades.passed
+    assert [one.exercise for one in grades.gradients].count(4) == 13
+    assert len(grades.gradients) == 41
+
+
+@pytest.mark.slow
+def test_what_is_left_from_the_starter_is_unfinished(tmp_path: Path) -> None:
+    starter = "\n".join(f"{name} = None # TODO\n# cmp('', {name}, {name[1:]})" for name in LINES)
+    grades = graded(tmp_path, [SETUP, COMPARE, NETWORK, BATCH, FORWARD, starter])
+    assert {one.verdict for one in grades.gradients} == {"unfinished"}
+    assert grades.passed
