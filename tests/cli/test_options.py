@@ -34,6 +34,7 @@ COMMANDS = commands_of(make_parser()) | commands_of(make_oracle_parser())
 # What each option means, in every command that has it.
 MEANINGS = {
     "--atol": "absolute tolerance; needs --rtol",
+    "--answer": "the derivation and our code, after the question",
     "--batch": "rows of a minibatch",
     "--block-size": "context length of --show",
     "--checkpoint": "time from one checkpoint to the next",
