@@ -123,8 +123,9 @@ def find_recipe(name: str, who: str = "--recipe") -> Source:
             raise InputError(f"{who}: {path} has no recipe.json, wanted the folder of a run")
         return Source(read_recipe(path / "recipe.json"), None)
     if path.suffix.lower() == ".toml":
-        publication = read_publication(path)
-        return Source(publication.recipe, publication)
+        publication = read_publication(path, figures=False)
+        alone = publication.corpus is None and publication.batch is None
+        return Source(publication.recipe, None if alone else publication)
     return Source(read_recipe(path), None)
 
 

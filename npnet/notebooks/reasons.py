@@ -79,8 +79,8 @@ def explained(
             text = f"it fails now{where}: {ran.error.text.splitlines()[0]}"
         elif comparison.verdict == DIFFERENT:
             text = (
-                "no reason is known: no draw without a seed leads here. The stored output may be of "
-                "older code, or of a cell above that was stopped or run again"
+                "no reason is known: no draw without a seed leads here. The stored output may be "
+                "of older code, or of a cell above that was stopped or run again"
             )
             if found:
                 text = f"some differences have no known reason{text[18:]}"

@@ -179,8 +179,13 @@ def find_publication(name: str) -> Publication:
     return read_publication(path)
 
 
-def read_publication(path: FilePath) -> Publication:
+def read_publication(path: FilePath, *, figures: bool = True) -> Publication:
     """Read a publication's file.
+
+    Args:
+        path: the TOML file.
+        figures: whether it must have printed figures, and what is needed to compute them. A file
+            with a ``[recipe]`` alone is enough to train.
 
     Raises:
         InputError: the file is unreadable or not TOML, a key is unknown, or a value is impossible;
@@ -198,12 +203,15 @@ def read_publication(path: FilePath) -> Publication:
         raise table.refusal("momentum", recipe.momentum, f"{wanted}has no running averages")
     corpus, batch = _corpus(top.table("corpus")), _batch(top.table("batch"), recipe)
     printed = _printed(top.table("printed"), recipe)
-    if not printed.count:
+    if figures and not printed.count:
         raise top.refusal("printed", top.entries.get("printed"), "at least one printed figure")
-    if corpus is None and (batch is None or not printed.of_first_batch):
+    if figures and corpus is None and (batch is None or not printed.of_first_batch):
         wanted = "a table [corpus]: only figures of the first minibatch do with a [batch] alone"
         raise top.refusal("corpus", None, wanted)
-    source = " ".join(top.text("source", "words on where the figures were printed").split())
+    words = "words on where the figures were printed"
+    source = (
+        " ".join(top.text("source", words).split()) if figures or "source" in top.entries else ""
+    )
     return Publication(path, recipe, source, corpus, batch, printed)
 
 

@@ -184,18 +184,22 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_words: list[str]
     Path("w.txt").write_text("\n".join(small_words) + "\n", encoding="utf-8")
     Path("small.json").write_text(SMALL.to_json(), encoding="utf-8")
     npnet.fit(SMALL, small_words).save("run")
+    recipe = (
+        '[recipe]\nname = "small"\nhidden = 5\nbatch = 9\nsteps = 12\nseed = 3\n'
+        "rates = [[0, 0.1], [4, 0.05]]\n"
+    )
+    Path("bare.toml").write_text(recipe, encoding="utf-8")
     Path("small.toml").write_text(
         'source = "a test"\n'
         f'[corpus]\nname = "none"\nsha256 = "{"0" * 64}"\n'
-        '[recipe]\nname = "small"\nhidden = 5\nbatch = 9\nsteps = 12\nseed = 3\n'
-        "rates = [[0, 0.1], [4, 0.05]]\n"
+        f"{recipe}"
         '[printed]\nlosses = { 0 = "3.3" }\n',
         encoding="utf-8",
     )
     return tmp_path
 
 
-FORMS = ("small.json", "run", "run/recipe.json", "small.toml")
+FORMS = ("small.json", "run", "run/recipe.json", "small.toml", "bare.toml")
 TAKERS = (
     "train --quiet --out new",
     "check",
