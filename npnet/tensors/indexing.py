@@ -670,7 +670,10 @@ def _index_add(
 ) -> tuple[tuple[Any, ...], tuple[Tensor, Tensor]]:
     x = input._a
     axis = axis_of(dim, x.ndim)
-    array = _checked_range(name, x, axis, index)
+    try:
+        array = _checked_range(name, x, axis, index)
+    except IndexError as why:
+        raise (why if x.ndim < 2 else RuntimeError(str(why))) from None
     if not x.ndim and array.ndim and array.size != 1:
         raise IndexError(f"{name}(): a tensor without axes takes one index")
     if array.ndim > 1:
@@ -683,7 +686,7 @@ def _index_add(
             f"{name}(): self ({input.dtype}) and source ({source.dtype}) must have the same "
             "scalar type"
         )
-    wanted = (*x.shape[:axis], array.size, *x.shape[axis + 1 :])
+    wanted = (*x.shape[:axis], array.size, *x.shape[axis + 1 :]) if x.ndim else ()
     if source._a.shape != wanted:
         raise RuntimeError(
             f"{name}(): source has shape {list(source._a.shape)}, wanted {list(wanted)}, one "
@@ -691,7 +694,9 @@ def _index_add(
         )
     if alpha != 1:
         source = source * alpha
-    key = array if axis == 0 and x.ndim else (slice(None),) * axis + (array,)
+    key: Any = array
+    if axis or not x.ndim:
+        key = (slice(None),) * axis + (array,) if x.ndim else ()
     return (x, source._a, key), (input, source)
 
 
