@@ -19,7 +19,8 @@ from npnet.network.gradients import GRADIENTS, Gradients, backward
 from npnet.network.parameters import Parameters
 from npnet.recipes.draw import Draw
 from npnet.recipes.initialization import draw_parameters
-from npnet.recipes.recipe import RECIPES, Recipe
+from npnet.recipes.named import RECIPES
+from npnet.recipes.recipe import Recipe
 from npnet.torch_rng.generator import Generator
 from npnet.training.batchnorm import Statistics, calibrate
 from npnet.training.evaluation import evaluate
@@ -32,6 +33,7 @@ from npnet.training.sgd import Record, train
 if TYPE_CHECKING:
     from npnet.learn.explain import explain
     from npnet.learn.grading import grade
+    from npnet.notebooks.grading import grade_notebook
     from npnet.plotting import plots
     from npnet.replays.lost_seeds import find_lost_seed
 
@@ -41,6 +43,7 @@ _LATER = {
     "explain": "npnet.learn.explain",
     "find_lost_seed": "npnet.replays.lost_seeds",
     "grade": "npnet.learn.grading",
+    "grade_notebook": "npnet.notebooks.grading",
     "plots": "npnet.plotting.plots",
 }
 
@@ -76,6 +79,7 @@ __all__ = [
     "fit",
     "forward",
     "grade",
+    "grade_notebook",
     "load_run",
     "loss_and_gradients",
     "plots",

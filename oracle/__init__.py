@@ -1,8 +1,8 @@
-"""npnet's network, seeds and runs in torch, differentiated by autograd, to judge npnet by.
+"""npnet's network, seeds and runs in torch, differentiated by autograd: the reference for npnet.
 
-``lines``, ``whole`` and ``replay`` take nothing from npnet but names, recipes and error classes, so
-that they cannot share its mistakes. The library leaves ``torch.set_num_threads`` and every other
-setting of torch as the caller has them; commands put back what they set.
+``lines``, ``whole`` and ``replay`` take only names, recipes and error classes from npnet, so that
+they cannot share its mistakes. The library does not change ``torch.set_num_threads`` or any other
+setting of torch; commands restore the settings that they change.
 """
 
 from typing import Any

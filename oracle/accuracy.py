@@ -44,7 +44,7 @@ def accuracy(batches: Iterable[Batch], eps: float = 1e-5) -> tuple[list[Accuracy
     if not errors.size:
         raise InputError("accuracy: no batches, wanted one or more")
     ours, torch = errors[..., 0], errors[..., 1]  # (batches, 26) each
-    # Where both are exact, as in logprobs, neither is the better one.
+    # If both are exact, as in logprobs, the ratio is 1.
     ratios = np.divide(ours, torch, where=torch > 0, out=np.where(ours > 0, np.inf, 1.0))
     medians = np.median([ours, torch, ratios], axis=1).T.tolist()  # (26, 3)
     rows = [Accuracy(name, *three) for name, three in zip(GRADIENT_NAMES, medians, strict=True)]

@@ -1,4 +1,4 @@
-"""npnet's work beside the same work in torch and jax, in one process with one thread each."""
+"""npnet's work compared with the same work in torch and jax: one process, one thread each."""
 
 import dataclasses
 import os
@@ -39,7 +39,7 @@ SEED = 2147483647  # of the minibatches
 
 @dataclass(frozen=True)
 class Setting:
-    """What is measured, and for how long.
+    """What to measure, and for how long.
 
     Attributes:
         words: the corpus; 80 % of them are the training set.
@@ -78,14 +78,14 @@ class Setting:
 
 
 def measure(setting: Setting, names: Sequence[str]) -> Iterator[Row]:
-    """The rows of these ``ROWS``, one after another, with one thread on either side."""
+    """The rows of these ``ROWS``, one after another, with one thread on each side."""
     with one_thread():
         for name in names:
             yield from ROWS[name](setting)
 
 
 def machine() -> dict[str, str]:
-    """What the figures of both sides depend on: processor, versions, settings."""
+    """What the timings of both sides depend on: processor, versions, settings."""
     chosen = {name: os.environ[name] for name in ("ATEN_CPU_CAPABILITY",) if name in os.environ}
     capability = torch.backends.cpu.get_cpu_capability()
     return {**bench.machine(), "torch": f"{torch.__version__} ({capability})", **chosen}
@@ -149,7 +149,7 @@ def _step(
     batch: int,
     seconds: float,
 ) -> Pair:
-    """Steps of training: as npnet takes them, against a loop that draws the same minibatches."""
+    """Steps of training: npnet's, compared with a loop that draws the same minibatches."""
     recipe = endless(hidden, batch)
     X, Y = setting.split
     params = draw_parameters(recipe, setting.vocab.size, Generator(recipe.seed))
@@ -165,7 +165,7 @@ def _step(
 
 
 def _cell(name: str, cell: str, setting: Setting) -> Iterator[Row]:
-    """A notebook's training cell: under npnet.tensors, against the same cell under torch."""
+    """A notebook's training cell: under npnet.tensors, compared with the same cell under torch."""
     recipe = endless(setting.hidden, setting.batch)
     X, Y = setting.split
     params = draw_parameters(recipe, setting.vocab.size, Generator(recipe.seed))

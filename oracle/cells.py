@@ -1,4 +1,4 @@
-"""Cells of notebooks that run under torch and under npnet.tensors alike, to be timed and compared.
+"""Notebook cells for timings and comparisons, which run under torch and under npnet.tensors.
 
 Each is the step of the lecture's fourth exercise, as notebooks have it: gradients by hand with a
 double loop for dC, the same with ``index_add_``, and autograd.

@@ -29,7 +29,7 @@ from oracle.lines import Array, array_of, cut
 from oracle.replay import begin, seeded
 from oracle.whole import whole
 
-# The seed of a golden set's random upstream gradients; any number is as good.
+# The seed of a golden set's random upstream gradients; any number would do.
 UPSTREAM_SEED = 26
 
 
@@ -204,7 +204,7 @@ def _write(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def _replacing(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder beside ``folder`` that takes its place when the block ends well."""
+    """Yield an empty folder next to ``folder``. It replaces ``folder`` if the block ends well."""
     folder = folder.resolve()
     if folder.exists() and not is_golden(folder) and not _is_empty(folder):
         raise InputError(
@@ -235,7 +235,7 @@ def _is_empty(folder: Path) -> bool:
 
 
 def confirm(problem: Problem) -> str:
-    """Solve a golden set's problem again, and return a sentence on how its gradients compare.
+    """Compute a golden set's answers again; return a sentence that says how the gradients compare.
 
     Raises:
         InputError: they are not those of the installed torch; names the first that differs.

@@ -21,7 +21,7 @@ OPERATIONS = {"*": operator.mul, "/": operator.truediv, "+": operator.add, "-": 
 
 
 def seeded(seed: int) -> torch.Generator:
-    """Torch's CPU generator, as every notebook makes it."""
+    """Torch's CPU generator with this seed, as notebooks make it."""
     return torch.Generator().manual_seed(seed)
 
 
@@ -30,7 +30,7 @@ def cut(whole: Whole, rounding: str = "int") -> dict[str, Whole]:
     n1 = int(0.8 * len(whole))
     n2 = int(0.9 * len(whole))
     if rounding == "random_split":
-        # Torch's own sizes, from a split of as many numbers.
+        # The sizes that torch's own function gives.
         numbers: Any = range(len(whole))
         pieces: list[Any] = random_split(numbers, [0.8, 0.1, 0.1], generator=seeded(0))
         n1 = len(pieces[0])
@@ -65,11 +65,11 @@ def split_examples(
 ) -> dict[str, tuple[Array, Array]]:
     """Contexts and targets of the three splits.
 
-    ``g`` is the run's own generator, which permutes words or examples if the recipe says so and
-    names no other seed.
+    ``g`` is the run's own generator. It permutes words or examples if the recipe says so and has no
+    other seed for that.
     """
     words = list(words)
-    for _ in range(recipe.shuffles):  # each time that the notebook's cell ran, it seeded first
+    for _ in range(recipe.shuffles):  # the notebook's cell sets the seed each time it runs
         random.Random(recipe.shuffle_seed).shuffle(words)
     if recipe.split_seed is not None:
         g = seeded(recipe.split_seed)
@@ -86,9 +86,9 @@ def split_examples(
 def draw_parameters(recipe: Recipe, V: int, g: torch.Generator) -> dict[str, Array]:
     """The seven parameters for ``V`` characters, in the recipe's order.
 
-    Drawn from ``g``, but for draws with a seed: those with the same one share a generator of
-    theirs. Drawn and scaled in the recipe's ``draw_dtype`` whatever its dtype, then cast to it. A
-    ``b1`` that the recipe leaves out is zeros.
+    They are drawn from ``g``, except for draws with a seed; draws with the same seed share one
+    generator. They are drawn and scaled in the recipe's ``draw_dtype`` and then cast to its dtype.
+    If the recipe leaves out ``b1``, it is all zeros.
 
     Raises:
         InputError: a seed is lost.
@@ -118,7 +118,7 @@ def draw_parameters(recipe: Recipe, V: int, g: torch.Generator) -> dict[str, Arr
 
 
 def _operand(text: str, fan_in: int) -> float:
-    # As the notebook's own line: a recipe has let nothing else through.
+    # Python computes it, as in the notebook: a recipe accepts only arithmetic here.
     return float(eval(text, {"__builtins__": {}, "sqrt": math.sqrt, "fan_in": fan_in}))
 
 

@@ -1,8 +1,8 @@
 """Verdicts on a table of gradient functions: all of them in order, and each line alone.
 
-There are three sides: ours in NumPy, torch's in the same dtype, and the truth, which is torch's in
-float64. Ours may be a few times as far from the truth as torch is, so no tolerance has to be set.
-For float64 there is no finer truth: the two are compared by the rule of ``npnet.compare``.
+There are three results: ours in NumPy, torch's in the same dtype, and the truth, which is torch's
+in float64. Our error may be a few times torch's error, so no tolerance has to be chosen. In float64
+there is no finer truth: the two are compared by the rule of ``npnet.compare``.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -39,7 +39,7 @@ def end_to_end(
     rtol: float | None = None,
     atol: float | None = None,
 ) -> Report:
-    """Judge the gradients of one batch, each function given the results of those before it.
+    """Compare the gradients of one batch; each function gets the results of those before it.
 
     Args:
         params: the seven parameters, all float32 or all float64.
@@ -54,8 +54,9 @@ def end_to_end(
     Raises:
         InputError: parameters or batch do not fit together; rtol without atol.
 
-    In batches of two or three rows, batch normalisation leaves little of a gradient but rounding:
-    correct gradients may be refused (4 of 100 float32 batches of two rows, none of four).
+    In batches of two or three rows, gradients before batch normalisation are little more than
+    rounding errors, and correct ones may be called wrong (in 4 of 100 float32 batches of two rows,
+    in none of four).
     """
     params = Parameters.of(params)
     ours = chained(functions, forward(params, X, Y, eps))
@@ -74,7 +75,7 @@ def per_line(
     rtol: float | None = None,
     atol: float | None = None,
 ) -> Report:
-    """Judge each function alone, given torch's own values and random upstream gradients.
+    """Compare each function alone, given torch's own values and random upstream gradients.
 
     Args:
         values: the first result of ``oracle.whole``.
@@ -103,8 +104,9 @@ def per_line(
 def upstream(values: Mapping[str, Any], seed: int) -> dict[str, Array]:
     """A random gradient for each of the 20 values, ``loss`` included, in its shape and dtype.
 
-    Normal, divided by the size of the value, as real gradients are small where values are large:
-    so both paths of a value count about the same, and a mistake in either is seen.
+    The numbers are normal and divided by the size of the value, because real gradients are small
+    where values are large. So both paths of a value have about the same weight, and a mistake in
+    either one is seen.
 
     Raises:
         InputError: a value is missing.
@@ -131,7 +133,7 @@ def chained(functions: Functions, v: Values) -> dict[str, Any]:
 
 
 class Unmade(AttributeError, ValueError):
-    """Takes the place of a gradient whose function raised; reading it raises the same again."""
+    """Replaces a gradient whose function raised an error; reading it raises the error again."""
 
     def __array__(self, *_: Any, **__: Any) -> Array:
         raise self
@@ -170,7 +172,7 @@ def _widened(entries: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Isolation(NamedTuple):
-    """Where a table of gradients goes wrong.
+    """Where a table of gradients is wrong.
 
     Attributes:
         alone: wrong line by line, with right inputs; in the order in which they run.
@@ -200,7 +202,7 @@ class Isolation(NamedTuple):
 
 
 def first_wrong(end_to_end: Report, per_line: Report) -> Isolation:
-    """Separate the lines that are wrong from those whose inputs alone are wrong."""
+    """Separate wrong lines from right lines that only have wrong inputs."""
     alone = tuple(row.name for row in per_line.failures)
     others = [row.name for row in end_to_end.failures if row.name not in alone]
     given = _given(alone)
@@ -214,7 +216,7 @@ def first_wrong(end_to_end: Report, per_line: Report) -> Isolation:
 def _given(sources: Iterable[str]) -> set[str]:
     """The gradients that some of ``sources`` flow into, directly or through others.
 
-    The gradient of a line's result is what the gradients of all that the line reads are made of.
+    The gradient of a line's result flows into the gradients of everything that the line reads.
     """
     found: set[str] = set()
     waiting = [*sources]

@@ -57,9 +57,9 @@ def cut(values: Mapping[str, Any], upstream: Mapping[str, ArrayLike]) -> dict[st
 
     The graph is cut at every name: each value becomes a leaf of its own with the number that it
     has in ``values``. One backward pass differentiates S, the sum over the twenty lines of
-    ⟨upstream of the line's result, line(leaves)⟩. The gradient of S with respect to a leaf is
-    what one hand-written gradient must return for these values and these upstream gradients,
-    whatever the other lines do.
+    ⟨upstream of the line's result, line(leaves)⟩. The gradient of S with respect to a leaf is what
+    one hand-written gradient must return for these values and upstream gradients. It does not
+    depend on the other lines.
 
     Args:
         values: the 7 parameters, the 19 values without ``loss``, ``X`` (n, T), ``Y`` (n,) and

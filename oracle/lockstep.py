@@ -1,8 +1,8 @@
 """npnet and torch side by side: one recipe, and each side draws and trains by itself.
 
-Both take a step, then their losses are noted, so that only losses are kept in memory. At the first
-step whose losses differ too much, the gradients of that step are compared at once, while both
-sides still have the parameters that gave them.
+Both take one step and only their losses are kept in memory. At the first step whose losses differ
+too much, the gradients of that step are compared at once, while both sides still have the
+parameters of that step.
 """
 
 import copy
@@ -57,7 +57,7 @@ class Crossing(NamedTuple):
 
     ``report`` compares npnet's 26 gradients of the step's minibatch with torch's, each from the
     parameters of that side before the update. It is None for a recipe that normalises by running
-    averages in training, for the 26 gradients are of normalising by the minibatch.
+    averages in training, because the 26 gradients are for normalising by the minibatch.
     """
 
     step: int

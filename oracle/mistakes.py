@@ -1,4 +1,4 @@
-"""Planted mistakes that a check of this network has to refuse, and a batch on which each shows.
+"""Planted mistakes that a check of this network must find, and a batch on which each shows.
 
 They are those of the 26 lines in ``npnet.learn.wrong_gradients``, and zeros for each of them. Each
 replaces one function of ``npnet.GRADIENTS`` and leaves the other 25 as they are.
@@ -75,10 +75,10 @@ def network(
 def rerun(
     params: Mapping[str, ArrayLike], X: ArrayLike, Y: ArrayLike, eps: float = 1e-5
 ) -> dict[str, Tensor | None]:
-    """Torch's gradients as they are found after the forward pass was run once more.
+    """Torch's gradients, read after the forward pass ran once more.
 
-    The mistake in the reference: the names now stand for new tensors, which no backward pass has
-    seen, and the ``.grad`` of all but the parameters is None.
+    This mistake is in the reference: the names now refer to new tensors without a backward pass,
+    and ``.grad`` is None for all except the parameters.
     """
     v = leaves("oracle.mistakes", {**params, "X": X, "Y": Y, "eps": eps}, PARAMETER_NAMES)
     for again in (False, True):

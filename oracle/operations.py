@@ -1,14 +1,15 @@
-"""Every operation of npnet.tensors beside torch's: values, gradients, types, shapes, memory.
+"""Every operation of npnet.tensors compared with torch's: values, gradients, types, shapes, memory.
 
-A *form* is a line of Python over tensors with fixed names; a *world* gives these names values of
-one shape and type. A form is run in a world under torch and under npnet.tensors, and everything
-that it leaves is compared: values, number types, shapes, which tensors share memory, whether they
-want gradients and which operation made them, the gradients of the inputs under a random upstream
-gradient, and the exception, if there is one.
+A *form* is a line of Python that uses tensors with fixed names. A *world* gives these names values
+of one shape and type. A form runs in a world under torch and under npnet.tensors. All results are
+compared: values, number types, shapes, which tensors share memory, whether they require gradients
+and which operation computed them, the gradients of the inputs for a random upstream gradient, and
+the exception, if there is one.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
@@ -41,7 +42,7 @@ DTYPES: Final = ("float32", "float64", "int64", "bool")
 
 
 class Outcome(NamedTuple):
-    """What a form left: named arrays with what is known of them, or an exception."""
+    """The results of a form: named arrays with their properties, or an exception."""
 
     values: dict[str, Any]
     error: BaseException | None
@@ -131,7 +132,7 @@ def run(form: str, arrays: dict[str, Array], ours: bool, upstream: int) -> Outco
         "torch": module,
         "F": our_functional if ours else torch_functional,
         "np": np,
-        "math": __import__("math"),
+        "math": math,
     }
     leaves: dict[str, Any] = {}
     for name, array in arrays.items():

@@ -58,7 +58,8 @@ class Stats(NamedTuple):
 class Running:
     """Running averages of the minibatches' means and spreads (variances or deviations).
 
-    They begin at 0 and 1, and each step moves them by the momentum, 1 for ``last-batch``.
+    They begin at 0 and 1. The newest minibatch has the momentum as its weight, 1 for
+    ``last-batch``.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -109,7 +110,7 @@ def train(
             bnmean, bnvar = tensor_of(before.mean), tensor_of(before.var)
             logits = _logits(p, hprebn, bnmean, bnvar, recipe.eps)
         loss = F.cross_entropy(logits, tensor_of(Y[rows]))
-        if not math.isfinite(loss.item()):  # what the step before has made of the parameters
+        if not math.isfinite(loss.item()):  # the step before may have ruined the parameters
             raise DivergedError(step, loss.item(), rate(recipe, max(step - 1, 0)), recipe.eps)
         lr = rate(recipe, step)
         grads = torch.autograd.grad(loss, list(p.values()))
@@ -121,7 +122,7 @@ def train(
 
 
 def rate(recipe: Recipe, step: int) -> float:
-    """The learning rate of a step; a formula is Python's own to compute."""
+    """The learning rate of a step; Python itself computes a formula."""
     if not isinstance(recipe.rates, str):
         return recipe.rate(step)
     named = {name: getattr(math, name) for name in dir(math) if not name.startswith("_")}

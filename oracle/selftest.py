@@ -1,4 +1,4 @@
-"""The checker checked: which wrong gradients each way of comparing refuses."""
+"""A test of the check itself: which wrong gradients each way of comparing finds."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -53,9 +53,9 @@ def selftest(rtol: float | None = None, atol: float | None = None) -> SelfTest:
     """Try every wrong gradient, and the right ones, on ``oracle.mistakes.network``.
 
     Args:
-        rtol, atol: tolerances to try beside ``TOLERANCES``, both or neither. All three go to
-            ``np.allclose``, as in people's scripts: it broadcasts, and arrays that it cannot
-            compare count as refused.
+        rtol, atol: tolerances to try as well as ``TOLERANCES``, both or neither. ``np.allclose``
+            uses all of them, as many scripts do: it broadcasts, and arrays that it cannot compare
+            count as refused.
 
     Raises:
         InputError: rtol without atol, or a number that is no tolerance.
@@ -68,7 +68,7 @@ def selftest(rtol: float | None = None, atol: float | None = None) -> SelfTest:
     values, reference = whole(params, X, Y)
     v = forward(params, X, Y)
     right = chained(GRADIENTS, v)
-    # Tolerances that refuse even the right gradients have not found the mistake.
+    # Tolerances that refuse even the right gradients do not find the mistake.
     clean = {label: _refused(right, reference, *pair) for label, pair in tolerances.items()}
 
     def trial(mistake: Mistake) -> Trial:

@@ -1,4 +1,4 @@
-"""For other people's test suites: problems that torch has solved, and an assert that explains.
+"""For your own test suite: problems with torch's answers, and an assert that explains failures.
 
 It tests any implementation that returns arrays or nested lists; the guide has an example. Without
 torch, ``npnet.checks.golden.read_golden`` reads the same kind of problem from a folder, and
@@ -38,7 +38,7 @@ def each_gradient(names: Iterable[str] = tuple(GRADIENTS)) -> pytest.MarkDecorat
 def problem(
     seed: int = 0, *, n: int = 32, T: int = 3, E: int = 10, H: int = 16, V: int = 27
 ) -> Problem:
-    """A network and a batch, drawn and solved by torch in float32 and in float64.
+    """A network and a batch, with torch's values and gradients in float32 and in float64.
 
     Args:
         seed: of the parameters, drawn as in the lecture, of the batch, and of the random upstream.
@@ -68,7 +68,7 @@ def assert_gradients(
     *,
     only: str | Iterable[str] | None = None,
 ) -> None:
-    """Pass if every gradient holds.
+    """Pass if every gradient is right.
 
     Args:
         ours: name -> array, tensor or nested list; names may have the lecture's d.

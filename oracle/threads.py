@@ -10,10 +10,10 @@ from npnet.base import blas
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Limit torch and NumPy's BLAS to one thread inside the block; afterwards all is as before.
+    """Limit torch and NumPy's BLAS to one thread inside the block, and restore them afterwards.
 
-    With two threads torch takes two to three times the processor's time at these sizes, and does
-    not finish sooner (4.7 to 6.8 s against 2.3 for 40 seeds of `oracle accuracy`).
+    At these sizes torch needs two to three times the processor's time with two threads, and is not
+    faster (4.7 to 6.8 s, and 2.3 s with one thread, for 40 seeds of `oracle accuracy`).
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

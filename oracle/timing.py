@@ -1,7 +1,7 @@
 """Timing two programs in alternation, and the rows of a table of such timings.
 
-A ratio is between two measurements that follow each other at once, so that a machine that slows
-down for a while slows both. Two clocks are read: the processor's time of the process, which other
+A ratio compares two measurements that follow each other directly, so that a machine that is slow
+for a while slows both. Two clocks are read: the processor's time of the process, which other
 programs hardly change, and the wall clock.
 """
 

@@ -1,4 +1,4 @@
-"""Why a right gradient differs from torch's in the last bits: one step is redone by torch."""
+"""Why a right gradient differs from torch's in the last bits: torch computes one step of it."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -24,7 +24,7 @@ UNKNOWN = "not known: no experiment for this line"
 
 
 class Experiment(NamedTuple):
-    """The suspected reason, and the gradient with that one step done by torch."""
+    """The suspected reason, and the gradient when torch computes that one step."""
 
     reason: str
     function: Gradient
@@ -129,8 +129,8 @@ def chains(
 ) -> list[Chain]:
     """The lecture's backward pass on torch's forward values, each time with more of torch's steps.
 
-    In the last one it is torch that changes: it differentiates ``1.0/counts_sum``, where the
-    lecture's forward pass has ``counts_sum**-1``.
+    In the last one torch's side changes: it differentiates ``1.0/counts_sum`` instead of the
+    lecture's ``counts_sum**-1``.
     """
     values, grads = whole(params, X, Y, eps)
     v = Values(values)

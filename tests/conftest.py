@@ -64,7 +64,7 @@ def copied(folder: Path, target: Path) -> Path:
 
 
 def locked(array: Array) -> Array:
-    """The array, read-only: whoever writes into its inputs is found out."""
+    """The array, read-only: a function that writes into its inputs fails."""
     array.flags.writeable = False
     return array
 

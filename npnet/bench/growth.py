@@ -1,4 +1,4 @@
-"""How the cost of npnet's work grows with the corpus: each size in a process of its own."""
+"""How the cost of npnet's work grows with the corpus: each size is measured in a new process."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ from npnet.base.errors import InputError
 from npnet.corpora.known import default_words
 from npnet.corpora.words import FilePath, Vocabulary, build_dataset, read_words
 from npnet.recipes.initialization import draw_parameters
-from npnet.recipes.recipe import RECIPES
+from npnet.recipes.named import RECIPES
 from npnet.torch_rng.generator import Generator
 from npnet.training.batchnorm import calibrate
 from npnet.training.evaluation import evaluate
@@ -25,8 +25,7 @@ from npnet.training.sgd import train_blocks
 
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 STEPS = 2_000  # of training, at every size
-# Of the model whose samples are the corpora, and of the fixed training: enough for samples
-# that look like names.
+# Training steps of the model that samples the corpora: enough for samples that look like names.
 MODEL_STEPS = 20_000
 
 PHASES = """
@@ -34,7 +33,7 @@ import json, sys
 from npnet.bench.growth import phases
 print(json.dumps(phases(sys.argv[1], int(sys.argv[2]))))
 """
-# A process begins with the peak of the one that started it, so that a small one goes between.
+# A new process inherits the peak memory of the one that started it, so a small process starts it.
 BETWEEN = """
 import json, resource, subprocess, sys
 done = subprocess.run(sys.argv[1:], capture_output=True, text=True)
@@ -44,7 +43,7 @@ print(json.dumps([done.returncode, done.stdout, done.stderr, peak]))
 
 
 class Phase(NamedTuple):
-    """A part of the work: the processor's seconds, and the process's peak in bytes after it."""
+    """A part of the work: seconds of the processor, and the peak memory in bytes after it."""
 
     name: str
     seconds: float
@@ -62,7 +61,7 @@ class Growth(NamedTuple):
 
 
 def sampled_names(count: int) -> list[str]:
-    """``count`` names of a model that has learnt the shipped corpus; empty ones are left out."""
+    """``count`` names from a model that was trained on the shipped corpus, without empty ones."""
     run = fit(dataclasses.replace(RECIPES["lecture"], steps=MODEL_STEPS), default_words())
     generator = Generator(run.recipe.sample_seed)
     names: list[str] = []
@@ -74,14 +73,14 @@ def sampled_names(count: int) -> list[str]:
 
 
 def growth(names: Sequence[str], *, steps: int = STEPS) -> Growth:
-    """The cost of one corpus: time and memory, phase by phase, and those of `npnet train`.
+    """The cost of one corpus: time and memory of each phase, and the memory of `npnet train`.
 
     Args:
         names: the corpus; it is written to a file first, and read in a new process.
-        steps: of training, the same for all corpora.
+        steps: steps of training, the same for all corpora.
 
     Raises:
-        InputError: a corpus that cannot be used, or no way here to measure memory.
+        InputError: the corpus cannot be used, or this system cannot measure memory.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "names.txt")
@@ -96,7 +95,7 @@ def growth(names: Sequence[str], *, steps: int = STEPS) -> Growth:
 
 
 def phases(file: FilePath, steps: int) -> dict[str, Any]:
-    """What ``growth`` has measured in a new process: ``examples`` and ``phases``."""
+    """Measure ``examples`` and ``phases`` in this process; ``growth`` calls it in a new one."""
     done = [Phase("start", time.process_time(), _peak())]
 
     def phase(name: str, work: Callable[[], Any]) -> Any:
@@ -125,9 +124,9 @@ def run_apart(command: Sequence[str]) -> tuple[str, int]:
         Its standard output, and its peak memory (resident set) in bytes.
 
     Raises:
-        InputError: it failed, or the system does not say what memory a process had.
+        InputError: it failed, or the system does not report the peak memory of a process.
     """
-    _peak()  # says so where the system does not
+    _peak()  # raises InputError if the system does not report it
     between = [sys.executable, "-c", BETWEEN, *command]
     done = subprocess.run(between, capture_output=True, text=True, check=True)
     code, out, err, peak = json.loads(done.stdout)
@@ -138,12 +137,12 @@ def run_apart(command: Sequence[str]) -> tuple[str, int]:
 
 
 def _peak() -> int:
-    """The peak of this process so far, in bytes."""
+    """The peak memory of this process so far, in bytes."""
     try:
         import resource
     except ImportError:  # Windows
         raise InputError(
-            "memory: this system does not say what a process had at its peak, wanted Linux or macOS"
+            "memory: this system does not report the peak of a process, wanted Linux or macOS"
         ) from None
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _unit()
 

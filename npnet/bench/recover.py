@@ -1,4 +1,4 @@
-"""What the search for a lost seed costs: microseconds a seed, and the memory of a process."""
+"""The cost of the search for a lost seed: time for each seed, and the memory of a process."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ print(json.dumps(seconds_a_seed(sessions()[what].search, seconds)))
 
 
 class Cost(NamedTuple):
-    """What a search costs by the figures that it has.
+    """The cost of a search, which depends on the printed figures.
 
     Attributes:
         what: the figures.
-        seconds: of the processor, a seed, on one core with one BLAS thread.
+        seconds: seconds of the processor for one seed, on one core with one BLAS thread.
         full: hours of one core for all 2^32 seeds.
-        peak: of the process, in bytes.
+        peak: the peak memory of the process, in bytes.
     """
 
     what: str
@@ -46,7 +46,7 @@ class Cost(NamedTuple):
 
 
 def sessions() -> dict[str, LostSession]:
-    """The searches that are measured, by the figures that they have."""
+    """The searches to measure, by the printed figures that they use."""
     publication = dataclasses.replace(lost_again(find_publication(EXAMPLE)), corpus=None)
     printed = publication.printed
     row = Printed(probs=printed.probs)
@@ -63,13 +63,13 @@ def _with(publication: Publication, printed: Printed) -> Publication:
 
 
 def recover_costs(seconds: float = 1.0) -> list[Cost]:
-    """Measure the searches, each in a process of its own.
+    """Measure the searches, each in a new process.
 
     Args:
-        seconds: to spend on each, or a little more, beside some seconds to make it ready.
+        seconds: how long to measure each, at least; preparing it takes some seconds more.
 
     Raises:
-        InputError: the system does not say what memory a process had.
+        InputError: the system does not report the peak memory of a process.
     """
     costs = []
     for what in sessions():
@@ -80,7 +80,7 @@ def recover_costs(seconds: float = 1.0) -> list[Cost]:
 
 
 def seconds_a_seed(search: Search, seconds: float) -> float:
-    """The median of the processor's time for a seed."""
+    """The median of the processor's seconds for one seed."""
     spans: list[float] = []
     with blas.limited():
         search.block(0, CHUNK)

@@ -1,4 +1,4 @@
-"""How long npnet's own work takes on this machine, and where a training step spends its time."""
+"""How long npnet's work takes on this machine, and how a training step divides its time."""
 
 import dataclasses
 import os
@@ -16,7 +16,8 @@ from npnet.base.arrays import Ints
 from npnet.corpora.words import build_dataset
 from npnet.network.fast import Workspace
 from npnet.network.parameters import Parameters
-from npnet.recipes.recipe import RECIPES, Recipe
+from npnet.recipes.named import RECIPES
+from npnet.recipes.recipe import Recipe
 from npnet.torch_rng.generator import Generator
 from npnet.training.batchnorm import calibrate
 from npnet.training.evaluation import evaluate
@@ -25,26 +26,26 @@ from npnet.training.sample import sample
 from npnet.training.sgd import compact, draw_rows, minibatches, train_blocks
 
 FEWEST = 5  # measurements behind every median
-NAMES = 1000  # that are sampled
-# Steps before anything is timed. Names of a model that has learnt nothing are longer than others,
-# and sampling them takes longer.
+NAMES = 1000  # names to sample
+# Training steps before anything is timed. An untrained model gives longer names, and sampling them
+# takes longer.
 WARM = 5_000
-DIFFERENT = 32  # minibatches whose steps are timed piece by piece, over and over
+DIFFERENT = 32  # minibatches whose steps are timed piece by piece, again and again
 SETTINGS = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
 
 
 class Figures(NamedTuple):
-    """What ``bench`` measured, in seconds."""
+    """The results of ``bench``, in seconds."""
 
-    clock: str  # "processor", which other programs do not lengthen, or "wall"
-    step: float  # one step of training, with all that belongs to it
-    parts: dict[str, float]  # of that
+    clock: str  # "processor" (other programs do not change it much), or "wall"
+    step: float  # one step of training, including its minibatch and its loss
+    parts: dict[str, float]  # of this step
     pieces: dict[str, float]  # of the step in npnet.network.fast, by the wall clock
     work: dict[str, float]  # windows of all words, calibration, evaluation, sampling
 
 
 def machine() -> dict[str, str]:
-    """What figures depend on: CPU, BLAS with its kernels, NumPy, what the environment sets."""
+    """What timings depend on: CPU, BLAS with its kernels, NumPy, environment variables."""
     chosen = {name: os.environ[name] for name in SETTINGS if name in os.environ}
     return {"CPU": _cpu(), "BLAS": blas.describe(), "NumPy": np.__version__, **chosen}
 
@@ -66,14 +67,14 @@ def bench(
     seconds: float = 1.0,
     threads: int = 1,
 ) -> Figures:
-    """Time a training step, its parts, and what is done with a trained model.
+    """Time a training step, its parts, and the work with a trained model.
 
     Args:
         words: at least 10, of which 80 % are the training set.
-        hidden, batch: H and n; the rest is as in the lecture.
-        seconds: spent on each figure, or a little more.
-        threads: of the BLAS. With more than one the wall clock is read, for the processor's time
-            is that of all threads together.
+        hidden, batch: H and n; all other numbers are the lecture's.
+        seconds: how long to measure each figure, at least.
+        threads: threads of the BLAS. With more than one, the wall clock is read, because the
+            processor's time is the sum over all threads.
 
     Raises:
         InputError: words or sizes that cannot be used.
@@ -111,7 +112,7 @@ def bench(
 
 
 def endless(hidden: int, batch: int) -> Recipe:
-    """The lecture's recipe at other sizes, at one rate and, for what is timed, without an end."""
+    """The lecture's recipe with other sizes, a single rate, and more steps than are ever timed."""
     lecture = RECIPES["lecture"]
     return dataclasses.replace(
         lecture, name="bench", hidden=hidden, batch=batch, steps=10**9, rates=lecture.rates[:1]
@@ -121,17 +122,17 @@ def endless(hidden: int, batch: int) -> Recipe:
 def step_pieces(
     recipe: Recipe, params: Parameters, X: Ints, Y: Ints, g: Generator, seconds: float = 1.0
 ) -> dict[str, float]:
-    """The seconds that each piece of a step of ``npnet.network.fast`` takes, medians.
+    """The median seconds of each piece of a step of ``npnet.network.fast``.
 
-    The methods that a step consists of are called here one after the other, with the clock read
-    between them.
+    The methods that make up a step are called one after the other, and the clock is read between
+    them.
 
     Args:
-        recipe: eps, rate, batch, and what is trained.
+        recipe: for eps, rate, batch, and the names of the trained parameters.
         params: not changed.
         X, Y: the training set, (N, T) and (N,).
         g: draws minibatches.
-        seconds: to spend, or a little more.
+        seconds: how long to measure, at least.
     """
     workspace = Workspace(params, recipe.batch, recipe.eps, recipe.trained)
     rows = draw_rows(recipe, len(X), g, DIFFERENT)
@@ -165,7 +166,10 @@ def _parts(
     clock: Callable[[], float],
     seconds: float,
 ) -> dict[str, float]:
-    """What a step's share is of the parts of a block of training, done here as training does."""
+    """The seconds of each part of a block of training, divided by the steps of the block.
+
+    The block runs here as in training.
+    """
     workspace = Workspace(params, recipe.batch, recipe.eps, recipe.trained)
     trained = params.copy()
     examples = compact(X, Y, params.sizes["V"])

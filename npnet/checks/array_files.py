@@ -1,4 +1,4 @@
-"""Arrays that any program can write: npz files, or raw files of numbers only."""
+"""Files of arrays that any program can write: npz files, or raw files with numbers alone."""
 
 import math
 import os
@@ -16,12 +16,12 @@ from npnet.network.names import shape_of
 
 CONTAINERS = ("npz", "raw")
 
-# What the names of raw files end in.
+# The suffixes of raw files.
 SUFFIXES = {"float32": "f32", "float64": "f64", "int64": "i64"}
 
 
 def content(array: Array) -> bytes:
-    """The numbers as a raw file has them: little endian, C order."""
+    """The bytes of a raw file for this array: little endian, C order."""
     return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
@@ -29,7 +29,7 @@ def read_raw(path: Path, dtype: str, shape: tuple[int, ...]) -> Array:
     """The array of a raw file.
 
     Raises:
-        InputError: missing, or longer or shorter than ``dtype`` and ``shape`` say.
+        InputError: it is missing, or its length does not fit ``dtype`` and ``shape``.
     """
     little = np.dtype(dtype).newbyteorder("<")
     wanted = math.prod(shape) * little.itemsize
@@ -49,17 +49,18 @@ def read_raw(path: Path, dtype: str, shape: tuple[int, ...]) -> Array:
 def read_gradients(
     path: str | os.PathLike[str], sizes: Mapping[str, int]
 ) -> dict[str, Mapping[str, Array]]:
-    """Gradients of another program, by the precision in which they are judged.
+    """Gradients of another program, by the precision in which they are compared.
 
     Args:
-        path: an npz file, judged in float64 if all its floats are, else in float32; or a folder
-            with raw files NAME.f32 or NAME.f64 or both, of the shapes that ``sizes`` make. Names
-            may have the lecture's d, as dlogits.f32.
-        sizes: of the problem.
+        path: an npz file, which is compared in float64 if all its floats are float64, else in
+            float32; or a folder with raw files NAME.f32 or NAME.f64 or both, whose shapes follow
+            from ``sizes``. Names may have the lecture's d, as in dlogits.f32.
+        sizes: the sizes of the problem.
 
     Raises:
-        InputError: missing, damaged or something else, two entries that are one gradient, a raw
-            file of another length than its gradient has, a float neither float32 nor float64.
+        InputError: the file is missing, damaged or of another kind, two entries are the same
+            gradient, the length of a raw file is not that of its gradient, or a float is neither
+            float32 nor float64.
     """
     path = Path(path)
     if path.is_dir():
@@ -82,7 +83,7 @@ def _raw_gradients(folder: Path, precision: str, sizes: Mapping[str, int]) -> di
     arrays = {}
     for path in sorted(folder.glob(f"*.{SUFFIXES[precision]}")):
         name = plain_name(path.stem)
-        # The shape of a file with a foreign name is not known, and not needed to refuse it.
+        # A file with an unknown name is refused later; until then any shape will do.
         count = path.stat().st_size // np.dtype(precision).itemsize
         shape = shape_of(name, sizes) if name in GRADIENTS else (count,)
         arrays[path.stem] = read_raw(path, precision, shape)

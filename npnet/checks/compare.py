@@ -1,4 +1,4 @@
-"""Two sets of named arrays, ours and a reference's: every name is judged and gets a row."""
+"""Comparing two sets of named arrays, ours and a reference: every name gets a row and a verdict."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -15,17 +15,19 @@ from npnet.checks.report import Report, Row, Worst
 from npnet.network.gradients import Gradients
 from npnet.network.parameters import Parameters
 
-# With a float64 truth: how many times the reference's own error ours may reach. Line by line,
-# correct gradients stay below 3.4; a whole backward pass wants more, checks.reference.K_WHOLE.
+# With a float64 truth: our error may be this many times the reference's own error. Line by line,
+# correct gradients stay below 3.4. A whole backward pass needs more: checks.reference.K_WHOLE.
 K_TRUTH = 8.0
-# Without one: how many eps of the largest entry the two may lie apart. End to end, correct
-# gradients of 32 rows reached 25 eps in float32 and 20 in float64 over 10,000 fresh networks,
-# and 38 over 4,000 batches of a trained one; one percent is 84,000 eps in float32. Batches of a
-# few rows cancel more (214 eps at 4 rows, a million at 2): they want a truth.
+# Without a truth: the two may differ by this many eps of the largest entry. In a whole backward
+# pass of 32 rows, correct gradients reached 25 eps in float32 and 20 in float64 over 10,000 fresh
+# networks, and 38 over 4,000 batches of a trained one. One percent is 84,000 eps in float32. In
+# batches of a few rows more is lost to cancellation (214 eps at 4 rows, a million at 2): compare
+# these with a truth.
 K_REFERENCE = 128.0
 
-# The two gradients that are zero by mathematics end to end, since batch normalisation removes
-# any bias and softmax ignores a shift of its row: whose entries they sum, along which axis.
+# The two gradients that are mathematically zero in a whole backward pass: batch normalisation
+# removes any bias, and softmax ignores a shift of its row. For each: which gradient they sum, and
+# along which axis.
 ZERO = {"b1": ("hprebn", 0), "logit_maxes": ("norm_logits", 1)}
 
 
@@ -41,21 +43,21 @@ def compare(
     only: str | Iterable[str] | None = None,
     labels: tuple[str, str] = ("ours", "reference"),
 ) -> Report:
-    """Judge every array of ``ours`` by the one of the same name in ``reference``.
+    """Compare every array of ``ours`` with the array of the same name in ``reference``.
 
-    Nothing is broadcast, and nothing stops at the first fault: a name that only one side has,
-    None, another shape or dtype, an entry that is not finite are rows of their own that fail.
+    Nothing is broadcast. The comparison does not stop at the first fault. These are failing rows:
+    a name that only one side has, None, another shape or dtype, an entry that is not finite.
 
-    Three rules, maxima over the tensor:
+    There are three rules; max is taken over the tensor:
 
     * with a truth: max|ours - truth| <= K x max(max|reference - truth|, eps x max|truth|), where
-      eps is that of ours' dtype and K is 8, meant for single lines; give 16 end to end.
+      eps is that of ours' dtype. K is 8, for single lines; give 16 for a whole backward pass.
     * without: max|ours - reference| <= K x eps x max|reference|, where eps is that of the coarser
       of the two dtypes and K is 128.
-    * with rtol and atol: |ours - reference| <= atol + rtol x |reference|, entry by entry.
+    * with rtol and atol: |ours - reference| <= atol + rtol x |reference| for every entry.
 
-    Integers and bools must be equal under every rule. Floats of two widths fail, because a
-    gradient that was widened on its way is a mistake, unless a truth judges them.
+    Integers and bools must be equal under every rule. Without a truth, a float32 and a float64
+    array fail, because widening a gradient is a mistake.
 
     Args:
         ours, reference: name -> array, or anything that ``np.asarray`` reads; tensors are
@@ -64,20 +66,20 @@ def compare(
         rtol, atol: both or neither; not with ``truth``, ``K`` or ``zero_scales``.
         K: a factor, 0 or more.
         zero_scales: name -> sum of |summands| for gradients that are zero by mathematics, where
-            it takes the place of max|truth| or max|reference|. By default those of the function
-            ``zero_scales``, if the truth (else the reference) has the names that it takes and
-            its own b1 and logit_maxes are noise beside them. ``{}`` turns this off.
-        only: one name or some: the rest of both sides gets no row. Zero scales are still made from
-            the whole reference, so that ``compare(fused, backward(values), only=fused)`` judges
-            the seven gradients of a fused backward pass, b1 among them.
-        labels: what the two sides are called in the report.
+            it replaces max|truth| or max|reference|. By default the function ``zero_scales``
+            computes them, if the truth (else the reference) has the gradients that it needs, and
+            its own b1 and logit_maxes are rounding noise compared with them. ``{}`` turns this off.
+        only: one name or several; other names get no row. Zero scales are still computed from the
+            whole reference. So ``compare(fused, backward(values), only=fused)`` compares the seven
+            gradients of a fused backward pass, including b1.
+        labels: the names of the two sides in the report.
 
     Returns:
-        The report, rows in the reference's order, then what ours has besides; with ``only`` in
-        its order.
+        The report. Its rows have the order of the reference, then come names that only ours has;
+        with ``only`` they have its order.
 
     Raises:
-        InputError: arguments that do not fit together; never for what the mappings hold.
+        InputError: arguments that cannot be used together; never for arrays in the mappings.
     """
     _check_names("compare: ours", ours)
     _check_names("compare: reference", reference)
@@ -120,19 +122,19 @@ def compare(
 
 
 def zero_scales(gradients: Mapping[str, Any]) -> dict[str, float]:
-    """What the two gradients that are zero by mathematics are to be measured by.
+    """The scales for comparing the two gradients that are zero by mathematics.
 
-    They are sums that cancel: db1 of the columns of dhprebn, dlogit_maxes of the rows of
-    -dnorm_logits. Their rounding noise goes with the largest sum of |summands|.
+    They are sums that cancel: db1 sums the columns of dhprebn, dlogit_maxes the rows of
+    -dnorm_logits. Their rounding noise is proportional to the largest sum of |summands|.
 
     Args:
-        gradients: has ``hprebn`` (n, H) and ``norm_logits`` (n, V), end to end.
+        gradients: has ``hprebn`` (n, H) and ``norm_logits`` (n, V) of a whole backward pass.
 
     Returns:
         ``{"b1": ..., "logit_maxes": ...}``, summed in float64.
 
     Raises:
-        InputError: one of the two is not there, or no matrix of finite floats.
+        InputError: one of the two is missing, or not a matrix of finite floats.
     """
     _check_names("zero_scales: gradients", gradients)
     scales = {}
@@ -148,15 +150,15 @@ def zero_scales(gradients: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _noise(gradients: Mapping[str, Any]) -> dict[str, float]:
-    """``zero_scales`` of a whole set of gradients, else nothing.
+    """``zero_scales`` of the gradients of a whole backward pass; otherwise an empty dict.
 
-    Gradients that were computed line by line from random upstream have the same names, but
-    their b1 and logit_maxes are not noise: no exception is made for them.
+    Gradients computed line by line from random upstream gradients have the same names, but their
+    b1 and logit_maxes are not noise. They get no zero scales.
     """
     try:
         scales = zero_scales(gradients)
         arrays = {name: read_array(name, gradients.get(name)) for name in ZERO}
-    except InputError:  # not such a set; what is wrong in it gets a row of its own
+    except InputError:  # not such a set; a faulty array gets its own failing row
         return {}
     is_noise = (
         array.dtype.kind == "f" and largest(array) <= K_REFERENCE * eps(array) * scales[name]
@@ -195,14 +197,14 @@ class _Comparison:
         """Judge one name."""
         try:
             arrays = self.arrays(name)
-        except UnusableArray as unfit:
-            return Row(name=name, verdict=unfit.verdict, reason=str(unfit))
-        # Overflow and entries that are not finite are found below and said in words.
+        except UnusableArray as error:
+            return Row(name=name, verdict=error.verdict, reason=str(error))
+        # ``judged`` finds overflow and entries that are not finite, and describes them.
         with np.errstate(all="ignore"):
             return self.judged(name, *arrays)
 
     def arrays(self, name: str) -> tuple[Array, Array, Array | None]:
-        """The two or three arrays of one name, of one shape, or UnusableArray."""
+        """The two or three arrays of one name, of one shape; raises UnusableArray."""
         label, other = self.labels
         if name not in self.ours:
             raise UnusableArray("missing", f"{label} has no such name, {other} has")
@@ -211,8 +213,8 @@ class _Comparison:
         if self.reference[name] is None:
             raise UnusableArray(
                 "None",
-                "the reference's .grad is None: the forward pass was rerun after the backward, so "
-                "these tensors are new ones: run forward, retain_grad, backward in one go",
+                "the reference's .grad is None: the forward pass ran again after the backward "
+                "pass, so these tensors are new: run forward, retain_grad and backward together",
             )
         ours = read_array(label, self.ours[name])
         reference = read_array(other, self.reference[name])
@@ -228,7 +230,7 @@ class _Comparison:
             )
         if not ours.size:
             raise UnusableArray(
-                "empty", f"shape {ours.shape} holds no entries, wanted some to compare"
+                "empty", f"shape {ours.shape} has no entries, wanted some to compare"
             )
         if self.truth is None or not floats:
             return ours, reference, None
@@ -243,7 +245,7 @@ class _Comparison:
         return ours, reference, truth
 
     def judged(self, name: str, ours: Array, reference: Array, truth: Array | None) -> Row:
-        """Figures and verdict of arrays of one shape."""
+        """The row of arrays of one shape."""
         integers = ours.dtype.kind != "f"
         goal = reference if truth is None else truth
         difference, error = distance(ours, reference), distance(ours, goal)
@@ -252,7 +254,7 @@ class _Comparison:
         known = np.isfinite(reference) & np.isfinite(goal)
         finite = known & np.isfinite(ours)
         bad = ours != reference if integers else ~finite | (error > bound)
-        # Bad entries that cannot be ranked come first: not finite, or integers beyond float64.
+        # Some bad entries cannot be ranked and come first: not finite, or integers beyond float64.
         ranked = finite & (~bad | (error > bound))
         place = int(np.argmax(np.where(ranked, error - bound, np.inf)))
         number = int if integers else float
@@ -298,7 +300,7 @@ class _Comparison:
         )
 
     def is_noise_of_npnet(self, name: str) -> bool:
-        """Whether one side is npnet's own gradients, and this one is noise beside the others.
+        """Whether one side is npnet's own gradients, and this one is noise compared with the rest.
 
         Another network may have a ``b1`` too, and its gradient need not be zero.
         """
@@ -313,7 +315,7 @@ class _Comparison:
         return largest(arrays[name]) <= K_REFERENCE * eps(arrays[name]) * max(others, default=0.0)
 
     def bound(self, name: str, ours: Array, reference: Array, truth: Array | None) -> float | Array:
-        """What the error of floats may reach, for the tensor or for each entry."""
+        """The largest allowed error of floats, for the tensor or for each entry."""
         if self.tolerances:
             rtol, atol = self.tolerances
             return atol + rtol * distance(0.0, reference)

@@ -1,10 +1,10 @@
-"""Golden sets: a problem and torch's answers in a folder that any language reads.
+"""Golden sets: a problem and torch's answers, in a folder that programs in any language can read.
 
-``manifest.json`` lists every array with kind, name, dtype, shape and SHA-256, and where it stands:
+``manifest.json`` lists every array with kind, name, dtype, shape and SHA-256. The arrays are in:
 
-* ``npz``: ``batch.npz`` has X, Y and eps, ``KIND.f32.npz`` and ``KIND.f64.npz`` the rest by name;
-* ``raw``: ``raw/KIND/NAME.f32`` and ``.f64`` (X and Y ``.i64``) have the numbers and nothing else,
-  little endian, in C order.
+* ``npz``: ``batch.npz`` has X, Y and eps; ``KIND.f32.npz`` and ``KIND.f64.npz`` have the others;
+* ``raw``: ``raw/KIND/NAME.f32`` and ``.f64`` (X and Y ``.i64``) have the numbers alone, little
+  endian, in C order.
 
 ``oracle golden`` writes one or both; reading needs no torch. Nothing in a file is executed: no
 pickle is read, and no path is taken from a manifest.
@@ -30,7 +30,7 @@ VERSION = 2
 
 
 class Place(NamedTuple):
-    """Where an array of a golden set stands."""
+    """The place of an array in a golden set."""
 
     kind: str
     name: str
@@ -38,22 +38,22 @@ class Place(NamedTuple):
 
     @property
     def npz(self) -> str:
-        """The file that has it under its name."""
+        """The npz file that has the array under its name."""
         suffix = "" if self.kind == "batch" else f".{SUFFIXES[self.dtype]}"
         return f"{self.kind}{suffix}.npz"
 
     @property
     def raw(self) -> str:
-        """The file that has its numbers and nothing else."""
+        """The raw file, which has the numbers of this array alone."""
         return f"raw/{self.kind}/{self.name}.{SUFFIXES[self.dtype]}"
 
     def shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
-        """Its shape for ``sizes`` of n, T, E, H, V."""
+        """Its shape, for the sizes of n, T, E, H, V in ``sizes``."""
         batch = {"X": (sizes["n"], sizes["T"]), "Y": (sizes["n"],), "eps": ()}
         return batch[self.name] if self.kind == "batch" else shape_of(self.name, sizes)
 
     def entry(self, sizes: Mapping[str, int], containers: Iterable[str]) -> dict[str, Any]:
-        """Its line in the manifest, without the checksum."""
+        """Its entry in the manifest, without the checksum."""
         files = {container: getattr(self, container) for container in containers}
         return {**self._asdict(), "shape": list(self.shape(sizes)), **files}
 
@@ -72,12 +72,12 @@ PLACES = (
 
 
 def checksum(array: Array) -> str:
-    """SHA-256 of ``content``, in whatever file the array stands."""
+    """SHA-256 of ``content``, the same for an npz file and a raw file."""
     return hashlib.sha256(content(array)).hexdigest()
 
 
 def is_golden(folder: Path) -> bool:
-    """Whether ``folder`` holds only a golden set, perhaps damaged or of another version."""
+    """Whether ``folder`` has only files of a golden set, perhaps damaged or of another version."""
     known = {"manifest.json", *(getattr(place, way) for place in PLACES for way in CONTAINERS)}
     try:
         with (folder / "manifest.json").open("rb") as manifest:
@@ -94,8 +94,8 @@ def read_golden(folder: str | os.PathLike[str]) -> Problem:
     """Read a golden set and check all of it: format, files, dtypes, shapes, checksums.
 
     Raises:
-        InputError: there is none, or of another format, or a file of it is missing, damaged or
-            foreign; names the file, and the command that writes the set anew.
+        InputError: there is none, its format is another, or one of its files is missing, damaged
+            or unknown; the message names the file and the command that writes the set again.
     """
     folder = Path(folder)
     new = is_golden(folder) or not (folder.exists() and any(folder.glob("*")))
@@ -125,7 +125,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def _printable(options: object) -> list[str]:
-    """``options`` of a manifest, if no character in them could control a terminal."""
+    """``options`` of a manifest, if they have no control characters for a terminal."""
     texts = options if isinstance(options, list) else []
     return texts if all(isinstance(text, str) and text.isprintable() for text in texts) else []
 
@@ -172,7 +172,7 @@ def _checksums(
         sums[place] = entry.pop("sha256", "") if isinstance(entry, dict) else ""
         if entry != place.entry(sizes, containers):
             raise InputError(
-                f"{path}: has no entry, or a foreign one, where version {VERSION} has "
+                f"{path}: has no entry, or another one, where version {VERSION} has "
                 f"{place.kind} {place.name} {place.dtype}"
             )
     if len(found) > len(PLACES):

@@ -1,12 +1,13 @@
-"""Second opinions on the 26 gradients that share no formula with them, and need no torch.
+"""The 26 gradients computed from the forward lines alone, without the gradient formulas or torch.
 
-Every function here moves one entry of one value at a time and runs the forward lines again that
-depend on it, so that the change takes every path to the loss. Nothing of
+Every function here changes one entry of one value at a time. It runs the forward lines that depend
+on this value again, so that the change takes every path to the loss. Nothing of
 ``npnet.network.gradients`` is used.
 
-``complex_step`` and ``finite_differences`` watch the loss. Seen from there, ``logit_maxes`` and
-``b1`` have the gradient 0 whatever their lines say, and ``logits`` may lack its path through the
-maximum. ``cut`` watches every line alone, and sees that too.
+``complex_step`` and ``finite_differences`` differentiate the loss. With respect to the loss,
+``logit_maxes`` and ``b1`` have the gradient 0, and the path of ``logits`` through the maximum
+contributes 0. So these functions cannot find a mistake there. ``cut`` differentiates every line
+alone, and can.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,21 +30,21 @@ WITNESSED = (*VALUE_NAMES[-2::-1], *PARAMETER_NAMES)
 
 EPS = float(np.finfo(np.float64).eps)
 
-# The imaginary step, as a part of the value's scale: its square is nothing beside 1.
+# The imaginary step, relative to the value's scale: its square is negligible compared with 1.
 STEP = 1e-20
 
-# Values of which logarithms and reciprocals are taken: their scale is their own size, and below
-# TINY a step of it would underflow.
+# Values whose logarithms or reciprocals are taken: their scale is their own size, and for a value
+# below TINY the step would underflow.
 POSITIVE = ("bnvar_inv", "counts", "counts_sum", "counts_sum_inv", "probs")
 TINY = 1e-280
 
 
 class Differences(NamedTuple):
-    """Gradients by differences, and how far off they are expected to be at most.
+    """Gradients by differences, with a bound for their error.
 
     Attributes:
-        gradients: name -> float64 array in the shape of the value, the 26.
-        errors: name -> what no entry's error should exceed, a float.
+        gradients: name -> float64 array in the shape of the value, for all 26.
+        errors: name -> the largest error that an entry should have, a float.
     """
 
     gradients: dict[str, Floats]
@@ -53,13 +54,13 @@ class Differences(NamedTuple):
 def complex_step(values: Mapping[str, ArrayLike]) -> dict[str, Floats]:
     """The gradients of the loss by f'(x) = Im f(x + is) / s.
 
-    Nothing is subtracted, so nothing cancels. What the formula leaves out goes with s², and s is
-    1e-20 of the scale on which the value matters (see ``finite_differences``). Every line takes
-    complex numbers as it stands: NumPy orders them by their real parts first, so that ``max``
-    finds the same maximum.
+    Nothing is subtracted, so nothing cancels. The error of the formula is proportional to s², and s
+    is 1e-20 times the scale of the value (see ``finite_differences``). Every forward line accepts
+    complex numbers unchanged: NumPy orders them by their real parts first, so that ``max`` finds
+    the same maximum.
 
     Args:
-        values: what ``npnet.forward`` returned for float64 parameters.
+        values: the result of ``npnet.forward`` for float64 parameters.
 
     Returns:
         The 26 gradients, float64, in the shapes of the values.
@@ -77,11 +78,12 @@ def complex_step(values: Mapping[str, ArrayLike]) -> dict[str, Floats]:
 
 
 def cut(values: Mapping[str, ArrayLike], upstream: Mapping[str, ArrayLike]) -> dict[str, Floats]:
-    """Each of the 26 gradients when its line is taken alone, by the complex step.
+    """Each of the 26 gradients for its own lines alone, by the complex step.
 
-    An entry of a value moves, and the lines that read that value, and no others, run again on the
-    rest as it was. The derivative is that of Σ ⟨upstream of the line's result, the result⟩ over
-    those lines. It is ``npnet.GRADIENTS[name](values, upstream)`` for any upstream gradients.
+    An entry of a value is changed. Only the lines that read this value run again; all other values
+    stay the same. The sum of ⟨upstream gradient of the result, result⟩ over these lines is
+    differentiated. The result equals ``npnet.GRADIENTS[name](values, upstream)``, for any upstream
+    gradients.
 
     Args:
         values: as for ``complex_step``.
@@ -89,10 +91,10 @@ def cut(values: Mapping[str, ArrayLike], upstream: Mapping[str, ArrayLike]) -> d
             ``loss``. Random numbers find most mistakes.
 
     Returns:
-        As ``complex_step``; but the rows of ``logits`` that ``ties`` names are nan.
+        As ``complex_step``, but the rows of ``logits`` that ``ties`` returns are nan.
 
     Raises:
-        InputError: as ``complex_step``; an upstream gradient is missing or does not fit.
+        InputError: as ``complex_step``; an upstream gradient is missing or has another shape.
     """
     v = _checked("cut", values)
     missing = [name for name in VALUE_NAMES if name not in upstream]
@@ -114,11 +116,12 @@ def cut(values: Mapping[str, ArrayLike], upstream: Mapping[str, ArrayLike]) -> d
 def ties(values: Mapping[str, ArrayLike]) -> Ints:
     """The rows of ``logits`` that reach their maximum more than once: (how many,), int64.
 
-    There the line ``logit_maxes`` has no derivative. The loss has one, for softmax does not
-    care what is subtracted: ``complex_step`` and ``finite_differences`` hold in these rows too.
+    In these rows the line ``logit_maxes`` has no derivative. The loss has one, because softmax does
+    not depend on the number that is subtracted. So ``complex_step`` and ``finite_differences`` are
+    right in these rows too.
 
     Raises:
-        InputError: there are no logits (n, V) among the values.
+        InputError: the values have no logits (n, V).
     """
     logits = np.asarray(values.get("logits", np.nan))
     if logits.ndim != 2:
@@ -129,15 +132,15 @@ def ties(values: Mapping[str, ArrayLike]) -> Ints:
 def finite_differences(values: Mapping[str, ArrayLike], step: float | None = None) -> Differences:
     """The gradients of the loss by f'(x) = (f(x + s) - f(x - s)) / 2s, and their error.
 
-    s is ``step`` times the scale on which the value matters, the nearest power of two, so that
-    x ± s is exact. The scale is |x| for values that must stay positive, bnvar + eps for the
-    variance and its summands, and for all others |x| or 1, whichever is more.
+    s is the power of two nearest to ``step`` times the scale of the value, so that x ± s is exact.
+    The scale is |x| for values that must stay positive, bnvar + eps for the variance and its
+    summands, and the larger of |x| and 1 for all others.
 
-    The error of an entry has two parts. What the formula leaves out grows with s²: doubling s
-    adds three times as much, all of which is allalone. The other part is the noise of the losses,
-    rounded as they are, divided by s. It is taken from their fourth differences, in which
-    nothing else is left; six standard deviations are allalone, since thousands of entries have to
-    be covered, and eps of the loss or of 1 at least.
+    The error of an entry has two parts. The first part is the error of the formula, which is
+    proportional to s². Doubling s adds three times that part, and the bound allows all of this. The
+    second part is the rounding noise of the losses, divided by s. The noise is estimated from the
+    losses' fourth differences, where nothing else remains. The bound allows six standard
+    deviations, because it must cover thousands of entries, and at least eps of the loss or of 1.
 
     Args:
         values: as for ``complex_step``.
@@ -192,7 +195,7 @@ def _derivative(v: Values, name: str, result: Callable[[Values], Array]) -> Floa
 
 
 def _moved(v: Values, name: str, shifts: Array, result: Callable[[Values], Array]) -> Array:
-    """The ``result`` after each entry of ``name`` in turn was moved by its shift."""
+    """The ``result`` after a change of each entry of ``name`` by its shift, one after the other."""
     start: Array = v[name].astype(shifts.dtype)
     moved, results = start.copy(), np.empty_like(start)
     for place in np.ndindex(start.shape):
@@ -203,7 +206,7 @@ def _moved(v: Values, name: str, shifts: Array, result: Callable[[Values], Array
 
 
 def _as_values(entries: Mapping[str, Any]) -> Values:
-    """The same as attributes that can be set: the lines after a moved value run again."""
+    """The values as attributes that can be set: the lines after a changed value run again."""
     return cast(Values, SimpleNamespace(**entries))
 
 
@@ -230,7 +233,7 @@ def _readers(name: str, weights: Mapping[str, Array]) -> Callable[[Values], Arra
 
 
 def _checked(who: str, values: Mapping[str, ArrayLike]) -> Values:
-    """The values as float64 arrays, with X, Y and eps, if all is there and fits."""
+    """The values as float64 arrays, with X, Y and eps, after checking names, dtypes and shapes."""
     missing = [name for name in (*NAMES, "X", "Y", "eps") if name not in values]
     if missing:
         raise InputError(f"{who}: without {', '.join(missing)}, wanted all that forward returns")

@@ -1,4 +1,4 @@
-"""A problem with torch's answers, and how the gradients of any program are compared with them."""
+"""A problem with torch's answers, and the rules that compare any program's gradients with them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -19,8 +19,8 @@ T = TypeVar("T")
 
 PRECISIONS = ("float32", "float64")
 
-# What a problem has in both precisions. `line` is each gradient computed alone, from the values of
-# the forward pass and the random `upstream`.
+# The arrays that a problem has in both precisions. `line`: each gradient computed alone, from the
+# values of the forward pass and the random `upstream`.
 KINDS = {
     "parameter": PARAMETER_NAMES,
     "value": VALUE_NAMES,
@@ -29,15 +29,15 @@ KINDS = {
     "line": tuple(GRADIENTS),
 }
 
-# How many times torch's error ours may reach in a whole backward pass. Correct gradients of 32
-# rows reached 23 times in 12,000 runs, and exceeded 16 in 4 of them: where the largest entry of
-# dcounts or dprobs belongs to a very improbable target, torch's error is now and then small by
-# luck. For a single line compare's own K is ample.
+# In a whole backward pass our error may be this many times torch's error. Correct gradients of 32
+# rows reached 23 times in 12,000 runs, and exceeded 16 in 4 of them: if the largest entry of
+# dcounts or dprobs belongs to a very improbable target, torch's error is sometimes small by luck.
+# For a single line, compare's own K is enough.
 K_WHOLE = 32.0
 
-# The rows for which K_TRUTH and K_WHOLE are meant. NumPy adds a column up row after row, torch in
-# blocks, so that for more rows the errors differ by about the root of their number: line by line,
-# ours reached 4.2 times torch's for 32 rows, 7.3 times for 300, 16 for 1,000, 20 for 3,000.
+# K_TRUTH and K_WHOLE are for this many rows. NumPy adds up a column row by row, torch in blocks. So
+# for more rows the ratio of the errors grows about as the square root of their number: line by
+# line, ours reached 4.2 times torch's for 32 rows, 7.3 times for 300, 16 for 1,000, 20 for 3,000.
 ROWS = 32
 
 
@@ -50,15 +50,15 @@ def judge_by_truth(
     lines: bool,
     labels: tuple[str, str],
 ) -> Report:
-    """Compare float32 gradients of a batch with torch's error, by the float64 truth and by dtype.
+    """Compare float32 gradients of a batch with a float64 truth; torch's error sets the bound.
 
-    A gradient that was widened on its way is wrong, too; numbers without a dtype, such as nested
-    lists, are not.
+    A gradient that was widened to float64 is wrong too. Numbers without a dtype, such as nested
+    lists, are accepted.
 
     Args:
         ours, reference, truth, labels: as ``npnet.compare`` takes them.
         rows: n of the batch.
-        lines: each line alone; else a whole backward pass, which ``truth`` has all of.
+        lines: whether each line is taken alone; else ``truth`` has a whole backward pass.
     """
     growth = max(1.0, float(np.sqrt(rows / ROWS)))
     K = (K_TRUTH if lines else K_WHOLE) * growth
@@ -73,7 +73,7 @@ def judge_by_truth(
 
 
 def _dtype(entry: object) -> str:
-    """Of an array or a tensor; empty for what has none, or cannot be read."""
+    """The dtype's name of an array or tensor; empty if it has none or cannot be read."""
     try:
         return read_array("ours", entry).dtype.name if hasattr(entry, "dtype") else ""
     except InputError:
@@ -85,10 +85,10 @@ class Reference(EqualFields):
     """Torch's 26 gradients, and the rule by which others are compared with them.
 
     Attributes:
-        gradients: in the precision of those that are to be judged.
-        truth: the same in float64; None where ``gradients`` are float64 themselves.
-        lines: each line taken alone, from random upstream; else those of a whole backward pass,
-            two of which are zero by mathematics.
+        gradients: torch's gradients in the precision in which ours are compared.
+        truth: the same in float64; None if ``gradients`` are float64 themselves.
+        lines: whether each line is taken alone, from random upstream gradients; else they are
+            those of a whole backward pass, where two are mathematically zero.
     """
 
     gradients: Named
@@ -103,17 +103,16 @@ class Reference(EqualFields):
     ) -> Report:
         """Compare by the rules of ``npnet.compare``: with a truth in float32, without in float64.
 
-        If all arrays are float64, they are compared with the float64 truth itself. Some float64
-        among float32 is wrong.
+        If all arrays are float64, they are compared with the float64 truth itself. If only some
+        are float64, these are wrong.
 
         Args:
             ours: name -> gradient, all 26 and nothing else. Names may have the lecture's d.
-            only: one name or some of the 26, where not all are there to be judged; the rest is
-                passed over.
-            labels: what the two sides are called.
+            only: one name or several of the 26, to compare only these.
+            labels: the names of the two sides in the report.
 
         Raises:
-            InputError: ``ours`` is no mapping or has a name twice, ``only`` is empty or has an
+            InputError: ``ours`` is not a mapping or has a name twice, ``only`` is empty or has an
                 unknown name.
         """
         ours = plain_names(ours)
@@ -136,11 +135,11 @@ class Problem(EqualFields):
     """Parameters and a batch, with the values and gradients that torch computes for them.
 
     Attributes:
-        about: where they come from, and the versions of npnet and torch.
-        sizes: the axis letters n, T, E, H, V in numbers.
+        about: how they were made, and the versions of npnet and torch.
+        sizes: the sizes of the axes n, T, E, H, V.
         batch: X (n, T) and Y (n,) in int64, eps as a float.
-        arrays: by kind and precision, with the kinds and names of ``KINDS``:
-            ``arrays["gradient", "float32"].logits``.
+        arrays: the arrays by kind and precision, such as ``arrays["gradient", "float32"].logits``;
+            ``KINDS`` lists kinds and names.
     """
 
     about: Mapping[str, Any]
@@ -154,15 +153,15 @@ class Problem(EqualFields):
         return Values({**parameters, **self.batch, **values})
 
     def upstream(self, precision: str = "float64") -> Gradients:
-        """Random gradients of the twenty values, from which each line is to be taken alone."""
+        """Random upstream gradients of the twenty values, for computing each line alone."""
         return Gradients(self.arrays["upstream", precision])
 
     def whole(self, precision: str = "float64") -> Reference:
-        """For the gradients of the whole backward pass, in ``precision``."""
+        """The reference for a whole backward pass in ``precision``."""
         return self._reference("gradient", precision)
 
     def lines(self, precision: str = "float64") -> Reference:
-        """For each gradient alone, from ``values`` and ``upstream`` in ``precision``."""
+        """The reference for each gradient alone, from ``values`` and ``upstream``."""
         return self._reference("line", precision)
 
     def _reference(self, kind: str, precision: str) -> Reference:
@@ -171,27 +170,27 @@ class Problem(EqualFields):
 
 
 def plain_name(name: str) -> str:
-    """``logits`` for ``dlogits``: none of the 26 begins with a d of its own."""
+    """``logits`` for ``dlogits``: no name of the 26 begins with a d itself."""
     return name[1:] if name[:1] == "d" and name[1:] in GRADIENTS else name
 
 
 def plain_names(arrays: Mapping[str, T]) -> Mapping[str, T]:
-    """``arrays`` under the names of the 26, whether they have the lecture's d or not.
+    """``arrays`` under the names of the 26: the lecture's d is removed where there is one.
 
     Raises:
-        InputError: it is no mapping from names, or two entries are one gradient.
+        InputError: it is not a mapping from names, or two entries are the same gradient.
     """
     if not isinstance(arrays, Mapping) or not all(isinstance(name, str) for name in arrays):
         raise InputError(f"gradients are a {type(arrays).__name__}, wanted a mapping name -> array")
     plain = {plain_name(name): array for name, array in arrays.items()}
     if len(plain) < len(arrays):
         twice = next(name for name in plain if name in arrays and f"d{name}" in arrays)
-        raise InputError(f"{twice} and d{twice} are one gradient, wanted one of the two")
+        raise InputError(f"{twice} and d{twice} are the same gradient, wanted one of the two")
     return plain
 
 
 def gradient_names(names: str | Iterable[str]) -> tuple[str, ...]:
-    """One or some of the 26, without the lecture's d, in the order in which they run.
+    """One or several of the 26, without the lecture's d, in the order in which they are computed.
 
     Raises:
         InputError: there are none, or one is unknown.
@@ -207,10 +206,10 @@ def gradient_names(names: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def next_step(report: Report) -> str:
-    """Where to look first after a comparison that failed, and the command that helps; two lines."""
+    """Two lines for a failed comparison: where to look first, and the command that helps."""
     wrong = {row.name: row for row in report.failures}
     first = next((name for name in GRADIENTS if name in wrong), None)
     if first is None:
         name = next(iter(wrong), "all")
         return f"first wrong: {name}, none of the 26 gradients\nnext: npnet explain"
-    return f"first wrong in the order of running: {first}\nnext: npnet explain {first}"
+    return f"first wrong in the order of computation: {first}\nnext: npnet explain {first}"

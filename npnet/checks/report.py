@@ -1,4 +1,4 @@
-"""The report of a comparison: its rows, and text, HTML and JSON of them."""
+"""The report of a comparison: its rows, and the report as text, HTML and JSON."""
 
 import json
 import math
@@ -9,10 +9,10 @@ from html import escape
 
 from npnet.base.tables import table
 
-# Reasons and the rule are folded here. The footer stays one line, for `tail -n 1`.
+# Reasons and the rule are wrapped to this width. The footer stays one line, for `tail -n 1`.
 WIDTH = 100
 
-# The columns, each with its alignment: figures stand to the right.
+# The columns, each with its alignment: numbers to the right.
 COLUMNS = {
     "name": "<",
     "exact": "<",
@@ -31,7 +31,7 @@ HTML_ALIGN = {"<": "left", ">": "right"}
 class Worst:
     """The first entry that is not finite, else the one that exceeds its bound most.
 
-    Where nothing exceeds its bound, the one that comes closest to it.
+    If no entry exceeds its bound, the one that comes closest to its bound.
     """
 
     index: tuple[int, ...]
@@ -40,7 +40,7 @@ class Worst:
     truth: float | None  # None where there is no truth to compare with
 
     def text(self, labels: tuple[str, str]) -> str:
-        """``at (0, 2): ours 0.51, reference 0.5``, with digits enough to tell values apart."""
+        """``at (0, 2): ours 0.51, reference 0.5``, with enough digits to show the difference."""
         values = [self.ours, self.reference]
         if self.truth is not None:
             values.append(self.truth)
@@ -50,7 +50,7 @@ class Worst:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One name of a comparison. Figures are None where nothing could be subtracted.
+    """One name of a comparison. Figures are None if the arrays could not be subtracted.
 
     Attributes:
         exact: same dtype and every entry equal. NaN equals nothing; -0.0 equals 0.0.
@@ -59,17 +59,17 @@ class Row:
         scale: largest finite |entry| of the reference.
         max_ulp: largest |ours - reference| in units of the last place, of the larger of the two
             values, in the coarser of the two dtypes. None for integers.
-        bad, total: entries beyond the bound or not finite, and all entries.
-        worst: where to look first, and what stands there.
-        bound: what |ours - reference| (|ours - truth| where there is a truth) may reach; the one
-            at ``worst`` where each entry has its own.
-        zero_scale: for a gradient that is zero by mathematics the sum of |summands| that its
-            bound is measured by; None for all others.
-        blind: all zeros in place of ours would pass too.
-        verdict: ``ok``, ``WRONG``, or a word for a fault that is found before any value is judged:
-            ``missing``, ``extra``, ``None``, ``unreadable``, ``dtype``, ``shape``, ``empty``,
-            ``truth``, ``not finite``.
-        reason: why, and what to do; a remark or nothing where the verdict is ``ok``.
+        bad, total: how many entries are beyond the bound or not finite; how many there are.
+        worst: the entry to look at first, with its values.
+        bound: the largest allowed |ours - reference| (|ours - truth| if there is a truth); if each
+            entry has its own bound, the one at ``worst``.
+        zero_scale: for a gradient that is zero by mathematics, the sum of |summands| from which
+            its bound is computed; None for all others.
+        blind: whether all zeros instead of ours would pass too.
+        verdict: ``ok``, ``WRONG``, or the kind of a fault that is found before values are
+            compared: ``missing``, ``extra``, ``None``, ``unreadable``, ``dtype``, ``shape``,
+            ``empty``, ``truth``, ``not finite``.
+        reason: why, and what to do; a remark or an empty text if the verdict is ``ok``.
     """
 
     name: str
@@ -94,10 +94,10 @@ class Row:
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """A comparison: its rows, the rule that judged them, the names of the two sides.
+    """A comparison: its rows, its rule, and the names of the two sides.
 
-    It is true exactly if it passed, so ``assert npnet.compare(ours, reference)`` means what it
-    says, and its ``repr`` is the table, so that a failing assert shows it.
+    It is true if it passed, so ``assert npnet.compare(ours, reference)`` works. Its ``repr`` is the
+    table, so that a failing assert shows it.
     """
 
     rows: tuple[Row, ...]
@@ -116,12 +116,12 @@ class Report:
 
     @property
     def blind(self) -> tuple[str, ...]:
-        """The names about which this comparison says little: all zeros would pass there too."""
+        """The names for which this comparison proves little: all zeros would pass too."""
         return tuple(row.name for row in self.rows if row.blind)
 
     @property
     def footer(self) -> str:
-        """One line: how many are ok, which are wrong, where all zeros would pass."""
+        """One line: how many are ok, which are wrong, and for which all zeros would pass."""
         if not self.rows:
             return "nothing was compared"
         counted = f"{len(self.rows) - len(self.failures)} of {len(self.rows)} ok"
@@ -138,7 +138,7 @@ class Report:
         return self.passed
 
     def __str__(self) -> str:
-        """The table, a line for every reason, the rule, the footer. ASCII but for the names."""
+        """The table, a line for every reason, the rule and the footer. ASCII except for names."""
         if not self.rows:
             return self.footer
         cells = [tuple(COLUMNS), *map(_cells, self.rows)]
@@ -152,10 +152,10 @@ class Report:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        """The same for a notebook, in one table without style sheet or script."""
+        """The same for a notebook, as one HTML table without style sheet or script."""
         parts = ["<table><thead>", _html_line("th", tuple(COLUMNS), ""), "</thead><tbody>"]
         for row in self.rows:
-            # Bold as well as red: colour alone does not reach everybody.
+            # Bold as well as red, because not everybody can see the colour.
             style = "" if row.ok else "font-weight:bold;color:#c62828;"
             parts.append(_html_line("td", _cells(row), style))
         parts.append("</tbody></table>")
@@ -164,7 +164,7 @@ class Report:
         return "".join(parts)
 
     def to_json(self) -> str:
-        """All of it as strict JSON. What is not finite becomes "nan", "inf" or "-inf"."""
+        """The report as strict JSON. Numbers that are not finite become "nan", "inf" or "-inf"."""
         content = {
             "passed": self.passed,
             "labels": self.labels,
@@ -176,7 +176,7 @@ class Report:
         return json.dumps(_plain(content), allow_nan=False, indent=1)
 
     def _reasons(self) -> Iterator[str]:
-        # One reason may hold for all 26: it is given once, after all their names.
+        # All 26 may have the same reason: it is printed once, after their names.
         groups: dict[str, list[str]] = {}
         for row in self.rows:
             if row.reason:
@@ -187,7 +187,7 @@ class Report:
 def _apart(values: list[float]) -> list[str]:
     if all(isinstance(value, int) for value in values):
         return list(map(str, values))
-    for digits in range(6, 18):  # 17 digits tell any two float64 apart
+    for digits in range(6, 18):  # 17 digits are enough to show any two float64 as different
         texts = [f"{value:.{digits}g}" for value in values]
         if len(set(texts)) >= len(set(values)):
             break

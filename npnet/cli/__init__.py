@@ -13,8 +13,36 @@ from collections.abc import Callable, Sequence
 
 from npnet.base.errors import DivergedError, InputError
 from npnet.base.version import __version__
-from npnet.cli import bench, check, data, help, judge, learn, page, recover, replay, runs, train
+from npnet.cli import (
+    bench,
+    check,
+    data,
+    help,
+    judge,
+    learn,
+    notebook,
+    page,
+    recover,
+    replay,
+    runs,
+    train,
+)
 from npnet.cli.parser import Parser, commands_of, parse
+
+COMMANDS = (
+    train,
+    runs,
+    data,
+    check,
+    judge,
+    replay,
+    recover,
+    notebook,
+    bench,
+    learn,
+    page,
+    help,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -32,7 +60,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"npnet {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (train, runs, data, check, judge, replay, recover, bench, learn, page, help):
+    for module in COMMANDS:
         module.add_commands(commands)
     for command in commands_of(parser).values():
         command.set_defaults(parser=command)

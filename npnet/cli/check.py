@@ -25,7 +25,7 @@ from npnet.training.fit import first_batch
 # of 120 batches of 4 was off by 4e4 eps of its largest entry, of 200 batches of 8 by 16 (H=16).
 FEWEST_ROWS = 8
 
-LABELS = ("ours", "witness")
+LABELS = ("ours", "reference")
 
 
 def add_commands(commands: Any) -> None:
@@ -69,7 +69,7 @@ def check_command(options: argparse.Namespace) -> int:
         print(json.dumps({**about, **json.loads(report.to_json())}, indent=1))
         return 0 if report.passed else 1
     print(heading(recipe, source, values))
-    print(f"witness: {method}")
+    print(f"reference: {method}")
     if tied:
         rows = ", ".join(map(str, tied))
         what = "left out of logits" if options.lines else "the loss has one"
@@ -116,7 +116,7 @@ def by_differences(values: Values) -> Report:
         )
         for name in GRADIENTS
     ]
-    rule = "max|ours - witness| <= the error that is expected of the differences"
+    rule = "max|ours - reference| <= the expected error of the differences"
     return Report(tuple(report.rows[0] for report in reports), rule, LABELS)
 
 

@@ -17,9 +17,10 @@ from npnet.cli.parser import BATCH, HIDDEN, SEED, STEPS, whole_number
 from npnet.cli.word_options import OWN, add_word_options, described, words_from
 from npnet.corpora.known import find_corpus
 from npnet.corpora.words import read_words
+from npnet.recipes.named import RECIPES
 from npnet.recipes.publication import Publication, read_publication, shipped
-from npnet.recipes.recipe import RECIPES, Recipe
-from npnet.replays.replay import words_of
+from npnet.recipes.recipe import Recipe
+from npnet.replays.publication_words import words_of
 from npnet.training.runs import read_recipe
 
 # The fields of a recipe that have an option of their own; --set changes any other.

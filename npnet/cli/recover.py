@@ -21,10 +21,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from npnet.base.errors import InputError
-from npnet.cli.parser import add_json, whole_number
+from npnet.cli import recover_notebook
+from npnet.cli.output_files import check_new_file
+from npnet.cli.parser import SECONDS, add_force, add_json, number, whole_number
 from npnet.cli.progress import progress
 from npnet.cli.terminal import wrap
-from npnet.replays.filled_in import refuse_existing, write_filled_in
+from npnet.cli.word_options import add_words_option, word_file
+from npnet.notebooks.publish import write_publications
+from npnet.replays.filled_in import copy_of, write_filled_in
 from npnet.replays.lost_seeds import LostSeed, LostSession
 from npnet.replays.seed_progress import Progress as Notes
 from npnet.replays.seed_progress import State
@@ -48,10 +52,13 @@ def add_commands(commands: Any) -> None:
         help="find a lost seed from printed figures",
         description="Try all 2^32 seeds of torch's generator, and print those with which every "
         "printed figure of one notebook's session comes out.\n\nThe files are publications (npnet "
-        'help replay) whose lost draws have seed = "lost", in the order in which their cells ran. '
-        "npnet help recover explains why this works.",
+        'help replay) whose lost draws have seed = "lost", in the order in which their cells ran; '
+        "or one notebook, which is run to see what it draws, and whose stored outputs hold the "
+        "figures.",
     )
-    parser.add_argument("publications", nargs="+", metavar="FILE", help="publications of a session")
+    parser.add_argument(
+        "publications", nargs="+", metavar="FILE", help="publications of a session, or a notebook"
+    )
     parser.add_argument(
         "--reruns",
         type=whole_number,
@@ -60,7 +67,18 @@ def add_commands(commands: Any) -> None:
         help="try up to K earlier executions of each file's drawing cell (default: 0)",
     )
     parser.add_argument(
-        "--write", action="store_true", help="write copies of the files with seed and skip"
+        "--write",
+        action="store_true",
+        help="write copies of the files with seed and skip",
+    )
+    add_force(parser)
+    add_words_option(parser, "found by its SHA-256, in NPNET_CORPORA or the cache folder")
+    parser.add_argument(
+        "--seconds",
+        type=number,
+        default=recover_notebook.SECONDS,
+        metavar="S",
+        help=f"{SECONDS} (default: {recover_notebook.SECONDS:g}; a cell need only begin to train)",
     )
     parser.add_argument(
         "--from",
@@ -95,15 +113,23 @@ def add_commands(commands: Any) -> None:
 def recover_command(options: argparse.Namespace) -> int:
     """`npnet recover`."""
     first, end = _range(options)
-    session = LostSession(options.publications, reruns=options.reruns)
-    paths = [publication.file for publication in session.publications]
-    if options.write:
-        refuse_existing(paths)
 
     def say(text: str) -> None:
         if not options.json:
             print(text, flush=True)
 
+    with word_file(options.words) as corpus:
+        notebook = recover_notebook.published(options.publications, corpus, options.seconds, say)
+        if notebook is None:
+            session = LostSession(options.publications, reruns=options.reruns, corpus=corpus)
+        else:
+            session = LostSession(notebook.publications, options.reruns, notebook.words)
+    paths = [publication.file for publication in session.publications]
+    if options.write:
+        for path in [*map(copy_of, paths), *(paths if notebook else ())]:
+            check_new_file(path, force=options.force, who="--write")
+        for path in write_publications(notebook.publications, Path()) if notebook else ():
+            say(f"{path}: what the notebook says of this network")
     expected = session.prospects
     say(wrap(_prospects(expected.first, expected.all)))
     session.check()
@@ -143,6 +169,10 @@ def recover_command(options: argparse.Namespace) -> int:
         print(json.dumps(told, indent=2))
     else:
         _report(found, paths, first, end, done, seconds)
+        if notebook is not None:
+            for each in found:
+                command = recover_notebook.rerun(options.publications[0], notebook, each)
+                print(f"run it again: {command}")
     if options.write:
         _write(found, paths, say)
     return 0 if found else 1
@@ -198,10 +228,12 @@ def _arguments(options: argparse.Namespace) -> Iterator[str]:
         ("--jobs", options.jobs, None),
         ("--dask", options.dask, None),
         ("--progress", options.progress, None),
+        ("--words", options.words, None),
+        ("--seconds", options.seconds, recover_notebook.SECONDS),
     ):
         if given != default:
             yield from (name, str(given))
-    yield from (f"--{name}" for name in ("write", "json") if getattr(options, name))
+    yield from (f"--{name}" for name in ("write", "force", "json") if getattr(options, name))
 
 
 @contextlib.contextmanager

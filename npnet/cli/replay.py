@@ -15,19 +15,9 @@ from npnet.cli.progress import progress
 from npnet.cli.terminal import wrap
 from npnet.cli.word_options import add_words_option, word_file
 from npnet.recipes.publication import Publication, find_publication, read_publication, shipped
-from npnet.replays.replay import (
-    DIFFERS,
-    DRIFT,
-    EQUAL,
-    NEAR,
-    Figure,
-    advice,
-    found_files,
-    needed,
-    replay,
-    shortened,
-    words_of,
-)
+from npnet.replays.printed_figures import DIFFERS, DRIFT, EQUAL, NEAR, Figure, shortened
+from npnet.replays.publication_words import found_files, words_of
+from npnet.replays.replay import advice, needed, replay
 
 # Columns of the table. In the two middle ones the digits of a float64 fit; a longer text is cut.
 WIDEST = 20

@@ -1,4 +1,4 @@
-"""The corpora that npnet knows: the shipped one, and published ones found by their checksum."""
+"""The corpora that npnet knows: the shipped one, and published ones, found by their checksum."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from npnet.base.errors import InputError
 from npnet.corpora.words import FilePath, read_words
 
 SHIPPED = "names.csv"
-# Where an installed package has it, and where a checkout has it.
+# Its folder in an installed package, and in a checkout.
 SHIPPED_FOLDERS = (Path(__file__).parents[1] / "data", Path(__file__).parents[2] / "data")
 
 # The largest file worth hashing when only the checksum is known: nine million names.
@@ -22,19 +22,19 @@ BY_HAND = "put a copy in a folder and set NPNET_CORPORA to that folder"
 
 @dataclass(frozen=True)
 class Corpus:
-    """A published word list, told from all others by its checksum."""
+    """A published word list, identified by its checksum."""
 
     name: str
     sha256: str
     size: int  # bytes
     words: int
-    fold: bool  # are its capitals made small before use?
+    fold: bool  # whether it is lower-cased before use
     url: str | None
     note: str
 
     @property
     def how(self) -> str:
-        """What to do to have it."""
+        """How to get it."""
         return (
             f"npnet data --download {self.name}, or {BY_HAND}"
             if self.url
@@ -74,7 +74,7 @@ class Row(NamedTuple):
     words: int
     checksum: str  # the first 12 digits of the SHA-256
     found: Path | None
-    how: str  # what to do to have it
+    how: str  # how to get it
 
 
 def default_words() -> list[str]:
@@ -103,9 +103,10 @@ def cache_folder() -> Path:
 def find_corpus(sha256: str, extra: Iterable[FilePath] = ()) -> Path | None:
     """Return a file with this SHA-256, whatever its name, or None.
 
-    Looked through in this order: ``extra`` (files or folders), the folder named by the
-    environment variable NPNET_CORPORA, the cache folder, the shipped corpus. Folders within
-    folders are left alone. Raises InputError if a named file or folder is not there.
+    It is searched for in this order: in ``extra`` (files or folders), in the folder that the
+    environment variable NPNET_CORPORA names, in the cache folder, and last it is compared with the
+    shipped corpus. Folders inside these folders are not searched. Raises InputError if a named
+    file or folder does not exist.
     """
     sha256 = sha256.lower()
     size = next((known.size for known in KNOWN.values() if known.sha256 == sha256), None)
@@ -135,7 +136,8 @@ def _files(place: Path, who: str) -> list[Path]:
 
 
 def _matches(path: Path, sha256: str, size: int | None) -> bool:
-    # Sizes first, so that large strangers are not read. What cannot be read is no match.
+    # Sizes are compared first, so that large other files are not read. An unreadable file is
+    # no match.
     try:
         if not path.is_file():
             return False
@@ -149,9 +151,10 @@ def _matches(path: Path, sha256: str, size: int | None) -> bool:
 
 
 def known_words(name: str, extra: Iterable[FilePath] = ()) -> list[str]:
-    """Return the words of a known corpus as it is used, its capitals made small where it says so.
+    """Return the words of a known corpus, lower-cased if ``Corpus.fold`` says so.
 
-    ``extra`` as for ``find_corpus``. Raises InputError, with a way out, if there is none to find.
+    ``extra`` as for ``find_corpus``. Raises InputError if it is not found; the message says how to
+    get it.
     """
     corpus = _known(name)
     path = find_corpus(corpus.sha256, extra)
@@ -169,9 +172,9 @@ def _known(name: str) -> Corpus:
 def download(name: str, *, folder: FilePath | None = None) -> Path:
     """Fetch a known corpus into ``folder`` (the cache folder by default) and return its path.
 
-    A file that is already there with the right checksum is kept; one that arrives with another
-    never takes its name. Raises InputError, with a way out: the name is unknown, the corpus is
-    not offered, the net or the folder cannot be used, the checksum differs.
+    An existing file with the right checksum is kept. A download with another checksum is thrown
+    away. Raises InputError if the name is unknown, the corpus has no address, the network or the
+    folder cannot be used, or the checksum differs; the message says what else to do.
     """
     corpus = _known(name)
     if corpus.url is None:
@@ -186,8 +189,8 @@ def download(name: str, *, folder: FilePath | None = None) -> Path:
         ) from None
     import pooch
 
-    # Pooch would write a line to stderr. Its logger stands outside logging's tree, so a level
-    # set after its first line is not heeded.
+    # Pooch would write a line to stderr. Its logger is not part of logging's tree, so a level that
+    # is set after its first line has no effect.
     logger = pooch.get_logger()
     disabled, logger.disabled = logger.disabled, True
     try:
@@ -203,9 +206,9 @@ def download(name: str, *, folder: FilePath | None = None) -> Path:
 
 
 def listing(extra: Iterable[FilePath] = ()) -> list[Row]:
-    """Return one row for the shipped corpus and one for each known one, found or not.
+    """Return one row for the shipped corpus and one for each known corpus, found or not.
 
-    ``extra`` as for ``find_corpus``. Raises InputError as it and ``default_words`` do.
+    ``extra`` as for ``find_corpus``. Raises InputError as ``find_corpus`` and ``default_words`` do.
     """
     shipped = shipped_corpus()
     checksum = hashlib.sha256(shipped.read_bytes()).hexdigest()

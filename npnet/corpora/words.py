@@ -21,14 +21,15 @@ from npnet.base.errors import InputError
 
 END = "."  # ends every word and fills the contexts before its first character; index 0
 
-# Which lines of a text are words: those that are not blank, without the blanks around them; or as
-# they are, as Python's text.splitlines() or text.split("\\n") gives them, empty ones too.
+# Which lines of a text are words. "words": lines that are not blank, without the blanks around
+# them. The others: every line unchanged, as text.splitlines() or text.split("\\n") gives it in
+# Python, empty lines too.
 LINES = ("words", "splitlines", "split")
 
-FEWEST_WORDS = 10  # in a file; with fewer it is most often the wrong one
+FEWEST_WORDS = 10  # in a file; a file with fewer is most often the wrong file
 
-# The end mark, control characters, line and paragraph separators, a byte order mark inside, and
-# lone surrogates, which UTF-8 has no bytes for.
+# The end mark, control characters, line and paragraph separators, a byte order mark inside a word,
+# and lone surrogates, which UTF-8 cannot encode.
 FORBIDDEN = re.compile(r"[.\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 
 FilePath = str | os.PathLike[str]
@@ -36,7 +37,7 @@ FilePath = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class Words:
-    """The words of one file, and what was done to get them."""
+    """The words of one file, and how many lines were changed or left out."""
 
     words: list[str]  # in the file's order, repeats kept
     blank: int  # lines or rows that held no word
@@ -55,22 +56,23 @@ def load_words(
 ) -> Words:
     """Read a word list: UTF-8 text with one word a line, or a table.
 
-    A table is what ends in ``.csv``, or anything when ``column`` is given. Its words are in the
-    column of that title; without ``column``, in the one titled ``name`` or ``word`` (capitals do
-    not matter), or else in the first, and then the first row is a word like the others. ``-``
-    reads standard input. A byte order mark and Windows line ends are accepted.
+    A file is read as a table if its name ends in ``.csv`` or if ``column`` is given. Its words are
+    in the column with that title. Without ``column`` they are in the column titled ``name`` or
+    ``word`` (capitals do not matter). If there is no such title, they are in the first column, and
+    the first row is a word like the others. The path ``-`` reads standard input. A byte order mark
+    and Windows line ends are accepted.
 
-    ``lines`` says which lines are words: ``words``, those that are not blank, without blanks
-    around them; ``splitlines`` or ``split``, all of them as Python's ``text.splitlines()`` or
-    ``text.split("\\n")`` gives them: an empty line is an empty word, and with ``split`` so is what
-    follows the last line end.
+    ``lines`` says which lines are words. ``words``: lines that are not blank, without blanks around
+    them. ``splitlines`` or ``split``: every line, as Python's ``text.splitlines()`` or
+    ``text.split("\\n")`` gives it. An empty line is then an empty word. With ``split``, the text
+    after the last line end is a word too, usually an empty one.
 
-    ``fold`` makes capitals small by ``str.lower``, as the lecture does. ``str.casefold`` is for
-    comparing and changes spellings (ß to ss), which the samples would then show.
+    ``fold`` lower-cases by ``str.lower``, as the lecture does. ``str.casefold`` is for comparing
+    and changes spellings (ß to ss), which the samples would then show.
 
-    Raises InputError, with the line where there is one: the file cannot be read, is not UTF-8,
-    lacks the column, has fewer than 10 words, or a word contains the end mark or an invisible
-    character such as a tab or a line separator.
+    Raises InputError, with the line number if a line is the cause: the file cannot be read, is not
+    UTF-8, has no such column or fewer than 10 words, or a word contains the end mark or an
+    invisible character such as a tab or a line separator.
     """
     if lines not in LINES:
         raise InputError(f"load_words: lines={lines!r}, wanted one of {', '.join(LINES)}")
@@ -122,7 +124,7 @@ def _read(path: FilePath, source: str) -> str:
 
 def _cells(text: str, source: str, column: str | None) -> Iterator[tuple[int, str]]:
     """Yield the line on which each row begins and the row's word, "" if the row is too short."""
-    # Strict, so that a quotation mark without its partner does not swallow the rest of the file.
+    # Strict, so that an unclosed quotation mark does not swallow the rest of the file.
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     following = 1
     place = None
@@ -135,7 +137,7 @@ def _cells(text: str, source: str, column: str | None) -> Iterator[tuple[int, st
                     continue
             yield line, "" if place is None or place >= len(row) else row[place]
     except csv.Error as error:
-        hint = "look for a quotation mark without its partner"
+        hint = "look for a quotation mark that is not closed"
         raise InputError(f"{source}, line {following}: {error}: {hint}") from None
 
 
@@ -153,7 +155,7 @@ def _find_column(first_row: list[str], source: str, column: str | None) -> tuple
 
 
 def refuse_unwritable(words: Sequence[str], who: str) -> None:
-    """Raise InputError for words that a file could hold, but ``load_words`` would not take back."""
+    """Raise InputError for words that ``load_words`` would not read back from a file."""
     if FORBIDDEN.search("".join(words)):
         word, found = next((word, found) for word in words if (found := FORBIDDEN.search(word)))
         raise InputError(f"{who}: {_why_forbidden(word, found[0])}")
@@ -169,7 +171,7 @@ def _why_forbidden(word: str, character: str) -> str:
 class Vocabulary:
     """The V characters that the network knows, each at its index.
 
-    ``chars`` is the end mark and then all others, sorted by code point: ``.abc…z``.
+    ``chars`` is the end mark and then all other characters, sorted by code point: ``.abc…z``.
     """
 
     chars: str
@@ -190,7 +192,7 @@ class Vocabulary:
 
     @classmethod
     def from_chars(cls, chars: Iterable[str]) -> "Vocabulary":
-        """Take characters in any order, the end mark with them or not."""
+        """Make a vocabulary of characters in any order, with or without the end mark."""
         return cls(END + "".join(sorted({*"".join(chars)} - {END})))
 
     @property
@@ -211,7 +213,7 @@ class Vocabulary:
 
         The end mark may occur. Raises InputError naming an unknown character and its word.
         """
-        # Clipping sends all code points beyond the table to its last entry.
+        # All code points beyond the table are clipped to its last entry.
         indices = self._index_of.take(_code_points(text), mode="clip")
         if (indices < 0).any():
             place = int(indices.argmin())
@@ -248,10 +250,11 @@ def split_words(
 ) -> tuple[list[str], list[str], list[str]]:
     """Shuffle a copy of the words and cut it at 80 % and 90 %: training, dev and test words.
 
-    A fresh ``random.Random(seed)`` shuffles, ``times`` times in a row: a notebook cell that is run
-    again seeds first and shuffles what is shuffled already. The seed None keeps the order.
+    A new ``random.Random(seed)`` shuffles, ``times`` times in a row. This is what happens when a
+    notebook cell runs again: it sets the seed and shuffles the shuffled words. The seed None keeps
+    the order.
 
-    Raises InputError if a part would be empty, or for a str in place of a list.
+    Raises InputError if a part would be empty, or for a str instead of a list.
     """
     if times < 1 or (seed is None and times > 1):
         raise InputError(f"split_words: times={times}, wanted 1 or more, and 1 without a seed")
@@ -274,10 +277,11 @@ def build_dataset(
     """Return contexts X (N, T) and targets Y (N,), both int64, in the order of the words.
 
     Each word gives one row for each of its characters and one for the end mark after it. The
-    lecture appends to lists, character by character; here whole columns are moved.
+    lecture appends to lists, character by character; this function moves whole columns.
 
-    Raises InputError: no words, something else than words, a word with an end mark inside, a
-    character beyond the vocabulary (naming it and its word), a block size below 1.
+    Raises InputError: no words, an entry that is not a str, a word with an end mark inside, a
+    character that is not in the vocabulary (the message names it and its word), a block size
+    below 1.
     """
     if block_size < 1:
         raise InputError(f"build_dataset: block_size={block_size}, wanted 1 or more")

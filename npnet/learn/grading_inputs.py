@@ -17,7 +17,7 @@ from npnet.network.forward import LINES, Values, forward
 from npnet.network.gradients import GRADIENTS, Gradients, backward
 from npnet.network.names import PARAMETER_NAMES, shape_of
 from npnet.network.parameters import Parameters
-from npnet.recipes.recipe import RECIPES
+from npnet.recipes.named import RECIPES
 from npnet.training.fit import first_batch
 
 RECIPE = RECIPES["lecture-64"]

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
-import queue
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
 
+from npnet.base.child_process import ChildProcess, Message
 from npnet.base.errors import InputError
 from npnet.learn.calls import Attempt
 from npnet.learn.exercises import EXERCISES
@@ -26,8 +20,6 @@ from npnet.learn.training import STEPS, TRAINING, Curve, trainable
 
 SECONDS = 10.0  # for one function, all its calls together; a right one takes some milliseconds
 START = 60.0  # for a process to begin, with nothing of the learner's in it yet
-
-Message = dict[str, Any]
 
 
 def check_sheet(
@@ -103,63 +95,14 @@ def _conversation(
     path: Path, names: Sequence[str], steps: int, seconds: float
 ) -> Iterator[Message]:
     """What a process says that runs the sheet; if it goes wrong, an ``ended`` comes last."""
-    # Without -P, a random.py beside the sheet would be taken for the library's.
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "npnet.learn.sheet_process",
-        str(path),
-        str(steps),
-        *names,
-    ]
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        encoding="utf-8",
-    )
-    assert process.stdout is not None
-    lines: queue.Queue[str] = queue.Queue()
-    reader = threading.Thread(target=_read, args=(process.stdout, lines))
-    reader.start()
-    patience = START
-    try:
+    with ChildProcess("npnet.learn.sheet_process", [str(path), str(steps), *names]) as process:
+        patience = START
         while True:
-            try:
-                line = lines.get(timeout=patience)
-            except queue.Empty:
-                yield _ended(f"it still runs after {patience:g} s: an endless loop?")
-                return
-            if not line:
-                yield _ended(_death(process.wait()))
-                return
-            message = json.loads(line)
+            message = process.receive(patience)
+            if message is None:
+                text = f"it still runs after {patience:g} s: an endless loop?"
+                message = {"kind": "ended", "text": text}
             yield message
-            if message["kind"] in ("done", "refused"):
+            if message["kind"] in ("done", "refused", "ended"):
                 return
             patience = seconds
-    finally:
-        process.kill()
-        process.wait()
-        reader.join()
-        process.stdout.close()
-
-
-def _read(stream: IO[str], lines: queue.Queue[str]) -> None:
-    for line in stream:
-        lines.put(line)
-    lines.put("")
-
-
-def _ended(text: str) -> Message:
-    return {"kind": "ended", "text": text}
-
-
-def _death(code: int) -> str:
-    if code < 0:
-        return f"it crashes Python ({signal.Signals(-code).name})"
-    return f"it ends the process, with exit code {code}"

@@ -26,9 +26,9 @@ from npnet.learn.training import train, trainable
 def main(arguments: list[str]) -> None:
     """Run the sheet and send the results."""
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nowhere, number)
 
     def send(**message: object) -> None:
         print(json.dumps(message), file=channel, flush=True)

@@ -103,7 +103,7 @@ class Workspace:
         self.ones, self.nth, self.every = (
             np.full(size, weight, dtype) for size, weight in ((n, 1), (n, 1 / n), (classes, 1))
         )
-        # The variance is a sum of squares over so many; eps is added to the sum, times as many.
+        # The variance is a sum of squares over n - 1; eps times n - 1 is added to the sum.
         # Units that are filled up have none, and eps may be 0.
         degrees = n if biased else n - 1
         self.margin = np.full(units, degrees * eps, dtype)

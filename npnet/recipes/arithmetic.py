@@ -1,4 +1,4 @@
-"""Arithmetic in the text of a recipe, computed in float64 as Python would, and nothing else."""
+"""Formulas in the text of a recipe: arithmetic alone, computed in float64 as Python does."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ COMPARISONS: Mapping[type[ast.cmpop], Callable[[float, float], bool]] = {
 
 @functools.lru_cache(maxsize=1000)
 def parsed(text: str, names: tuple[str, ...]) -> Formula:
-    """A function from the values of ``names`` to the number that ``text`` says.
+    """The formula ``text`` as a function of the values of ``names``.
 
-    Numbers, ``names``, ``pi``, the operations ``+ - * / // % **``, the functions of ``FUNCTIONS``
-    and ``A if i < B else C`` are understood; whole numbers are float64 too.
+    It may contain numbers, ``names``, ``pi``, the operations ``+ - * / // % **``, the functions of
+    ``FUNCTIONS`` and ``A if i < B else C``. Whole numbers are float64 too.
 
     Raises:
-        ValueError: anything else; the message says what. The function raises ``ArithmeticError``
-            or ``ValueError`` where Python would.
+        ValueError: anything else; the message says what. The returned function raises
+            ``ArithmeticError`` or ``ValueError`` where Python does.
     """
     if len(text) > LONGEST:
         raise ValueError(f"{len(text)} characters, wanted {LONGEST} or fewer")

@@ -15,9 +15,9 @@ from npnet.network.names import PARAMETER_NAMES
 from npnet.recipes.arithmetic import parsed
 
 LARGEST = float(np.finfo(np.float32).max)  # parameters are drawn and scaled in float32
-LOST = "lost"  # the seed of a generator that nobody seeded
+LOST = "lost"  # in place of a seed: nobody seeded the generator
 MOST_SKIPPED = 1 << 32
-MOST_NUMBERS = 1 << 27  # of a draw that the network does not use: 512 MB
+MOST_NUMBERS = 1 << 27  # in a draw that the network does not use: 512 MB
 
 # What notebooks call the gain and the bias of batch normalisation.
 SYNONYMS = {"gamma": "bngain", "gain": "bngain", "beta": "bnbias", "bias": "bnbias"}
@@ -33,27 +33,27 @@ class Draw:
 
     Attributes:
         name: one of the seven parameters, or another name for numbers that the notebook draws and
-            the network does not use; these need a ``shape``.
-        scale: what is done to the standard normals, in order, each step one operation in the
-            dtype of the draws, as in ``("* 5/3", "/ sqrt(fan_in)")``. An operation is ``*``,
-            ``/``, ``+`` or ``-`` and a number, a fraction of two numbers, ``fan_in``,
-            ``sqrt(fan_in)`` or a formula of these in parentheses, which Python computes to one
+            the network does not use. Such a draw needs a ``shape``.
+        scale: the operations on the standard normal numbers, in order, each computed in the dtype
+            of the draws, as in ``("* 5/3", "/ sqrt(fan_in)")``. An operation is ``*``, ``/``,
+            ``+`` or ``-`` and then a number, a fraction of two numbers, ``fan_in``,
+            ``sqrt(fan_in)``, or a formula of these in parentheses. The formula is computed to one
             number first: ``("* ((5/3)/sqrt(fan_in))",)``. fan_in is the length of the parameter's
-            first axis. ``("* 0",)`` draws and then zeroes.
-        constant: this value everywhere and nothing drawn from the generator; None to draw.
-        trained: whether the steps of training update it; of a name that the network does not use,
-            whether it counts among the trained numbers.
-        seed: of another generator, which draws it in place of the run's own; None for the run's
-            own. Draws of one recipe that name the same seed share one such generator, which goes
-            on from one of them to the next. ``"lost"`` is a generator that nobody seeded: such a
-            recipe cannot be run until ``npnet recover`` finds the seed.
-        skip: 32-bit words that this draw's own generator has given before it, in cells that ran
-            earlier; None is 0, or for a lost seed what the file before leaves off at.
-        shape: of a draw that the network does not use.
+            first axis. ``("* 0",)`` draws numbers and then sets them to zero.
+        constant: the value of every entry, without a draw; None to draw.
+        trained: whether training updates the parameter. For a name that the network does not use:
+            whether its numbers are counted as trained.
+        seed: the seed of a separate generator for this draw; None for the generator of the run.
+            Draws of one recipe with the same seed share one generator, one draw after the other.
+            ``"lost"`` means a generator that nobody seeded. Such a recipe cannot be run until
+            ``npnet recover`` finds the seed.
+        skip: how many 32-bit words the separate generator gave to earlier cells, before this draw.
+            None is 0. For a lost seed, None means: continue where the file before this one ends.
+        shape: the shape of a draw that the network does not use.
 
     Raises:
-        InputError: an unknown name, an operation that is none, a value of the wrong type or out
-            of range, a constant with a scale or a seed.
+        InputError: an unknown name, an unknown operation, a value of the wrong type or out of
+            range, or a constant with a scale or a seed.
     """
 
     name: str
@@ -79,14 +79,14 @@ class Draw:
         if self.skip is not None:
             words = type(self.skip) is int and 0 <= self.skip < MOST_SKIPPED
             self._check(words, "skip", "a number of words, 0 or more")
-            self._check(self.seed is not None, "skip", "a seed with it, whose stream it is of")
+            self._check(self.seed is not None, "skip", "a seed with it: it skips in that stream")
         if self.constant is not None:
             number = type(self.constant) in (int, float) and abs(self.constant) <= LARGEST
             self._check(number, "constant", "a number in the range of float32")
             if self.scale or self.seed is not None:
                 raise InputError(
                     f"draws: {self.name} has a constant and a {'scale' if self.scale else 'seed'}, "
-                    "wanted one of them: a constant is used as it stands and not drawn"
+                    "wanted one of them: a constant is used unchanged and not drawn"
                 )
         for step in self.scale:
             self._operand(step, fan_in=1)
@@ -98,7 +98,7 @@ class Draw:
 
     def _check_name(self) -> None:
         if self.name in PARAMETER_NAMES:
-            self._check(self.shape is None, "shape", f"none: {self.name} has that of the network")
+            self._check(self.shape is None, "shape", f"none: the network decides {self.name}'s")
             return
         known = ", ".join(PARAMETER_NAMES)
         if self.shape is None or not isinstance(self.name, str) or not self.name.isidentifier():
@@ -128,7 +128,7 @@ class Draw:
 
     def scaled(self, normals: Floats, fan_in: int) -> Floats:
         """Apply the scale to ``normals``, rounding to their dtype after every step."""
-        with np.errstate(all="ignore"):  # what becomes too large, draw_parameters refuses
+        with np.errstate(all="ignore"):  # draw_parameters raises for results that are too large
             for step in self.scale:
                 operation, operand = self._operand(step, fan_in)
                 normals = operation(normals, normals.dtype.type(operand))
@@ -158,7 +158,7 @@ class Draw:
 
 
 def _in_parentheses(text: str) -> bool:
-    """Whether one pair of parentheses holds all of it."""
+    """Whether one pair of parentheses encloses the whole text."""
     depth = 0
     for place, char in enumerate(text):
         depth += (char == "(") - (char == ")")

@@ -16,13 +16,13 @@ from npnet.torch_rng.generator import Generator
 def draw_parameters(recipe: Recipe, V: int, generator: Generator) -> Parameters:
     """Draw the parameters as ``recipe.draws`` says, in that order, for ``V`` characters.
 
-    Drawn and scaled in ``recipe.draw_dtype`` (float32 unless torch's default was changed),
-    whatever ``recipe.dtype``, then cast. A parameter that the recipe does not mention (only ``b1``
-    can be left out) is all zeros. Draws with a seed of their own leave ``generator`` alone.
+    They are drawn and scaled in ``recipe.draw_dtype`` (float32 unless torch's default was changed)
+    and then cast to ``recipe.dtype``. If the recipe leaves out ``b1``, it is all zeros. No other
+    parameter can be left out. A draw with its own seed does not use ``generator``.
 
     Raises:
-        InputError: ``V`` is below 2 (the end mark and at least one character), a draw leaves
-            the range of float32, or a seed is lost.
+        InputError: ``V`` is below 2 (the end mark and at least one character), a drawn number is
+            beyond the range of float32, or a seed is lost.
     """
     if recipe.lost:
         raise InputError(

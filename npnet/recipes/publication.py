@@ -1,4 +1,4 @@
-"""Publications: runs of which somebody printed figures, as TOML files that anyone can write."""
+"""Publications: runs whose figures somebody printed, as TOML files that anyone can write."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from npnet.base.errors import InputError, shown
 from npnet.base.suggestions import nearest
 from npnet.corpora.words import LINES, FilePath, Vocabulary, read_words
-from npnet.recipes.recipe import MOMENTUM, PUBLICATIONS, SYNONYMS, Recipe
+from npnet.recipes.named import PUBLICATIONS
+from npnet.recipes.recipe import MOMENTUM, SYNONYMS, Recipe
 
-# What a split's loss may be printed as, and the split that it is of.
+# Names under which notebooks print a split's loss, and the split of each.
 SPLITS = {"train": "train", "dev": "dev", "val": "dev", "test": "test"}
 FIGURE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,25})?")
 STEP = re.compile("0|[1-9][0-9]{0,15}")
@@ -33,7 +34,7 @@ PRINTED = (
 
 
 class WordFile(NamedTuple):
-    """A file of words: a name for people, a SHA-256 for us."""
+    """A file of words: its name for messages, and its SHA-256 by which it is found."""
 
     name: str
     sha256: str
@@ -44,7 +45,7 @@ class WordList:
     """The corpus of a run.
 
     Attributes:
-        files: their words follow each other.
+        files: one or more; their words are joined in this order.
         fold: whether words are lower-cased before use.
         lines: which lines are words, as ``npnet.read_words`` takes it.
         unique: whether repeated words are removed; the first one stays where it is.
@@ -59,12 +60,12 @@ class WordList:
 
     @property
     def name(self) -> str:
-        """All names."""
+        """The names of all files."""
         return " + ".join(file.name for file in self.files)
 
     @property
     def sha256(self) -> str:
-        """Of the only file, or of the first."""
+        """The SHA-256 of the first file."""
         return self.files[0].sha256
 
     def words(self, paths: Sequence[FilePath]) -> list[str]:
@@ -81,7 +82,7 @@ class WordList:
 
 
 class Batch(NamedTuple):
-    """The first minibatch as text, which stands in for a corpus that is not at hand.
+    """The first minibatch as text. It replaces a corpus that nobody has.
 
     ``chars`` are those of the corpus; each of ``rows`` is a context and its target, ``.yuv``.
     """
@@ -92,17 +93,17 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Printed:
-    """The figures that were printed, in the digits that were printed.
+    """The printed figures, with the digits that were printed.
 
     Attributes:
-        losses: by step, counted from 0; the loss of its minibatch before the update.
-        cross_entropy: the same by the fused form, which notebooks print beside ``losses``.
-        sums: by step, the sum over the minibatch in place of the mean.
-        probs: by row of the first minibatch, its softmax: V figures.
-        split_losses: by split as it was printed, a key of ``SPLITS``.
+        losses: for steps counted from 0: the loss of the step's minibatch before the update.
+        cross_entropy: the same computed by the fused form, which notebooks print next to it.
+        sums: for steps: the sum over the minibatch instead of the mean.
+        probs: for rows of the first minibatch: the softmax of the row, V figures.
+        split_losses: for splits, under the printed name, a key of ``SPLITS``.
         parameters: how many numbers are trained, or None.
-        targets: indices of the first minibatch's targets, or none.
-        names: the first names that were sampled, or none.
+        targets: the indices of the first minibatch's targets; may be empty.
+        names: the first sampled names; may be empty.
     """
 
     losses: Mapping[int, str] = field(default_factory=dict)
@@ -116,16 +117,16 @@ class Printed:
 
     @property
     def steps(self) -> list[int]:
-        """The steps of which a figure was printed, in order."""
+        """The steps that have a printed figure, in order."""
         return sorted({*self.losses, *self.cross_entropy, *self.sums})
 
     def of_step(self, step: int) -> list[tuple[str, str]]:
-        """What was printed of a step: ``loss``, ``cross_entropy`` or ``sum``, and the figure."""
+        """Kind and printed figure, for a step: ``loss``, ``cross_entropy`` and ``sum``."""
         kinds = ("loss", self.losses), ("cross_entropy", self.cross_entropy), ("sum", self.sums)
         return [(what, figures[step]) for what, figures in kinds if step in figures]
 
     def below(self, steps: int) -> Printed:
-        """What is known after ``steps`` steps of a longer run."""
+        """Only the figures that are known after ``steps`` steps."""
         losses, cross_entropy, sums = (
             {step: figure for step, figure in figures.items() if step < steps}
             for figures in (self.losses, self.cross_entropy, self.sums)
@@ -136,20 +137,20 @@ class Printed:
 
     @property
     def count(self) -> int:
-        """How many figures; the targets are one, and so is a row of the softmax."""
+        """How many figures. All targets count as one figure, and so does a row of the softmax."""
         single = (self.parameters is not None) + bool(self.targets)
         of_steps = len(self.losses) + len(self.cross_entropy) + len(self.sums)
         return of_steps + len(self.probs) + len(self.split_losses) + single + len(self.names)
 
     @property
     def of_first_batch(self) -> bool:
-        """Whether the first minibatch alone gives all of them, without any training."""
+        """Whether the first minibatch gives all figures, without any training."""
         return not self.split_losses and not self.names and set(self.steps) <= {0}
 
 
 @dataclass(frozen=True)
 class Publication:
-    """A run, and what was printed of it. ``corpus`` or ``batch`` may be None, not both."""
+    """A run and its printed figures. ``corpus`` or ``batch`` may be None, but not both."""
 
     file: Path
     recipe: Recipe
@@ -165,10 +166,10 @@ def shipped() -> dict[str, Path]:
 
 
 def find_publication(name: str) -> Publication:
-    """A publication that comes with npnet, or that of a TOML file.
+    """A publication that comes with npnet, by its name; or one from a TOML file, by its path.
 
     Raises:
-        InputError: neither is called so, or the file is no publication.
+        InputError: no publication and no file has this name, or the file is not a publication.
     """
     path = shipped().get(name, Path(name))
     if not os.path.exists(path):
@@ -180,8 +181,8 @@ def read_publication(path: FilePath) -> Publication:
     """Read a publication's file.
 
     Raises:
-        InputError: unreadable, no TOML, an unknown key, a value that cannot be; the message
-            begins with the file and the key.
+        InputError: the file is unreadable or not TOML, a key is unknown, or a value is impossible;
+            the message begins with the file and the key.
     """
     path = Path(path)
     top = _Table(path, "", _parsed(path))
@@ -205,7 +206,7 @@ def read_publication(path: FilePath) -> Publication:
 
 
 class _Table:
-    """One table of a file. What is asked of it comes checked, or as an error naming the key."""
+    """One table of a file. Its methods check the value of a key, and an error names the key."""
 
     def __init__(self, path: Path, prefix: str, entries: Any) -> None:
         self.path, self.prefix, self.entries = path, prefix, entries
@@ -242,7 +243,7 @@ class _Table:
         return got
 
     def items(self, key: str, wanted: str, like: str, between: str = r"[\s,]+") -> tuple[str, ...]:
-        """A list, in either notation: of TOML, or text with blanks or commas in between."""
+        """A list, written as a TOML list, or as text with blanks or commas between the entries."""
         got = self.entries.get(key)
         if got is None:
             return ()
@@ -351,7 +352,7 @@ def _printed(table: _Table | None, recipe: Recipe) -> Printed:
 
 
 def _by_step(table: _Table, key: str, recipe: Recipe) -> dict[int, str]:
-    """Figures by step; one figure alone is that of step 0."""
+    """Figures by step; a single figure belongs to step 0."""
     wanted = 'figures in quotes, with the digits that were printed, such as "2.0322"'
     if isinstance(table.entries.get(key), str):
         return {0: table.text(key, wanted, FIGURE.pattern)}
@@ -364,7 +365,7 @@ def _by_step(table: _Table, key: str, recipe: Recipe) -> dict[int, str]:
 
 
 def _probs(table: _Table, recipe: Recipe) -> dict[int, tuple[str, ...]]:
-    """Figures of the softmax by row of the first minibatch; those of one row alone are row 0's."""
+    """Figures of the softmax by row of the first minibatch; a single row is row 0."""
     wanted = "the figures of a row of the softmax, with the digits that were printed"
     if not isinstance(table.entries.get("probs_row"), dict):
         row = table.items("probs_row", wanted, FIGURE.pattern)

@@ -1,4 +1,4 @@
-"""Copies of publications' files in which a lost seed is filled in."""
+"""Copies of publication files with the lost seed filled in."""
 
 from __future__ import annotations
 
@@ -17,25 +17,19 @@ _SKIP = re.compile(r"\bskip\s*=\s*[0-9_]+")
 
 
 def copy_of(path: Path) -> Path:
-    """Where the copy of a publication's file stands: ``mine.toml`` becomes ``mine-found.toml``."""
+    """The path of the copy: ``mine.toml`` becomes ``mine-found.toml``."""
     return path.with_name(f"{path.stem}-found{path.suffix}")
-
-
-def refuse_existing(paths: list[Path]) -> None:
-    """Raise InputError if a copy is there already: nothing is overwritten."""
-    for path in map(copy_of, paths):
-        if path.exists():
-            raise InputError(f"{path}: exists already, wanted a new file: move it away")
 
 
 def write_filled_in(path: Path, seed: int, skip: int) -> Path:
     """Write a copy of the publication ``path`` with the seed and the words to skip; return it.
 
+    An existing copy is replaced.
+
     Raises:
-        InputError: it cannot be written, or its lost seed stands where it was not found; the
+        InputError: the copy cannot be written, or ``seed = "lost"`` was not found in the text; the
             message says what to fill in by hand.
     """
-    refuse_existing([path])
     text = filled_in(path.read_text(encoding="utf-8"), seed, skip)
     if not _is_filled_in(path, text, seed, skip):
         raise InputError(
@@ -49,7 +43,7 @@ def write_filled_in(path: Path, seed: int, skip: int) -> Path:
 
 
 def filled_in(text: str, seed: int, skip: int) -> str:
-    """The text of a publication with the seed in place of "lost", and ``skip`` at the first draw.
+    """The text with the seed in place of each "lost", and ``skip`` at the first of these draws.
 
     Comments are left as they are.
     """
@@ -72,7 +66,7 @@ def filled_in(text: str, seed: int, skip: int) -> str:
 
 
 def _comment(line: str) -> int | None:
-    """Where a comment begins, outside quotation marks."""
+    """Where the comment of a line begins; None without a comment."""
     quoted = ""
     for place, char in enumerate(line):
         if quoted:
@@ -85,7 +79,7 @@ def _comment(line: str) -> int | None:
 
 
 def _is_filled_in(path: Path, text: str, seed: int, skip: int) -> bool:
-    """Whether the text says the publication's recipe with these numbers, and nothing else."""
+    """Whether the text has the publication's recipe with these numbers and no other change."""
     try:
         entries = tomllib.loads(text)
         recipe = Recipe.from_entries({"name": path.stem, **entries["recipe"]})
@@ -96,6 +90,6 @@ def _is_filled_in(path: Path, text: str, seed: int, skip: int) -> bool:
 
 
 def _plain(recipe: Recipe) -> Recipe:
-    """The recipe with no word skipped said in one way."""
+    """The recipe with ``skip`` None in place of 0, which means the same."""
     draws = (replace(draw, skip=draw.skip or None) for draw in recipe.draws)
     return replace(recipe, draws=tuple(draws))

@@ -22,12 +22,12 @@ from npnet.training.sgd import draw_rows
 
 
 def cell_of(publication: Publication, words: Sequence[str] | None, reruns: int = 0) -> Cell:
-    """What a search needs of a publication: the known parameters, the first minibatch, figures.
+    """What a search needs from a publication: known parameters, first minibatch and figures.
 
     Args:
         publication: some of its draws have ``seed = "lost"``.
-        words: its corpus; None to do with the rows of its batch.
-        reruns: at most so many earlier executions of its drawing cell.
+        words: its corpus; None: the rows of its batch are used.
+        reruns: how many earlier executions of its drawing cell are tried at most.
 
     Raises:
         InputError: no lost draws, skips between them, or words that cannot be used.
@@ -84,7 +84,7 @@ def cell_of(publication: Publication, words: Sequence[str] | None, reruns: int =
 
 
 def _stand_ins(recipe: Recipe) -> list[Draw]:
-    """The draws, with zeros for those that are lost and without those that nothing uses."""
+    """The draws, with zeros in place of the lost parameters and without lost unused draws."""
     return [
         dataclasses.replace(draw, seed=None, skip=None, scale=(), constant=0.0)
         if draw.seed == LOST
@@ -107,9 +107,9 @@ def with_seed(publication: Publication, seed: int, skip: int) -> Publication:
 
 
 def lost_again(publication: Publication) -> Publication:
-    """The publication as it was before the seeds of its own generators were found.
+    """The publication as it was before its lost seeds were found.
 
-    Every draw with a seed of its own becomes one with ``seed = "lost"``, and skips are forgotten.
+    Every draw with its own seed gets ``seed = "lost"`` and loses its skip.
     """
     draws = tuple(
         draw if draw.seed is None else dataclasses.replace(draw, seed=LOST, skip=None)

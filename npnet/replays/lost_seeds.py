@@ -1,7 +1,8 @@
-"""Seeds that nobody kept, found by the figures that were printed. Prints nothing.
+"""Lost seeds, found from the figures that were printed. Prints nothing.
 
-An unseeded generator of torch is seeded with 32 random bits. There are 2^32 streams, and each can
-be tried: its first normals are the lost parameters, with which the printed figures come out or not.
+Torch seeds an unseeded generator with 32 random bits. So there are 2^32 streams, and each can be
+tried. Its first normal numbers are the lost parameters, and with these the printed figures are
+reproduced or not.
 """
 
 from __future__ import annotations
@@ -16,29 +17,31 @@ from dataclasses import dataclass
 from npnet.base.errors import DivergedError, InputError
 from npnet.recipes.publication import Publication, find_publication
 from npnet.replays.lost_cells import cell_of, with_seed
-from npnet.replays.replay import Figure, replay, words_of
+from npnet.replays.printed_figures import Figure
+from npnet.replays.publication_words import words_of
+from npnet.replays.replay import replay
 from npnet.replays.seed_cells import Interval
 from npnet.replays.seed_progress import Progress, State, judge, run
 from npnet.replays.seed_search import Candidate, Search, Session, expected
 from npnet.torch_rng.many_seeds import SEEDS
 
-SHORT = 20_001  # steps of training, 0 to 20,000, that decide between the seeds that are left
-# Standard deviations over seeds, of the lecture's network with 200 units: 0.013 to 0.018 of a loss
-# at step 1,000 to 10,000, on the same minibatches; 0.0035 of a split's loss after 101 steps.
+SHORT = 20_001  # steps of training (0 to 20,000) that decide between the remaining seeds
+# Standard deviations over seeds, for the lecture's network with 200 units: a loss at step 1,000 to
+# 10,000 has 0.013 to 0.018 on the same minibatches, a split's loss after 101 steps 0.0035.
 LATER_SPREAD = 0.015
 SPLIT_SPREAD = 0.0035
-MOST_LEFT = 100.0  # seeds that all figures may be expected to leave
-MOST_TRAINED = 100_000.0  # seeds that may be left for training: up to a second each
+MOST_LEFT = 100.0  # seeds that may be expected to remain after all figures
+MOST_TRAINED = 100_000.0  # seeds that may remain for training, which takes up to a second each
 
 
 @dataclass(frozen=True)
 class LostSeed:
-    """A seed with which every figure comes out that the search looked at.
+    """A seed that reproduces every figure that the search compared.
 
     Attributes:
-        seed: of the lost generator.
-        reruns: for each publication, how many earlier executions of its drawing cell there were.
-        skips: for each publication, the words that the stream had given before its lost draws.
+        seed: the seed of the lost generator.
+        reruns: for each publication, how often its drawing cell ran before.
+        skips: for each publication, how many words of the stream were used before its lost draws.
     """
 
     seed: int
@@ -48,7 +51,7 @@ class LostSeed:
 
 @dataclass(frozen=True)
 class Prospects:
-    """What the printed figures can be expected to leave of 2^32 seeds, the right one not counted.
+    """How many of 2^32 seeds are expected to remain, without the right one.
 
     Attributes:
         first: after the figures of the first minibatches.
@@ -63,16 +66,20 @@ class LostSession:
     """Publications of one session of a notebook, in the order in which their cells ran.
 
     Args:
-        publications: or their paths, or names of those that come with npnet.
-        reruns: at most so many earlier executions of each drawing cell are tried.
+        publications: publications, their paths, or names of those that come with npnet.
+        reruns: how many earlier executions of each drawing cell are tried at most.
+        corpus: the file of their words; None: ``words_of`` finds it by its SHA-256.
 
     Raises:
-        InputError: nothing is lost in one of them, or it cannot be searched for; a corpus is not
-            at hand.
+        InputError: one of them has no lost seed or cannot be searched; a corpus is not found, or
+            has another checksum.
     """
 
     def __init__(
-        self, publications: Sequence[Publication | str | os.PathLike[str]], reruns: int = 0
+        self,
+        publications: Sequence[Publication | str | os.PathLike[str]],
+        reruns: int = 0,
+        corpus: str | os.PathLike[str] | None = None,
     ) -> None:
         if not publications:
             raise InputError("lost seed: got no publication, wanted one or more")
@@ -82,7 +89,11 @@ class LostSession:
             each if isinstance(each, Publication) else find_publication(str(each))
             for each in publications
         ]
-        self.words = [words_of(each) for each in self.publications]
+        if all(each.corpus is None for each in self.publications):
+            words_of(self.publications[0], corpus)  # raises for a corpus that nothing uses
+        self.words = [
+            words_of(each, None if each.corpus is None else corpus) for each in self.publications
+        ]
         self.cells = tuple(
             cell_of(publication, words, reruns)
             for publication, words in zip(self.publications, self.words, strict=True)
@@ -90,31 +101,35 @@ class LostSession:
 
     @functools.cached_property
     def search(self) -> Search:
-        """The search, made ready; that takes a few seconds where a loss has to decide."""
+        """The prepared search; preparing takes a few seconds if losses are the main test."""
         about = [(each.recipe.to_json(), repr(each.printed)) for each in self.publications]
         session = Session(str(self.publications[0].file), self.cells)
         return Search([session], about=repr((about, SHORT)))
 
     @functools.cached_property
     def prospects(self) -> Prospects:
-        """How many seeds the figures can be expected to leave."""
+        """How many seeds are expected to remain."""
         first = expected(self.cells)
         return Prospects(first, first * math.prod(map(later_share, self.publications)))
 
     def check(self) -> None:
-        """Refuse what is hopeless.
+        """Check that the figures can decide.
 
         Raises:
-            InputError: the figures would leave too many seeds; says which figure would help.
+            InputError: too many seeds would remain; the message says which figure would help.
         """
         prospects = self.prospects
         if prospects.first > MOST_TRAINED or prospects.all > MOST_LEFT:
             left = prospects.first if prospects.first > MOST_TRAINED else prospects.all
+            printed = [each.printed for each in self.publications]
+            row = "a row of the first minibatch's softmax (printed.probs_row)"
+            fused = "its first loss in all digits (printed.cross_entropy)"
+            missing = [row] * (not any(each.probs for each in printed))
+            missing += [fused] * (not any(each.cross_entropy for each in printed))
             raise InputError(
                 f"{self.publications[0].file}: its figures would leave about {left:,.0f} of 2^32 "
-                f"seeds, wanted {MOST_LEFT:.0f} at most: add a row of the first minibatch's "
-                "softmax (printed.probs_row), its loss in all digits (printed.cross_entropy), or "
-                "another file of the same session"
+                f"seeds, wanted {MOST_LEFT:.0f} at most: add "
+                f"{', '.join([*missing, 'or another file of the same session'])}"
             )
 
     def run(
@@ -159,7 +174,7 @@ class LostSession:
 
 
 def trains(publications: Sequence[Publication], words: Sequence[Sequence[str] | None]) -> bool:
-    """Whether the losses of the first steps come out, and whatever follows from few steps."""
+    """Whether every figure of the first steps is reproduced, and after a short run all figures."""
     return all(map(_reproduces, publications, words))
 
 
@@ -174,24 +189,25 @@ def find_lost_seed(
     progress: str | os.PathLike[str] | None = None,
     watch: Callable[[State], None] | None = None,
 ) -> list[LostSeed]:
-    """The seeds with which the printed figures of a notebook's session come out.
+    """The seeds that reproduce the printed figures of a notebook's session.
 
     Args:
-        publications: of one session, in the order in which their cells ran: ``Publication``s,
-            their paths, or names of those that come with npnet. Some draws of each have
-            ``seed = "lost"``.
+        publications: the publications of one session, in the order in which their cells ran:
+            ``Publication``s, their paths, or names of those that come with npnet. Some draws of
+            each have ``seed = "lost"``.
         executor: any ``concurrent.futures.Executor``, of processes rather than of threads; None:
             this process alone.
-        reruns: at most so many earlier executions of each drawing cell are tried.
+        reruns: how many earlier executions of each drawing cell are tried at most.
         first, end: the range of seeds, ``end`` not included.
-        workers: how many pieces of work the executor does at once; None: as it says, or 2.
-        progress: a file that is read first if it is there, and written now and then, so that the
-            same call goes on from where it was stopped; None for none.
+        workers: how many pieces of work the executor does at once; None: the number that the
+            executor has, or 2 if it does not tell.
+        progress: a file that is read first if it exists and written now and then. The same call
+            then continues where it was stopped. None: no file.
         watch: called after every piece of work with a ``State``.
 
     Returns:
-        The seeds that are left, with the words to skip; usually one, if the figures are enough.
-        What later figures say after more than 20,000 steps is left to ``replay``.
+        The remaining seeds, with the words to skip; usually one, if there are enough figures.
+        Figures after more than 20,000 steps are not compared; ``replay`` compares them.
 
     Raises:
         InputError: files that cannot be used, figures that cannot decide, a progress file of
@@ -204,14 +220,14 @@ def find_lost_seed(
 
 
 def later_share(publication: Publication) -> float:
-    """The share of seeds that training leaves by its first 20,000 steps, by a rule of thumb."""
+    """The share of seeds that remain after 20,000 steps of training, by a rule of thumb."""
     printed = publication.printed
     share = 1.0
     for step in printed.steps:
         if 0 < step < SHORT:
             share *= min(_near(figure, LATER_SPREAD) for _, figure in printed.of_step(step))
     if publication.recipe.steps <= SHORT and printed.split_losses:
-        # Those of one network rise and fall together: one of them counts.
+        # The split losses of one network rise and fall together, so only one of them counts.
         share *= min(_near(figure, SPLIT_SPREAD) for figure in printed.split_losses.values())
     return share
 
@@ -221,7 +237,7 @@ def _near(figure: str, spread: float) -> float:
 
 
 class _Differs(Exception):
-    """A figure that is not reproduced: nothing more needs to be run."""
+    """A figure is not reproduced, so the run can stop."""
 
 
 def _reproduces(publication: Publication, words: Sequence[str] | None) -> bool:

@@ -1,7 +1,7 @@
-"""A cell of a notebook whose parameters came, in part, from a lost generator; many seeds at once.
+"""A notebook cell with some parameters from a lost generator, computed for many seeds at once.
 
-Arrays of many seeds have the seed as their last axis, so that every operation runs over
-contiguous numbers.
+The last axis of arrays of many seeds is the seed, so that every operation runs over contiguous
+numbers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ LAST_DIGIT = 1.5  # a figure within ±1 of the last digit comes from a number wi
 
 @dataclass(frozen=True)
 class Interval:
-    """The numbers that may have been printed as a figure, or as one with ±1 in its last digit."""
+    """The numbers that are printed as a given figure, or with ±1 in its last digit."""
 
     middle: float
     reach: float
@@ -37,7 +37,7 @@ class Interval:
     def of(cls, figure: str, dtype: str = "float32", parts: int = 1) -> Interval:
         """The interval of a printed ``figure``, without digits that ``dtype`` does not hold.
 
-        ``parts``: what the figure is a sum of, where the interval is to be that of their mean.
+        ``parts``: for a figure that is a sum of this many numbers: the interval of their mean.
         """
         told = Decimal(figure)
         digit = int(told.as_tuple().exponent)
@@ -51,7 +51,7 @@ class Interval:
 
 
 def normal_share(value: float, reach: float) -> float:
-    """How much of the standard normal distribution lies within ``reach`` of ``value``."""
+    """The share of the standard normal distribution within ``reach`` of ``value``."""
     low, high = (value - reach) / math.sqrt(2), (value + reach) / math.sqrt(2)
     if low > 0:
         return max((math.erfc(low) - math.erfc(high)) / 2, 1e-300)
@@ -60,26 +60,26 @@ def normal_share(value: float, reach: float) -> float:
 
 @dataclass(frozen=True)
 class Cell:
-    """What the first minibatch of one network of a session depends on, and what was printed of it.
+    """The first minibatch of one network of a session: its inputs and its printed figures.
 
     Attributes:
-        lost: the draws from the lost generator, in their order; of names that are no parameters,
-            the numbers are drawn and not used.
-        shapes: of each of them.
+        lost: the draws from the lost generator, in order. Numbers of a draw that is not a
+            parameter are drawn and not used.
+        shapes: the shape of each of these draws.
         fixed: the other parameters, as they were drawn, in ``dtype``.
         shape: V, E, T, H.
         X, Y: the first minibatch, (n, T) and (n,).
-        eps: of the batch normalisation.
-        dtype: of the pass.
-        draw_dtype: of the draws from the lost generator.
+        eps: the eps of the batch normalisation.
+        dtype: the dtype of the forward pass.
+        draw_dtype: the dtype of the draws from the lost generator.
         own_statistics: whether the minibatch is normalised by its own mean and variance; else by
             running averages before their first update, mean 0 and variance 1.
-        biased: whether the variance of the minibatch is divided by n, not n − 1.
+        biased: whether the variance of the minibatch is divided by n instead of n − 1.
         losses: printed figures of the first loss.
         probs: printed rows of the first softmax, by row.
-        skip: words of the stream used before this cell ran for the first time; None: those that
-            the cell before it leaves off at.
-        reruns: at most so many earlier executions of this cell are tried.
+        skip: how many words of the stream were used before this cell ran for the first time; None:
+            the cell continues where the cell before it ends.
+        reruns: how many earlier executions of this cell are tried at most.
     """
 
     lost: tuple[Draw, ...]
@@ -109,7 +109,7 @@ class Cell:
         return {draw.name for draw in self.lost} & set(PARAMETER_NAMES)
 
     def places(self) -> dict[str, slice]:
-        """Where in the normals each of these parameters stands."""
+        """The slice of the normals for each of these parameters."""
         ends = [0, *itertools.accumulate(self.sizes)]
         return {
             draw.name: slice(start, end)
@@ -118,11 +118,11 @@ class Cell:
         }
 
     def layout(self, start: int, earlier: int = 0) -> NormalLayout:
-        """Where its normals are: ``earlier`` executions of the same cell begin at ``start``."""
+        """The layout of its normals, after ``earlier`` executions of the cell from ``start`` on."""
         return NormalLayout(self.sizes, self.draw_dtype, start, self.sizes * earlier)
 
     def scaled(self, normals: Array) -> dict[str, Floats]:
-        """The lost parameters of ``normals`` (total, n): each (size, n), in ``normals``' dtype."""
+        """The lost parameters from ``normals`` (total, n): each (size, n), in the same dtype."""
         places = self.places()
         scaled: dict[str, Floats] = {}
         for draw, shape in zip(self.lost, self.shapes, strict=True):
@@ -132,13 +132,13 @@ class Cell:
         return scaled
 
     def affine(self, name: str) -> tuple[float, float]:
-        """The scale of a lost parameter as slope and offset: its steps are all linear."""
+        """The scale of a lost parameter as slope and offset: all its operations are linear."""
         zeros, ones = np.zeros((sum(self.sizes), 1)), np.ones((sum(self.sizes), 1))
         offset, top = (float(self.scaled(z)[name][0, 0]) for z in (zeros, ones))
         return top - offset, offset
 
     def parameters(self, normals: Array) -> Parameters:
-        """The parameters of one seed's ``normals`` (total,), as the run drew them."""
+        """The parameters from one seed's ``normals`` (total,), as the run drew them."""
         lost = {
             name: part[:, 0].astype(self.dtype).reshape(shape_of(name, self.shape))
             for name, part in self.scaled(normals[:, None]).items()
@@ -179,7 +179,7 @@ class Cell:
         return bndiff * bnvar_inv
 
     def fits(self, params: Parameters) -> bool:
-        """Whether every figure of the first minibatch comes out, the last digit ±1."""
+        """Whether every figure of the first minibatch is reproduced, up to ±1 in the last digit."""
         loss, probs = self.loss_and_probs(params)
         return all(figure.holds(loss) for figure in self.losses) and all(
             figure.holds(number)
@@ -199,11 +199,11 @@ class BatchedPass:
         picked = np.arange(len(cell.Y)) if rows is None else np.asarray(rows, np.intp)
         self.X, self.Y, self.rows = cell.X[picked], cell.Y[picked], picked
         self.fixed = {name: value.astype(self.dtype) for name, value in cell.fixed.items()}
-        # (H, n) of all rows; None where it depends on the seed.
+        # (H, n) of all rows; None if it depends on the seed.
         self.bnraw = None if cell.names & {"C", "W1", "b1"} else self._bnraw({})[0, picked].T
 
     def logits(self, normals: Array) -> Floats:
-        """(V, rows, seeds) of ``normals`` (total, seeds)."""
+        """The logits (V, rows, seeds) from ``normals`` (total, seeds)."""
         lost = self.cell.scaled(normals)
         lost = {name: value.astype(self.dtype, copy=False) for name, value in lost.items()}
         gain, bias = self._units("bngain", lost), self._units("bnbias", lost)
@@ -225,7 +225,7 @@ class BatchedPass:
         return _added(logits, self._units("b2", lost))
 
     def losses(self, normals: Array) -> Floats:
-        """The loss (seeds,) of ``normals`` (total, seeds), piece by piece."""
+        """The loss (seeds,) from ``normals`` (total, seeds), computed in pieces."""
         count = normals.shape[1]
         out = np.empty(count, self.dtype)
         width = max(1, PASS_NUMBERS // (self.cell.shape["H"] * len(self.Y)))
@@ -243,7 +243,7 @@ class BatchedPass:
         return out
 
     def probs(self, normals: Array) -> Floats:
-        """The softmax (V, rows, seeds) of ``normals`` (total, seeds)."""
+        """The softmax (V, rows, seeds) from ``normals`` (total, seeds)."""
         logits = self.logits(normals)
         logits -= logits.max(0)
         np.exp(logits, logits)
@@ -251,13 +251,13 @@ class BatchedPass:
         return logits
 
     def _units(self, name: str, lost: Mapping[str, Floats]) -> Floats:
-        """A parameter of one axis, for (units, rows, seeds)."""
+        """A parameter with one axis, shaped to broadcast with (units, rows, seeds)."""
         if name in lost:
             return lost[name][:, None, :]
         return self.fixed[name].reshape(-1)[:, None, None]
 
     def _bnraw(self, lost: Mapping[str, Floats]) -> Floats:
-        """(seeds or 1, n, H) of all rows of the minibatch."""
+        """``bnraw`` (seeds or 1, n, H) of all rows of the minibatch."""
         cell = self.cell
         seeds_first = {
             name: value.T.reshape(-1, *shape_of(name, cell.shape)) for name, value in lost.items()
@@ -270,7 +270,7 @@ class BatchedPass:
 
 
 def _added(sums: Floats, terms: Floats) -> Floats:
-    """Their sum, in the place of ``sums`` unless those are the same for all seeds."""
+    """The sum of the two. It overwrites ``sums``, unless ``sums`` has no axis of seeds yet."""
     if sums.shape[2] < terms.shape[2]:
         added: Floats = sums + terms
         return added

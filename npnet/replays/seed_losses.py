@@ -13,21 +13,21 @@ from npnet.replays.seed_cells import BatchedPass, Cell, Interval, normal_share
 
 Indices = NDArray[np.intp]
 
-# Random networks on which the model of a loss is fitted, and as many others that judge it.
+# The model of a loss is fitted to this many random networks and tested on as many others.
 SAMPLE = 1 << 16
-SAFETY = 1.5  # times the largest error of the model on those, which is the reach of its window
-PIECE = 2048  # seeds whose normals a model reads at once, so that they stay in the second cache
-SMALL = 1e-4  # a step on one normal, for second derivatives by differences in float64
+SAFETY = 1.5  # half the window, as a multiple of the model's largest error on those others
+PIECE = 2048  # seeds whose normals a model reads at once: they fit in the second-level cache
+SMALL = 1e-4  # step of one normal, for second derivatives by differences in float64
 LOSS_SAFETY = 4.0  # times the largest error of float32 on 2,048 random networks
 
 
 class LossModelTest:
-    """The first loss by a cubic polynomial of the normals, within a window.
+    """Whether the first loss is within a window, by a cubic polynomial of the normals.
 
-    Its terms are the normals, their squares and cubes, and the squares of some directions: those
-    of the largest eigenvalues of the Hessian without its diagonal, at the mean of the parameters.
-    The coefficients are fitted to ``SAMPLE`` random networks; the window is ``SAFETY`` times the
-    largest error on as many others.
+    Its terms are the normals, their squares and cubes, and the squares of the normals' components
+    along some directions. The directions are eigenvectors of the Hessian without its diagonal, at
+    the mean of the parameters: those of the largest eigenvalues. The coefficients are fitted to
+    ``SAMPLE`` random networks. The window is ``SAFETY`` times the largest error on as many others.
     """
 
     def __init__(self, cell: Cell, figure: Interval, spread: tuple[float, float]) -> None:
@@ -61,7 +61,7 @@ class LossModelTest:
         self.cost = 0.003 * total
 
     def predicted(self, normals: Floats) -> Floats:
-        """The model's loss (n,) of float32 ``normals`` (total, n)."""
+        """The model's loss (n,) for float32 ``normals`` (total, n)."""
         n = normals.shape[1]
         out = np.empty(n, np.float32)
         powers = np.empty((len(normals), min(n, PIECE)), np.float32)

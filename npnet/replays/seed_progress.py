@@ -1,4 +1,4 @@
-"""Running a search over a range of seeds, with any executor, and keeping its place in a file."""
+"""Running a search over a range of seeds with any executor, and saving its progress in a file."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from npnet.base.files import replacing
 from npnet.replays.seed_search import BLOCK, Candidate, Search, run_block
 from npnet.torch_rng.many_seeds import SEEDS
 
-SAVED = 20.0  # seconds between two writes of the progress file, so much can be lost
-IN_FLIGHT = 2  # blocks a worker that wait or run: the next one is there when one is done
+SAVED = 20.0  # seconds between two writes of the progress file: the most work that can be lost
+IN_FLIGHT = 2  # blocks for each worker, waiting or running, so that no worker waits for its next
 
 Range = tuple[int, int]
 Key = TypeVar("Key")
@@ -27,14 +27,14 @@ Result = TypeVar("Result")
 
 
 class State(NamedTuple):
-    """How far a search is.
+    """The progress of a search.
 
     Attributes:
-        done: seeds that were tried, of all in the range.
-        wanted: seeds in the range.
-        seconds: that the search has taken, earlier runs of it included.
+        done: how many seeds of the range were tried.
+        wanted: how many seeds the range has.
+        seconds: how long the search took so far, including earlier runs of it.
         found: the candidates so far.
-        judged: how many of them were trained, once all seeds are tried.
+        judged: how many candidates were trained; training starts when all seeds are tried.
     """
 
     done: int
@@ -45,16 +45,16 @@ class State(NamedTuple):
 
 
 class Progress:
-    """The ranges that a search has done and what it found there, in a small JSON file.
+    """The ranges that a search has tried and the candidates found there, in a small JSON file.
 
-    ``verdicts`` are those of training, by candidate: whether later figures came out as well.
+    ``verdicts`` says for each trained candidate whether the later figures are reproduced as well.
 
     Args:
-        digest: of the search. A file of another search is refused.
-        path: of the file; None to keep everything in memory.
+        digest: the digest of the search. The file of another search raises InputError.
+        path: the path of the file; None: everything is kept in memory.
 
     Raises:
-        InputError: the file is unreadable, no progress file, or of another search.
+        InputError: the file is unreadable, not a progress file, or belongs to another search.
     """
 
     def __init__(self, digest: str, path: str | os.PathLike[str] | None = None) -> None:
@@ -95,7 +95,7 @@ class Progress:
         self.found = sorted({*self.found, *found})
 
     def save(self) -> None:
-        """Write the file, whole or not at all.
+        """Write the file; if writing fails, the old file stays.
 
         Raises:
             InputError: it cannot be written.
@@ -126,7 +126,7 @@ class Progress:
             self.save()
 
     def missing(self, first: int, end: int) -> list[Range]:
-        """What is left to do of the seeds from ``first`` to ``end`` − 1."""
+        """The ranges that remain of the seeds from ``first`` to ``end`` − 1."""
         left = []
         for start, stop in self.ranges:
             if first < start:
@@ -170,15 +170,16 @@ def run(
     The answer depends neither on the executor nor on the number of workers.
 
     Args:
-        search: what is searched for.
-        progress: where to begin, and where it is noted what is done.
-        executor: that runs the blocks; None: this thread.
-        workers: how many blocks the executor runs at once; None: what it says, or 2.
-        block: seeds of one piece of work.
+        search: the prepared search.
+        progress: the ranges already tried; it is updated and saved.
+        executor: runs the blocks; None: this thread does.
+        workers: how many blocks the executor runs at once; None: the number that the executor has,
+            or 2 if it does not tell.
+        block: how many seeds a block has.
         watch: called after every block.
 
     Raises:
-        InputError: a range that is none, or a progress file that cannot be written.
+        InputError: an impossible range, or a progress file that cannot be written.
     """
     if not 0 <= first < end <= SEEDS:
         raise InputError(f"seeds: got {first} to {end}, wanted a range within 0 to {SEEDS}")
@@ -211,12 +212,12 @@ def judge(
     workers: int | None = None,
     watch: Callable[[State], None] | None = None,
 ) -> list[Candidate]:
-    """Those of the candidates of ``state`` for which ``verdict`` says yes.
+    """The candidates of ``state`` for which ``verdict`` is true.
 
     Args:
         verdict: called in the executor with the ``arguments`` of a candidate.
 
-    The others are as in ``run``, and so is what is raised.
+    The other arguments and the errors are those of ``run``.
     """
     waiting = (each for each in state.found if each not in progress.verdicts)
     tasks = ((each, arguments(each)) for each in waiting)
@@ -232,7 +233,7 @@ def judge(
 
 @contextlib.contextmanager
 def _timed(progress: Progress) -> Iterator[None]:
-    """Time the block, and save what it did however it ends."""
+    """Measure the time of the ``with`` block, and save the progress even if an error ends it."""
     progress.start()
     try:
         yield
@@ -253,9 +254,9 @@ def results(
     executor: Executor | None,
     workers: int | None,
 ) -> Iterator[tuple[Key, Result]]:
-    """The result of ``work(*arguments)`` for each (key, arguments), in the order of their ends.
+    """The key and result of ``work(*arguments)`` for each (key, arguments), first finished first.
 
-    Only ``IN_FLIGHT`` tasks a worker are handed to the executor at once, since millions of them
+    The executor gets only ``IN_FLIGHT`` tasks for each worker at a time, because millions of tasks
     would fill the memory.
     """
     if executor is None:

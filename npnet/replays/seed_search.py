@@ -1,7 +1,7 @@
-"""The search for lost seeds: blocks of seeds, each a pure function of the sessions and its place.
+"""The search for lost seeds in blocks. A block's result depends on the sessions and its range only.
 
-One search serves any number of sessions: the words and normals of a chunk of seeds are made once,
-then each session's tests read them.
+One search can serve many sessions: the words and normals of a chunk of seeds are computed once,
+and the tests of every session read them.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from npnet.torch_rng.many_normals import NormalLayout
 from npnet.torch_rng.many_seeds import SEEDS, Streams, Words
 
 CHUNK = 8192  # seeds whose words and normals are held at once
-BLOCK = 1 << 19  # seeds of one piece of work: half a second or so, which is what a kill loses
-FEW = 64  # seeds from which on a later cell's tests pay for their preparation
+BLOCK = 1 << 19  # seeds of one piece of work: about half a second, which is lost if it is killed
+FEW = 64  # from this many seeds on, the tests of a later cell save more time than they need
 HELD = 1 << 23  # words that are held at once: 32 MB, and as much for their normals
 LEAST = 64
-VERSION = 1  # of what is searched for: a progress file of another one is of another search
+VERSION = 1  # of the search's rules; a progress file of another version belongs to another search
 
 
 class Candidate(NamedTuple):
-    """A seed that fits a session so far, and how often each cell had run before it counted."""
+    """A seed that fits a session so far, and how often each of its cells had run before."""
 
     session: int
     seed: int
@@ -53,15 +53,15 @@ class Session:
 
 
 def expected(cells: Sequence[Cell]) -> float:
-    """How many seeds the figures of a session's first minibatches can be expected to leave.
+    """How many of 2^32 seeds are expected to remain after a session's first minibatches.
 
-    Of 2^32, for every number of earlier executions; the right seed is not counted.
+    Every number of earlier executions is tried; the right seed is not counted.
     """
     return SEEDS * math.prod((cell.reruns + 1) * printed_share(cell) for cell in cells)
 
 
 class _First(NamedTuple):
-    """A session's first cell after so many earlier executions: where its normals are."""
+    """A session's first cell after some earlier executions: the index of its layout."""
 
     session: int
     earlier: int
@@ -69,15 +69,15 @@ class _First(NamedTuple):
 
 
 class Search:
-    """Sessions made ready for searching: tests, layouts, and the words that they need.
+    """Sessions prepared for searching: tests, layouts, and the words that they need.
 
     Args:
-        sessions: what is searched for.
-        about: what else the answer depends on, for the digest.
-        chunk: seeds whose words are held at once; fewer, where the figures need many words.
+        sessions: the sessions whose seeds are searched for.
+        about: a text of everything else that the result depends on; it enters the digest.
+        chunk: how many seeds' words are held at once; fewer if the figures need many words.
 
     Attributes:
-        digest: of all that the answer depends on.
+        digest: a digest of everything that the result depends on.
     """
 
     def __init__(self, sessions: Sequence[Session], *, about: str = "", chunk: int = CHUNK) -> None:
@@ -111,7 +111,7 @@ class Search:
     def block(self, first: int, end: int) -> list[Candidate]:
         """The candidates among the seeds from ``first`` to ``end`` − 1."""
         kept: dict[_First, list[Words]] = {each: [] for each in self.firsts}
-        with np.errstate(all="ignore"):  # a test that meets what is not finite drops the seed
+        with np.errstate(all="ignore"):  # a seed with numbers that are not finite fails the tests
             for start in range(first, end, self.chunk):
                 count = min(self.chunk, end - start)
                 seeds = np.arange(start, start + count, dtype=np.uint64).astype(np.uint32)
@@ -153,7 +153,10 @@ class Search:
     def _later(
         self, session: int, place: int, end: int, found: list[tuple[int, tuple[int, ...]]]
     ) -> list[tuple[int, tuple[int, ...]]]:
-        """Those of ``found`` that fit the cells from ``place`` on; ``end``: the first word left."""
+        """The entries of ``found`` that fit the cells from ``place`` on.
+
+        ``end``: the first word of the stream that is not used yet.
+        """
         cells = self.sessions[session].cells
         if place == len(cells) or not found:
             return found
@@ -190,7 +193,7 @@ def _passing(tests: Sequence[SeedTest], normals: Any) -> Any:
 
 
 def _fitting(cell: Cell, start: int, earlier: int, seeds: Words) -> Words:
-    """Those of ``seeds`` whose ordinary forward pass gives every figure of the cell."""
+    """The ``seeds`` whose ordinary forward pass reproduces every figure of the cell."""
     if not len(seeds) or not (cell.losses or cell.probs):
         return seeds
     layout = cell.layout(start, earlier)
@@ -216,7 +219,7 @@ def _digest(sessions: Sequence[Session], about: str) -> str:
     return digest.hexdigest()
 
 
-# What a worker has unpickled once; the newest search alone, so that memory stays small.
+# The search that this worker has unpickled; only the newest one, so that memory stays small.
 _ready: dict[str, Search] = {}
 
 

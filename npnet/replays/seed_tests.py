@@ -1,9 +1,9 @@
-"""Tests that a lost seed has to pass, from cheap to dear, over thousands of seeds at once.
+"""Tests that a lost seed must pass, cheap ones first, for thousands of seeds at once.
 
-A test may only drop a seed that cannot be the one. Each compares an approximation with what was
-printed, and allows for the printed digits (the last one ±1) and for its own error: a bound for
-float32, and for the model of the loss a window that is measured on random normals when the test
-is made. What is left goes through the ordinary forward pass.
+A test may only drop seeds that cannot be the lost one. It compares an approximation with a printed
+figure. It allows for ±1 in the last printed digit and for its own error. For float32 that error is
+a fixed bound. For the model of the loss it is measured on random normals when the test is prepared.
+The remaining seeds go through the ordinary forward pass.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from npnet.replays.seed_cells import Cell, Interval
 from npnet.replays.seed_losses import LossModelTest, LossTest, loss_share, loss_spread
 from npnet.replays.seed_rows import Indices, RowTest
 
-# Lost numbers of a cell for which a model is made: its Hessian has the square of that.
+# A model is made for cells with at most this many lost numbers: its Hessian has the square of it.
 MODEL_NUMBERS = 512
-ENOUGH = 1e-3  # a row that leaves less than this makes a model of the loss cost more than it saves
-USEFUL = 0.7  # a model that leaves more than this costs more than it saves
+ENOUGH = 1e-3  # if a row leaves a smaller share than this, a model of the loss saves no time
+USEFUL = 0.7  # a model that leaves a larger share than this saves no time
 
 
 class SeedTest(Protocol):
-    """What every test has.
+    """A test of seeds.
 
     Attributes:
-        what: in words, for people.
-        cost: in microseconds a seed, roughly, on one core; the order of the tests follows it.
-        share: of all seeds, how many it is expected to leave.
+        what: the test in words.
+        cost: rough microseconds for each seed on one core; the order of the tests depends on it.
+        share: the share of all seeds that it is expected to leave.
     """
 
     what: str
@@ -40,10 +40,10 @@ class SeedTest(Protocol):
 
 
 def compiled_tests(cell: Cell, *, model: bool) -> list[SeedTest]:
-    """The tests of a cell's printed figures, in the order in which they are to be done.
+    """The tests of a cell's printed figures, in the order in which they run.
 
     Args:
-        cell: what was printed, and what it depends on.
+        cell: the printed figures and everything that they depend on.
         model: whether a model of the loss may be made, which takes seconds.
     """
     tests: list[SeedTest] = [RowTest(cell, row) for row in cell.probs]
@@ -59,9 +59,9 @@ def compiled_tests(cell: Cell, *, model: bool) -> list[SeedTest]:
 
 
 def printed_share(cell: Cell) -> float:
-    """How many of all seeds the printed figures of a cell's first minibatch leave, by estimate.
+    """The estimated share of seeds that the figures of a cell's first minibatch leave.
 
-    Rows of the softmax and the loss are taken to be independent of each other.
+    The estimate treats the rows of the softmax and the loss as independent.
     """
     share = 1.0
     for row in cell.probs:

@@ -121,24 +121,25 @@ def _changing(op: Operation, ufunc: Any, floats: bool = False) -> Method:
     """``x OP= y``: written into x's memory."""
 
     def apply(self: Tensor, other: Any) -> Any:
-        x = self._a
-        if type(other) is Tensor:
+        x, kind = self._a, type(other)
+        y: Any
+        if kind is Tensor:
             y, second = other._a, other
-            if (
-                y.dtype is x.dtype
-                and (x.dtype is F32 or x.dtype is F64)
-                and not (MODE.grad and (self._req or other._req))
-            ):
-                try:
-                    ufunc(x, y, x)
-                except ValueError as why:
-                    _refuse(x, y, why)
-                changed(self)
-                return self
+            plainly = y.dtype is x.dtype and not (MODE.grad and (self._req or other._req))
+        elif kind is float or kind is int:
+            y, second = other, None
+            plainly = not (MODE.grad and self._req)
         elif isinstance(other, NUMBERS):
-            y, second = plain(other), None
+            y, second, plainly = plain(other), None, False
         else:
             return NotImplemented
+        if plainly and (x.dtype is F32 or x.dtype is F64):
+            try:
+                ufunc(x, y, x)
+            except ValueError as why:
+                _refuse(x, y, why)
+            changed(self)
+            return self
         if MODE.grad and (self._req or (second is not None and second._req)):
             first, y = operands(as_float(x) if floats else x, y)
             try:

@@ -16,6 +16,7 @@ computes a recorded graph again with other leaves or in another number type.
 
 from __future__ import annotations
 
+import heapq
 import inspect
 import itertools
 import operator
@@ -142,9 +143,16 @@ _new_node: Final[Callable[[type[Node]], Node]] = object.__new__
 
 
 def node_of(
-    op: Operation, args: tuple[Any, ...], tensors: Sequence[Tensor | None], out: Array
+    op: Operation,
+    args: tuple[Any, ...],
+    tensors: Sequence[Tensor | None],
+    out: Array,
+    result: Tensor | None = None,
 ) -> Node:
-    """Record an operation. ``tensors``: those that ``args`` begin with, None for plain numbers."""
+    """Record an operation. ``tensors``: those that ``args`` begin with, None for plain numbers.
+
+    ``result``: the new tensor that ``out`` is for, if there is one already.
+    """
     node = _new_node(Node)
     node.op, node.args, node._a = op, args, out
     node.watchers, node.freed = None, False
@@ -158,17 +166,25 @@ def node_of(
             edge(tensor)
         edges.append(tensor if tensor._node is None else tensor._node)
         for place in reads:
-            if 0 <= place < len(tensors):
+            if place >= 0:
+                if place >= len(tensors):
+                    continue
                 read = tensors[place]
                 if read is None:
                     saved.append(_ALWAYS)  # a plain number, which torch saves as a tensor
-                else:
+                    continue
+                count = read._counter
+                if count is None or read._base is not None or read._root is not None:
                     count = counter(read)
-                    saved.append((count, count[0]))
+                saved.append((count, count[0]))
             elif place == OUT:
-                saved.append(_AFTER)
-            elif place == KEPT:
-                saved.append(_ALWAYS)
+                if result is None:
+                    saved.append(_AFTER)
+                else:
+                    result._counter = count = result._counter or [0]
+                    saved.append((count, 0))
+            else:
+                saved.append(_ALWAYS)  # KEPT
     node.edges, node.saved = edges, saved
     node.order = next(_orders)  # after those of its arguments' views, which may be new
     return node
@@ -185,8 +201,7 @@ def record(
     made = new(Tensor)
     made._a = out
     made._req = True
-    made._node = node = node_of(op, args, tensors, out)
-    _save_result(node, made)
+    made._node = node_of(op, args, tensors, out, made)
     return made
 
 
@@ -425,20 +440,24 @@ def _flow(
     seeds: dict[Node, Array], stops: Mapping[Node | Tensor, Any], check: bool
 ) -> tuple[dict[Node | Tensor, Array], list[Node]]:
     """Run gradients back from the seeds; what arrives at leaves and stops, and the nodes passed."""
-    nodes = _reachable(seeds, stops)
     waiting: dict[Node, Array] = dict(seeds)
     arrived: dict[Node | Tensor, Array] = {}
-    for node in nodes:
-        g = waiting.pop(node, None)
-        if g is None:
-            continue
-        if node.watchers is not None and check:
-            for reference in node.watchers:
-                watcher = reference()
-                if watcher is not None and watcher._node is node:
-                    _accumulate(watcher, g)
+    nodes: list[Node] = []
+    # Latest first: all gradients of a node have arrived when its turn comes.
+    turns = [(-node.order, node) for node in seeds]
+    heapq.heapify(turns)
+    while turns:
+        _, node = heapq.heappop(turns)
+        nodes.append(node)
+        g = waiting.pop(node)
         if check:
-            _check_saved(node)
+            if node.watchers is not None:
+                for reference in node.watchers:
+                    watcher = reference()
+                    if watcher is not None and watcher._node is node:
+                        _accumulate(watcher, g)
+            if node.saved:
+                _check_saved(node)
         out, args, derivatives = node._a, node.args, node.op.derivatives
         for place, edge in enumerate(node.edges):
             if edge is None:
@@ -449,15 +468,20 @@ def _flow(
                 d = sum_to(d, like.shape)
             if d.dtype is not like.dtype and d.dtype != like.dtype and check:
                 d = d.astype(like.dtype)
-            into: dict[Any, Array] = arrived if type(edge) is not Node or edge in stops else waiting
+            into: dict[Any, Array] = waiting
+            if type(edge) is not Node or edge in stops:
+                into = arrived
             before = into.get(edge)
-            into[edge] = d if before is None else before + d
+            if before is not None:
+                d = before + d
+            elif into is waiting:
+                assert type(edge) is Node
+                heapq.heappush(turns, (-edge.order, edge))
+            into[edge] = d
     return arrived, nodes
 
 
 def _check_saved(node: Node) -> None:
-    if not node.saved:
-        return
     if node.freed:
         raise RuntimeError(
             "Trying to backward through the graph a second time: the values saved for it are "
@@ -534,7 +558,7 @@ def _seed(tensor: Tensor, gradient: Any) -> Array:
                 "grad can be implicitly created only for scalar outputs, and this one has "
                 f"shape {list(tensor._a.shape)}: take its .sum() or .mean(), or give a gradient"
             )
-        return np.ones_like(tensor._a)
+        return np.array(1, tensor._a.dtype).reshape(tensor._a.shape)
     array = np.asarray(gradient._a if isinstance(gradient, Tensor) else gradient)
     if array.shape != tensor._a.shape:
         raise RuntimeError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -11,12 +12,12 @@ from npnet.base.arrays import Array
 from npnet.tensors.arithmetic import clamp
 from npnet.tensors.autograd import KEPT, Operation, renamed, run
 from npnet.tensors.dtypes import FLOATS, I64
-from npnet.tensors.indexing import INDEX
+from npnet.tensors.indexing import INDEX, largest
 from npnet.tensors.linear import linear
 from npnet.tensors.missing import missing, not_for, not_supported
 from npnet.tensors.reductions import axis_of, spelled
 from npnet.tensors.shapes import reshape
-from npnet.tensors.tensor_class import FUNCTIONS, Tensor, both, tensor_argument, wrap
+from npnet.tensors.tensor_class import FUNCTIONS, MODE, Tensor, both, tensor_argument, wrap
 
 __all__ = [
     "binary_cross_entropy",
@@ -56,10 +57,24 @@ def _top(x: Array, axis: int) -> Array:
     """The largest values along an axis, of size 1 there; for an empty axis what is never used."""
     if not x.shape[axis]:
         return np.zeros([1 if at == axis else size for at, size in enumerate(x.shape)], x.dtype)
-    if x.ndim == 2 and axis == 1:
-        # Along columns NumPy takes many rows at once, which is faster than row by row.
-        return np.asarray(np.maximum.reduce(x.T.copy(), 0)[:, None])
+    if x.ndim == 2 and axis == 1 and x.flags.c_contiguous:
+        return _top_of_rows(x)[:, None]
     return np.asarray(np.maximum.reduce(x, axis, keepdims=True))
+
+
+def _top_of_rows(x: Array) -> Array:
+    """The largest value of each row of (n, m): NumPy finds places faster than values."""
+    places = x.argmax(1)
+    places += _row_starts(*x.shape)
+    return x.reshape(-1)[places]
+
+
+@lru_cache(64)
+def _row_starts(count: int, columns: int) -> Array:
+    """Where each row of (n, m) begins in memory, for flat indices; read-only, kept."""
+    starts = np.arange(0, count * columns, columns)
+    starts.flags.writeable = False
+    return starts
 
 
 def _softmax(x: Array, axis: int) -> Array:
@@ -94,6 +109,9 @@ def _softmax_gradient(g: Array, o: Array, x: Array, axis: int) -> Array:
 
 def in_order(values: Array) -> Array:
     """The sum of (n,), added as torch's negative log likelihood adds rows: in blocks of 16."""
+    if values.size == 32:  # the usual minibatch, spelled out
+        blocks = np.add.accumulate(values.reshape(2, 16), 1)
+        return np.asarray(blocks[0, 15] + blocks[1, 15])
     for _ in range(8):
         if values.size <= 16:
             break
@@ -134,14 +152,36 @@ def _nll_gradient(
 
 def _plain_nll(x: Array, target: Array) -> Array:
     """The mean over all rows, with no weights and nothing ignored: what is used most."""
-    losses = x[np.arange(len(x)), target]
+    losses = x.reshape(-1)[target + _row_starts(*x.shape)]
     return np.asarray(-in_order(losses) / x.dtype.type(len(x)))
 
 
 def _plain_nll_gradient(g: Array, _o: Array, x: Array, target: Array) -> Array:
-    found = np.zeros_like(x)
-    found[np.arange(len(x)), target] = -g / x.dtype.type(len(x))
+    found = np.zeros(x.shape, x.dtype)
+    found.reshape(-1)[target + _row_starts(*x.shape)] = -g / x.dtype.type(len(x))
     return found
+
+
+def _plain_cross_entropy(x: Array, target: Array) -> Array:
+    """``_plain_nll`` of ``_log_softmax``, whose other entries nobody reads: 3 µs of 16."""
+    shifted = x - _top(x, 1)
+    losses = shifted.reshape(-1)[target + _row_starts(*x.shape)]
+    losses -= np.log(np.add.reduce(np.exp(shifted, shifted), 1))
+    return np.asarray(-in_order(losses) / x.dtype.type(len(x)))
+
+
+def _usual(x: Array, classes: Array, weight: Any, ignore: int, reduction: str) -> bool:
+    """Whether a loss is ``_plain_nll``: one valid class a row, and their mean."""
+    return (
+        weight is None
+        and reduction == "mean"
+        and classes.dtype == I64
+        and classes.ndim == 1
+        and x.ndim == 2
+        and 0 < len(classes) == len(x)
+        and not 0 <= ignore < x.shape[1]
+        and largest(classes) < x.shape[1]  # none below 0 either
+    )
 
 
 def _gelu(x: Array) -> Array:
@@ -267,6 +307,8 @@ def cross_entropy(
         raise not_for("log_softmax_kernel_impl", x.dtype)
     if label_smoothing:
         raise not_supported("cross_entropy(label_smoothing=…)")
+    if not (MODE.grad and x._req) and _usual(x._a, target._a, weight, ignore_index, reduction):
+        return wrap(_plain_cross_entropy(x._a, target._a))
     logprobs = run(LOG_SOFTMAX, (x._a, axis), (x,))
     if target._a.dtype.kind == "f":
         if target._a.shape != x._a.shape:
@@ -297,16 +339,7 @@ def nll_loss(
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
     x, classes = tensor_argument("nll_loss", input), tensor_argument("nll_loss", target)._a
-    if (
-        weight is None
-        and reduction == "mean"
-        and classes.dtype == I64
-        and classes.ndim == 1
-        and x._a.ndim == 2
-        and 0 < len(classes) == len(x._a)
-        and not 0 <= ignore_index < x._a.shape[1]
-        and np.maximum.reduce(classes.view(np.uint64)) < x._a.shape[1]  # none below 0 either
-    ):
+    if _usual(x._a, classes, weight, ignore_index, reduction):
         return run(NLL_MEAN, (x._a, classes.copy()), (x,))
     if not x._a.ndim:
         raise ValueError("Expected 1 or more dimensions (got 0)")

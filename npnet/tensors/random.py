@@ -54,6 +54,10 @@ class _Counted(engine.Generator):
     """npnet's generator, which counts the 32-bit words that it has given."""
 
     used = 0
+    exponentials = "torch"  # "mkl" for those, and so the classes, of torch 2.0 to 2.6
+
+    def exponential(self, *shape: Any, dtype: Any = np.float32, engine: str | None = None) -> Any:
+        return super().exponential(*shape, dtype=dtype, engine=engine or self.exponentials)
 
     def _words(self, count: int) -> Any:
         self.used += count
@@ -65,8 +69,14 @@ class _Counted(engine.Generator):
 
     def few(self, low: int, high: int, count: int) -> Array:
         """As ``randint``, of one axis and a span below 2^28, with no checks: a minibatch."""
-        found = (self._words(count) % np.uint64(high - low)).view(np.int64)
+        self.used += count
+        found = (self._engine.random_raw(count) % np.uint64(high - low)).view(I64)
         return found + low if low else found
+
+
+def set_sampler(name: str) -> None:
+    """Whose exponentials ``multinomial`` takes from now on: ``torch``'s, or ``mkl``'s."""
+    _Counted.exponentials = name
 
 
 _STATE: Final = struct.Struct("<Q624IqqBd")
@@ -300,6 +310,8 @@ def randint(
             and type(wanted[0]) is int
             and wanted[0] >= 0
         ):
+            if type(generator) is Generator and not OBSERVERS:
+                return wrap(generator.core.few(low, high, wanted[0]))
             return _draw("randint", generator, lambda core: core.few(low, high, wanted[0]))
     parts = list(bounds)
     size = more.pop("size", None)

@@ -172,6 +172,8 @@ def view_as_shape(self: Tensor, *shape: Any) -> Tensor:
     if len(shape) == 1 and hasattr(shape[0], "itemsize") and not isinstance(shape[0], Tensor):
         raise not_supported("Tensor.view(dtype)")
     x = self._a
+    if len(shape) == 1 and isinstance(shape[0], tuple):
+        shape = shape[0]
     for size in shape:
         if type(size) is not int or size < -1:
             break
@@ -318,6 +320,8 @@ def t(input: Tensor) -> Tensor:
 
 
 def _turned(self: Tensor) -> Tensor:
+    if self._a.ndim == 2 and not (MODE.grad and self._req):
+        return view_of(self, self._a.T, _transposed, (1, 0))
     return view(self, PERMUTE, tuple(range(self._a.ndim))[::-1])
 
 

@@ -15,6 +15,8 @@ import numpy as np
 
 from npnet.base.arrays import Array
 
+F32: Final = np.dtype(np.float32)
+
 LANES: Final = {4: 8, 8: 4, 2: 16}  # numbers in a vector of 32 bytes, by their size
 AT_ONCE: Final = 4
 LEVELS: Final = 4
@@ -55,6 +57,9 @@ def by_fours(rows: Array) -> Array:
     if not quads:
         return plain(rows)
     full = quads * AT_ONCE
+    if full == len(rows) <= 64 and rows.ndim == 2:  # blocks of 16 are one each
+        parts = np.add.reduce(rows.reshape(quads, AT_ONCE, -1))
+        return np.asarray(np.add.reduce(parts))
     parts = cascade(rows[:full].reshape(quads, AT_ONCE, *rows.shape[1:]))
     if full == len(rows):
         return plain(parts)
@@ -67,7 +72,7 @@ def by_fours(rows: Array) -> Array:
 def outer(rows: Array) -> Array:
     """The sum over axis 0 of (n, m), contiguous, m > 1: columns side by side in memory."""
     count, columns = rows.shape
-    if count == 32 and columns >= 32 and rows.itemsize == 4:
+    if count == 32 and columns >= 32 and rows.dtype is F32:
         return _minibatch(rows, columns)
     lanes = LANES[rows.itemsize]
     together = AT_ONCE * lanes if columns >= lanes else AT_ONCE
@@ -82,13 +87,14 @@ def outer(rows: Array) -> Array:
 
 def _minibatch(rows: Array, columns: int) -> Array:
     """``outer`` of 32 rows of float32, spelled out: training steps spend much time here."""
-    blocks = np.add.reduce(rows.reshape(2, 16, columns), 1)
-    found = np.add(blocks[0], blocks[1])
+    blocks: Array = np.add.reduce(rows.reshape(2, 16, columns), 1)
+    found: Array = np.add(blocks[0], blocks[1])
     left_over = columns % 32
     if left_over:
-        parts = np.add.reduce(rows.reshape(8, 4, columns)[:, :, columns - left_over :], 0)
-        np.add.reduce(parts, 0, None, found[columns - left_over :])
-    return np.asarray(found)
+        start = columns - left_over
+        parts: Array = np.add.reduce(rows.reshape(8, 4, columns)[:, :, start:])
+        np.add.reduce(parts, 0, out=found[start:])
+    return found
 
 
 def inner(rows: Array) -> Array:
@@ -115,7 +121,7 @@ def summed(x: Array, axes: tuple[int, ...] | None, keepdims: bool) -> Array:
         count, columns = x.shape  # by far the most frequent
         if count and columns > 1:
             found = outer(x)
-            return found.reshape(1, columns) if keepdims else found
+            return found[None] if keepdims else found
     if axes is None:
         axes = tuple(range(x.ndim))
     last = len(axes)

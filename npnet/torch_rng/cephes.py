@@ -1,8 +1,8 @@
 """Logarithm, sine and cosine in single precision, as torch's vectorised ``randn`` computes them.
 
-They are Moshier's Cephes forms (logf, sinf, cosf) as torch's AVX2 and AVX-512 kernels run them
-(ATen/native/cpu/avx_mathfun.h): a product that goes into a sum is not rounded before it. NumPy's
-own functions differ from these in last bits, and a run would not start from torch's numbers.
+They are Moshier's Cephes functions (logf, sinf, cosf) as torch's AVX2 and AVX-512 kernels run them
+(ATen/native/cpu/avx_mathfun.h): a product is added to a sum without being rounded first. NumPy's
+own functions give other last bits. With them, a run would not start from torch's numbers.
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ LN_SERIES = _singles(
     3.3333331174e-1,
 )
 FOUR_OVER_PI = np.float32(1.27323954473516)
-# pi/4 in three parts, each so short that its product with the octant is (nearly) exact.
+# pi/4 in three parts. Each is short enough for its product with the octant to be (nearly) exact.
 QUARTER_PI = _singles(0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8)
 SIN_SERIES = _singles(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
 COS_SERIES = _singles(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
@@ -37,9 +37,10 @@ COS_SERIES = _singles(2.443315711809948e-5, -1.388731625493765e-3, 4.16666456829
 def fma(a: Singles, b: Singles | np.float32, c: Singles | np.float32) -> Singles:
     """a·b + c with one rounding to float32.
 
-    The product is exact in float64. The sum is rounded there and once more by the cast, which
-    could in rare cases differ from one rounding; in none of the 2^24 logarithms, sines and cosines
-    that ``randn`` can ask for does it (a slow test compares them all with torch).
+    The product is exact in float64. The sum is rounded in float64 and once more by the cast to
+    float32. In rare cases this could differ from a single rounding. It does not differ for any of
+    the 2^24 logarithms, sines and cosines that ``randn`` can need (a slow test compares them all
+    with torch).
     """
     exact = np.multiply(a, b, dtype=np.float64)
     exact += c
@@ -62,7 +63,7 @@ def log(x: Singles) -> Singles:
 
 def sin_cos(x: Singles) -> tuple[Singles, Singles]:
     """Sine and cosine of float32 ``x`` in [0, 2·pi), any shape with at least one axis."""
-    octant = ((x * FOUR_OVER_PI).astype(np.int32) + 1) & ~1  # the even neighbour: |r| <= pi/4
+    octant = ((x * FOUR_OVER_PI).astype(np.int32) + 1) & ~1  # rounded to even: |r| <= pi/4
     r, j = x, octant.astype(np.float32)
     for part in QUARTER_PI:
         r = fma(j, -part, r)

@@ -1,15 +1,16 @@
-"""Torch's CPU random numbers in NumPy: from the same seed the same values, with no torch.
+"""Torch's CPU random numbers in NumPy: the same seed gives the same values, without torch.
 
-The engine is MT19937; what is torch's own is how its 32-bit words become numbers. A "word" below
-is one of them, a "long word" two, the high half first. The rules are those of torch 2.13
-(ATen/core/DistributionsHelper.h, ATen/native/cpu/DistributionTemplates.h, and for randperm
-ATen/native/TensorFactories.cpp), stated here in full. Torch 2.7, 2.8 and 2.15 were found to follow
-them; 2.6 and older draw other exponentials (and so other classes) and other integers of long spans.
+The engine is MT19937, which gives 32-bit words. The rules that turn words into numbers are torch's
+own. Below, a "word" is one 32-bit word. A "long word" is two words, the high half first. The rules
+are those of torch 2.13 (ATen/core/DistributionsHelper.h, ATen/native/cpu/DistributionTemplates.h,
+and for randperm ATen/native/TensorFactories.cpp), stated here in full. Torch 2.7, 2.8 and 2.15
+follow them too (measured). Torch 2.6 and older draw other exponentials, therefore other classes,
+and other integers for long spans.
 
 float32 and int64 results equal torch's bit for bit where torch runs its AVX2 or AVX-512 kernels.
 On its other paths (``ATEN_CPU_CAPABILITY=default``, ARM) torch itself draws other last bits for a
-float32 ``randn`` of 16 values or more. In float64 ``rand`` is equal, ``randn`` within 2 ulp and
-``exponential`` within 1, because logarithm, sine and cosine are NumPy's.
+float32 ``randn`` of 16 values or more. In float64, ``rand`` is equal, ``randn`` is within 2 ulp and
+``exponential`` within 1 ulp, because logarithm, sine and cosine are NumPy's.
 """
 
 import math
@@ -21,17 +22,16 @@ from numpy.typing import DTypeLike, NDArray
 
 from npnet.base.arrays import Array, Floats, Ints
 from npnet.base.errors import InputError
-from npnet.torch_rng import cephes, mkl
+from npnet.torch_rng import cephes, mkl, multinomial
 from npnet.torch_rng.torch_state import is_torch_state, read_torch_state
 
-# Draws are made in pieces of this many values (a multiple of 16), so that what they need beside
-# their result stays small however much is drawn.
+# Values are drawn in pieces of this many (a multiple of 16). This keeps the temporary arrays small
+# for draws of any size.
 PIECE = 1 << 15
-ENGINES = ("torch", "mkl")  # of exponentials
-LONG_RANDN = 16  # from this many values on randn works in blocks of 16; below, in pairs
-LONG_SPAN = 1 << 28  # from this span on randint spends a long word on each value
-LONG_RANDPERM = 214_748_364  # from this size on, (2^32 - 1) // 20, torch's is another algorithm
-MOST_CLASSES = 1 << 24  # the most that torch's multinomial chooses from
+ENGINES = ("torch", "mkl")  # the two ways to draw exponentials
+LONG_RANDN = 16  # from this many values on, randn works in blocks of 16; below, in pairs
+LONG_SPAN = 1 << 28  # from this span on, randint uses a long word for each value
+LONG_RANDPERM = 214_748_364  # (2^32 - 1) // 20; from this size on, torch uses another algorithm
 
 STATE = ("seed", "key", "pos", "has_spare", "spare")
 
@@ -39,10 +39,10 @@ STATE = ("seed", "key", "pos", "has_spare", "spare")
 class Generator:
     """The stream of ``torch.Generator().manual_seed(seed)``, drawn by NumPy.
 
-    ``seed``: a whole number from −2^63 to 2^64−1; its low 32 bits choose the stream. Shapes are
-    sizes or one tuple of them, ``g.randn(27, 10)`` or ``g.randn((27, 10))``, and no size at all
-    gives an array without axes. Every call that is refused raises InputError and draws nothing.
-    Copies and pickles go on from where the original is.
+    ``seed``: a whole number from −2^63 to 2^64−1; its low 32 bits choose the stream. A shape is
+    given as sizes or as one tuple of sizes, ``g.randn(27, 10)`` or ``g.randn((27, 10))``. No size
+    gives an array without axes. A call with wrong arguments raises InputError and draws nothing.
+    Copies and pickles continue from the original's place in the stream.
     """
 
     def __init__(self, seed: int) -> None:
@@ -53,12 +53,12 @@ class Generator:
 
     def _begin(self, seed: int) -> None:
         self._seed, self._spare = seed % 2**64, None
-        # MT19937(seed) hashes its seed; torch uses the plain rule, which RandomState kept.
+        # MT19937(seed) hashes its seed. Torch uses the older rule, as RandomState does.
         np.random.RandomState(self._engine).seed(self._seed % 2**32)
 
     @property
     def seed(self) -> int:
-        """The seed it began with, a negative one plus 2^64, as torch's ``initial_seed()``."""
+        """The seed of this stream; a negative one plus 2^64, as torch's ``initial_seed()``."""
         return self._seed
 
     def initial_seed(self) -> int:
@@ -66,7 +66,7 @@ class Generator:
         return self._seed
 
     def manual_seed(self, seed: int) -> Self:
-        """Begin the stream of this seed, as ``torch.Generator.manual_seed``; returns itself."""
+        """Start the stream of this seed, as ``torch.Generator.manual_seed``; returns itself."""
         self._begin(_whole("manual_seed", "seed", seed, -(2**63), 2**64 - 1))
         return self
 
@@ -81,12 +81,13 @@ class Generator:
         return out
 
     def randn(self, *shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> Floats:
-        """Standard normal numbers, as ``torch.randn(shape, dtype=dtype)``: Box and Muller's.
+        """Standard normal numbers, as ``torch.randn(shape, dtype=dtype)``: Box and Muller's method.
 
-        Fewer than 16 are computed in float64, pair by pair; if their number is odd, the last sine
-        is kept and is the first value of the next call of this kind, whatever its dtype. Sixteen
-        or more are computed in their dtype, in blocks of 16 uniforms; if the size is not a
-        multiple of 16, the uniforms left over are dropped and the last 16 places drawn anew.
+        Fewer than 16 are computed in float64, in pairs of a cosine and a sine. If their number is
+        odd, the last sine is kept. It is the first value of the next call for fewer than 16, in
+        any dtype. Sixteen or more are computed in their dtype, in blocks of 16 uniforms. If the
+        size is not a multiple of 16, the remaining uniforms are dropped and the last 16 values
+        are drawn again.
         """
         out = _floats("randn", shape, dtype)
         flat = out.reshape(-1)
@@ -105,8 +106,8 @@ class Generator:
     ) -> Floats:
         """Uniform numbers from ``low`` to ``high``, as ``torch.empty(shape).uniform_(low, high)``.
 
-        ``rand`` · (high − low) + low, rounded once in float32 as torch does; in float64 the last
-        bit may differ from torch's.
+        ``rand`` · (high − low) + low. In float32 it is rounded once, as in torch. In float64 the
+        last bit may differ from torch's.
         """
         kind = _scalable("uniform", low, high, dtype)
         if not 0 <= float(high) - float(low) <= float(np.finfo(kind).max):
@@ -123,8 +124,8 @@ class Generator:
     ) -> Floats:
         """Normal numbers, as ``torch.normal(mean, std, shape)`` and ``normal_(mean, std)``.
 
-        ``randn`` · std + mean: of fewer than 16 numbers in float64, before they become
-        ``dtype``; of more in ``dtype``, rounded once in float32.
+        ``randn`` · std + mean. Fewer than 16 numbers are computed in float64 and then converted to
+        ``dtype``. More are computed in ``dtype``; in float32 they are rounded once.
         """
         kind = _scalable("normal", mean, std, dtype)
         if std < 0:
@@ -145,10 +146,10 @@ class Generator:
         """Exponential numbers of rate 1, as ``torch.empty(shape, dtype=dtype).exponential_()``.
 
         −ln(1 − u) of a float64 uniform u, rounded to ``dtype``. NumPy's logarithm and torch's may
-        differ by 1 ulp of float64; of 400 million float32 results none did.
+        differ by 1 ulp of float64. None of 400 million float32 results differed.
 
-        ``engine="mkl"``: those of torch 2.0 to 2.6 on x86, which MKL's generator MCG31m1 draws.
-        Each call seeds it with one word of this generator.
+        ``engine="mkl"``: the numbers of torch 2.0 to 2.6 on x86, where MKL's generator MCG31m1
+        draws them. Each call seeds that generator with one word of this one.
         """
         if engine not in ENGINES:
             raise InputError(f"exponential: engine {engine!r}, wanted one of {', '.join(ENGINES)}")
@@ -169,8 +170,9 @@ class Generator:
 
         ``randint(high, shape)`` begins at 0.
 
-        A word modulo the span ``high`` − ``low``, or a long word from a span of 2^28 on. Two calls
-        draw what one call of both sizes would: the minibatches of many steps can be drawn at once.
+        Each value is a word modulo the span ``high`` − ``low``, plus ``low``. From a span of 2^28
+        on it is a long word. One large call draws the same values as several small ones, so the
+        minibatches of many steps can be drawn at once.
         """
         if shape is None:
             low, high, shape = 0, low, high
@@ -185,7 +187,7 @@ class Generator:
     def randperm(self, n: int) -> Ints:
         """The numbers 0 … n−1 in random order, (n,), as ``torch.randperm(n)``; n < 214,748,364.
 
-        Fisher and Yates: place i is swapped with place i + (a word modulo n − i).
+        Fisher and Yates' method: entry i is swapped with entry i + (a word modulo n − i).
         """
         n = _whole("randperm", "n", n, 0, LONG_RANDPERM - 1)
         out = np.arange(n, dtype=np.int64)
@@ -200,33 +202,36 @@ class Generator:
     def multinomial(
         self, probs: Floats, num_samples: int | None = None, replacement: bool = False
     ) -> Any:
-        """Classes by their probabilities, as ``torch.multinomial(probs, …)``.
+        """Classes drawn by their probabilities, as ``torch.multinomial(probs, …)``.
 
-        ``probs``: (V,) or (n, V), float32 or float64; a row need not sum to 1, only to more than
-        0. Returns (num_samples,) or (n, num_samples), int64. Without ``num_samples`` one is drawn,
-        and for (V,) returned as an int.
+        ``probs``: (V,) or (n, V), float32 or float64; the sum of a row must be above 0, but need
+        not be 1. Returns (num_samples,) or (n, num_samples), int64. Without ``num_samples`` one
+        class is drawn, and for (V,) it is returned as an int.
 
-        One draw, or more without replacement: the largest p / q, with an exponential q for every
-        class. More with replacement: for each a float64 uniform, and the first class at which the
-        running sum of p, divided by its total, is not below it.
+        One draw, or several without replacement: the classes with the largest p / q, where q is an
+        exponential number for every class. Several with replacement: a float64 uniform number for
+        each, and the first class where the running sum of p, divided by its total, is not below it.
 
-        Without replacement, torch goes on with classes of probability 0 when the others are used
-        up; here that is refused. Of classes equal in p / q the first is taken; torch does so for
-        one draw, and for more leaves their order open.
+        Without replacement, torch continues with classes of probability 0 when there are no others
+        left; here that raises InputError. If several classes have the same p / q, the first one is
+        taken. Torch does so for one draw; for several it does not say in which order they come.
         """
         wanted = 1 if num_samples is None else num_samples
         count = _whole("multinomial", "num_samples", wanted, 1, 2**63 - 1)
-        # Infinities and NaNs (a q of 0, a sum beyond the range) decide here as they do in torch.
+        # Infinities and NaNs (a q of 0, a sum beyond the range) have the same effect as in torch.
         with np.errstate(all="ignore"):
-            _check_probabilities(probs)
+            multinomial.check_probabilities(probs)
             if replacement and count > 1:
-                picked = self._search(probs, count)
+                uniforms = self.rand(*probs.shape[:-1], count, dtype=np.float64)
+                picked = multinomial.by_running_sums(probs, uniforms)
             else:
-                picked = self._race(probs, count)
+                multinomial.check_count(probs, count)
+                exponentials = self.exponential(*probs.shape, dtype=probs.dtype)
+                picked = multinomial.largest_ratios(probs, exponentials, count)
         return int(picked[0]) if num_samples is None and probs.ndim == 1 else picked
 
     def get_state(self) -> dict[str, Any]:
-        """What ``set_state`` needs to go on from here; every entry fits in an .npz file.
+        """The state, from which ``set_state`` continues; every entry fits in an .npz file.
 
         ``seed``: int; ``key``: (624,) uint32, the engine's words; ``pos``: int from 1 to 624, how
         many of them are used; ``has_spare``: bool; ``spare``: float, the kept normal or 0.0.
@@ -239,12 +244,15 @@ class Generator:
         }
 
     def set_state(self, state: Any) -> None:
-        """Go on from where ``get_state`` was called.
+        """Continue from where ``get_state`` was called.
 
         Args:
-            state: what ``get_state`` returned, its entries perhaps as arrays of an .npz file; or
-                the 5,056 bytes of a torch CPU generator's ``get_state()``, as bytes, uint8 array
-                or tensor.
+            state: what ``get_state`` returned (its entries may be arrays of an .npz file); or the
+                5,056 bytes of a torch CPU generator's ``get_state()``, as bytes, uint8 array or
+                tensor.
+
+        Raises:
+            InputError: neither of the two, or an impossible entry.
         """
         if is_torch_state(state):
             state = read_torch_state(state)
@@ -254,7 +262,7 @@ class Generator:
                 f"set_state: {got}, wanted a mapping with {', '.join(STATE)}, or the bytes of a "
                 "torch generator's state"
             )
-        # [()] makes numbers of arrays without axes, which is what numbers in an .npz file become.
+        # An .npz file turns numbers into arrays without axes; [()] turns them back.
         seed, key, pos, kept, spare = (np.asarray(state[name])[()] for name in STATE)
         if np.shape(key) != (624,) or key.dtype != np.uint32:
             raise InputError(f"set_state: key {_kind(key)}, wanted (624,) uint32 as from get_state")
@@ -299,7 +307,7 @@ class Generator:
             normals += [radius * math.cos(angle), radius * math.sin(angle)]
         if len(normals) > count:
             self._spare = normals.pop()
-        return [normal + 0.0 for normal in normals]  # torch adds the mean, which makes -0.0 0.0
+        return [normal + 0.0 for normal in normals]  # torch adds the mean 0: -0.0 becomes 0.0
 
     def _normals(self, count: int, dtype: np.dtype[Any]) -> Floats:
         blocks = self._uniforms(count, dtype).reshape(-1, 2, 8)
@@ -310,29 +318,7 @@ class Generator:
             log_u1, sine, cosine = np.log(u1), np.sin(angle), np.cos(angle)
         radius = np.sqrt(-2 * log_u1)
         pairs = np.stack([radius * cosine, radius * sine], axis=1)
-        return pairs.reshape(-1) + 0  # the mean again
-
-    def _race(self, probs: Floats, count: int) -> Ints:
-        if count > 1:
-            most = np.count_nonzero(probs, axis=-1).min(initial=probs.shape[-1])
-            if count > most:
-                raise InputError(
-                    f"multinomial: {count} draws without replacement, wanted at most {most}, the "
-                    "number of classes whose probability is not 0: draw fewer, or replacement=True"
-                )
-        ratios = probs / self.exponential(*probs.shape, dtype=probs.dtype)
-        if count == 1:
-            return np.asarray(ratios.argmax(axis=-1, keepdims=True))
-        return np.argsort(-ratios, axis=-1, kind="stable")[..., :count]
-
-    def _search(self, probs: Floats, count: int) -> Ints:
-        sums = np.cumsum(probs, axis=-1)
-        sums /= sums[..., -1:]
-        uniforms = self.rand(*probs.shape[:-1], count, dtype=np.float64)
-        picked = np.empty(uniforms.shape, np.int64)
-        for row in np.ndindex(probs.shape[:-1]):
-            picked[row] = np.searchsorted(sums[row], uniforms[row])
-        return picked
+        return pairs.reshape(-1) + 0  # the mean, as above
 
 
 def _fill(flat: Array, draw: Callable[[int], Array]) -> None:
@@ -359,7 +345,7 @@ def _empty(who: str, shape: tuple[Any, ...], dtype: DTypeLike) -> Array:
 
 
 def _scalable(who: str, one: float, other: float, dtype: DTypeLike) -> np.dtype[Any]:
-    """``dtype``, if it is one of floats and both numbers are finite in it."""
+    """``dtype``, if it is float32 or float64 and both numbers are finite in it."""
     kind = _floats(who, (), dtype).dtype
     for number in (one, other):
         real = isinstance(number, (int, float, np.integer, np.floating))
@@ -385,18 +371,3 @@ def _whole(who: str, what: str, value: Any, least: int, most: int) -> int:
 
 def _kind(value: Any) -> str:
     return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else str(type(value))
-
-
-def _check_probabilities(probs: Floats) -> None:
-    known = isinstance(probs, np.ndarray) and probs.dtype in (np.float32, np.float64)
-    if not known or probs.ndim not in (1, 2) or not 1 <= probs.shape[-1] <= MOST_CLASSES:
-        raise InputError(
-            f"multinomial: probs {_kind(probs)}, wanted a float32 or float64 array (V,) or (n, V) "
-            f"with V from 1 to {MOST_CLASSES}"
-        )
-    smallest, largest = probs.min(initial=0), probs.max(initial=0)
-    if not (smallest >= 0 and largest < np.inf and probs.any(axis=-1).all()):
-        raise InputError(
-            f"multinomial: probs from {probs.min()} to {probs.max()}, wanted finite numbers, none "
-            "below 0, and one above 0 in every row"
-        )

@@ -1,7 +1,7 @@
-"""Torch's normals of many seeds at once, from the words of ``many_seeds``.
+"""Torch's normal numbers for many seeds at once, from the words of ``many_seeds``.
 
-``exact_normals`` equal those of ``Generator.randn``, bit for bit in float32. ``fast_normals`` are
-close to them and take a third of the time.
+``exact_normals`` gives the numbers of ``Generator.randn``, in float32 bit for bit.
+``fast_normals`` gives numbers close to them, in a third of the time.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LOW_24 = np.array(0xFFFFFF, np.uint32)
 
 @dataclass(frozen=True)
 class _Block:
-    """Blocks of 16 normals: ``count`` of them from word ``word``, to place ``place`` and on."""
+    """``count`` blocks of 16 normals: computed from word ``word`` on, stored from ``place`` on."""
 
     word: int
     count: int
@@ -37,7 +37,10 @@ class _Block:
 
 @dataclass(frozen=True)
 class _Pair:
-    """Two normals, of the words from ``word``; a place is None where one is not wanted."""
+    """Two normals from the words at ``word``; ``cosine`` and ``sine`` are their places.
+
+    A place is None if that normal is not wanted.
+    """
 
     word: int
     cosine: int | None
@@ -45,18 +48,18 @@ class _Pair:
 
 
 class NormalLayout:
-    """Where ``randn`` takes its words, draw after draw, and where it puts its normals.
+    """Which words each draw of ``randn`` uses, and where its normals are stored.
 
     Args:
         sizes: how many normals each draw has, in the order in which they are drawn.
-        dtype: float32 or float64, of all of them.
-        skip: words of the stream that were used before.
-        before: sizes of draws that follow the skipped words and whose normals are not wanted:
+        dtype: float32 or float64, of all draws.
+        skip: how many words of the stream were used before.
+        before: sizes of draws after the skipped words whose normals are not wanted. They are
             earlier executions of the same cell.
 
     Attributes:
         total: how many normals there are.
-        runs: the words that they need, for ``Streams``.
+        runs: the words that are needed, as ``Streams`` takes them.
         end: the word after the last draw.
     """
 

@@ -1,10 +1,10 @@
-"""The streams of many seeds at once: the words that ``Generator`` has for each of thousands.
+"""The words of MT19937 for thousands of seeds at once. They equal the words of ``Generator``.
 
-The first axis of every array is the word, the last one the seed, so that each operation runs over
-contiguous numbers of thousands of seeds. Only what the wanted words need is
-computed: a word of a regeneration needs three words of the one before it (or two, and one of its
-own), and the seeding rule, which has to be followed from the first word on, stops at the last word
-that is needed. The words equal those of ``Generator``.
+The first axis of every array is the word, the last one the seed. So each operation runs over
+contiguous numbers of thousands of seeds. Only the words that are needed are computed. The engine
+regenerates its 624 words again and again. A new word needs three words of the regeneration before
+it, or two of those and one new word. Seeding must start at the first word, but it stops at the
+last one that is needed.
 
 The rules are those of MT19937 (Matsumoto and Nishimura 1998, with the seeding of 2002).
 """
@@ -24,17 +24,17 @@ from npnet.base.errors import InputError
 Words = NDArray[np.uint32]
 
 STATE = 624  # words of the engine's state
-SHIFT = 397  # a new word is made of the words i, i + 1 and i + SHIFT
-AHEAD = STATE - SHIFT  # from this word on, the third of them is one of the new words
+SHIFT = 397  # new word i is computed from the words i, i + 1 and i + SHIFT
+AHEAD = STATE - SHIFT  # from this word on, the third of them is a new word
 SEEDS = 2**32
 
-# Words that are made at once. Eight of them, of 8,192 seeds, are 256 kB, so that the three arrays
-# that their steps use fit into a processor's second cache.
+# Words that are computed at once. Eight words of 8,192 seeds are 256 kB. Three such arrays fit into
+# a processor's second-level cache.
 ROWS = 8
 
 
 def _constants(*numbers: int) -> tuple[Words, ...]:
-    # Arrays without axes: NumPy converts a Python number anew in each of a million calls.
+    # Arrays without axes: NumPy would convert a Python number again in each of a million calls.
     return tuple(np.array(number, np.uint32) for number in numbers)
 
 
@@ -47,9 +47,9 @@ _COUNTERS = _constants(*range(STATE))
 
 @dataclass(frozen=True)
 class _Piece:
-    """Words ``start`` to ``stop`` of the state that are made at once.
+    """Words ``start`` to ``stop`` of the state, which are computed at once.
 
-    ``out``: the first of their rows in the result, None if only other words need them.
+    ``out``: their first row in the result; None if only other words need them.
     ``kept``: whether other words need them.
     """
 
@@ -76,7 +76,7 @@ class Streams:
         return {**self.__dict__, "_space": None}
 
     def row(self, word: int) -> int:
-        """The row in which a wanted word stands; words of one run stand in consecutive rows."""
+        """The row of a wanted word; words of one run are in consecutive rows."""
         before = 0
         for start, stop in self.runs:
             if start <= word < stop:
@@ -146,7 +146,7 @@ def _temper(words: Words, scratch: Words) -> None:
 
 
 def merged(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The runs in rising order, those that touch or overlap as one."""
+    """The runs in rising order; runs that touch or overlap are joined."""
     merged: list[tuple[int, int]] = []
     for start, stop in sorted(runs):
         if not 0 <= start <= stop:
@@ -165,7 +165,7 @@ def _planned(runs: list[tuple[int, int]]) -> tuple[list[bool], list[_Piece]]:
     wanted = np.zeros((generations + 1, STATE), bool)
     for start, stop in runs:
         wanted.reshape(-1)[STATE + start : STATE + stop] = True
-    used = np.zeros_like(wanted)  # by other words
+    used = np.zeros_like(wanted)  # needed by other words
     for g in range(generations, 0, -1):
         for i in range(STATE - 1, -1, -1):
             if wanted[g, i] or used[g, i]:
@@ -185,8 +185,8 @@ def _planned(runs: list[tuple[int, int]]) -> tuple[list[bool], list[_Piece]]:
 
 
 def _stretches(wanted: NDArray[np.bool], used: NDArray[np.bool]) -> Iterator[tuple[int, int]]:
-    """Words of one regeneration that can be made at once, in order, those not needed left out."""
-    # None may read a new word of its own stretch.
+    """Needed words of one regeneration, in order, as stretches that can be computed at once."""
+    # No word may read a new word of its own stretch.
     ends = {0, AHEAD, 2 * AHEAD, STATE - 1, STATE}
     kinds = 2 * wanted.astype(np.int64) + used
     ends.update((1 + np.flatnonzero(np.diff(kinds))).tolist())

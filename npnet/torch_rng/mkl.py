@@ -11,7 +11,7 @@ from npnet.base.arrays import Floats
 
 MULTIPLIER = 1132489760
 MODULUS = 2**31 - 1
-PIECE = 1 << 20  # numbers that are made at once
+PIECE = 1 << 20  # numbers that are computed at once
 
 
 def exponentials(word: int, count: int) -> Floats:

@@ -6,8 +6,8 @@ Layout (ATen/CPUGeneratorImpl.cpp, ``CPUGeneratorImplState``; little endian, 8-b
     double normal_x, normal_y, normal_rho; int32 normal_is_valid;
     float next_float_normal; bool next_float_normal_is_valid;
 
-``left`` is 1 more than the number of words that are left, ``next`` the place of the next one (0
-before the first); ``normal_y`` is the second normal of a pair, kept for the next call.
+``left`` is the number of unused words plus 1. ``next`` is the index of the next word (0 before the
+first). ``normal_y`` is the second normal of a pair, kept for the next call.
 """
 
 import math
@@ -24,7 +24,7 @@ SIZE = STATE.size  # 5,056
 
 
 def is_torch_state(state: Any) -> bool:
-    """Whether ``state`` may be meant as one: bytes, or an array or tensor of bytes."""
+    """Whether ``state`` looks like one: bytes, or an array or tensor."""
     return isinstance(state, bytes | bytearray) or hasattr(state, "dtype")
 
 
@@ -35,7 +35,7 @@ def read_torch_state(state: Any) -> dict[str, Any]:
         state: bytes, or uint8 of shape (5056,): an array or a tensor.
 
     Raises:
-        InputError: another size or dtype, or bytes that no torch generator has.
+        InputError: another size or dtype, or bytes that cannot be a torch generator's state.
     """
     if not isinstance(state, bytes | bytearray):
         array = read_array("set_state: state", state)

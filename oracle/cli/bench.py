@@ -1,4 +1,4 @@
-"""`oracle bench`: npnet's work beside the same work in torch."""
+"""`oracle bench`: npnet's work compared with the same work in torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from npnet.corpora.known import KNOWN, default_words, find_corpus, known_words
 from oracle.bench import ROWS, Setting, machine, measure
 from oracle.timing import Memory, Pair, Row, Skipped, figures, quartiles
 
-CORPUS = "names.txt"  # where it is at hand; else the corpus that comes with npnet
+CORPUS = "names.txt"  # if it is found; else the corpus that comes with npnet
 SLOW = "compile"  # half a minute, most of it for the C++ compiler: left out of --quick
 ALIGNS, WIDTHS = "<<>>><>", (10, 53, 9, 9, 7, 13, 6)
 QUICK: dict[str, Any] = {"seconds": 1.0, "train": (1_000,)}
@@ -38,7 +38,7 @@ comes with npnet.
 def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
     parser = commands.add_parser(
-        "bench", help="npnet's times beside torch's", description=DESCRIPTION
+        "bench", help="npnet's times compared with torch's", description=DESCRIPTION
     )
     add_only(parser, "eager,sampling")
     add_old_name(parser, "--rows", "--only")

@@ -19,7 +19,8 @@ from npnet.cli.output_files import check_new_file, check_new_picture
 from npnet.cli.parser import add_force, add_json, add_plot, number
 from npnet.cli.progress import progress
 from npnet.cli.recipe_options import KINDS, add_recipe_options, corpus_from, source_from
-from npnet.recipes.recipe import RECIPES, Recipe
+from npnet.recipes.named import RECIPES
+from npnet.recipes.recipe import Recipe
 from oracle.lockstep import SIDES, Lockstep, lockstep
 from oracle.threads import one_thread
 

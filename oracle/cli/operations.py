@@ -13,31 +13,26 @@ from oracle.forms import BY_SUBJECT
 from oracle.operations import DTYPES, SHAPES, Count, count, verdicts
 from oracle.threads import one_thread
 
-DESCRIPTION = f"""\
-Run every form of every operation under torch and under npnet.tensors and compare what it leaves:
-values, gradients, number types, shapes, shared memory, and exceptions. A form is run in
-{len(SHAPES)} worlds of shapes and {len(DTYPES)} number types.
-
-Printed are, for each subject, the forms, how many are equal in every bit wherever they are run,
-the comparisons, how many agree and how many in every bit, and how many both sides refuse; then
-what differs, but for what oracle/forms.py lists as known. Exit code 1 if anything does.
-
-worlds: {", ".join(SHAPES)}
-types: {", ".join(DTYPES)}
-subjects: {", ".join(BY_SUBJECT)}
-"""
+DESCRIPTION = (
+    "Run every form of every operation under torch and under npnet.tensors, and compare values, "
+    "gradients, number types, shapes, shared memory and exceptions. For each subject: the forms, "
+    "how many are equal in every bit wherever they are run, the comparisons, how many agree and "
+    "how many in every bit, and how many both sides refuse. Then what differs, but for what "
+    f"oracle/forms.py lists as known. Exit code 1 if anything does. Subjects: "
+    f"{', '.join(BY_SUBJECT)}. Worlds of shapes: {', '.join(SHAPES)}. "
+    f"Number types: {', '.join(DTYPES)}."
+)
 
 
 def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
     parser = commands.add_parser(
         "operations",
-        help="npnet.tensors beside torch, operation by operation",
+        help="npnet.tensors compared with torch, operation by operation",
         description=DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help="some of them")
-    parser.add_argument("--quick", action="store_true", help="one world, float32")
+    parser.add_argument("--short", action="store_true", help="one world of shapes, float32 only")
     add_json(parser)
     parser.set_defaults(command=operations_command)
 
@@ -58,7 +53,7 @@ def operations_command(options: argparse.Namespace) -> int:
             f"{'exact':>7s} {'both refuse':>12s}"
         )
     for subject in subjects:
-        worlds, dtypes = (("matrix",), ("float32",)) if options.quick else (SHAPES, DTYPES)
+        worlds, dtypes = (("matrix",), ("float32",)) if options.short else (SHAPES, DTYPES)
         with one_thread():
             found = list(verdicts(BY_SUBJECT[subject], worlds, dtypes))
         counts[subject] = count(found)

@@ -46,7 +46,7 @@ class Tensor:
 WANTED = array([[1, 2, 3]])
 AMISS: dict[str, tuple[object, object, str, str]] = {
     "None": (None, WANTED, "None", "ours is None, wanted an array"),
-    "rerun": (WANTED, None, "None", "forward pass was rerun after the backward"),
+    "rerun": (WANTED, None, "None", "forward pass ran again after the backward"),
     "keepdims": (
         array([1, 2, 3]),
         WANTED,
@@ -54,12 +54,12 @@ AMISS: dict[str, tuple[object, object, str, str]] = {
         "shape (3,), wanted (1, 3) like reference: sum with keepdims=True",
     ),
     "transposed": (WANTED.T, WANTED, "shape", "wanted (1, 3) like reference: transpose it"),
-    "not summed": (np.ones((4, 3)), np.ones(3), "shape", ": what was broadcast forward is summed"),
-    "not summed to one row": (np.ones((4, 3)), np.ones((1, 3)), "shape", ": what was broadcast"),
+    "not summed": (np.ones((4, 3)), np.ones(3), "shape", ": sum it over the axis that the forward"),
+    "not summed to one row": (np.ones((4, 3)), np.ones((1, 3)), "shape", ": sum it over the axis"),
     "other rows": (np.ones((4, 3)), np.ones((2, 3)), "shape", "shape (4, 3), wanted (2, 3)"),
     "other shape": (np.ones((4, 3)), np.ones((2, 5)), "shape", "(4, 3), wanted (2, 5)"),
     "other rank": (np.ones(3), np.ones((2, 3)), "shape", "shape (3,), wanted (2, 3)"),
-    "no entries": (np.ones((0, 3)), np.ones((0, 3)), "empty", "shape (0, 3) holds no entries"),
+    "no entries": (np.ones((0, 3)), np.ones((0, 3)), "empty", "shape (0, 3) has no entries"),
     "complex": (WANTED * 1j, WANTED, "dtype", "ours is complex64, wanted floats"),
     "object": (
         WANTED,

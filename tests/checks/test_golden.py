@@ -171,7 +171,7 @@ def test_a_failure_ends_in_the_next_command(
 ) -> None:
     assert judge(theirs({"h": None, "bnvar": np.ones((1, 8), np.float32)})) == 1
     *_, first, command = capsys.readouterr().out.splitlines()
-    assert first == "first wrong in the order of running: h"
+    assert first == "first wrong in the order of computation: h"
     assert command == "next: npnet explain h"
 
 

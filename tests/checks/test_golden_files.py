@@ -102,7 +102,7 @@ def truncated(file: str) -> Callable[[Path], None]:
         (manifest_with(lambda m: m["arrays"].append({})), "lists 202 arrays"),
         (
             manifest_with(lambda m: m["arrays"][0].update(npz="../batch.npz")),
-            "manifest.json: has no entry, or a foreign one",
+            "manifest.json: has no entry, or another one",
         ),
         (manifest_with(lambda m: m["arrays"][9].update(sha256=0)), "bnbias is damaged"),
         (lambda folder: (folder / "value.f64.npz").unlink(), "value.f64.npz: "),
@@ -293,7 +293,7 @@ def test_a_problem_of_ones_own_is_solved_and_judges_in_both_precisions(
 ) -> None:
     mine = own_problem(tmp_path / "mine.npz", eps=np.float64(0.25))
     folder = tmp_path / "set"
-    assert oracle_main(["golden", str(folder), "--from", str(mine), "--npz"]) == 0
+    assert oracle_main(["golden", str(folder), "--problem", str(mine), "--npz"]) == 0
     golden = read_golden(folder)
     assert golden.sizes == {"n": 9, "T": 2, "E": 2, "H": 3, "V": 5}
     assert golden.batch.eps == 0.25
@@ -326,7 +326,7 @@ def test_a_problem_that_does_not_fit_is_refused(
     said: str,
 ) -> None:
     mine = own_problem(tmp_path / "mine.npz", **changes)
-    assert oracle_main(["golden", str(tmp_path / "set"), "--from", str(mine)]) == 2
+    assert oracle_main(["golden", str(tmp_path / "set"), "--problem", str(mine)]) == 2
     line = capsys.readouterr().err
     assert line.startswith(f"oracle: {mine}: ")
     assert said in line
@@ -337,8 +337,8 @@ def test_options_that_exclude_each_other_are_refused(
     tmp_path: Path, oracle_main: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = str(tmp_path / "set")
-    assert oracle_main(["golden", folder, "--from", "mine.npz", "--hidden", "3"]) == 2
-    assert "--from with --hidden" in capsys.readouterr().err
+    assert oracle_main(["golden", folder, "--problem", "mine.npz", "--hidden", "3"]) == 2
+    assert "--problem with --hidden" in capsys.readouterr().err
     assert oracle_main(["golden", folder, "--recipe", "lectur"]) == 2
     assert "did you mean lecture?" in capsys.readouterr().err
 

@@ -21,7 +21,7 @@ def array(values: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
 
 
 def end_to_end(dtype: DTypeLike, seed: int = 0) -> dict[str, Array]:
-    """The whole gradient of a tiny network as far as this room looks: sums that cancel."""
+    """The whole gradient of a tiny network as far as this module looks: sums that cancel."""
     draw = np.random.default_rng(seed)
     hprebn = draw.standard_normal((8, 3))
     norm_logits = draw.standard_normal((8, 5))
@@ -84,8 +84,8 @@ def test_all_zeros_pass_for_exactly_the_blind_names() -> None:
 
 def test_line_by_line_nothing_is_zero_by_mathematics_and_nothing_blind() -> None:
     draw = np.random.default_rng(1)
-    owed = {name: array(draw.standard_normal(g.shape)) for name, g in end_to_end("f4").items()}
-    report = compare(owed, owed)
+    expected = {name: array(draw.standard_normal(g.shape)) for name, g in end_to_end("f4").items()}
+    report = compare(expected, expected)
     assert report.passed
     assert all(row.zero_scale is None for row in report.rows)
     assert report.footer == "4 of 4 ok; all-zero gradients would pass for: none"

@@ -120,8 +120,8 @@ def test_no_step_is_wider_than_the_window(width: int, browser: Chromium) -> None
     browser.window(width)
     for _ in STEPS:
         page = "document.documentElement"  # without its own scroll bar
-        wide, room = browser.run(f"[{page}.scrollWidth, {page}.clientWidth]")
-        assert wide == room <= width
+        wide, width_there = browser.run(f"[{page}.scrollWidth, {page}.clientWidth]")
+        assert wide == width_there <= width
         browser.press("ArrowRight")
 
 

@@ -51,8 +51,8 @@ KILLED_SHARE = 0.95
 # among them: they find every change, and say nothing about what it computes. A module that is
 # not here has the tests in the folder of its package.
 TESTS = {
-    "network.gradients": ("golden", "golden_files", "gradients", "witness"),
-    "network.forward": ("network", "golden", "golden_files", "witness"),
+    "network.gradients": ("golden", "golden_files", "gradients", "numerical"),
+    "network.forward": ("network", "golden", "golden_files", "numerical"),
     "network.fused": ("network", "fast", "gradients"),
     "network.fast": ("fast", "train", "sample"),
     "torch_rng.generator": ("generator", "generator_interface"),

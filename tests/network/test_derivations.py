@@ -23,7 +23,7 @@ from npnet.network.graph import readers, reads
 from npnet.network.names import NAMES, shape_of
 
 Make = Callable[..., tuple[npnet.Parameters, Array, Array]]
-ROOM = Path(npnet.network.names.__file__).parent
+FOLDER = Path(npnet.network.names.__file__).parent
 SIZES = st.fixed_dictionaries(
     {
         "n": st.integers(2, 9),
@@ -37,7 +37,7 @@ SIZES = st.fixed_dictionaries(
 
 def forward_sources() -> dict[str, ast.expr]:
     """The right side of every forward line, as it is parsed."""
-    tree = ast.parse((ROOM / "forward.py").read_text(encoding="utf-8"))
+    tree = ast.parse((FOLDER / "forward.py").read_text(encoding="utf-8"))
     [table] = [node.value for node in tree.body if isinstance(node, ast.AnnAssign)]
     assert isinstance(table, ast.Dict)
     return {
@@ -95,7 +95,7 @@ def test_what_a_line_reads_is_what_its_code_names() -> None:
 
 @pytest.mark.parametrize("name", GRADIENTS)
 def test_a_docstring_begins_with_the_forward_lines_that_read_the_value(name: str) -> None:
-    source = (ROOM / "forward.py").read_text(encoding="utf-8")
+    source = (FOLDER / "forward.py").read_text(encoding="utf-8")
     wanted = {
         f"{line} = " + re.sub(r"\bv\.", "", ast.get_source_segment(source, code) or "")
         for line, code in forward_sources().items()

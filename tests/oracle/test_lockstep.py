@@ -102,10 +102,12 @@ def test_a_side_that_does_something_else_is_found_out(
     strays: int | None,
     step: int,
 ) -> None:
-    import oracle.lockstep as room
+    import oracle.lockstep as module
 
-    torchs = room._torch_side
-    monkeypatch.setattr(room, "_torch_side", lambda recipe, w: torchs(replace(recipe, **fault), w))
+    torchs = module._torch_side
+    monkeypatch.setattr(
+        module, "_torch_side", lambda recipe, w: torchs(replace(recipe, **fault), w)
+    )
     both = lockstep(SMALL, small_words)
     assert (both.unlike, both.strays) == (unlike, strays)
     assert both.crossing is not None
@@ -124,13 +126,15 @@ def test_no_table_where_training_normalises_by_running_averages(small_words: lis
 def test_losses_that_are_not_finite_end_it(
     small_words: list[str], monkeypatch: pytest.MonkeyPatch, sides: tuple[str, ...]
 ) -> None:
-    import oracle.lockstep as room
+    import oracle.lockstep as module
 
     wild = {"rates": ((0, 0.1), (7, 1e38))}
-    ours, torchs = room._npnet_side, room._torch_side
+    ours, torchs = module._npnet_side, module._torch_side
     if "npnet" in sides:
-        monkeypatch.setattr(room, "_npnet_side", lambda recipe, w: ours(replace(recipe, **wild), w))
-    monkeypatch.setattr(room, "_torch_side", lambda recipe, w: torchs(replace(recipe, **wild), w))
+        monkeypatch.setattr(
+            module, "_npnet_side", lambda recipe, w: ours(replace(recipe, **wild), w)
+        )
+    monkeypatch.setattr(module, "_torch_side", lambda recipe, w: torchs(replace(recipe, **wild), w))
     both = lockstep(SMALL, small_words)
     assert both.diverged == sides
     assert len(both.npnet) == len(both.torch) == 8
@@ -342,10 +346,10 @@ def test_a_run_that_diverges_is_exit_1(folder: Path, capsys: pytest.CaptureFixtu
 def test_what_differs_before_the_first_step_is_said(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import oracle.lockstep as room
+    import oracle.lockstep as module
 
-    torchs = room._torch_side
-    monkeypatch.setattr(room, "_torch_side", lambda recipe, w: torchs(replace(recipe, seed=1), w))
+    torchs = module._torch_side
+    monkeypatch.setattr(module, "_torch_side", lambda recipe, w: torchs(replace(recipe, seed=1), w))
     assert main(["lockstep", "small.toml"]) == 1
     lines = printed(capsys)
     assert f"not the same in every bit before the first step: {', '.join(PARAMETER_NAMES)}" in lines
@@ -361,7 +365,7 @@ def test_what_differs_before_the_first_step_is_said(
         ([], "lockstep: got none, wanted one recipe: lecture, lecture-64"),
         (["small.toml", "--recipe", "part3"], "got small.toml and --recipe part3, wanted one"),
         (["lecture", "--column", "name"], "--column: got 'name', wanted --words with a CSV file"),
-        (["part3"], "corpus.sha256: no file with SHA-256 0a30b5557f19… (names.txt) at hand"),
+        (["part3"], "corpus.sha256: no file with SHA-256 0a30b5557f19… (names.txt) was found"),
         (["constant-gain"], "wanted words: name a file with --words"),
         (["small.toml", "--steps", "0"], "steps: got 0, wanted 1 or more"),
         (["small.toml", "--limit", "inf"], "lockstep: limit inf, wanted a number of 0 or more"),

@@ -193,7 +193,7 @@ def found(
 
 
 def around(seed: int, count: int) -> tuple[int, int]:
-    """A range of so many seeds with this one in it, not at its middle."""
+    """A range of seeds with this one in it, not at its middle."""
     first = max(0, seed - count // 3)
     return max(0, min(first, SEEDS - count)), min(SEEDS, first + count)
 

@@ -107,7 +107,7 @@ def test_a_forward_pass_rerun_after_the_backward_is_told_as_such() -> None:
     rows = {row.name: row for row in compare(ours, rerun(params, X, Y)).rows}
     for name in VALUE_NAMES[:-1]:
         assert rows[name].verdict == "None", name
-        assert "rerun after the backward" in rows[name].reason
+        assert "ran again after the backward" in rows[name].reason
     assert all(rows[name].verdict != "None" for name in PARAMETER_NAMES)
 
 
@@ -132,7 +132,7 @@ def test_the_self_test_shows_what_others_let_through() -> None:
     divided = trials["bndiff2", "n for n - 1"].by_tolerance
     assert divided["allclose"]
     assert not divided["1e-2"]
-    # Whoever refuses right gradients of b1 has not found that they are zeros.
+    # A check that refuses right gradients of b1 has not found that they are zeros.
     assert not trials["b1", "all zeros"].by_tolerance["rtol 0 atol 0"]
     assert result.false_alarms["rtol 0 atol 0"] == RUNS
     assert result.false_alarms["per line"] == result.false_alarms["end to end"] == 0

@@ -72,12 +72,12 @@ def stepped(values: Mapping[str, Any], name: str, direction: Array) -> Any:
 def test_cut_differentiates_every_line_alone(seed: int, **sizes: int) -> None:
     values = npnet.forward(*random_network(np.random.default_rng(seed), **sizes))
     upstream = random_upstream(seed, sizes)
-    owed = oracle.cut(values, upstream)
+    expected = oracle.cut(values, upstream)
     for name in GRADIENT_NAMES:
         direction = np.random.default_rng(seed).standard_normal(values[name].shape)
         v = stepped(values, name, direction)
         S = sum((upstream[line] * LINES[line](v)).sum() for line in VALUE_NAMES)
-        terms = owed[name] * direction
+        terms = expected[name] * direction
         assert abs(terms.sum() - S.imag / STEP) <= 1e-12 * (1 + np.abs(terms).sum()), name
 
 
@@ -100,16 +100,16 @@ def test_an_upstream_reaches_what_its_line_reads_and_nothing_else(line: str) -> 
     values = npnet.forward(*random_network(np.random.default_rng(0)))
     upstream = random_upstream(0)
     alone = {name: upstream[name] * (name == line) for name in VALUE_NAMES}
-    owed = oracle.cut(values, alone)
-    assert {name for name, gradient in owed.items() if gradient.any()} == READS[line]
+    expected = oracle.cut(values, alone)
+    assert {name for name, gradient in expected.items() if gradient.any()} == READS[line]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_cut_under_the_gradients_of_whole_gives_them_back(dtype: Any) -> None:
     values, grads = oracle.whole(*random_network(np.random.default_rng(1), dtype, **LARGE))
-    owed = oracle.cut(values, {**grads, "loss": 1.0})
+    expected = oracle.cut(values, {**grads, "loss": 1.0})
     for name, gradient in grads.items():
-        np.testing.assert_array_equal(owed[name], gradient, err_msg=name)
+        np.testing.assert_array_equal(expected[name], gradient, err_msg=name)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -128,8 +128,8 @@ def test_the_values_of_whole_are_those_of_npnet(dtype: Any) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_gradients_have_the_shapes_and_the_dtype_of_the_values(dtype: Any) -> None:
     values, grads = oracle.whole(*random_network(np.random.default_rng(3), dtype))
-    owed = oracle.cut(values, random_upstream(3))
-    for gradients in (grads, owed):
+    expected = oracle.cut(values, random_upstream(3))
+    for gradients in (grads, expected):
         assert tuple(gradients) == GRADIENT_NAMES
         for name, gradient in gradients.items():
             assert gradient.shape == shape_of(name, SIZES), name

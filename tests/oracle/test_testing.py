@@ -19,7 +19,7 @@ from oracle.testing import assert_gradients, each_gradient, problem
 
 pytest_plugins = ["pytester"]
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "npnet" / "guide" / "testing.md"
 
 
 def line(case: Problem, name: str, precision: str = "float64") -> Any:
@@ -117,7 +117,7 @@ def test_a_failure_shows_the_table_the_worst_element_and_the_next_command() -> N
     assert np.isclose(float(said[1]) - float(said[2]), 0.5, atol=1e-4)
     assert "bnmeani: shape (16,), wanted (1, 16) like torch: sum with keepdims=True" in text
     assert "24 of 26 ok, 2 wrong: h, bnmeani" in text
-    assert "first wrong in the order of running: h\n" in text
+    assert "first wrong in the order of computation: h\n" in text
     command = text.splitlines()[-1]
     assert command == "next: npnet explain h"
     assert "dh = dlogits @ W2.T" in npnet.explain(command.rsplit(" ", 1)[1])
@@ -156,19 +156,16 @@ def test_any_mapping_of_arrays_is_a_reference() -> None:
 
 
 def example() -> str:
-    blocks = re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MULTILINE | re.S)
-    [block] = [block for block in blocks if "oracle.testing" in block]
+    """The test file of the guide's page, which tests/project/test_pages.py runs as it stands."""
+    [block] = re.findall(
+        r"^```python title=test_mine.py\n(.*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.S
+    )
     return str(block)
 
 
-def test_the_readmes_example_runs(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(test_mine=example())
-    pytester.runpytest_inprocess("-q").assert_outcomes(passed=4)
-
-
-def test_the_readmes_example_fails_when_its_gradients_are_wrong(pytester: pytest.Pytester) -> None:
-    wrong = example().replace("1 - h * h", "1 - h").replace("(j == y)", "(j != y)")
+def test_the_guides_example_fails_when_its_gradients_are_wrong(pytester: pytest.Pytester) -> None:
+    wrong = example().replace('@ v["W1"].T', '@ v["W1"].T * 2').replace("-= 1", "+= 1")
     pytester.makepyfile(test_mine=wrong)
     result = pytester.runpytest_inprocess("-q")
-    result.assert_outcomes(passed=2, failed=2)
-    result.stdout.fnmatch_lines(["*next: npnet explain hpreact", "*next: npnet explain logits"])
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(["*next: npnet explain embcat", "*next: npnet explain logits"])

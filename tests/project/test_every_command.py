@@ -27,6 +27,8 @@ check --hidden 3 --batch 8
 judge GOLDEN/gradient.f32.npz --reference GOLDEN
 replay
 replay constant-gain --steps 1
+recover --help
+notebook --help
 bench --hidden 4 --seconds 0.1
 explain
 explain bnvar_inv

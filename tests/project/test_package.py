@@ -30,7 +30,7 @@ def run_without(names: list[str], then: str) -> str:
     return done.stdout
 
 
-# Whatever is neither NumPy, npnet nor the standard library is refused, by whoever it is asked for.
+# Every import but those of NumPy, npnet and the standard library is refused.
 STRICT = """
 import importlib, json, pkgutil, sys
 

@@ -18,7 +18,7 @@ import npnet
 from npnet import DivergedError, Draw, InputError, Recipe
 from npnet.corpora.words import FORBIDDEN
 from npnet.network.names import PARAMETER_NAMES
-from npnet.recipes.recipe import SPLITS, STATISTICS
+from npnet.recipes.field_checks import SPLITS, STATISTICS
 
 # The same examples every time: what a suite finds should not depend on the day.
 FIXED: dict[str, Any] = {"deadline": None, "derandomize": True}

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import npnet
@@ -22,12 +23,24 @@ from npnet.training.fit import Training
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted([*ROOT.glob("npnet/**/*.py"), *ROOT.glob("oracle/**/*.py")])
 
-# Rooms that run text as a program, and whose text it is. None of it comes from a file of data.
+# Modules that run text as a program, what they use for it, and whose text it is. None of it comes
+# from a file of data, but for two formulas of a recipe, which Recipe and Draw have parsed and
+# compared with a list of what a formula may hold.
+RUN_CODE = {"exec", "compile"}
 RUNNING = {
-    "npnet/bench/steps.py": "our own training step, with the clock read after every line",
-    "npnet/learn/diagnose.py": "our own formulas, and the slips that we make of them",
-    "npnet/learn/notation.py": "our own formulas",
-    "npnet/learn/sheet.py": "the learner's program, which the learner asks us to run",
+    "npnet/learn/diagnose.py": (RUN_CODE, "our own formulas, and the mistakes we make in them"),
+    "npnet/learn/notation.py": ({"exec"}, "our own formulas"),
+    "npnet/learn/sheet.py": (RUN_CODE, "the learner's program, which the learner asks us to run"),
+    "npnet/learn/wrong_gradients.py": ({"exec"}, "our own catalogue"),
+    "npnet/learn/wrong_rows.py": ({"compile"}, "our own solutions, a row at a time"),
+    "npnet/notebooks/drawn.py": ({"eval", "compile"}, "the user's notebook, in its own process"),
+    "npnet/notebooks/session.py": ({*RUN_CODE, "eval"}, "the user's notebook, in its own process"),
+    "npnet/replays/seed_progress.py": ({"pickle"}, "our own search, for our own worker"),
+    "npnet/replays/seed_search.py": ({"pickle"}, "our own search, for our own worker"),
+    "oracle/cells.py": (RUN_CODE, "our own cells, which are timed"),
+    "oracle/initialization.py": ({"eval"}, "a formula that Draw has parsed"),
+    "oracle/operations.py": ({"exec"}, "our own table of forms"),
+    "oracle/replay.py": ({"eval"}, "a formula that Recipe has parsed"),
 }
 MODULES = {"pickle", "cPickle", "_pickle", "marshal", "shelve", "dill", "joblib", "code", "runpy"}
 RUNNERS = {"eval", "exec", "compile", "__import__"}
@@ -59,13 +72,18 @@ def faults(source: str) -> set[str]:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_room_executes_text_but_those_whose_work_it_is(path: Path) -> None:
+def test_only_these_modules_run_text_as_a_program(path: Path) -> None:
     found = faults(path.read_text(encoding="utf-8"))
-    if str(path.relative_to(ROOT)) in RUNNING:
-        assert found <= {"exec", "compile"}
-        assert "exec" in found
-    else:
-        assert not found
+    allowed, _ = RUNNING.get(str(path.relative_to(ROOT)), (set(), ""))
+    assert found == allowed
+
+
+def test_a_formula_of_a_recipe_cannot_run_a_program() -> None:
+    for formula in ("__import__('os').getcwd()", "i.__class__", "(lambda: 1)()", "[1][0]"):
+        with pytest.raises(InputError):
+            npnet.Recipe("formula", rates=formula)
+        with pytest.raises(InputError):
+            npnet.Draw("W1", (f"* ({formula})",)).scaled(np.ones(3, np.float32), fan_in=3)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +106,7 @@ def test_the_walk_finds_what_it_looks_for(program: str) -> None:
     assert faults(program)
 
 
-# Python reports what it does to whoever asks; nothing of this may happen while files are read.
+# Python reports what it does to a hook; nothing of this may happen while files are read.
 LISTENING = """
 import sys
 from pathlib import Path

@@ -14,16 +14,10 @@ import npnet
 from npnet import InputError
 from npnet.cli import main
 from npnet.recipes.publication import Publication, find_publication, read_publication
-from npnet.replays.replay import (
-    DIFFERS,
-    DRIFT,
-    Figure,
-    advice,
-    replay,
-    reversed_run,
-    within_drift,
-    words_of,
-)
+from npnet.replays.drift import reversed_run, within_drift
+from npnet.replays.printed_figures import DIFFERS, DRIFT, Figure
+from npnet.replays.publication_words import words_of
+from npnet.replays.replay import advice, replay
 from npnet.training.fit import begin
 
 HEAD = """
@@ -309,7 +303,7 @@ def test_a_corpus_may_be_several_files(write: Write, flags: str, expected: list[
     assert [word for word in words if word not in more] == expected
     assert len(words) == len(expected) + len(more) * (1 if "unique" in flags else 2)
     Path("two").unlink()
-    with pytest.raises(InputError, match=r"no file with SHA-256 .*\(two\) at hand"):
+    with pytest.raises(InputError, match=r"no file with SHA-256 .*\(two\) was found"):
         words_of(read_publication(path))
     with pytest.raises(InputError, match=r"corpus\.files: 2 files, wanted no --words"):
         words_of(read_publication(path), "one")

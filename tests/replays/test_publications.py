@@ -196,10 +196,10 @@ def test_rows_are_run_under_the_statistics_of_training(tmp_path: Path, training:
         ),
         (["--words", "words.txt"], "replay: no publication, wanted one of constant-gain, lecture"),
         (["late.toml", "--steps", "3"], "late.toml: 3 steps, wanted more than 5"),
-        (["rows.toml", "--words", "words.txt"], "rows.toml: no [corpus], wanted no words"),
+        (["rows.toml", "--words", "words.txt"], "rows.toml: got words (words.txt), wanted none"),
         (["latin.toml"], "latin.toml: no TOML ('utf-8' codec"),
         (["deep.toml"], "deep.toml: no TOML"),
-        (["other.toml"], "other.toml: corpus.sha256: no file with SHA-256 ffffffffffff… (mine) at"),
+        (["other.toml"], "other.toml: corpus.sha256: no file with SHA-256 ffffffffffff… (mine)"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(

@@ -53,7 +53,7 @@ Session = Callable[..., list[str]]
 
 
 def words_of_stream(hidden: int) -> int:
-    """The words that gain and bias of so many units take."""
+    """The words that gain and bias of this many units take."""
     return 2 * (hidden + (16 if hidden % 16 else 0))
 
 
@@ -116,6 +116,26 @@ def test_a_session_is_found_and_its_copies_replay(
     assert f"seed = {SEED}, skip = {skip} }},   # forgot generator=g" in told
     assert f"seed = {SEED} }},\n]" in told
     assert '# A session: seed = "lost" in a comment stays.' in told
+
+
+def test_an_older_copy_is_replaced_by_force_alone(here: Path) -> None:
+    Path("first-found.toml").write_text("old", encoding="utf-8")
+    assert main(["recover", "first.toml", *NEAR, "--write"]) == 2
+    assert Path("first-found.toml").read_text(encoding="utf-8") == "old"
+    words = str(shipped_corpus())
+    assert main(["recover", "first.toml", *NEAR, "--write", "--force", "--words", words]) == 0
+    assert read_publication("first-found.toml").recipe.draws[-1].seed == SEED
+
+
+def test_advice_leaves_out_what_is_printed_already(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = Path("first.toml").read_text(encoding="utf-8")
+    fused = re.sub('probs_row = ".*"', 'cross_entropy = "3.3"', text)
+    Path("fused.toml").write_text(fused, encoding="utf-8")
+    assert main(["recover", "fused.toml", *NEAR]) == 2
+    said = capsys.readouterr().err
+    assert "add a row of the first minibatch's softmax (printed.probs_row), or another file" in said
 
 
 def test_without_the_rerun_nothing_fits(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,7 +211,11 @@ def test_a_search_that_was_stopped_goes_on(here: Path, stop: int) -> None:
         (["first.toml", "--jobs", "2", "--dask", "tcp://x"], "--jobs: got --dask as well"),
         (["first.toml", "--progress", "second.toml"], "second.toml: no progress file of a search"),
         (["vague.toml"], "vague.toml: its figures would leave about"),
-        (["first.toml", "--write"], "first-found.toml: exists already, wanted a new file"),
+        (["first.toml", "--words", "second.toml"], "corpus.sha256: second.toml has "),
+        (
+            ["first.toml", "--write"],
+            "--write: first-found.toml: exists already, wanted a new name, or --force",
+        ),
     ],
 )
 def test_bad_input_is_one_line(

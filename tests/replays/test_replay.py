@@ -13,7 +13,9 @@ import npnet
 from npnet import InputError
 from npnet.cli import main
 from npnet.recipes.publication import find_publication, read_publication, shipped
-from npnet.replays.replay import compare, replay, words_of
+from npnet.replays.printed_figures import compare
+from npnet.replays.publication_words import words_of
+from npnet.replays.replay import replay
 from npnet.training.fit import examples_of
 
 # Comparing digits

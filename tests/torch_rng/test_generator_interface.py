@@ -73,7 +73,7 @@ def test_no_rows_of_probabilities_give_no_rows_of_classes() -> None:
 
 
 def test_there_may_be_as_many_classes_as_the_bound_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("npnet.torch_rng.generator.MOST_CLASSES", 3)
+    monkeypatch.setattr("npnet.torch_rng.multinomial.MOST_CLASSES", 3)
     assert Generator(3).multinomial(ONES) < 3
     with pytest.raises(InputError, match="with V from 1 to 3"):
         Generator(3).multinomial(frozen([1, 1, 1, 1]))

@@ -268,9 +268,9 @@ def test_the_loss_has_its_gradient_at_a_tie() -> None:
 
 def test_the_line_of_the_maximum_has_none_at_a_tie() -> None:
     values = tied_values()
-    owed = numerical.cut(values, random_upstream(values))
-    assert np.flatnonzero(np.isnan(owed["logits"]).all(1)).tolist() == [*numerical.ties(values)]
-    nans = {name: np.isnan(array).sum() for name, array in owed.items()}
+    expected = numerical.cut(values, random_upstream(values))
+    assert np.flatnonzero(np.isnan(expected["logits"]).all(1)).tolist() == [*numerical.ties(values)]
+    nans = {name: np.isnan(array).sum() for name, array in expected.items()}
     assert sum(nans.values()) == nans["logits"] == 6 * len(numerical.ties(values))
 
 

@@ -1,0 +1,114 @@
+"""A Python process that works for this one and answers in JSON, a message a line.
+
+Other people's code may loop, exit or crash: it runs in such a process, and this one watches it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import IO, Any
+
+Message = dict[str, Any]
+
+
+class ChildProcess:
+    """A process that runs ``python -m module arguments``, and the messages that it sends.
+
+    Args:
+        module: what it runs. It answers with JSON lines on its standard output.
+        arguments: its command line.
+        folder: its working folder; None: that of this process.
+        environment: variables to set besides those of this process.
+
+    Use as a context manager: the process is ended when the block ends.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str] = (),
+        *,
+        folder: str | os.PathLike[str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        # With -P a random.py in the working folder is not taken for the library's.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, *arguments],
+            cwd=folder,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(os.path.abspath(p) for p in sys.path if p),
+                **(environment or {}),
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+            errors="backslashreplace",
+            start_new_session=True,  # Ctrl-C reaches this process alone, which decides
+        )
+        assert self._process.stdout is not None
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(
+            target=_read, args=(self._process.stdout, self._lines), daemon=True
+        )
+        self._reader.start()
+
+    def __enter__(self) -> ChildProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        for stream in (self._process.stdout, self._process.stdin):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+    def send(self, **message: Any) -> None:
+        """Give it a message. If the process has ended, nothing happens: ``receive`` tells."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            print(json.dumps(message), file=self._process.stdin, flush=True)
+
+    def receive(self, seconds: float) -> Message | None:
+        """The next message; None if none comes in time.
+
+        When the process has ended, the message is ``{"kind": "ended", "text": why}``.
+        """
+        try:
+            line = self._lines.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        if line:
+            message: Message = json.loads(line)
+            return message
+        self._lines.put("")  # for the next one who asks
+        return {"kind": "ended", "text": _death(self._process.wait())}
+
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in it, as Ctrl-C would."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+
+
+def _read(stream: IO[str], lines: queue.Queue[str]) -> None:
+    for line in stream:
+        lines.put(line)
+    lines.put("")
+
+
+def _death(code: int) -> str:
+    if code < 0:
+        return f"it crashes Python ({signal.Signals(-code).name})"
+    return f"it ends the process, with exit code {code}"

@@ -1,0 +1,156 @@
+"""Why a gradient of a notebook is wrong, where it is one of the lecture's: the sheet's diagnosis.
+
+The learner's lines are run on the inputs of the exercise sheet, whose axes all differ in size, and
+the numbers go to ``npnet.learn.diagnose``.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.learn.calls import Attempt
+from npnet.learn.diagnose import Cause, diagnose
+from npnet.learn.exercises import EXERCISES, Exercise
+from npnet.learn.grading_inputs import TELLING, TIED, Case, cases
+from npnet.learn.ties import Tie, judge_ties
+from npnet.network.graph import readers
+from npnet.notebooks.judge_gradient import Judged
+from npnet.notebooks.recognise import Recognised
+from npnet.notebooks.segments import Segment, Target
+from npnet.notebooks.slice_runs import Inputs, run_slice
+from npnet.notebooks.slices import Slice
+from npnet.notebooks.truth import Backend
+
+SMALLEST = 10  # a literal number below this need not be a size
+SECONDS = 10.0  # of processor time for all causes of a forward pass
+
+
+class Causes:
+    """Finds causes, until its time is over.
+
+    Args:
+        segment: what the gradients stand in.
+        known: the lecture's tensors in it.
+        backend: the tensor library.
+        lookup: the value of a name when the statement of a place began; raises KeyError.
+    """
+
+    def __init__(
+        self,
+        segment: Segment,
+        known: Recognised,
+        backend: Backend,
+        lookup: Callable[[str, int], Any],
+    ) -> None:
+        self.segment, self.known, self.backend, self.lookup = segment, known, backend, lookup
+        self.roles = known.roles
+        self._left = SECONDS
+
+    def exercise(self, judged: Judged) -> Exercise | None:
+        """Which exercise of the sheet a gradient belongs to."""
+        role = self.roles.get(judged.tensor)
+        if role is None or f"d{role}" not in EXERCISES:
+            return None
+        read = {self.roles.get(one) for one in judged.upstream}
+        if role == "logits" and not read:
+            return EXERCISES["dlogits_at_once"]
+        if role == "hprebn" and "hpreact" in read and not read & set(readers("hprebn")):
+            return EXERCISES["dhprebn_at_once"]
+        return EXERCISES[f"d{role}"]
+
+    def tie(self, target: Target, judged: Judged) -> Tie | None:
+        """What becomes of the maximum's gradient where logits are equal; None if none is made."""
+        read = {self.roles.get(one) for one in judged.upstream}
+        if self.roles.get(judged.tensor) != "logits" or read != {"norm_logits", "logit_maxes"}:
+            return None
+        case = cases()[TIED]
+        try:
+            value = self._run(case, target, judged.part)
+        except Exception:  # its lines do not run on other sizes: nothing is said
+            return None
+        return None if value is None else judge_ties(value, case)
+
+    def cause(self, target: Target, judged: Judged) -> Cause | None:
+        """The likeliest cause, or None."""
+        exercise = self.exercise(judged)
+        if exercise is None or self._left <= 0:
+            return None
+        began = time.process_time()
+        try:
+            return self._diagnosed(exercise, target, judged)
+        except Exception:  # a guess that cannot be made is no fault of the notebook
+            return None
+        finally:
+            self._left -= time.process_time() - began
+
+    def _diagnosed(self, exercise: Exercise, target: Target, judged: Judged) -> Cause | None:
+        results: dict[str, dict[str, Array]] = {}
+        for label in TELLING:
+            value = self._run(cases()[label], target, judged.part)
+            if value is not None:
+                results[label] = {exercise.gradients[0]: value}
+        if not results:
+            return None
+        seen = {f"d.{self.roles.get(one, one)}" for one in judged.upstream}
+        return diagnose(exercise, Attempt(results=results, seen=seen))
+
+    def _run(self, case: Case, target: Target, part: Slice) -> Array | None:
+        """The learner's lines with the inputs of the sheet."""
+        values: dict[str, Array] = {}
+        others: dict[str, Any] = {}
+        for name in part.inputs | part.reads_grad_of:
+            tensor = self.segment.tensor_of.get(name)
+            if tensor is not None and tensor in self.roles:
+                values[name] = np.asarray(case.gradients[self.roles[tensor]])
+            elif name in self.roles:
+                values[name] = np.asarray(case.values[self.roles[name]])
+            elif name in self.segment.graph.values:
+                return None
+            else:
+                others[name] = self._other(name, case, part)
+        grads = {
+            name: np.asarray(case.gradients[self.roles[name]])
+            for name in part.reads_grad_of
+            if name in self.roles
+        }
+        sized = Slice([_Sized(self._sizes(case)).visit(copy.deepcopy(s)) for s in part.statements])
+        ran = run_slice(sized, target.name, Inputs(values, grads, others), self.backend, "float64")
+        return ran.value
+
+    def _other(self, name: str, case: Case, part: Slice) -> Any:
+        for letter, known in self.known.inputs.items():
+            if name == known:
+                return self.backend.tensor(np.array(case.values[letter]))
+        value = self.lookup(name, part.units[0].place)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return self._sizes(case).get(value, value)
+        return value
+
+    def _sizes(self, case: Case) -> Mapping[int, int]:
+        """The notebook's sizes, and those of the case that stand for them."""
+        pairs = [(size, case.sizes[letter]) for letter, size in self.known.sizes.items()]
+        T, E = self.known.sizes["T"], self.known.sizes["E"]
+        return {T * E: case.sizes["T"] * case.sizes["E"], **dict(pairs)}
+
+
+class _Sized(ast.NodeTransformer):
+    """Puts a case's sizes in the place of the notebook's, where they are written as numbers."""
+
+    def __init__(self, sizes: Mapping[int, int]) -> None:
+        self.sizes = sizes
+
+    def visit_Constant(self, node: ast.Constant) -> Any:
+        """A number that is a size."""
+        number = node.value
+        if isinstance(number, int | float) and number >= SMALLEST and number == int(number):
+            size = self.sizes.get(int(number))
+            if size is not None:
+                return ast.copy_location(ast.Constant(size), node)
+        return node

@@ -1,0 +1,111 @@
+"""Files and downloads that a notebook asks for, answered by a corpus that npnet knows.
+
+A notebook says ``open('names.txt')`` or downloads that list; here it lies elsewhere, or nowhere. A
+file that is there is opened as it is. For one that is not, a known corpus of that name is found by
+its checksum, wherever it is; else the words that the caller named take its place.
+"""
+
+from __future__ import annotations
+
+import builtins
+import io
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from npnet.corpora.known import KNOWN, Corpus, find_corpus
+
+_READING = re.compile(r"^r?[bt]?$|^[bt]?r$")
+MOST_OPENED = 100  # files of a cell whose names are kept
+
+
+class CorpusFiles:
+    """What stands for ``open`` while a notebook runs.
+
+    Args:
+        words: a file that takes the place of any other that is not there, or None.
+        said: called with a line each time a file is answered by another.
+    """
+
+    def __init__(self, words: Path | None, said: Callable[[str], None]) -> None:
+        self.words, self.said = words, said
+        self._open = io.open
+        self.opened: list[str] = []
+
+    def install(self) -> None:
+        """Put it in the place of ``open``, ``urlopen`` and ``urlretrieve``."""
+        builtins.open = self.open
+        io.open = self.open
+        import urllib.request
+
+        urllib.request.urlopen = self.urlopen
+        urllib.request.urlretrieve = self.urlretrieve  # type: ignore[assignment]
+
+    def open(self, file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
+        """As ``open``; a file that is missing, and only to be read, is looked for."""
+        try:
+            opened = self._open(file, mode, *arguments, **options)
+            if _READING.match(mode) and isinstance(file, str | os.PathLike):
+                self._note(os.fspath(file))
+            return opened
+        except FileNotFoundError as error:
+            if not _READING.match(mode) or not isinstance(file, str | os.PathLike):
+                raise
+            found = self._found(os.fspath(file))
+            if found is None:
+                raise FileNotFoundError(
+                    error.errno,
+                    f"{error.strerror}; to run this notebook on words of your own: --words FILE",
+                    os.fspath(file),
+                ) from None
+            self._note(os.fspath(found))
+            return self._open(found, mode, *arguments, **options)
+
+    def _note(self, path: str | bytes) -> None:
+        if len(self.opened) < MOST_OPENED:
+            self.opened.append(os.path.abspath(os.fsdecode(path)))
+
+    def urlopen(self, url: Any, *_: Any, **__: Any) -> Any:
+        """A download of a known corpus, as an open response; nothing else is fetched."""
+        found = self._download(str(getattr(url, "full_url", url)))
+        self._note(os.fspath(found))
+        return self._open(found, "rb")
+
+    def urlretrieve(self, url: str, filename: str | None = None, *_: Any) -> tuple[str, None]:
+        """A download to a file that need not be written: ``open`` finds it."""
+        found = self._download(url)
+        self._note(os.fspath(found))
+        return (filename or str(found)), None
+
+    def _download(self, address: str) -> Path:
+        found = self._found(address.rpartition("/")[2])
+        if found is None:
+            raise OSError(
+                f"{address}: a notebook's downloads are not run here: save the file beside the "
+                "notebook, or give it with --words FILE"
+            )
+        return found
+
+    def _found(self, name: str) -> Path | None:
+        base = re.split(r"[/\\]", name)[-1].lower()
+        corpus = _named(base)
+        found = find_corpus(corpus.sha256) if corpus else None
+        if found is None and self.words is not None:
+            found = self.words
+        if found is None:
+            if corpus:
+                self.said(f"{name} is not here: {corpus.how}")
+            return None
+        self.said(f"{name} is answered by {corpus.name if corpus else found}")
+        return found
+
+
+def _named(base: str) -> Corpus | None:
+    """The known corpus that a file name means: ``Names (1).txt`` and ``indian-names.txt`` too."""
+    plain = re.sub(r"[^a-z]", "", re.sub(r"\(\d+\)", "", base).rpartition(".")[0] or base)
+    for corpus in KNOWN.values():
+        if plain == re.sub(r"[^a-z]", "", corpus.name.rpartition(".")[0]):
+            return corpus
+    return None

@@ -1,0 +1,422 @@
+"""Which printed lines of a notebook depend on what: followed by name, from cell to cell.
+
+An unseeded draw in one cell explains a difference in another only if what is printed there was
+computed from it. The code is read, not run: a name depends on all that the statement reads which
+assigns it, on the conditions and loops around that statement, and on what it depended on before if
+it is changed in place. Where the code leaves it open, a dependence is taken to be there.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from npnet.notebooks.cells import Cell
+from npnet.notebooks.magics import plain_python
+from npnet.notebooks.run import Ran, UnseededDraw
+
+# Methods that change the object that they are called on.
+CHANGING = {
+    "add", "append", "backward", "clear", "extend", "insert", "pop", "remove", "reverse",
+    "setdefault", "sort", "step", "update", "zero_grad",
+}  # fmt: skip
+SHUFFLING = {"shuffle"}  # functions that change their arguments
+GRADIENTS = ".grad"  # all gradients together; backward() makes them
+LONG = 1.0  # seconds after which a loop is taken for a training loop
+
+CauseKind = Literal["draw", "ran", "failed", "stopped", "loop", "module"]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Something that a printed line depends on.
+
+    Attributes:
+        kind: ``draw``, one that no seed decides; ``ran``, a cell that took part; ``failed``, a
+            statement after the one where a cell failed; ``stopped``, a cell that was not run to its
+            end; ``loop``, a long loop in which rounding adds up; ``module``, one that is not
+            installed.
+        cell: where.
+        draw: of a draw.
+    """
+
+    kind: CauseKind
+    cell: int
+    draw: UnseededDraw | None = None
+
+
+Causes = frozenset[Cause]
+NONE: Causes = frozenset()
+
+
+@dataclass
+class _Function:
+    """A function of the notebook: the names that it reads, and those that it changes."""
+
+    reads: set[str]
+    changes: set[str]
+
+
+@dataclass
+class Lines:
+    """What the lines of one cell depend on.
+
+    Attributes:
+        causes: by line of the cell, from 1.
+        reads: the names that the cell reads before it makes them, and ``makes`` those it assigns.
+    """
+
+    causes: dict[int, Causes] = field(default_factory=dict)
+    reads: set[str] = field(default_factory=set)
+    makes: set[str] = field(default_factory=set)
+
+    def of(self, line: int) -> Causes:
+        """Those of a line; of the whole cell where the line is not known."""
+        if line in self.causes:
+            return self.causes[line]
+        return frozenset().union(*self.causes.values())
+
+
+class Dependence:
+    """The names of a notebook and what they depend on, as far as its cells have run."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, Causes] = {}
+        self.parts: dict[
+            str, set[str]
+        ] = {}  # names that a list holds, and other names of an object
+        self.functions: dict[str, _Function] = {}
+        self.modules: set[str] = set()
+
+    def add(self, ran: Ran) -> Lines:
+        """Take in a cell that has run; what its lines depend on."""
+        try:
+            tree = ast.parse(plain_python(ran.cell.source).source)
+        except (SyntaxError, ValueError, RecursionError):
+            return Lines()
+        return _Walk(self, ran).cell(tree)
+
+    def of(self, name: str) -> Causes:
+        """All that a name depends on, its parts included."""
+        found = NONE
+        pending, seen = [name], {name}
+        while pending:
+            one = pending.pop()
+            found |= self.names.get(one, NONE)
+            more = self.parts.get(one, set()) - seen
+            seen |= more
+            pending += more
+        return found
+
+    def change(self, name: str, causes: Causes) -> None:
+        """An object is changed in place: all names that mean a part of it depend on this too."""
+        pending, seen = [name], {name}
+        while pending:
+            one = pending.pop()
+            if one not in self.modules and (one in self.names or not hasattr(builtins, one)):
+                self.names[one] = self.names.get(one, NONE) | causes
+            more = self.parts.get(one, set()) - seen
+            seen |= more
+            pending += more
+
+
+class _Walk:
+    """One cell, statement by statement."""
+
+    def __init__(self, known: Dependence, ran: Ran) -> None:
+        self.known, self.ran = known, ran
+        self.lines = Lines()
+        self.draws: dict[int, set[Cause]] = {}
+        number = ran.cell.number
+        for draw in ran.draws:
+            self.draws.setdefault(draw.line, set()).add(Cause("draw", number, draw))
+        self.everywhere = frozenset({Cause("ran", number)})
+        if ran.stopped is not None:
+            self.everywhere |= {Cause("stopped", number)}
+
+    def cell(self, tree: ast.Module) -> Lines:
+        failed = self.ran.line if self.ran.error is not None else None
+        for statement in tree.body:
+            control = self.everywhere
+            if failed is not None and (statement.end_lineno or statement.lineno) >= failed:
+                control |= {Cause("failed", self.ran.cell.number)}
+            self.statement(statement, control)
+        return self.lines
+
+    def block(self, statements: Iterable[ast.stmt], control: Causes) -> None:
+        for statement in statements:
+            self.statement(statement, control)
+
+    def statement(self, statement: ast.stmt, control: Causes) -> None:
+        match statement:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                self.define(statement, control)
+            case ast.For() | ast.AsyncFor():
+                self.loop(statement, control)
+            case ast.While():
+                for _ in range(2):
+                    control |= self.head(statement.test, control)
+                    self.block(statement.body, control | self.long())
+                self.block(statement.orelse, control)
+            case ast.If():
+                control |= self.head(statement.test, control)
+                before = dict(self.known.names)
+                self.block(statement.body, control)
+                self.block(statement.orelse, control)
+                # Which of the branches ran is not known: the old values may be left.
+                for name, causes in before.items():
+                    self.known.names[name] = self.known.names.get(name, NONE) | causes
+            case ast.With() | ast.AsyncWith():
+                for item in statement.items:
+                    causes = self.head(item.context_expr, control)
+                    if item.optional_vars is not None:
+                        self.assign(item.optional_vars, causes)
+                self.block(statement.body, control)
+            case ast.Try() | ast.TryStar():
+                self.block(statement.body, control)
+                for handler in statement.handlers:
+                    self.block(handler.body, control)
+                self.block([*statement.orelse, *statement.finalbody], control)
+            case ast.Import() | ast.ImportFrom():
+                self.imported(statement)
+            case _:
+                self.simple(statement, control)
+
+    def define(
+        self, made: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, control: Causes
+    ) -> None:
+        reads = {n.id for n in ast.walk(made) if isinstance(n, ast.Name)}
+        if any(isinstance(n, ast.Attribute) and n.attr == "grad" for n in ast.walk(made)):
+            reads.add(GRADIENTS)
+        own = {n.arg for n in ast.walk(made) if isinstance(n, ast.arg)}
+        shared = {
+            name
+            for n in ast.walk(made)
+            if isinstance(n, ast.Global | ast.Nonlocal)
+            for name in n.names
+        }
+        own |= {
+            n.id for n in ast.walk(made) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        }
+        changes = set(_changed(made)) | shared
+        self.known.functions[made.name] = _Function(reads - own | shared, changes - own | shared)
+        self.known.names[made.name] = control
+        self.lines.makes.add(made.name)
+        # In its own cell a line of it stands for the calls that print through it.
+        for line in range(made.lineno, (made.end_lineno or made.lineno) + 1):
+            self.lines.causes[line] = self.lines.causes.get(line, NONE) | control
+
+    def loop(self, loop: ast.For | ast.AsyncFor, control: Causes) -> None:
+        for _ in range(2):  # the second time with what the first has made
+            source = self.head(loop.iter, control)
+            self.assign(loop.target, source)
+            names = list(_names(loop.target))
+            before = {name: self.known.of(name) for name in names}
+            self.block(loop.body, control | source | self.long())
+            # Who changes the parts of a list in a loop has changed the list.
+            changed = [self.known.of(name) for name in names if self.known.of(name) != before[name]]
+            if changed:
+                for name in _names(loop.iter):
+                    self.known.change(name, frozenset().union(*changed))
+        self.block(loop.orelse, control)
+
+    def long(self) -> Causes:
+        if self.ran.seconds > LONG or self.ran.stopped is not None:
+            return frozenset({Cause("loop", self.ran.cell.number)})
+        return NONE
+
+    def imported(self, statement: ast.Import | ast.ImportFrom) -> None:
+        missing = [note.split()[0] for note in self.ran.notes if "is not installed" in note]
+        for alias in statement.names:
+            name = (alias.asname or alias.name).partition(".")[0]
+            module = statement.module if isinstance(statement, ast.ImportFrom) else alias.name
+            self.known.modules.add(name)
+            if (module or "").partition(".")[0] in missing:
+                self.known.modules.discard(name)
+                causes = frozenset({Cause("module", self.ran.cell.number)})
+                self.known.names[name] = self.lines.causes[statement.lineno] = causes
+
+    def simple(self, statement: ast.stmt, control: Causes) -> None:
+        causes = self.head(statement, control)
+        match statement:
+            case ast.Assign(targets=targets, value=value):
+                for target in targets:
+                    self.assign(target, causes)
+                    if isinstance(target, ast.Name):
+                        self.known.parts[target.id] = set(_held(value)) - {target.id}
+            case ast.AugAssign(target=target):
+                for name in _names(target):
+                    self.known.change(name, causes)
+                    self.lines.makes.add(name)
+            case ast.AnnAssign(target=target, value=value) if value is not None:
+                self.assign(target, causes)
+            case ast.Delete(targets=targets):
+                for target in targets:
+                    if isinstance(target, ast.Name):
+                        self.known.names.pop(target.id, None)
+        for name in _changed(statement):
+            self.known.change(name, causes)
+        for called in self.called(statement):
+            for name in called.changes:
+                self.known.change(name, causes)
+        for node in ast.walk(statement):
+            if isinstance(node, ast.NamedExpr):
+                self.assign(node.target, causes)
+            # What a function of the notebook does to its arguments is not followed.
+            if isinstance(node, ast.Call) and _callee(node) in SHUFFLING:
+                for name in (n for argument in node.args for n in _names(argument)):
+                    self.known.change(name, causes)
+            if isinstance(node, ast.Call) and _callee(node) == "backward":
+                self.known.names[GRADIENTS] = self.known.names.get(GRADIENTS, NONE) | causes
+
+    def assign(self, target: ast.expr, causes: Causes) -> None:
+        match target:
+            case ast.Name():
+                self.known.names[target.id] = causes
+                self.known.parts.pop(target.id, None)
+                self.lines.makes.add(target.id)
+            case ast.Tuple() | ast.List():
+                for part in target.elts:
+                    self.assign(part, causes)
+            case ast.Starred():
+                self.assign(target.value, causes)
+            case _:  # a part of an object
+                for name in _names(target):
+                    self.known.change(name, causes)
+                    self.lines.makes.add(name)
+                    break
+
+    def head(self, node: ast.AST, control: Causes) -> Causes:
+        """What an expression or simple statement depends on, noted for its lines too."""
+        causes = control
+        names = set(_read(node))
+        for called in self.called(node):
+            names |= called.reads
+        self.lines.reads |= names - self.lines.makes - self.known.modules
+        for name in names:
+            causes |= self.known.of(name)
+        first = getattr(node, "lineno", 0)
+        lines = range(first, (getattr(node, "end_lineno", first) or first) + 1)
+        for line in lines:
+            causes |= self.draws.get(line, NONE)
+        for line in lines:
+            self.lines.causes[line] = self.lines.causes.get(line, NONE) | causes
+        return causes
+
+    def called(self, node: ast.AST) -> Iterator[_Function]:
+        """The notebook's functions that a node names, and those that these name."""
+        pending = list(_read(node))
+        seen: set[str] = set()
+        while pending:
+            name = pending.pop()
+            if name in self.known.functions and name not in seen:
+                seen.add(name)
+                yield self.known.functions[name]
+                pending += self.known.functions[name].reads
+
+
+def _read(node: ast.AST) -> Iterator[str]:
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load):
+            yield inner.id
+        elif isinstance(inner, ast.AugAssign) and isinstance(inner.target, ast.Name):
+            yield inner.target.id
+        elif isinstance(inner, ast.Attribute) and inner.attr == "grad":
+            yield GRADIENTS
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    return (inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name))
+
+
+def _held(value: ast.expr) -> Iterator[str]:
+    """The names whose objects a list or another name holds on to."""
+    match value:
+        case ast.Name():
+            yield value.id
+        case ast.List(elts=parts) | ast.Tuple(elts=parts) | ast.Set(elts=parts):
+            for part in parts:
+                yield from _held(part)
+        case ast.Dict(values=values):
+            for part in values:
+                yield from _held(part)
+        case ast.BinOp(left=left, right=right):
+            for side in (left, right):
+                if not isinstance(side, ast.Name):
+                    yield from _held(side)
+        case ast.Attribute() | ast.Subscript():
+            yield from _held(value.value)
+
+
+def _changed(node: ast.AST) -> Iterator[str]:
+    """The names whose objects are changed by a method or through a part of them."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute):
+            method = inner.func.attr
+            in_place = method.endswith("_") and not method.startswith("_")
+            if (method in CHANGING or in_place) and method != "requires_grad_":
+                yield from _first(inner.func.value)
+        elif isinstance(inner, ast.Attribute | ast.Subscript) and isinstance(inner.ctx, ast.Store):
+            yield from _first(inner)
+
+
+def _first(node: ast.expr) -> Iterator[str]:
+    """The name at the beginning of ``a.b[0].c``."""
+    inner = node
+    while isinstance(inner, ast.Attribute | ast.Subscript | ast.Call):
+        inner = inner.func if isinstance(inner, ast.Call) else inner.value
+    if isinstance(inner, ast.Name):
+        yield inner.id
+
+
+def _callee(call: ast.Call) -> str:
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr
+    return call.func.id if isinstance(call.func, ast.Name) else ""
+
+
+def makes_of(cell: Cell) -> set[str]:
+    """The names that a cell would make, were it run."""
+    try:
+        tree = ast.parse(plain_python(cell.source).source)
+    except (SyntaxError, ValueError, RecursionError):
+        return set()
+    made = {
+        n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    }
+    return made | {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+
+
+def order_of(
+    cell: Cell, causes: Causes, above: Mapping[int, tuple[Cell, Lines]], below: Sequence[Cell]
+) -> str:
+    """Which cells ran in another order than they stand when an output was stored; or nothing.
+
+    Args:
+        cell: of the output.
+        causes: of the line that was printed.
+        above: by number, the cells that have run, this one with them, and what they read.
+        below: those that stand below.
+    """
+    count = cell.execution_count
+    if count is None:
+        return ""
+    found = []
+    took_part = {c.cell for c in causes if c.kind == "ran"} | {cell.number}
+    for number in sorted(took_part - {cell.number}):
+        other = above[number][0].execution_count
+        if other is not None and other > count:
+            found.append(f"cell {number} (In [{other}]) ran again after this output (In [{count}])")
+    reads: set[str] = set().union(*(above[number][1].reads for number in took_part))
+    for one in below:
+        other = one.execution_count
+        shared = sorted(reads & makes_of(one)) if other is not None and other < count else []
+        if shared:
+            found.append(
+                f"cell {one.number} (In [{other}]), which makes {shared[0]}, ran before this "
+                f"output (In [{count}])"
+            )
+    return "; ".join(found[:3])

@@ -1,0 +1,170 @@
+"""A notebook graded: every hand-written gradient alone, and what surrounds them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from npnet.notebooks.grade_messages import STAND_IN
+from npnet.notebooks.read import read_notebook
+from npnet.notebooks.run import Options, Ran, Session, run_notebook
+from npnet.notebooks.verdicts import RIGHT, VERDICTS, Finding, GradientVerdict
+
+PATIENCE = 300.0  # seconds for the next verdict
+
+
+@dataclass(frozen=True, repr=False)
+class NotebookGrades:
+    """The grades of a notebook.
+
+    Attributes:
+        path: its file.
+        gradients: one for each hand-written gradient, in the order of the notebook.
+        findings: about forward pass, training, calibration and evaluation.
+        problem: why there are no grades, or nothing.
+    """
+
+    path: str
+    gradients: tuple[GradientVerdict, ...]
+    findings: tuple[Finding, ...]
+    problem: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Nothing is wrong; what is unfinished or did not run is not wrong."""
+        if self.problem:
+            return False
+        return not any(one.fails for one in self.gradients) and not any(
+            finding.wrong for finding in self.findings
+        )
+
+    @property
+    def footer(self) -> str:
+        """One line: how many gradients have each verdict."""
+        if self.problem:
+            return f"not graded: {self.problem}"
+        counts = [(word, sum(one.verdict == word for one in self.gradients)) for word in VERDICTS]
+        words = ", ".join(f"{count} {word}" for word, count in counts if count)
+        missed = sum(bool(one.fails and one.passes_cmp) for one in self.gradients)
+        text = f"{len(self.gradients)} gradients: {words}" if words else "no gradient was found"
+        return text + (f"; {missed} of the wrong ones pass torch.allclose" if missed else "")
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __str__(self) -> str:
+        from npnet.notebooks.grade_text import grade_text
+
+        return grade_text(self)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from npnet.notebooks.grade_text import grade_html
+
+        return grade_html(self)
+
+    def content(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        return {
+            "notebook": self.path,
+            "passed": self.passed,
+            "problem": self.problem,
+            "right": sum(one.verdict == RIGHT for one in self.gradients),
+            "gradients": [{**vars(one), "fails": one.fails} for one in self.gradients],
+            "findings": [vars(finding) for finding in self.findings],
+        }
+
+    def to_json(self) -> str:
+        """All of it as JSON."""
+        return json.dumps(self.content(), indent=1, ensure_ascii=False)
+
+
+def grade_notebook(
+    path: str | os.PathLike[str],
+    *,
+    seconds: float | None = None,
+    words: str | os.PathLike[str] | None = None,
+) -> NotebookGrades:
+    """Run a notebook on NumPy alone and judge every gradient that is written by hand in it.
+
+    Each gradient's own lines are run on fresh copies of what they read: once with the true upstream
+    gradients, then with random ones. The truth is the tape of the notebook's own forward pass. The
+    notebook's code runs as you, in a process of its own.
+
+    Args:
+        path: ``.ipynb``, ``.py``, or an export as Markdown or text.
+        seconds: for one cell, then it is interrupted; None: an hour.
+        words: a file that takes the place of a corpus that is not found.
+
+    Returns:
+        The grades: true if nothing is wrong; ``print`` them or leave them to a notebook.
+
+    Raises:
+        InputError: the file cannot be read as a notebook.
+    """
+    options = Options(words=None if words is None else Path(words))
+    if seconds is not None:
+        options.seconds = seconds
+    notebook = read_notebook(path)
+    grades = Grading(str(path))
+    for _ in run_notebook(notebook, grades.asked(options), grades.after(len(notebook.cells))):
+        pass
+    return grades.result()
+
+
+class Grading:
+    """Asks for the grades at the end of a run.
+
+    Args:
+        path: of the notebook.
+        grader: ``module:class`` of what knows the gradients.
+    """
+
+    def __init__(self, path: str, grader: str = STAND_IN) -> None:
+        self.path, self.grader = path, grader
+        self._found: list[GradientVerdict | Finding] = []
+        self._problem = "the notebook's process ended before its last cell"
+
+    def asked(self, options: Options) -> Options:
+        """The options with which the process can grade."""
+        return replace(options, grader=self.grader)
+
+    def after(self, cells: int) -> Any:
+        """What ``run_notebook`` calls after each cell; it asks after the last."""
+        count = 0
+
+        def ask(session: Session, _: Ran) -> None:
+            nonlocal count
+            count += 1
+            if count == cells:
+                self._problem = ""
+                self._found = list(self._received(session))
+
+        return ask
+
+    def result(self) -> NotebookGrades:
+        """The grades, after the run."""
+        gradients = tuple(one for one in self._found if isinstance(one, GradientVerdict))
+        findings = tuple(one for one in self._found if isinstance(one, Finding))
+        return NotebookGrades(self.path, gradients, findings, self._problem)
+
+    def _received(self, session: Session) -> Iterator[GradientVerdict | Finding]:
+        for message in session.ask("grade", PATIENCE):
+            match message:
+                case {"kind": "grade", "what": "gradient", "entries": entries}:
+                    yield GradientVerdict(**entries)
+                case {"kind": "grade", "entries": entries}:
+                    yield Finding(**entries)
+                case {"kind": "graded"}:
+                    return
+                case {"kind": "ended", "text": text}:
+                    self._problem = text
+                    return
+                case None:
+                    self._problem = f"no verdict came within {PATIENCE:g} s"
+                    return

@@ -1,0 +1,403 @@
+"""One hand-written gradient judged: run alone, with true and with random upstream gradients."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.checks.array_error import largest, shape_hint
+from npnet.checks.compare import K_REFERENCE, compare
+from npnet.notebooks.effects import effects, shares
+from npnet.notebooks.segments import Segment, Target
+from npnet.notebooks.slice_runs import Inputs, Outcome, run_slice
+from npnet.notebooks.slices import Slice
+from npnet.notebooks.truth import Backend, drawn_upstream
+from npnet.notebooks.verdicts import (
+    ALIAS,
+    COPIED,
+    IGNORED,
+    NOT_RUN,
+    ONLY_HERE,
+    RIGHT,
+    SHAPE,
+    UNFINISHED,
+    WRONG,
+    WRONG_TENSOR,
+)
+
+# In float64 two ways to compute one gradient differ by some 1e-14 of its largest entry, and the
+# nearest mistake, a forgotten eps, by 1e-6.
+SAME = 1e-9
+NOISE = 1e-10  # of a random gradient's size: what is smaller is zero by mathematics
+LABELS = ("yours", "right")
+
+
+@dataclass
+class Judged:
+    """What was found out about a gradient.
+
+    Attributes:
+        verdict, reason, remark: as in ``GradientVerdict``.
+        tensor: what it was judged as the gradient of.
+        passes_cmp: whether the lecture's check is content with it.
+        part: its statements.
+        upstream: the tensors whose gradients it reads.
+    """
+
+    verdict: str
+    tensor: str
+    part: Slice
+    reason: str = ""
+    remark: str = ""
+    passes_cmp: bool | None = None
+    upstream: tuple[str, ...] = ()
+
+
+Lookup = Callable[[str, int], Any]
+
+
+class Judge:
+    """Judges the gradients of one segment.
+
+    Args:
+        segment: what they stand in.
+        backend: the tensor library.
+        lookup: the value that a name had when the statement of this place began; raises KeyError.
+        ran: whether the statement of this place ran to its end.
+    """
+
+    def __init__(
+        self, segment: Segment, backend: Backend, lookup: Lookup, ran: Callable[[int], bool]
+    ) -> None:
+        self.segment, self.graph, self.backend = segment, segment.graph, backend
+        self.lookup, self.ran = lookup, ran
+        self.true = self.graph.gradients(self.graph.values, {})
+
+    def judge(self, target: Target) -> Judged:
+        """The verdict on one gradient."""
+        part = self.segment.slice(target)
+        tensor = target.pairs[0].tensor
+        last = self._last_value(target)
+        if isinstance(last, ast.Constant) and last.value in (None, Ellipsis):
+            return Judged(UNFINISHED, tensor, part, "it is None: its lines are still to be written")
+        if not part.statements:
+            return Judged(NOT_RUN, tensor, part, "no statement makes it")
+        read = sorted(
+            {self.segment.tensor_of[one] for one in part.inputs if one in self.segment.tensor_of}
+            | (part.reads_grad_of & self.graph.values.keys())
+        )
+        if tensor in part.reads_grad_of:
+            return Judged(
+                COPIED, tensor, part, f"it reads {tensor}.grad, the answer itself", upstream=()
+            )
+        read = [one for one in read if one != tensor]
+        judged = self._against(target, part, tensor, read)
+        judged.upstream = tuple(read)
+        if judged.verdict in (WRONG, SHAPE, IGNORED):
+            other = self._other_tensor(target, part, tensor, read)
+            if other is not None:
+                again = self._against(target, part, other, read)
+                if again.verdict == RIGHT:
+                    judged.verdict = WRONG_TENSOR
+                    judged.reason = (
+                        f"it is the right gradient of {other}, and it is compared with {tensor}: "
+                        f"write {other} in the call"
+                    )
+        elif len(target.pairs) > 1:
+            self._other_pairs(target, tensor, judged)
+        not_run = [unit for unit in part.units if not self.ran(unit.place)]
+        if not_run and judged.verdict not in (UNFINISHED, NOT_RUN):
+            first = not_run[0]
+            alone = judged.verdict + (f": {judged.reason}" if judged.reason else "")
+            judged.reason = (
+                f"line {first.line} of cell {first.cell} did not run to its end; "
+                f"its lines alone are {alone}"
+            )
+            judged.verdict, judged.passes_cmp = NOT_RUN, None
+        return judged
+
+    # --- one tensor -------------------------------------------------------------------------------
+
+    def _against(self, target: Target, part: Slice, tensor: str, read: list[str]) -> Judged:
+        """The verdict if this is the tensor that it is the gradient of."""
+        wanted = self.true[tensor]
+        dtype = "float64"
+        real = self._run(target, part, self.true, dtype)
+        if real.value is None and real.problem != "None":
+            narrow = self._run(target, part, self.true, self.graph.dtype)
+            if narrow.value is not None:
+                real, dtype = narrow, self.graph.dtype
+        if real.value is None:
+            return self._without_value(part, tensor, real)
+        scale = self._scale(tensor, read)
+        random = self._random(target, part, tensor, read, dtype)
+        judged = Judged(RIGHT, tensor, part)
+        judged.passes_cmp = _passes_cmp(real.value, wanted)
+        right = fits(real.value, wanted, scale, dtype)
+        if real.value.shape != wanted.shape:
+            self._shape(judged, real.value, wanted, scale, dtype)
+        elif not right:
+            judged.verdict = WRONG
+            judged.reason = _worst(real.value, wanted, scale)
+            if self._ignores(part, tensor, read):
+                judged.verdict = IGNORED
+                names = " and ".join(self._upstream_names(tensor))
+                judged.reason = f"it reads no gradient of {names}. {judged.reason}"
+        elif random:
+            judged.verdict = ONLY_HERE
+            judged.reason = f"with random upstream gradients: {random}"
+        if real.changed:
+            judged.remark, reason = judged.reason, self._alias(part, target.name, real.changed)
+            judged.reason = reason + (f". Also {judged.verdict}" if judged.verdict != RIGHT else "")
+            judged.verdict = ALIAS
+        if judged.verdict == RIGHT:
+            judged.remark = self._precision(target, part, wanted, scale)
+        return judged
+
+    def _run(
+        self, target: Target, part: Slice, upstream: Mapping[str, Array], dtype: str
+    ) -> Outcome:
+        """Run the slice with these gradients."""
+        values = dict(self.graph.values)
+        for name in part.inputs:
+            if name in self.segment.tensor_of:
+                values[name] = upstream[self.segment.tensor_of[name]]
+        needed = part.inputs | part.reads_grad_of | self._called(part)
+        place = part.units[0].place
+        others = {}
+        for name in needed:
+            if name not in values:
+                try:
+                    others[name] = self.lookup(name, place)
+                except KeyError:
+                    continue
+        grads = {name: upstream[name] for name in part.reads_grad_of if name in upstream}
+        values = {name: array for name, array in values.items() if name in needed | {target.name}}
+        values.pop(target.name, None)
+        return run_slice(part, target.name, Inputs(values, grads, others), self.backend, dtype)
+
+    def _called(self, part: Slice) -> set[str]:
+        """What functions of the notebook read when the slice calls them."""
+        found: set[str] = set()
+        waiting = list(part.inputs)
+        while waiting:
+            try:
+                function = self.lookup(waiting.pop(), part.units[0].place)
+            except KeyError:
+                continue
+            code = getattr(function, "__code__", None)
+            if code is not None and getattr(function, "__module__", "") in (None, "__main__"):
+                new = set(code.co_names) - found
+                found |= new
+                waiting += new
+        return found
+
+    def _random(self, target: Target, part: Slice, tensor: str, read: list[str], dtype: str) -> str:
+        """What is wrong with random upstream gradients; nothing if all is well."""
+        rng = np.random.default_rng(2147483647)
+        if not read:
+            return self._constant(target, part, tensor, dtype, rng)
+        problem = ""
+        for independent in (True, False):
+            problem = ""
+            for _ in range(2):
+                drawn = drawn_upstream(self.graph, tensor, read, self.true, rng, independent)
+                if drawn is None:
+                    return self._constant(target, part, tensor, dtype, rng)
+                upstream = {**self.true, **drawn}
+                wanted = self.graph.gradients([tensor], drawn)[tensor]
+                found = self._run(target, part, upstream, dtype)
+                if found.value is None:
+                    problem = found.problem
+                elif found.value.shape == wanted.shape and not fits(
+                    found.value, wanted, largest(wanted), dtype
+                ):
+                    problem = _worst(found.value, wanted, largest(wanted))
+            if not problem:
+                return ""
+        return problem
+
+    def _constant(
+        self, target: Target, part: Slice, tensor: str, dtype: str, rng: np.random.Generator
+    ) -> str:
+        """Whether code that reads no gradient is right only since the true one is zero."""
+        readers = sorted(self.graph.readers[tensor] - {self.graph.root})
+        drawn = drawn_upstream(self.graph, tensor, readers, self.true, rng, False)
+        if drawn is None:
+            return ""
+        wanted = self.graph.gradients([tensor], drawn)[tensor]
+        if largest(self.true[tensor]) > NOISE * largest(wanted):
+            return ""  # a fused form: it contains the way to the loss
+        found = self._run(target, part, {**self.true, **drawn}, dtype)
+        if found.value is None or found.value.shape != wanted.shape:
+            return ""
+        if fits(found.value, wanted, largest(wanted), dtype):
+            return ""
+        return _worst(found.value, wanted, largest(wanted))
+
+    def _scale(self, tensor: str, read: list[str]) -> float:
+        """What a difference is measured by: the largest entry, or that of random gradients."""
+        true = largest(self.true[tensor])
+        rng = np.random.default_rng(5)
+        readers = sorted(self.graph.readers[tensor] - {self.graph.root}) or read
+        drawn = drawn_upstream(self.graph, tensor, readers, self.true, rng, True)
+        if drawn is None:
+            return true
+        random = largest(self.graph.gradients([tensor], drawn)[tensor])
+        return random if true <= NOISE * random else true
+
+    # --- words ------------------------------------------------------------------------------------
+
+    def _without_value(self, part: Slice, tensor: str, found: Outcome) -> Judged:
+        if found.problem == "None":
+            return Judged(UNFINISHED, tensor, part, "it is None: its lines are still to be written")
+        cell = part.units[-1].cell
+        for unit in part.units:
+            if unit.line <= found.line:
+                cell = unit.cell
+        where = f"line {found.line} of cell {cell}: " if found.line else ""
+        text = f"{where}{found.problem}"
+        if found.missing:
+            text = f"{where}it needs {found.missing}, which nothing makes before"
+        return Judged(NOT_RUN, tensor, part, text)
+
+    def _shape(self, judged: Judged, got: Array, wanted: Array, scale: float, dtype: str) -> None:
+        hint = shape_hint(got.shape, wanted.shape)
+        judged.reason = f"shape {got.shape}, wanted {wanted.shape} like {judged.tensor}{hint}"
+        judged.verdict = WRONG
+        try:
+            together = np.broadcast_shapes(got.shape, wanted.shape)
+        except ValueError:
+            return
+        same = fits(
+            np.broadcast_to(got, together), np.broadcast_to(wanted, together), scale, dtype
+        ) or (got.size == wanted.size and fits(got.reshape(wanted.shape), wanted, scale, dtype))
+        if same:
+            judged.verdict = SHAPE
+            judged.reason += "; the numbers are right, and a comparison broadcasts them"
+
+    def _ignores(self, part: Slice, tensor: str, read: list[str]) -> bool:
+        """Whether it reads no gradient at all, nor what a fused form needs: the targets."""
+        if read or self.graph.root in self.graph.readers[tensor]:
+            return False
+        for name in part.inputs:
+            try:
+                value = self.lookup(name, part.units[0].place)
+            except KeyError:
+                continue
+            if self.backend.is_tensor(value):
+                array = self.backend.array(value)
+                if array.dtype.kind in "iu" and array.ndim and array.size == max(array.shape):
+                    return False
+        return True
+
+    def _upstream_names(self, tensor: str) -> list[str]:
+        return sorted(self.graph.readers[tensor])
+
+    def _alias(self, part: Slice, name: str, changed: list[str]) -> str:
+        """How inputs came to be changed, with both names and lines."""
+        other = changed[0]
+        alias, linked = None, {other}
+        for unit in part.units:
+            for node in ast.walk(unit.node):
+                if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                    root = shares(node.value)
+                    if root in linked:
+                        linked.add(node.targets[0].id)
+                        alias = alias or unit
+        change = next(
+            (unit for unit in part.units if effects(unit.node).changes & linked), part.units[-1]
+        )
+        where = f"line {change.line} of cell {change.cell}"
+        if alias is None:
+            return f"{where} changes {other} in place: write {other}.clone() first"
+        return (
+            f"{ast.unparse(alias.node)} (line {alias.line} of cell {alias.cell}) makes {name} and "
+            f"{other} one tensor, so that {where} changes both: write {other}.clone()"
+        )
+
+    def _precision(self, target: Target, part: Slice, wanted: Array, scale: float) -> str:
+        """What is to be said of the run in the notebook's own type."""
+        found = self._run(target, part, self.true, self.graph.dtype)
+        if found.value is None:
+            return ""
+        if str(found.value.dtype) != self.graph.dtype and found.value.dtype.kind == "f":
+            return (
+                f"{found.value.dtype} where {self.graph.dtype} came in: right but for its precision"
+            )
+        return ""
+
+    # --- which tensor -----------------------------------------------------------------------------
+
+    def _other_tensor(
+        self, target: Target, part: Slice, tensor: str, read: list[str]
+    ) -> str | None:
+        """Another tensor whose true gradient this is."""
+        found = self._run(target, part, self.true, "float64")
+        if found.value is None:
+            return None
+        candidates = [
+            name
+            for name, array in self.true.items()
+            if name != tensor
+            and name not in read
+            and largest(array)
+            and fits(found.value, array, largest(array), "float64")
+        ]
+        named = self.segment.tensor_of.get(target.name)
+        return named if named in candidates else next(iter(candidates), None)
+
+    def _other_pairs(self, target: Target, tensor: str, judged: Judged) -> None:
+        wrong = [pair for pair in target.pairs if pair.tensor != tensor]
+        for pair in wrong:
+            if self.true[pair.tensor].shape != self.true[tensor].shape or not fits(
+                self.true[tensor], self.true[pair.tensor], largest(self.true[tensor]), "float64"
+            ):
+                judged.remark = f"line {pair.line} compares it with {pair.tensor} as well"
+
+    def _last_value(self, target: Target) -> ast.expr | None:
+        """The value of the last statement of its life, if that is a plain assignment."""
+        for place in range(target.end - 1, target.first - 1, -1):
+            node = self.segment.units[place].node
+            if target.name in effects(node).makes | effects(node).changes:
+                return node.value if isinstance(node, ast.Assign) else None
+        return None
+
+
+def fits(got: Array, wanted: Array, scale: float, dtype: str) -> bool:
+    """Whether two arrays of one shape are the same but for rounding."""
+    if got.shape != wanted.shape:
+        return False
+    share = SAME
+    if dtype != "float64" or got.dtype != np.float64:
+        narrow = got.dtype if got.dtype.kind == "f" else np.dtype(dtype)
+        share = max(SAME, K_REFERENCE * float(np.finfo(narrow).eps)) if got.dtype.kind == "f" else 0
+    apart = np.abs(got.astype(np.float64) - wanted)
+    return bool(np.max(apart, initial=0) <= share * scale)  # false where one is nan
+
+
+def _passes_cmp(got: Array, wanted: Array) -> bool:
+    """Whether ``torch.allclose`` with its defaults would say so, shapes broadcast."""
+    try:
+        return bool(np.allclose(got, wanted, rtol=1e-5, atol=1e-8))
+    except ValueError:
+        return False
+
+
+def _worst(got: Array, wanted: Array, scale: float) -> str:
+    """How far the farthest entry is off."""
+    report = compare(
+        {"it": got.astype(np.float64)}, {"it": wanted}, rtol=0.0, atol=SAME * scale, labels=LABELS
+    )
+    row = report.rows[0]
+    if row.worst is None:
+        return row.reason
+    text = f"{row.bad} of {row.total} entries, worst {row.worst.text(LABELS)}"
+    if row.worst.reference and np.isfinite(row.worst.ours):
+        text += f", ratio {row.worst.ours / row.worst.reference + 0.0:.4g}"
+    return text

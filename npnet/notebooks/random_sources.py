@@ -1,0 +1,203 @@
+"""Draws that no seed decides: from Python's, NumPy's or torch's default generator."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import random
+import sys
+from collections.abc import Callable
+from typing import Any
+
+# Functions of the module ``random`` that draw from its hidden generator.
+PYTHON_DRAWS = [
+    "betavariate",
+    "choice",
+    "choices",
+    "expovariate",
+    "gammavariate",
+    "gauss",
+    "getrandbits",
+    "lognormvariate",
+    "normalvariate",
+    "paretovariate",
+    "randbytes",
+    "randint",
+    "random",
+    "randrange",
+    "sample",
+    "shuffle",
+    "triangular",
+    "uniform",
+    "vonmisesvariate",
+    "weibullvariate",
+]
+NUMPY_DRAWS = [
+    "choice",
+    "exponential",
+    "normal",
+    "permutation",
+    "rand",
+    "randint",
+    "randn",
+    "random",
+    "random_sample",
+    "shuffle",
+    "standard_normal",
+    "uniform",
+]
+MOST_DRAWS = 200  # of torch, kept of a cell: more than any network's parameters
+MOST_UNSEEDED = 10_000  # a training loop may draw 200,000 minibatches
+
+
+class RandomSources:
+    """Notes each draw of a notebook that no seed decides, and where it stands.
+
+    Args:
+        stand_in: whether torch is npnet's stand-in, whose draws can be observed.
+    """
+
+    def __init__(self, *, stand_in: bool) -> None:
+        self._draws: list[dict[str, Any]] = []
+        self.torch_draws: list[dict[str, Any]] = []
+        self.shuffle: dict[str, Any] = {"seed": None, "times": 0}
+        self._cell = ""
+        self._targets: dict[int, str] = {}
+        self._seeded = {"python": False, "numpy": False, "torch": False}
+        self._last_default_seed: int | None = None
+        _watch(random, PYTHON_DRAWS, "seed", "python", self)
+        # NumPy's old functions stand in a module of their own.
+        import numpy.random as numpy_random
+
+        _watch(numpy_random, NUMPY_DRAWS, "seed", "numpy", self)
+        numpy_random.default_rng = self._without_seed(numpy_random.default_rng)
+        if stand_in:
+            from npnet.tensors import random as torch_random
+
+            torch_random.OBSERVERS.append(self._observe)
+            self._default = torch_random.default_generator
+            self._last_default_seed = self._default.initial_seed()
+            self._fresh = self._default.seed
+            vars(self._default)["seed"] = self._seeded_by_the_system
+
+    @property
+    def default_seed(self) -> int | None:
+        """The seed that the stand-in's default generator has now."""
+        return None if self._last_default_seed is None else self._default.initial_seed()
+
+    def default_is_seeded(self) -> None:
+        """Torch's default generator has a seed that was chosen: its draws can be repeated."""
+        self._seeded["torch"] = True
+
+    def begin(self, number: int, source: str) -> None:
+        """A cell begins."""
+        self._cell = f"cell {number}"
+        self._draws, self.torch_draws = [], []
+        self._targets = _assigned(source)
+
+    def end(self) -> list[dict[str, Any]]:
+        """The draws of the cell that no seed decides; of torch's also the words of the stream."""
+        return self._draws
+
+    def seed(self, source: str, *, chosen: bool) -> None:
+        """The notebook seeds this source, with a seed that it chose or with one of the system."""
+        self._seeded[source] = chosen
+
+    def note(self, source: str, kind: str, **details: Any) -> None:
+        """A draw, unless a seed decides it."""
+        if not self._seeded[source]:
+            self.note_always(source, kind, **details)
+
+    def note_always(self, source: str, kind: str, **details: Any) -> None:
+        """A draw that no call of ``seed`` could decide."""
+        line = self._line()
+        if line is None:  # not the notebook's: a library that draws for itself
+            return
+        known = {(draw["source"], draw["kind"], draw["line"]) for draw in self._draws}
+        if source == "torch" or (source, kind, line) not in known:
+            name = self._targets.get(line)
+            self._draws.append(
+                {"source": source, "kind": kind, "line": line, "name": name, **details}
+            )
+
+    def _observe(self, draw: Any) -> None:
+        if draw.default and draw.seed != self._last_default_seed:  # torch.manual_seed was called
+            self._seeded["torch"] = True
+        unseeded = draw.default and not self._seeded["torch"]
+        where = {"before": draw.before, "after": draw.after, "shape": list(draw.shape)}
+        if len(self.torch_draws) < MOST_DRAWS:
+            line = self._line()
+            if line is not None:
+                seed = None if unseeded else draw.seed
+                entry = {"kind": draw.kind, "line": line, "seed": seed, **where}
+                self.torch_draws.append(entry)
+        if unseeded and len(self._draws) < MOST_UNSEEDED:
+            self.note("torch", draw.kind, **where)
+
+    def _seeded_by_the_system(self) -> int:
+        """``torch.seed()``: from here on nobody knows the seed."""
+        fresh: int = self._fresh()
+        self._last_default_seed, self._seeded["torch"] = fresh, False
+        return fresh
+
+    def _without_seed(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def watched(seed: Any = None) -> Any:
+            if seed is None and self._line() is not None:
+                self.note_always("numpy", "default_rng")
+            return function(seed)
+
+        return watched
+
+    def _line(self) -> int | None:
+        frame = sys._getframe(1)
+        while frame is not None:
+            if frame.f_code.co_filename == self._cell:
+                return frame.f_lineno
+            frame = frame.f_back  # type: ignore[assignment]
+        return None
+
+
+def _watch(module: Any, names: list[str], seeding: str, source: str, to: RandomSources) -> None:
+    """Tell ``to`` of every call of the module's functions that draw or seed."""
+
+    def drawing(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def watched(*arguments: Any, **options: Any) -> Any:
+            to.note(source, name)
+            if name == "shuffle" and source == "python":
+                to.shuffle["times"] += 1
+            return function(*arguments, **options)
+
+        return watched
+
+    for name in names:
+        if hasattr(module, name):
+            setattr(module, name, drawing(getattr(module, name), name))
+    original = getattr(module, seeding)
+
+    @functools.wraps(original)
+    def seeded(*arguments: Any, **options: Any) -> Any:
+        given = [*arguments, *options.values()]
+        chosen = bool(given) and given[0] is not None
+        to.seed(source, chosen=chosen)
+        if source == "python":
+            seed = given[0] if chosen and isinstance(given[0], int) else None
+            to.shuffle = {"seed": seed, "times": 0}
+        return original(*arguments, **options)
+
+    setattr(module, seeding, seeded)
+
+
+def _assigned(source: str) -> dict[int, str]:
+    """The name that each line of a cell assigns, if it is one."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return {}
+    found = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                found[line] = ast.unparse(node.targets[0])
+    return found

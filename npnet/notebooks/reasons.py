@@ -1,0 +1,180 @@
+"""Why a cell printed something else now: what the notebook cannot help, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from npnet.notebooks.dependence import Causes, Lines
+from npnet.notebooks.outputs import DIFFERENT, NEAR, NOT_RUN, Comparison, Difference
+from npnet.notebooks.run import Ran, UnseededDraw
+
+# Below this a difference of gradients is rounding: the lecture's column has 1e-10 to 2e-8 there.
+ROUNDING = 1e-6
+# Two honest float32 programs differ by at most so much of a loss in 200,000 steps (SPEC: 1e-5).
+DRIFT = 2e-5
+# The values above hpreact: there the same formula gives the same bits, whatever the processor.
+SAME_BITS = {
+    "logprobs", "probs", "counts_sum_inv", "counts_sum", "counts", "norm_logits", "logit_maxes",
+    "logits", "h", "W2", "b2",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One reason for a difference.
+
+    Attributes:
+        kind: ``unseeded``, ``rounding``, ``sampler``, ``drift``, ``order``, ``module``,
+            ``failed before``, ``time`` or ``none known``.
+        text: a sentence for the reader.
+        unavoidable: whether the notebook, run again anywhere, could not have printed the same.
+    """
+
+    kind: str
+    text: str
+    unavoidable: bool
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The reasons for the differences of one cell, and whether they explain all of them."""
+
+    reasons: tuple[Reason, ...] = ()
+    complete: bool = True
+
+
+def explained(
+    comparison: Comparison, ran: Ran, lines: Lines, order: Callable[[Causes], str]
+) -> Explanation:
+    """Why an output is not equal; nothing if it is.
+
+    Args:
+        comparison: of the cell's output.
+        ran: the cell.
+        lines: what its lines depend on.
+        order: tells which cells ran in another order, of the causes of a line.
+    """
+    if comparison.verdict not in (DIFFERENT, NEAR, NOT_RUN):
+        return Explanation()
+    if ran.stopped is not None:
+        return Explanation((Reason("time", ran.stopped, False),), False)
+    found: dict[Reason, None] = {}
+    complete = True
+    for difference in comparison.differences:
+        source = difference.source
+        if not source and ran.error is not None and ran.line is not None:
+            source = ran.line  # it is missing, since the cell ended there
+        reasons = list(_of_difference(difference, ran, lines.of(source), order))
+        found |= dict.fromkeys(reasons)
+        complete &= difference.near or any(reason.unavoidable for reason in reasons)
+    if not comparison.differences:  # another exception, or a picture that is not drawn
+        reasons = list(_of_causes(lines.of(ran.line or 0), order, ran))
+        found |= dict.fromkeys(reasons)
+        complete = any(reason.unavoidable for reason in reasons)
+    if not complete and not any(not reason.unavoidable for reason in found):
+        if ran.error is not None:
+            where = f" in line {ran.line}" if ran.line else ""
+            text = f"it fails now{where}: {ran.error.text.splitlines()[0]}"
+        elif comparison.verdict == DIFFERENT:
+            text = "no reason is known: the stored output may be of older code or of another order"
+            if found:
+                text = f"some differences have no known reason{text[18:]}"
+        found[Reason("none known", text, False)] = None
+    return Explanation(tuple(found), complete)
+
+
+def _of_difference(
+    difference: Difference, ran: Ran, causes: Causes, order: Callable[[Causes], str]
+) -> Iterable[Reason]:
+    source = ran.cell.source
+    if _is_rounding(difference, source):
+        text = (
+            "rounding: the exact column and the differences from hpreact on depend on the "
+            "processor and the version of torch"
+        )
+        yield Reason("rounding", text, True)
+        return
+    loop = any(cause.kind == "loop" for cause in causes)
+    if loop and _is_drift(difference):
+        text = "drift: float32 programs that round in another order differ by that over many steps"
+        yield Reason("drift", text, True)
+        return
+    found = list(_of_causes(causes, order, ran))
+    yield from found
+    if not found and "multinomial" in source and _are_words(difference) and ran.sampler != "mkl":
+        text = (
+            "torch 2.0 to 2.6 with MKL samples other names from the same seed: run with "
+            "--sampler mkl"
+        )
+        yield Reason("sampler", text, True)
+
+
+def _of_causes(causes: Causes, order: Callable[[Causes], str], ran: Ran) -> Iterable[Reason]:
+    draws = sorted(
+        (cause.draw for cause in causes if cause.draw is not None),
+        key=lambda draw: (draw.cell, draw.line),
+    )
+    if draws:
+        yield Reason("unseeded", f"drawn without a seed: {unseeded_text(draws)}", True)
+    if text := order(causes):
+        yield Reason("order", f"order: {text}", True)
+    if cells := sorted({cause.cell for cause in causes if cause.kind == "module"}):
+        # Where nothing failed, what the module itself would have said is missing.
+        text = f"cell {', '.join(map(str, cells))} imports a module that is not installed"
+        yield Reason("module", text, ran.error is None)
+    for kind, name, what in (
+        ("failed", "failed before", "failed, and what it should have made is missing"),
+        ("stopped", "time", "was stopped before its end"),
+    ):
+        cells = sorted({cause.cell for cause in causes if cause.kind == kind} - {ran.cell.number})
+        if cells:
+            yield Reason(name, f"cell {', '.join(map(str, cells))} {what}", False)
+
+
+def unseeded_text(draws: Iterable[UnseededDraw]) -> str:
+    """Who was drawn where, such as ``torch's bngain (cell 5, line 13)``; six at most."""
+    seen: dict[tuple[str, str, int, int], str] = {}
+    for draw in draws:
+        what = draw.name or draw.kind
+        place = (draw.source, what, draw.cell, draw.line)
+        seen[place] = f"{draw.source}'s {what} (cell {draw.cell}, line {draw.line})"
+    texts = list(seen.values())
+    more = f" and {len(texts) - 6} more" if len(texts) > 6 else ""
+    return ", ".join(texts[:6]) + more
+
+
+def _is_rounding(difference: Difference, source: str) -> bool:
+    """An ``exact`` of True or False, or a difference of gradients that is as good as none."""
+    both = {difference.stored, difference.fresh}
+    first = difference.what.split()[0] if difference.what else ""
+    if first in SAME_BITS and "softmax" not in source:
+        return False
+    if both == {"True", "False"}:
+        return bool(re.search(r"\bexact\b", difference.what, re.IGNORECASE))
+    numbers = _floats(difference)
+    if len(numbers) != 2 or max(map(abs, numbers)) >= ROUNDING:
+        return False
+    return bool(re.search("diff|exact|err|close", difference.what + source, re.IGNORECASE))
+
+
+def _is_drift(difference: Difference) -> bool:
+    numbers = _floats(difference)
+    if len(numbers) != 2 or "." not in difference.stored:  # a count does not drift
+        return False
+    one, other = numbers
+    return abs(one - other) <= DRIFT * max(abs(one), abs(other))
+
+
+def _floats(difference: Difference) -> list[float]:
+    try:
+        return [float(difference.stored), float(difference.fresh)]
+    except ValueError:
+        return []
+
+
+def _are_words(difference: Difference) -> bool:
+    """Whether a name stands on either side, and no number."""
+    both = difference.stored + difference.fresh
+    return bool(re.search("[A-Za-z]", both)) and not re.search(r"\d", both)

@@ -1,0 +1,270 @@
+"""Running a notebook in a process of its own, cell by cell."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from npnet.base.child_process import ChildProcess, Message
+from npnet.base.errors import InputError
+from npnet.notebooks.cells import Cell, Notebook, Output
+
+SECONDS = 3600.0  # for one cell: 200,000 steps with a double loop take some minutes
+START = 60.0  # for the process to begin
+CTRL_C = "stopped by Ctrl-C"
+PATIENCE = 5.0  # for a cell to give up after it was interrupted
+
+
+@dataclass(frozen=True)
+class UnseededDraw:
+    """A draw that no seed decides.
+
+    Attributes:
+        source: ``torch``, ``python`` or ``numpy``: whose default generator it was.
+        kind: the function, such as ``randn``.
+        cell, line: where it stands, both from 1.
+        name: what the line assigns, or None.
+        before, after: of torch's, the words of the stream that were used up.
+        shape: of torch's, the shape drawn.
+    """
+
+    source: str
+    kind: str
+    cell: int
+    line: int
+    name: str | None = None
+    before: int = 0
+    after: int = 0
+    shape: tuple[int, ...] = ()
+
+
+@dataclass
+class Ran:
+    """What came of one cell.
+
+    Attributes:
+        cell: the cell.
+        outputs: printed, shown, raised and drawn, in order.
+        seconds: how long it took.
+        line: of the cell, where an exception was raised.
+        draws: what it drew without a seed.
+        torch_draws: what it drew with torch, seeded or not; the first two hundred.
+        drawn: the tensors among them, as ``npnet.notebooks.drawn`` tells.
+        files: those that it opened to read.
+        shuffle: how often Python's ``random`` has shuffled up to its end since it was seeded
+            (``times``), and that ``seed``, None where nobody chose it.
+        default_seed: of torch's default generator when the run began.
+        sampler: whose exponentials multinomial took.
+        notes: files that were answered by others.
+        skipped: magics and shell lines that were not run.
+        stopped: why the cell did not run to its end, if it was not its own exception.
+    """
+
+    cell: Cell
+    outputs: list[Output] = field(default_factory=list)
+    seconds: float = 0.0
+    line: int | None = None
+    draws: list[UnseededDraw] = field(default_factory=list)
+    torch_draws: list[dict[str, Any]] = field(default_factory=list)
+    drawn: list[dict[str, Any]] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    shuffle: dict[str, Any] = field(default_factory=lambda: {"seed": None, "times": 0})
+    default_seed: int | None = None
+    sampler: str = "torch"
+    notes: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    stopped: str | None = None
+
+    @property
+    def error(self) -> Output | None:
+        """The exception that ended it."""
+        return next((output for output in self.outputs if output.kind == "error"), None)
+
+
+@dataclass
+class Options:
+    """How a notebook is run.
+
+    Attributes:
+        torch: ``numpy`` for npnet's stand-in, ``torch`` for the installed package.
+        seconds: for one cell, then it is interrupted.
+        words: a file that takes the place of corpora that are not found.
+        figures: a folder for real pictures.
+        default_seed: of torch's default generator.
+        starts: by the number of a cell, the word of the default generator's stream at which the
+            cell begins; needs ``default_seed``.
+        sampler: whose exponentials ``torch.multinomial`` takes: ``torch``, or ``mkl``, those of
+            torch 2.0 to 2.6 on x86.
+        grader: ``module:class`` of what knows the gradients of the notebook's tensors; with it
+            ``grades`` works at the end.
+        printed: called with each piece of text as a cell prints it.
+    """
+
+    torch: str = "numpy"
+    seconds: float = SECONDS
+    words: Path | None = None
+    figures: Path | None = None
+    default_seed: int | None = None
+    starts: Mapping[int, int] = field(default_factory=dict)
+    sampler: str = "torch"
+    grader: str | None = None
+    printed: Callable[[Cell, str], None] | None = None
+
+
+def run_notebook(
+    notebook: Notebook,
+    options: Options | None = None,
+    after: Callable[[Session, Ran], None] | None = None,
+) -> Iterator[Ran]:
+    """Run every cell, and yield what came of each as soon as it is done.
+
+    A cell that fails does not stop the run. When a cell ends the process, those after it are
+    yielded as stopped.
+
+    Args:
+        notebook: what to run.
+        options: how.
+        after: called after each cell with the process, to ask it for the tensors.
+
+    Raises:
+        InputError: the process cannot be started, or the pictures' folder cannot be made.
+    """
+    options = options or Options()
+    with Session(notebook, options) as session:
+        for cell in notebook.cells:
+            ran = session.run(cell)
+            if after is not None and not session.ended:
+                after(session, ran)
+            yield ran
+
+
+class Session:
+    """The process in which a notebook runs, seen from outside."""
+
+    def __init__(self, notebook: Notebook, options: Options) -> None:
+        self.options = options
+        self.ended: str | None = None
+        figures = options.figures
+        if figures is not None:
+            try:
+                figures.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(f"--figures {figures}: {error.strerror}") from error
+        self._child = ChildProcess(
+            "npnet.notebooks.session",
+            folder=notebook.path.resolve().parent,
+            environment={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        )
+        self._child.send(
+            kind="start",
+            torch=options.torch,
+            words=os.fspath(options.words.resolve()) if options.words else None,
+            figures=os.fspath(figures.resolve()) if figures else None,
+            default_seed=options.default_seed,
+            sampler=options.sampler,
+            grader=options.grader,
+        )
+        answer = self._child.receive(START)
+        if answer is None or answer["kind"] != "ready":
+            self._child.__exit__()
+            why = answer["text"] if answer else f"no answer in {START:g} s"
+            raise InputError(f"{notebook.path}: its process did not start: {why}")
+        self.default_seed: int | None = answer["default_seed"]
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._child.__exit__()
+
+    def run(self, cell: Cell) -> Ran:
+        """Run one cell to its end, or until its time is over."""
+        ran = Ran(cell, default_seed=self.default_seed, sampler=self.options.sampler)
+        if self.ended is not None:
+            ran.stopped = self.ended
+            return ran
+        start = self.options.starts.get(cell.number)
+        if start is not None:
+            self._child.send(kind="skip", words=start)
+        self._child.send(kind="cell", number=cell.number, source=cell.source)
+        begun = time.monotonic()
+        limit = begun + self.options.seconds
+        try:
+            while not self._take(ran, self._child.receive(max(0.0, limit - time.monotonic()))):
+                if ran.stopped is None and time.monotonic() >= limit:
+                    ran.stopped = (
+                        f"stopped after {self.options.seconds:g} s: --seconds gives a cell more"
+                    )
+                    self._child.interrupt()
+                    limit += PATIENCE
+                elif ran.stopped is not None and time.monotonic() >= limit:
+                    self._child.__exit__()
+                    self.ended = f"the process was ended in cell {cell.number}: it did not stop"
+                    return ran
+        except KeyboardInterrupt:
+            ran.stopped = CTRL_C
+            self.ended = f"not run: {CTRL_C}"
+            self._child.__exit__()
+            ran.seconds = time.monotonic() - begun
+        return ran
+
+    def ask(self, kind: str, patience: float) -> Iterator[Message | None]:
+        """Send a message of this kind, and yield what comes; None if nothing comes in time."""
+        self._child.send(kind=kind)
+        while True:
+            yield self._child.receive(patience)
+
+    def tensors(self, path: Path) -> Path:
+        """Let the process write every tensor that has a name to an npz file."""
+        self._child.send(kind="tensors", path=os.fspath(path))
+        while (answer := self._child.receive(START)) is not None:
+            if answer["kind"] == "tensors":
+                return path
+            if answer["kind"] == "ended":
+                break
+        raise InputError("the notebook's process did not give its tensors")
+
+    def _take(self, ran: Ran, message: Message | None) -> bool:
+        """Add a message to what is known of the cell; true at its end."""
+        if message is None:
+            return False
+        match message:
+            case {"kind": "output", "output": kind, "text": text}:
+                lines = tuple(message.get("lines", ()))
+                last = ran.outputs[-1] if ran.outputs else None
+                if kind == "error":
+                    ran.line = message["line"]
+                    ran.outputs.append(Output("error", text, message["exception"], lines))
+                elif last and last.kind == kind and kind in ("stdout", "stderr"):
+                    ran.outputs[-1] = _joined(last, text, lines)
+                else:
+                    ran.outputs.append(Output(kind, text, None, lines))
+                if kind == "stdout" and self.options.printed is not None:
+                    self.options.printed(ran.cell, text)
+            case {"kind": "note", "text": text}:
+                ran.notes.append(text)
+            case {"kind": "done"}:
+                ran.seconds, ran.skipped = message["seconds"], message["skipped"]
+                ran.torch_draws, ran.drawn = message["torch_draws"], message["drawn"]
+                ran.files, ran.shuffle = message["files"], message["shuffle"]
+                ran.draws = [_draw(ran.cell.number, entry) for entry in message["draws"]]
+                return True
+            case {"kind": "ended", "text": text}:
+                ran.stopped = text
+                self.ended = f"not run: in cell {ran.cell.number} {text}"
+                return True
+        return False
+
+
+def _joined(before: Output, text: str, lines: tuple[int, ...]) -> Output:
+    """Printed text and what followed it; ``lines`` are of the lines that begin in what followed."""
+    return Output(before.kind, before.text + text, None, (*before.lines, *lines))
+
+
+def _draw(cell: int, entry: dict[str, Any]) -> UnseededDraw:
+    shape = tuple(entry.pop("shape", ()))
+    return UnseededDraw(cell=cell, shape=shape, **entry)

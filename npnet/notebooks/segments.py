@@ -1,0 +1,153 @@
+"""The part of a notebook that belongs to one forward pass: its gradients and their slices."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from npnet.notebooks.effects import effects
+from npnet.notebooks.pairs import Pair, named_pairs
+from npnet.notebooks.program import called_functions
+from npnet.notebooks.slices import Slice, Unit, slice_of, versions
+from npnet.notebooks.truth import Graph
+
+
+@dataclass(frozen=True)
+class Target:
+    """A gradient to be judged: one life of a variable.
+
+    Attributes:
+        name: the variable.
+        pairs: what it is compared with, or the pair that the names make.
+        first, end: the units of its life.
+    """
+
+    name: str
+    pairs: tuple[Pair, ...]
+    first: int
+    end: int
+
+
+class Segment:
+    """The units from a forward pass to the next.
+
+    Args:
+        units: the whole program.
+        graph: of the forward pass.
+        first, end: the units of this part.
+        passed: the unit in which the backward pass ends.
+        pairs: of gradient variables and tensors, of the whole notebook.
+    """
+
+    def __init__(
+        self,
+        units: Sequence[Unit],
+        graph: Graph,
+        first: int,
+        end: int,
+        passed: int,
+        pairs: Sequence[Pair],
+    ) -> None:
+        self.units, self.graph = units, graph
+        self.first, self.end, self.passed = first, end, passed
+        self._effects = {place: effects(units[place].node) for place in range(first, end)}
+        self._functions = called_functions(units)
+        places = {units[place].place for place in range(first, end)}
+        # A comparison may stand outside, in a cell that was run again.
+        self.pairs = [
+            pair
+            for pair in pairs
+            if pair.tensor in graph.values and (pair.place is None or pair.place in places)
+        ]
+        made = {name for found in self._effects.values() for name in found.makes}
+        compared = {pair.gradient for pair in self.pairs}
+        self.pairs += named_pairs(sorted(made - compared - graph.values.keys()), graph.values)
+        self.tensor_of = self._tensors()
+        self._lives = {name: versions(units, name, first, end) for name in self.tensor_of}
+
+    def _tensors(self) -> Mapping[str, str]:
+        """The tensor of each gradient variable; where two are compared, the one of its name."""
+        found: dict[str, str] = {}
+        for pair in self.pairs:
+            found.setdefault(pair.gradient, pair.tensor)
+        compared = {(pair.gradient, pair.tensor) for pair in self.pairs}
+        for pair in named_pairs(list(found), self.graph.values):
+            if (pair.gradient, pair.tensor) in compared:
+                found[pair.gradient] = pair.tensor
+        return found
+
+    def targets(self) -> list[Target]:
+        """The gradients to be judged, in the order of the program."""
+        found: dict[tuple[str, int], Target] = {}
+        for name in self.tensor_of:
+            lives = self._lives[name]
+            pairs = [pair for pair in self.pairs if pair.gradient == name]
+            compared = [pair for pair in pairs if pair.place is not None]
+            for pair in compared:
+                at = self._unit(pair)
+                life = next((life for life in reversed(lives) if life[0] <= at), None)
+                if life is None:
+                    continue
+                key = (name, life[0])
+                before = found[key].pairs if key in found else ()
+                found[key] = Target(name, (*before, pair), *life)
+            if not compared and pairs and lives:
+                found[name, lives[-1][0]] = Target(name, tuple(pairs), *lives[-1])
+        return sorted(found.values(), key=lambda target: (target.first, target.name))
+
+    def _unit(self, pair: Pair) -> int:
+        """The last unit that runs before the comparison, or its own."""
+        own = [
+            place
+            for place in range(self.first, self.end)
+            if self.units[place].place == pair.place
+            and (self.units[place].line <= pair.line or not pair.line)
+        ]
+        return own[-1] if own else self.end - 1
+
+    def slice(self, target: Target) -> Slice:
+        """The statements that make a gradient."""
+        return slice_of(
+            self.units, target.name, self.first, target.end, self._cut, self._uses, self.tensor_of
+        )
+
+    def _cut(self, name: str, place: int) -> bool:
+        if name in self.graph.values and name not in self.tensor_of:
+            # A name of the forward pass that was given to something else since is no longer it.
+            return not any(
+                name in self._effects[other].makes for other in range(self.passed + 1, place)
+            )
+        if name not in self.tensor_of:
+            return False
+        life = next((life for life in reversed(self._lives[name]) if life[0] < place), None)
+        if life is None:
+            return True
+        # Read before the last of it is added, it is not yet a gradient.
+        return not any(
+            name in self._effects[other].changes | self._effects[other].makes
+            for other in range(place + 1, life[1])
+        )
+
+    def _uses(self, name: str) -> set[str]:
+        known = self.tensor_of.keys() | self.graph.values.keys() | self._functions.keys()
+        return {one for one in self._functions.get(name, ()) if one in known}
+
+
+def is_training_loop(node: ast.stmt) -> bool:
+    """Whether a statement runs forward and backward passes again and again."""
+    if isinstance(node, ast.With | ast.If | ast.Try):
+        return any(is_training_loop(part) for part in node.body)
+    if not isinstance(node, ast.For | ast.While):
+        return False
+    calls = {
+        inner.func.attr
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Attribute)
+    }
+    found = effects(node)
+    updates = any(
+        isinstance(inner, ast.Attribute) and inner.attr == "data" for inner in ast.walk(node)
+    )
+    forward = len(found.makes) >= 5 and ("cross_entropy" in calls or "tanh" in calls)
+    return forward and ("backward" in calls or updates or "randint" in calls)

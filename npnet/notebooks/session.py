@@ -1,0 +1,412 @@
+"""The process in which a notebook's cells run, one after another in one namespace.
+
+It reads JSON messages, a line each, and answers in the same way (``npnet.base.child_process``):
+
+* ``{"kind": "start", ...}`` with the options of ``Session``; the answer is ``ready``.
+* ``{"kind": "cell", "number": 3, "source": "..."}``; the answers are ``output`` messages as they
+  are printed, and at the end ``done``.
+* ``{"kind": "skip", "words": 560}`` puts torch's default generator at this word of its stream.
+* ``{"kind": "grade"}`` judges the gradients by hand of the cells so far: ``grade`` messages, then
+  ``graded``.
+* ``{"kind": "tensors", "path": "..."}`` writes every tensor that has a name into an npz file.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import io
+import json
+import linecache
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.notebooks.corpus_files import CorpusFiles
+from npnet.notebooks.display import shown
+from npnet.notebooks.drawn import drawn_tensors
+from npnet.notebooks.grade_messages import send_grades, watch_for
+from npnet.notebooks.magics import plain_python
+from npnet.notebooks.random_sources import RandomSources
+from npnet.notebooks.stand_ins import (
+    MissingModule,
+    PyPlot,
+    Shell,
+    install_ipython,
+    install_pyplot,
+    install_tqdm,
+)
+
+FLUSH = 0.2  # seconds after which what is printed is sent on
+WORDS_AT_ONCE = 1 << 20  # that are skipped: an index of randint takes one of 32 bits
+MOST_PRINTED = 2_000_000  # characters of a cell that are kept
+
+Send = Callable[..., None]
+
+
+class _Stream(io.TextIOBase):
+    """Standard output or standard error of the cells: what is written becomes messages.
+
+    Args:
+        kind: ``stdout`` or ``stderr``.
+        send: sends a message.
+        line: tells the line of the cell that is running.
+    """
+
+    encoding = "utf-8"
+
+    def __init__(self, kind: str, send: Send, line: Callable[[], int]) -> None:
+        self.kind, self.send, self.line = kind, send, line
+        self.pending: list[str] = []
+        self.lines: list[int] = []
+        self.taken = 0  # characters of this cell
+        self.begins = True  # whether the next character begins a line
+        self.last = time.monotonic()
+
+    def begin(self) -> None:
+        """A cell begins."""
+        self.taken, self.begins = 0, True
+
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        left = MOST_PRINTED - self.taken
+        if left > 0 and text:
+            kept = text[:left]
+            self.taken += len(kept)
+            if left <= len(text):
+                kept += f"\n(cut after {MOST_PRINTED:,} characters)\n"
+            if self.begins or "\n" in kept:
+                ended = kept.endswith("\n")
+                begun = self.begins + kept.count("\n") - ended
+                if begun:
+                    self.lines += [self.line()] * begun
+                self.begins = ended
+            self.pending.append(kept)
+            if time.monotonic() - self.last > FLUSH:
+                self.flush()
+        return len(text)
+
+    def flush(self) -> None:
+        text, self.pending = "".join(self.pending), []
+        lines, self.lines = self.lines, []
+        self.last = time.monotonic()
+        if text:
+            self.send(kind="output", output=self.kind, text=text, lines=lines)
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return False
+
+    def fileno(self) -> int:
+        raise io.UnsupportedOperation("a notebook's output has no file number")
+
+
+class _NoInput(io.TextIOBase):
+    """Standard input: nobody is there to type."""
+
+    def readline(self, *_: Any) -> str:  # type: ignore[override]
+        raise EOFError("input() is not possible here: nobody is there to type")
+
+    read = readline
+
+
+class Session:
+    """One namespace, and the cells that run in it.
+
+    Args:
+        send: sends a message.
+        torch: ``numpy`` for the stand-in, ``torch`` for the installed package.
+        words: a file that takes the place of corpora that are not found.
+        figures: a folder for real pictures; None draws nothing.
+        default_seed: of torch's default generator, before the first cell.
+        sampler: ``torch`` or ``mkl``: whose exponentials the stand-in's multinomial takes.
+        grader: ``module:class`` of what knows the tensors' gradients, to grade the notebook at its
+            end; None: it is not graded.
+    """
+
+    def __init__(
+        self,
+        send: Send,
+        *,
+        torch: str = "numpy",
+        words: str | None = None,
+        figures: str | None = None,
+        default_seed: int | None = None,
+        sampler: str = "torch",
+        grader: str | None = None,
+    ) -> None:
+        self.send = send
+        self.streams = tuple(_Stream(kind, send, self._line) for kind in ("stdout", "stderr"))
+        # The cells' names are those of a module, so that their classes can be pickled.
+        main = types.ModuleType("__main__")
+        sys.modules["__main__"] = main
+        sys.argv = [""]
+        self.namespace: dict[str, Any] = vars(main)
+        self.name = ""  # of the cell that runs, as tracebacks have it
+        self.results: dict[int, Any] = {}
+        self.figures = Path(figures) if figures else None
+        self.pyplot: PyPlot | None = None
+        self.files = CorpusFiles(Path(words) if words else None, self._note)
+        self.files.install()
+        install_tqdm()
+        install_ipython(self._display)
+        if self.figures is None:
+            self.pyplot = install_pyplot()
+        else:
+            os.environ["MPLBACKEND"] = "Agg"
+        if torch == "numpy":
+            import npnet.tensors
+
+            sys.modules.update(npnet.tensors.modules())
+            npnet.tensors.random.set_sampler(sampler)
+        self.sources = RandomSources(stand_in=torch == "numpy")
+        self.default_seed = default_seed
+        if default_seed is not None:
+            self.skip(0)
+        self.watch = watch_for(grader) if grader else None
+        self.namespace.update(display=self._display, get_ipython=Shell, Out=self.results)
+
+    def run(self, number: int, source: str) -> None:
+        """Run a cell and send what it gives."""
+        plain = plain_python(source)
+        self.name = f"cell {number}"
+        lines = plain.source.splitlines(True)
+        linecache.cache[self.name] = (len(plain.source), None, lines, self.name)
+        self.sources.begin(number, plain.source)
+        self.files.opened.clear()
+        for stream in self.streams:
+            stream.begin()
+        started = time.perf_counter()
+        if self.pyplot is not None:
+            self.pyplot.calls.clear()
+        outcome: dict[str, Any] = {}
+        try:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            value = self._execute(plain.source, self.name)
+            if value is not None and not plain.source.rstrip().endswith(";"):
+                self.results[number] = value
+                self.namespace["_"] = value
+                self._show(value, _last_line(plain.source))
+        except BaseException as error:
+            outcome = _failure(error, self.name)
+        finally:
+            # What interrupts from here on is meant for a cell that has ended.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        seconds = time.perf_counter() - started
+        for stream in self.streams:
+            stream.flush()
+        if outcome:
+            self.send(kind="output", output="error", **outcome)
+        for path in self._pictures(number):
+            self.send(kind="output", output="picture", text=path)
+        draws = self.sources.torch_draws
+        self.send(
+            kind="done",
+            number=number,
+            seconds=seconds,
+            skipped=plain.skipped,
+            draws=self.sources.end(),
+            torch_draws=draws,
+            drawn=drawn_tensors(plain.source, draws, self.namespace),
+            files=list(dict.fromkeys(self.files.opened)),
+            shuffle=self.sources.shuffle,
+        )
+
+    def skip(self, words: int) -> None:
+        """Begin the default generator's stream again, and go on from this word of it."""
+        # The installed torch, where the caller wants it, is the notebook's and not npnet's.
+        torch = importlib.import_module("torch")
+        torch.manual_seed(self.default_seed)
+        self.sources.default_is_seeded()
+        for start in range(0, words, WORDS_AT_ONCE):
+            torch.randint(0, 2, (min(WORDS_AT_ONCE, words - start),))
+
+    def tensors(self) -> dict[str, Array]:
+        """Every tensor that a name of the notebook means, and its ``.grad``, as arrays."""
+        tensor = sys.modules["torch"].Tensor
+        found = {}
+        for name, value in list(self.namespace.items()):
+            if name.startswith("_") or not isinstance(value, tensor):
+                continue
+            found[name] = np.array(value.detach().numpy())
+            grad = value.grad if value.is_leaf or value.retains_grad else None
+            if grad is not None:
+                found[f"{name}.grad"] = np.array(grad.detach().numpy())
+        return found
+
+    def _line(self) -> int:
+        """The line of the running cell itself, not of a function that it calls; 0 if unknown."""
+        frame = sys._getframe(1)
+        line = 0
+        while frame is not None:
+            if frame.f_code.co_filename == self.name:
+                line = frame.f_lineno
+            frame = frame.f_back  # type: ignore[assignment]
+        return line
+
+    def _execute(self, source: str, name: str) -> Any:
+        tree = ast.parse(source, name)
+        for place, statement in enumerate(tree.body):
+            tree.body[place] = self._lenient(statement)
+        last = tree.body[-1] if tree.body else None
+        if isinstance(last, ast.Expr):
+            tree.body.pop()
+        stdio = sys.stdout, sys.stderr, sys.stdin
+        sys.stdout, sys.stderr, sys.stdin = *self.streams, _NoInput()
+        try:
+            if self.watch is not None:
+                value = last.value if isinstance(last, ast.Expr) else None
+                return self.watch.execute(tree.body, value, name, self.namespace)
+            exec(compile(tree, name, "exec"), self.namespace)
+            if not isinstance(last, ast.Expr):
+                return None
+            expression = ast.Expression(last.value)
+            return eval(compile(expression, name, "eval"), self.namespace)
+        finally:
+            sys.stdout, sys.stderr, sys.stdin = stdio
+
+    def _lenient(self, statement: ast.stmt) -> ast.stmt:
+        """An import at the top of a cell that fails only when the module is used.
+
+        People import what they do not need, and the cell should run on. An import inside ``try``
+        is left alone: it asks whether the module is there.
+        """
+        if not isinstance(statement, ast.Import | ast.ImportFrom):
+            return statement
+        if isinstance(statement, ast.ImportFrom):
+            modules = [statement.module or ""]
+            names = [alias.asname or alias.name for alias in statement.names]
+        else:
+            modules = [alias.name for alias in statement.names]
+            names = [alias.asname or alias.name.partition(".")[0] for alias in statement.names]
+        missing = [name for name in modules if name and not _is_there(name.partition(".")[0])]
+        if not missing or "*" in names:
+            return statement
+        self._note(f"{missing[0].partition('.')[0]} is not installed: its uses will fail")
+        for name in names:
+            self.namespace[name] = MissingModule(missing[0])
+        return ast.copy_location(ast.Pass(), statement)
+
+    def _display(self, *values: Any) -> None:
+        for value in values:
+            self._show(value, self._line())
+
+    def _show(self, value: Any, line: int) -> None:
+        text = shown(value)
+        for stream in self.streams:
+            stream.flush()
+            stream.begins = True
+        if len(text) > MOST_PRINTED:
+            text = text[:MOST_PRINTED] + "…"
+        lines = [line] * (text.count("\n") + 1)
+        self.send(kind="output", output="result", text=text, lines=lines)
+
+    def _note(self, text: str) -> None:
+        self.send(kind="note", text=text)
+
+    def _pictures(self, number: int) -> Iterator[str]:
+        if self.pyplot is not None:
+            if self.pyplot.calls:
+                yield f"drawn with {', '.join(dict.fromkeys(self.pyplot.calls))}"
+            return
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        if pyplot is None or self.figures is None:
+            return
+        for place, figure in enumerate(pyplot.get_fignums(), 1):
+            path = self.figures / f"cell-{number:02}-{place}.png"
+            pyplot.figure(figure).savefig(path, dpi=110)
+            yield str(path)
+        pyplot.close("all")
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return module in sys.modules or importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _last_line(source: str) -> int:
+    """Where the last statement begins."""
+    return ast.parse(source).body[-1].lineno
+
+
+def _failure(error: BaseException, name: str) -> dict[str, Any]:
+    """An exception as Jupyter stores it, and the line of the cell where it was raised."""
+    kind = type(error).__name__
+    if isinstance(error, SyntaxError) and error.filename == name:
+        line, text = error.lineno, error.msg
+    else:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == name]
+        line, text = (lines[-1] if lines else None), _words_of(error)
+    return {"text": f"{kind}: {text}", "exception": kind, "line": line}
+
+
+def _words_of(error: BaseException) -> str:
+    try:
+        return str(error)[:MOST_PRINTED]
+    except Exception:  # a class of the notebook's own may fail even here
+        return ""
+
+
+def main() -> None:
+    """Answer messages until the other side closes the channel."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
+    orders = os.fdopen(os.dup(0), encoding="utf-8")
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2):
+        os.dup2(nowhere, number)
+    session: Session | None = None
+    one_at_a_time = threading.Lock()  # threads of a notebook print too
+    # As __main__ it makes way for the notebook's own names.
+    sys.modules["npnet.notebooks.session"] = sys.modules["__main__"]
+
+    def send(**message: Any) -> None:
+        with one_at_a_time:
+            answers.write(json.dumps(message) + "\n")
+            answers.flush()
+
+    while line := _next(orders):
+        message = json.loads(line)
+        kind = message.pop("kind")
+        if kind == "start":
+            sys.path.insert(0, os.getcwd())
+            session = Session(send, **message)
+            send(kind="ready", default_seed=session.sources.default_seed)
+        elif session is None:
+            raise RuntimeError(f"{kind} before start")
+        elif kind == "cell":
+            session.run(**message)
+        elif kind == "skip":
+            session.skip(**message)
+        elif kind == "grade":
+            send_grades(session.watch, send)
+        elif kind == "tensors":
+            np.savez(message["path"], **session.tensors())  # type: ignore[arg-type]
+            send(kind="tensors", path=message["path"])
+
+
+def _next(orders: IO[str]) -> str:
+    while True:
+        try:
+            return orders.readline()
+        except KeyboardInterrupt:  # it came when no cell was running
+            continue
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,227 @@
+"""The statements that make a variable, cut out of a program.
+
+A program is a list of units: the statements of a notebook's cells in order, with functions that
+make gradients put in the place of their calls (``npnet.notebooks.program``). Going back from the
+end of a variable's life, a statement is kept if it makes or changes something that is needed; what
+it reads is needed in turn, until a name is reached that stands for a value of the forward pass or
+for another gradient.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from npnet.notebooks.effects import BUILTINS, effects, read_names, shares
+
+Cut = Callable[[str, int], bool]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One statement of a program.
+
+    Attributes:
+        node: its syntax tree.
+        place: of the notebook's statement that it comes from, for what was seen when that ran.
+        cell, line: where it stands, both from 1.
+    """
+
+    node: ast.stmt
+    place: int
+    cell: int
+    line: int
+
+
+@dataclass
+class Slice:
+    """What makes a variable.
+
+    Attributes:
+        statements: to run, in order.
+        units: those that they come from.
+        inputs: names that have to be there before.
+    """
+
+    statements: list[ast.stmt] = field(default_factory=list)
+    units: list[Unit] = field(default_factory=list)
+    inputs: set[str] = field(default_factory=set)
+
+    @property
+    def reads_grad_of(self) -> set[str]:
+        """Tensors of which the statements read ``.grad``."""
+        return {
+            node.value.id
+            for statement in self.statements
+            for node in ast.walk(statement)
+            if isinstance(node, ast.Attribute)
+            and node.attr == "grad"
+            and isinstance(node.ctx, ast.Load)
+            and isinstance(node.value, ast.Name)
+        }
+
+    @property
+    def code(self) -> str:
+        """The statements as text."""
+        return "\n".join(map(ast.unparse, self.statements))
+
+
+def versions(units: Sequence[Unit], name: str, first: int, end: int) -> list[tuple[int, int]]:
+    """The lives of a variable in ``units[first:end]``: from the unit that makes it to the next.
+
+    A unit that makes it anew from its own earlier value goes on with the same life.
+    """
+    starts: list[int] = []
+    for place in range(first, end):
+        found = effects(units[place].node)
+        begins = name in found.makes and name not in found.reads
+        if begins or (not starts and name in found.makes | found.changes):
+            starts.append(place)
+    return [
+        (start, starts[number + 1] if number + 1 < len(starts) else end)
+        for number, start in enumerate(starts)
+    ]
+
+
+def slice_of(
+    units: Sequence[Unit],
+    name: str,
+    first: int,
+    end: int,
+    cut: Cut,
+    uses: Callable[[str], set[str]],
+    variables: Collection[str],
+) -> Slice:
+    """The statements among ``units[first:end]`` that make the last value of a variable.
+
+    Args:
+        units: the program.
+        name: the variable.
+        first, end: the units that may take part.
+        cut: whether a name, read by the unit of this place, is an input that is not followed.
+        uses: the names that a function of the notebook reads when it is called.
+        variables: those of all gradients. What changes one of them by way of another is a fault of
+            the other one, and no part of this one's code.
+    """
+    found = Slice()
+    aliases = _aliases(units, first, end, set(variables) - {name})
+    needed = {name}
+    for place in range(end - 1, first - 1, -1):
+        unit = units[place]
+
+        def is_cut(one: str, place: int = place) -> bool:
+            return one != name and cut(one, place)
+
+        kept = _kept(unit.node, needed, is_cut, found.inputs, uses, aliases.get(place, {}))
+        if kept is not None:
+            found.statements.insert(0, kept)
+            found.units.insert(0, unit)
+    found.inputs |= needed
+    found.inputs -= BUILTINS
+    return found
+
+
+def _kept(
+    node: ast.stmt,
+    needed: set[str],
+    is_cut: Callable[[str], bool],
+    inputs: set[str],
+    uses: Callable[[str], set[str]],
+    aliases: dict[str, set[str]],
+) -> ast.stmt | None:
+    """The part of a statement that is needed, or None; what it needs is put into ``needed``."""
+
+    def need(names: set[str]) -> None:
+        for one in names | {other for name in names for other in uses(name)}:
+            (inputs if is_cut(one) else needed).add(one)
+
+    def body(statements: Sequence[ast.stmt]) -> list[ast.stmt]:
+        kept: list[ast.stmt] = []
+        for statement in reversed(statements):
+            part = _kept(statement, needed, is_cut, inputs, uses, aliases)
+            if part is not None:
+                kept.insert(0, part)
+        return kept
+
+    found = effects(node)
+    changed = found.changes | {root for name in found.changes for root in aliases.get(name, ())}
+    if not (found.makes | changed) & needed and not _leaves_loop(node):
+        return None
+    if isinstance(node, ast.For | ast.While):
+        before: set[str] | None = None
+        kept: list[ast.stmt] = []
+        while before != needed:
+            before = set(needed)
+            kept = body(node.body)
+            needed |= before
+            if not [part for part in kept if not _leaves_loop(part)]:
+                return None
+            if isinstance(node, ast.While):
+                need(read_names(node.test))
+        if isinstance(node, ast.For):
+            needed -= effects(ast.For(node.target, node.iter, [ast.Pass()], [])).makes
+            need(read_names(node.iter))
+            return _like(node, ast.For(node.target, node.iter, kept, []))
+        return _like(node, ast.While(node.test, kept, []))
+    if isinstance(node, ast.If):
+        after = set(needed)
+        then = body(node.body)
+        first = set(needed)
+        needed.clear()
+        needed |= after
+        other = body(node.orelse)
+        needed |= first | after if not other else first
+        if not then and not other:
+            needed.clear()
+            needed |= after
+            return None
+        need(read_names(node.test))
+        return _like(node, ast.If(node.test, then or [ast.Pass()], other))
+    if isinstance(node, ast.With):
+        kept = body(node.body)
+        if not kept:
+            return None
+        need({name for item in node.items for name in read_names(item.context_expr)})
+        return _like(node, ast.With(node.items, kept))
+    if isinstance(node, ast.Try):
+        kept = body(node.body)
+        return _like(node, ast.If(ast.Constant(True), kept, [])) if kept else None
+    if _leaves_loop(node):
+        return node
+    needed -= found.makes - found.changes
+    need({*found.reads} - BUILTINS)
+    return node
+
+
+def _leaves_loop(node: ast.AST) -> bool:
+    return isinstance(node, ast.Break | ast.Continue) or (
+        isinstance(node, ast.If) and any(map(_leaves_loop, node.body))
+    )
+
+
+def _like(old: ast.stmt, new: ast.stmt) -> ast.stmt:
+    return ast.fix_missing_locations(ast.copy_location(new, old))
+
+
+def _aliases(
+    units: Sequence[Unit], first: int, end: int, without: set[str]
+) -> dict[int, dict[str, set[str]]]:
+    """For each unit, which other names a name may share its memory with, by the units before."""
+    known: dict[str, set[str]] = {}
+    found = {}
+    for place in range(first, end):
+        found[place] = {name: set(roots) for name, roots in known.items()}
+        for node in ast.walk(units[place].node):
+            if isinstance(node, ast.Assign) and len(node.targets) == 1:
+                target = node.targets[0]
+                if not isinstance(target, ast.Name):
+                    continue
+                root = shares(node.value)
+                known.pop(target.id, None)
+                for others in known.values():
+                    others.discard(target.id)
+                if root and root != target.id and target.id not in without:
+                    known[target.id] = {root, *known.get(root, ())}
+                    found[place][target.id] = set(known[target.id])
+    return found

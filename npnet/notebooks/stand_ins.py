@@ -1,0 +1,201 @@
+"""Modules that notebooks import and that need not be installed: what they draw is only noted."""
+
+from __future__ import annotations
+
+import sys
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+# How IPython shows what these functions return; the address differs in every run.
+_SHOWN = {
+    "imshow": "<matplotlib.image.AxesImage at 0x0>",
+    "plot": "[<matplotlib.lines.Line2D at 0x0>]",
+    "figure": "<Figure size 640x480 with 0 Axes>",
+    "title": "Text(0.5, 1.0, '')",
+    "legend": "<matplotlib.legend.Legend at 0x0>",
+    "scatter": "<matplotlib.collections.PathCollection at 0x0>",
+}
+
+
+class Recorder:
+    """Takes any call and any attribute of a plotting library, and notes the calls."""
+
+    def __init__(self, calls: list[str], name: str, text: str | None = None) -> None:
+        self._calls, self._name, self._text = calls, name, text
+
+    def __getattr__(self, name: str) -> Recorder:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Recorder(self._calls, name)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        self._calls.append(self._name)
+        if self._name == "show":
+            return None
+        if self._name == "subplots":
+            return self, _axes(self._calls, *arguments, **options)
+        if self._name == "hist" and arguments:
+            counts, edges = np.histogram(np.asarray(arguments[0]).ravel(), options.get("bins", 10))
+            return counts, edges, Recorder(self._calls, "patches")
+        return Recorder(self._calls, self._name, _SHOWN.get(self._name))
+
+    def __repr__(self) -> str:
+        return self._text or f"<{self._name}>"
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[Recorder]:
+        return iter([self])
+
+    def __getitem__(self, _: Any) -> Recorder:
+        return self
+
+    def __setitem__(self, _: Any, __: Any) -> None:
+        pass
+
+
+def _axes(calls: list[str], rows: int = 1, columns: int = 1, **options: Any) -> Any:
+    rows, columns = options.get("nrows", rows), options.get("ncols", columns)
+    if rows == columns == 1:
+        return Recorder(calls, "axes")
+    axes = np.empty((rows, columns), object)
+    for place in np.ndindex(rows, columns):
+        axes[place] = Recorder(calls, "axes")
+    return axes.squeeze()
+
+
+class PyPlot(types.ModuleType):
+    """``matplotlib.pyplot``, which notes what is drawn in ``calls``."""
+
+    def __init__(self) -> None:
+        super().__init__("matplotlib.pyplot")
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Recorder(self.calls, name)
+
+
+class Tqdm:
+    """``tqdm``: goes through what it is given and shows no bar."""
+
+    def __init__(self, iterable: Iterable[Any] | None = None, *_: Any, **options: Any) -> None:
+        self._iterable = range(options.get("total", 0) or 0) if iterable is None else iterable
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._iterable)
+
+    def __len__(self) -> int:
+        return len(self._iterable)  # type: ignore[arg-type]
+
+    def __enter__(self) -> Tqdm:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *_, **__: None
+
+    @staticmethod
+    def write(text: str, *_: Any, **__: Any) -> None:
+        """Print a line, as tqdm does beside its bar."""
+        print(text)
+
+
+def trange(*limits: int, **options: Any) -> Tqdm:
+    """``tqdm(range(...))``."""
+    return Tqdm(range(*limits), **options)
+
+
+def install_tqdm() -> None:
+    """Let ``import tqdm`` and its usual submodules find ``Tqdm``."""
+    for name in ("tqdm", "tqdm.auto", "tqdm.notebook", "tqdm.std"):
+        module = types.ModuleType(name)
+        vars(module).update(
+            tqdm=Tqdm, trange=trange, tqdm_notebook=Tqdm, tnrange=trange, __path__=[]
+        )
+        sys.modules[name] = module
+
+
+def install_pyplot() -> PyPlot:
+    """Let ``import matplotlib.pyplot`` find a module that only notes what is drawn."""
+    pyplot = PyPlot()
+    package = types.ModuleType("matplotlib")
+    parts = {"pyplot": pyplot}
+    for name in ("cm", "ticker", "colors", "animation", "patches", "style"):
+        part = PyPlot()
+        part.calls = pyplot.calls
+        parts[name] = part
+    vars(package).update(
+        __path__=[], use=lambda *_, **__: None, rcParams={}, rc=lambda *_, **__: None, **parts
+    )
+    sys.modules["matplotlib"] = package
+    for name, part in parts.items():
+        sys.modules[f"matplotlib.{name}"] = part
+    return pyplot
+
+
+def install_ipython(display: Any) -> None:
+    """Let ``from IPython.display import ...`` work; what only a browser can show is named."""
+    package, module = types.ModuleType("IPython"), types.ModuleType("IPython.display")
+
+    class Shown:
+        """Something for a browser: an image, a page, a formula."""
+
+        def __init__(self, *_: Any, **__: Any) -> None:
+            pass
+
+        def __repr__(self) -> str:
+            return f"<IPython.core.display.{type(self).__name__} object>"
+
+    kinds = {
+        name: type(name, (Shown,), {}) for name in ("HTML", "Image", "Markdown", "SVG", "Math")
+    }
+    vars(module).update(display=display, clear_output=lambda *_, **__: None, **kinds)
+    vars(package).update(display=module, get_ipython=Shell, __path__=[])
+    sys.modules.update({"IPython": package, "IPython.display": module})
+
+
+class Shell:
+    """What ``get_ipython()`` gives: a script that nbconvert wrote calls its magics so."""
+
+    def run_line_magic(self, *_: Any, **__: Any) -> None:
+        """Nothing is run, as with any magic."""
+
+    run_cell_magic = magic = system = run_line_magic
+
+    def getoutput(self, *_: Any, **__: Any) -> list[str]:
+        """The lines that a shell command would print: none."""
+        return []
+
+
+class MissingModule:
+    """Stands for a module that is not installed, until a cell asks something of it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise self._error()
+
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        raise self._error()
+
+    def _error(self) -> ModuleNotFoundError:
+        root = self._name.partition(".")[0]
+        return ModuleNotFoundError(
+            f"No module named {root!r}: this notebook needs it: pip install {root}", name=root
+        )

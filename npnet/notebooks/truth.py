@@ -1,0 +1,135 @@
+"""The truth about gradients: a recorded forward pass, cut at the tensors that have names."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from npnet.base.arrays import Array
+
+Upstream = Mapping[str, Array]
+
+
+class Graph(Protocol):
+    """A forward pass that was run and differentiated by the notebook itself.
+
+    Attributes:
+        values: in float64, the value of every tensor that has a name, later ones last.
+        readers: for each of them the named tensors that are computed from it with no other named
+            tensor between.
+        leaves: the names of tensors that no operation made, such as parameters.
+        root: the name of the loss.
+        dtype: the float type in which the notebook computed.
+    """
+
+    values: dict[str, Array]
+    readers: dict[str, set[str]]
+    leaves: set[str]
+    root: str
+    dtype: str
+
+    def tensor(self, name: str) -> Any:
+        """The notebook's tensor of that name."""
+
+    def gradients(self, names: Iterable[str], upstream: Upstream) -> dict[str, Array]:
+        """What arrives at ``names`` if the gradients of other named tensors are given.
+
+        The loss has the gradient 1. The gradients in ``upstream`` take the place of those of
+        their tensors. All in float64; zeros where nothing arrives.
+        """
+
+
+class Backend(Protocol):
+    """A tensor library, as the notebook imported it."""
+
+    def is_tensor(self, value: Any) -> bool:
+        """Whether it is a tensor."""
+
+    def array(self, value: Any) -> Array:
+        """A copy of its numbers."""
+
+    def tensor(self, array: Array, grad: Array | None = None) -> Any:
+        """A new tensor outside of any graph, with this ``.grad``."""
+
+    def leaf(self, array: Array) -> Any:
+        """A new tensor that gradients are wanted for."""
+
+    def computing(self, dtype: str) -> contextlib.AbstractContextManager[None]:
+        """Record nothing, and make new floats in this type."""
+
+    def passes(self) -> int:
+        """A number that changes with every ``backward()``."""
+
+    def graph(self, namespace: Mapping[str, Any], nodes: Sequence[ast.stmt]) -> Graph | None:
+        """The graph of the last ``backward()``, with the names that its tensors have now.
+
+        ``nodes``: the statements that ran before.
+        """
+
+    def recording(self) -> contextlib.AbstractContextManager[None]:
+        """Record operations, whatever is said around it."""
+
+    def graph_of(
+        self, loss: Any, namespace: Mapping[str, Any], nodes: Sequence[ast.stmt]
+    ) -> Graph | None:
+        """The graph that made this tensor, with the names that its tensors have now."""
+
+
+def later(graph: Graph, name: str) -> set[str]:
+    """The named tensors that are computed from this one, directly or not."""
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        for reader in graph.readers.get(waiting.pop(), ()):
+            if reader not in found:
+                found.add(reader)
+                waiting.append(reader)
+    return found
+
+
+def drawn_upstream(
+    graph: Graph,
+    name: str,
+    read: Iterable[str],
+    true: Upstream,
+    rng: np.random.Generator,
+    independent: bool,
+) -> dict[str, Array] | None:
+    """Random gradients for the tensors whose gradients the code for ``name`` reads.
+
+    They are as large as the true ones. Those that are not computed from ``name`` follow from the
+    others, as in any backward pass.
+
+    Args:
+        graph: the forward pass.
+        name: whose gradient is judged.
+        read: the tensors.
+        true: the true gradient of each.
+        rng: what draws.
+        independent: draw each of them; else only those that no other one is computed from, and
+            let the rest follow.
+
+    Returns:
+        The gradients by name, or None if none can be drawn.
+    """
+    read = [one for one in read if one != name]
+    after = later(graph, name)
+    free = [one for one in read if one in after]
+    if not independent:
+        free = [one for one in free if not any(other in later(graph, one) for other in free)]
+    free = [one for one in free if one != graph.root]
+    if not free:
+        return None
+    drawn = {}
+    for one in free:
+        size = float(np.sqrt(np.mean(np.square(true[one])))) or 1.0
+        # A gradient that is zero by mathematics is rounding noise: its like would be lost.
+        largest = max((float(np.abs(true[other]).max(initial=0)) for other in true), default=1.0)
+        size = max(size, 1e-6 * largest)
+        drawn[one] = size * rng.standard_normal(true[one].shape)
+    rest = [one for one in read if one not in drawn]
+    return {**drawn, **graph.gradients(rest, drawn)}
