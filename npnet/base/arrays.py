@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npnet.base.equality import equal, read_only
-from npnet.base.errors import InputError
+from npnet.base.errors import InputError, with_article
 
 Array = NDArray[Any]
 Floats = NDArray[np.floating[Any]]
@@ -118,7 +118,7 @@ def read_array(side: str, entry: Any) -> Array:
         said = str(error).partition("\n")[0]
         reason = said if isinstance(error, _SAID) else f"{type(error).__name__}: {said}"
         raise UnusableArray(
-            "unreadable", f"{side} is {_a(kind)}, wanted an array: {reason}"
+            "unreadable", f"{side} is {with_article(kind)}, wanted an array: {reason}"
         ) from None
     if masked:
         raise UnusableArray(
@@ -154,17 +154,15 @@ def _type_name(entry: Any) -> str:
     return kind.__name__ if plain else f"{package}.{kind.__name__}"
 
 
-def _a(noun: str) -> str:
-    return f"an {noun}" if noun[:1].lower() in "aeiou" or noun == "ndarray" else f"a {noun}"
-
-
 def _contents(kind: str, array: Array) -> str:
     """In words, what an object holds that NumPy reads as something else than numbers."""
     if array.dtype.kind == "O" and array.ndim and array.size:
-        return f"{_a(kind)} that holds {_a(_type_name(array.flat[_odd(array)]))}"
+        return (
+            f"{with_article(kind)} that holds {with_article(_type_name(array.flat[_odd(array)]))}"
+        )
     if array.dtype.kind == "O":
-        return _a(kind)
-    return str(array.dtype) if kind == "ndarray" else f"{_a(kind)} of dtype {array.dtype}"
+        return with_article(kind)
+    return str(array.dtype) if kind == "ndarray" else f"{with_article(kind)} of dtype {array.dtype}"
 
 
 def _odd(array: Array) -> int:

@@ -19,8 +19,18 @@ def shown(value: object) -> str:
     try:
         text = repr(value).replace("\n", "")
     except ValueError:  # Python refuses to write out numbers of thousands of digits
-        return f"a {type(value).__name__} that is too long to show"
+        return f"{kind_of(value)} that is too long to show"
     return text if len(text) <= 100 else f"{text[:99]}…"
+
+
+def with_article(noun: str) -> str:
+    """``noun`` after the article that it takes."""
+    return f"an {noun}" if noun[:1].lower() in "aeiou" or noun == "ndarray" else f"a {noun}"
+
+
+def kind_of(value: object) -> str:
+    """The class of a value, for a message: ``an int``, ``a list``, ``None``."""
+    return "None" if value is None else with_article(type(value).__name__)
 
 
 class DivergedError(ArithmeticError):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array, UnusableArray, read_array
-from npnet.base.errors import InputError
+from npnet.base.errors import InputError, kind_of
 from npnet.checks.array_error import distance, eps, largest, max_ulp, shape_hint
 from npnet.checks.report import Report, Row, Worst
 from npnet.network.gradients import Gradients
@@ -327,7 +327,7 @@ class _Comparison:
 
 def _check_names(what: str, entries: object) -> None:
     if not isinstance(entries, Mapping) or not all(isinstance(name, str) for name in entries):
-        raise InputError(f"{what} is a {type(entries).__name__}, wanted a mapping from names")
+        raise InputError(f"{what} is {kind_of(entries)}, wanted a mapping from names")
 
 
 def _number(name: str, value: object) -> float:

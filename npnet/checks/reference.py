@@ -8,7 +8,7 @@ import numpy as np
 
 from npnet.base.arrays import Array, Named, read_array
 from npnet.base.equality import EqualFields
-from npnet.base.errors import InputError
+from npnet.base.errors import InputError, kind_of
 from npnet.checks.compare import K_TRUTH, compare, zero_scales
 from npnet.checks.report import Report, Row
 from npnet.network.forward import Values
@@ -181,7 +181,7 @@ def plain_names(arrays: Mapping[str, T]) -> Mapping[str, T]:
         InputError: it is not a mapping from names, or two entries are the same gradient.
     """
     if not isinstance(arrays, Mapping) or not all(isinstance(name, str) for name in arrays):
-        raise InputError(f"gradients are a {type(arrays).__name__}, wanted a mapping name -> array")
+        raise InputError(f"gradients are {kind_of(arrays)}, wanted a mapping name -> array")
     plain = {plain_name(name): array for name, array in arrays.items()}
     if len(plain) < len(arrays):
         twice = next(name for name in plain if name in arrays and f"d{name}" in arrays)

@@ -39,6 +39,9 @@ def add_commands(commands: Any) -> None:
     explaining.add_argument(
         "name", nargs="?", metavar="NAME", help="one of the 27 names (default: the two passes)"
     )
+    explaining.add_argument(
+        "--answer", action="store_true", help="the derivation and our code, after the question"
+    )
     explaining.set_defaults(command=explain_command)
 
     exercise = commands.add_parser("exercise", help="write the gradients yourself")
@@ -104,7 +107,7 @@ def _add_sheet(parser: argparse.ArgumentParser) -> None:
 
 def explain_command(options: argparse.Namespace) -> int:
     """`npnet explain`."""
-    print(explain(options.name, width=width()))
+    print(explain(options.name, width=width(), answer=options.answer))
     return 0
 
 

@@ -13,6 +13,7 @@ from npnet.base.errors import InputError
 from npnet.base.files import replacing
 from npnet.base.tables import shorten, table
 from npnet.cli.output_files import check_new_file
+from npnet.cli.parser import DEFAULT_SEED, GRADE, SECONDS, add_force, add_json, number
 from npnet.cli.terminal import wrap
 from npnet.cli.word_options import add_words_option, word_file
 from npnet.notebooks.cells import Cell, Notebook
@@ -22,7 +23,8 @@ from npnet.notebooks.html import html_page
 from npnet.notebooks.outputs import EQUAL
 from npnet.notebooks.read import read_notebook
 from npnet.notebooks.report import CellReport, NotebookReport, differences_table, summary
-from npnet.notebooks.run import SECONDS, Options, run_notebook
+from npnet.notebooks.run import SECONDS as TIME
+from npnet.notebooks.run import Options, run_notebook
 
 MOST_ROWS = 30  # of the table of differences; --json and --html have all
 WIDEST = 24  # columns of a cell of that table
@@ -44,10 +46,10 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument(
         "--seconds",
-        type=float,
-        default=SECONDS,
+        type=number,
+        default=TIME,
         metavar="S",
-        help=f"time for one cell, then it is interrupted (default: {SECONDS:g})",
+        help=f"{SECONDS} (default: {TIME:g})",
     )
     add_words_option(parser, "the corpus that the notebook names, if it is found")
     parser.add_argument("--figures", metavar="DIR", help="draw real pictures into this folder")
@@ -55,7 +57,7 @@ def add_commands(commands: Any) -> None:
         "--default-seed",
         type=int,
         metavar="SEED",
-        help="seed torch's default generator before the first cell",
+        help=DEFAULT_SEED,
     )
     parser.add_argument(
         "--default-word",
@@ -75,12 +77,11 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--grade",
         action="store_true",
-        help="judge every gradient that is written by hand, each alone; the exit code is then 1 if "
-        "one is wrong",
+        help=GRADE,
     )
     parser.add_argument("--html", metavar="PAGE", help="write the report as one HTML page")
-    parser.add_argument("--force", action="store_true", help="replace a page that is there")
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_force(parser)
+    add_json(parser)
     parser.set_defaults(command=notebook_command)
 
 

@@ -22,7 +22,9 @@ from npnet.cli.terminal import width
 BATCH = "rows of a minibatch"
 HIDDEN = "hidden units"
 OUT = "where to write the result"
-SECONDS = "seconds for each figure or function"
+SECONDS = "seconds for each figure, function or cell"
+GRADE = "judge every gradient that is written by hand, each alone"
+DEFAULT_SEED = "seed of torch's default generator, before the first cell"
 SEED = "seed of the random numbers, as torch.manual_seed takes it"
 STEPS = "training steps"
 

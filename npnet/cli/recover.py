@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from npnet.base.errors import InputError
 from npnet.cli import recover_notebook
 from npnet.cli.output_files import check_new_file
-from npnet.cli.parser import add_force, add_json, whole_number
+from npnet.cli.parser import SECONDS, add_force, add_json, number, whole_number
 from npnet.cli.progress import progress
 from npnet.cli.terminal import wrap
 from npnet.cli.word_options import add_words_option, word_file
@@ -69,17 +69,16 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--write",
         action="store_true",
-        help="write copies of the files with seed and skip; of a notebook, its publications too",
+        help="write copies of the files with seed and skip",
     )
     add_force(parser)
     add_words_option(parser, "found by its SHA-256, in NPNET_CORPORA or the cache folder")
     parser.add_argument(
         "--seconds",
-        type=float,
+        type=number,
         default=recover_notebook.SECONDS,
         metavar="S",
-        help="time for one cell of a notebook, which need only begin to train (default: "
-        f"{recover_notebook.SECONDS:g})",
+        help=f"{SECONDS} (default: {recover_notebook.SECONDS:g}; a cell need only begin to train)",
     )
     parser.add_argument(
         "--from",
@@ -367,10 +366,12 @@ def _report(
         f"({first} to {end - 1}) in {_clock(seconds)}{speed}"
     )
     if not found:
+        none = "No seed" if end - first == SEEDS else "No seed of this range"
         print(
             wrap(
-                "No seed gives these figures. Look at the recipe, at the corpus, at the order and "
-                "scales of the draws; try more --reruns. Figures of a GPU have other seeds."
+                f"{none} gives these figures. Look at the figures, at the recipe, at the corpus, "
+                "at the order and scales of the draws, at the order of the files; try more "
+                "--reruns. Figures of a GPU have other seeds."
             )
         )
 

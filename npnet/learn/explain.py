@@ -28,12 +28,14 @@ class Text(str):
         return str(self)
 
 
-def explain(name: str | None = None, *, width: int = WIDTH) -> Text:
+def explain(name: str | None = None, *, width: int = WIDTH, answer: bool = True) -> Text:
     """What there is to know about one gradient; without a name, forward and backward pass.
 
     Args:
         name: one of the 27, with or without the lecture's d.
         width: of the prose; code is left as it is.
+        answer: with the derivation and our code; else a question to think about first, and
+            without a name the forward pass alone.
 
     Returns:
         Text in the lecture's notation, ``dbnraw`` for ``d.bnraw``. The two passes are code: they
@@ -42,7 +44,7 @@ def explain(name: str | None = None, *, width: int = WIDTH) -> Text:
     Raises:
         InputError: no such name.
     """
-    return Text(_passes() if name is None else _page(known(name), width))
+    return Text(_passes(answer) if name is None else _page(known(name), width, answer))
 
 
 def known(name: str) -> str:
@@ -72,7 +74,20 @@ def read_by(name: str) -> list[str]:
     return [commented(forward_lines()[reader], reader) for reader in readers(name)]
 
 
-def _passes() -> str:
+def question(name: str) -> str:
+    """What to think about before the gradient of ``name`` is read."""
+    lines = readers(name)
+    shapes = " and of ".join(f"{reader} {NAMES[reader].shape}" for reader in lines)
+    asked = (
+        f"One entry of {name} {NAMES[name].shape} moves by a little. Which entries of {shapes} "
+        f"move with it, and how far each?"
+    )
+    if len(lines) > 1:
+        asked += f" {len(lines)} lines read {name}: how do their two answers combine?"
+    return asked
+
+
+def _passes(answer: bool) -> str:
     widest = max(map(len, NAMES))
     forward: list[tuple[str, str | None]] = []
     for name, line in forward_lines().items():
@@ -83,6 +98,9 @@ def _passes() -> str:
         for name, lines in backward_lines().items()
         for line, last in ((line, line == lines[-1]) for line in lines)
     ]
+    if not answer:
+        asked = "# The 26 gradients are answers: npnet explain --answer prints them"
+        return "\n".join([f"# Forward: {len(LINES)} lines", *_column(forward), "", asked])
     return "\n".join(
         [
             f"# Forward: {len(LINES)} lines",
@@ -101,7 +119,7 @@ def _column(lines: list[tuple[str, str | None]]) -> list[str]:
     return [code if name is None else commented(code, name, width) for code, name in lines]
 
 
-def _page(name: str, width: int) -> str:
+def _page(name: str, width: int, answer: bool) -> str:
     made = forward_lines().get(name)
     lines = [
         f"{name} {NAMES[name].shape}: {NAMES[name].meaning}",
@@ -112,6 +130,9 @@ def _page(name: str, width: int) -> str:
     ]
     if name not in GRADIENTS:
         return "\n".join([*lines, "dloss is 1: every backward pass begins with it."])
+    if not answer:
+        lines += [*textwrap.wrap(question(name), width), ""]
+        return "\n".join([*lines, f"the answer: npnet explain {name} --answer"])
     parts = docstring(name)
     lines += [*textwrap.wrap(parts.derivation, width), *parts.code, ""]
     lines += [code_of(GRADIENTS[name]), ""]

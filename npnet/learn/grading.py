@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from html import escape
 
-from npnet.base.errors import InputError
+from npnet.base.errors import InputError, kind_of
 from npnet.checks.compare import compare, zero_scales
 from npnet.checks.report import Row
 from npnet.learn.calls import Attempt, Failure, Function, attempt
@@ -227,7 +227,7 @@ def _curve(function: Function, steps: int) -> Curve:
 def _named(functions: Mapping[str, Function]) -> dict[str, Function]:
     if not isinstance(functions, Mapping):
         raise InputError(
-            f"grade: a {type(functions).__name__}, wanted a mapping from names to functions"
+            f"grade: got {kind_of(functions)}, wanted a mapping from names to functions"
         )
     named: dict[str, Function] = {}
     for name, function in functions.items():
@@ -235,8 +235,8 @@ def _named(functions: Mapping[str, Function]) -> dict[str, Function]:
         if exercise.name in named:
             raise InputError(f"grade: {name} and {exercise.name} are one, wanted one of the two")
         if not callable(function):
-            kind = type(function).__name__
-            raise InputError(f"grade: {name} is a {kind}, wanted a function of v and d")
+            kind = kind_of(function)
+            raise InputError(f"grade: {name} is {kind}, wanted a function of v and d")
         named[exercise.name] = function
     return named
 

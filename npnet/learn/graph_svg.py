@@ -105,6 +105,6 @@ def _node(name: str, place: Place, label: str) -> str:
     axes = "×".join(NAMES[name].axes)
     return (
         f'<a class="node" href="#{name}" aria-label="{escape(label)}"><rect {box} {size}/>'
-        f'<text x="{place.x}" y="{place.y + 3.5}">{name}'
-        f'<tspan class="axes" dx="5">{axes}</tspan></text></a>'
+        f'<text x="{place.x}" y="{place.y + 3.5}">{name} '
+        f'<tspan class="axes" dx="-1">{axes}</tspan></text></a>'
     )

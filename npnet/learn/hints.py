@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from npnet.base.errors import InputError
 from npnet.learn.exercises import Exercise
-from npnet.learn.explain import WIDTH, commented
+from npnet.learn.explain import WIDTH, commented, question
 from npnet.learn.notation import docstring, forward_lines
 from npnet.network.graph import readers
 from npnet.network.names import NAMES
@@ -99,14 +99,7 @@ def _question(name: str, width: int) -> Iterator[str]:
     lines = readers(name)
     for reader in lines:
         yield f"    {commented(forward_lines()[reader], reader)}"
-    shapes = " and of ".join(f"{reader} {NAMES[reader].shape}" for reader in lines)
-    question = (
-        f"One entry of {name} {NAMES[name].shape} moves by a little. Which entries of {shapes} "
-        f"move with it, and how far each?"
-    )
-    if len(lines) > 1:
-        question += f" {len(lines)} lines read {name}: how do their two answers combine?"
-    yield textwrap.fill(question, width)
+    yield textwrap.fill(question(name), width)
 
 
 def _rules(name: str, width: int) -> Iterator[str]:

@@ -188,7 +188,11 @@ document.addEventListener("keydown", (event) => {
 });
 
 /* The step that the address names; what names none is no step. */
-const named = () => data.steps.indexOf(location.hash.slice(1));
+const named = () => {
+  const name = location.hash.slice(1); // of a value, or of its gradient: #dprobs is #probs
+  const step = data.steps.indexOf(name);
+  return step < 0 && name[0] === "d" ? data.steps.indexOf(name.slice(1)) : step;
+};
 
 addEventListener("hashchange", () => {
   if (named() < 0) return;

@@ -20,7 +20,7 @@ from npnet.base.arrays import Array, Floats
 from npnet.base.errors import InputError
 from npnet.checks.report import Report, Row
 from npnet.corpora.words import Vocabulary
-from npnet.learn.explain import read_by
+from npnet.learn.explain import question, read_by
 from npnet.learn.graph_svg import graph
 from npnet.learn.markup import code, mathematics, number, prose
 from npnet.learn.notation import code_of, docstring, forward_lines
@@ -62,6 +62,7 @@ def page(
         f"style-src '{_hash(style)}'; base-uri 'none'; form-action 'none'",
         title=f"The {len(GRADIENTS)} gradients of one minibatch",
         about=escape(about),
+        axes=_axes_explained(values),
         batch="\n".join(f"<li><code>{escape(row)}</code></li>" for row in _contexts(values, vocab)),
         sections="\n".join(_section(name, values, gradients, reports) for name in STEPS),
         graph=graph({name: _label(name) for name in NAMES}),
@@ -134,7 +135,9 @@ def _contexts(values: Values, vocab: Vocabulary) -> list[str]:
 
 
 def _label(name: str) -> str:
-    return f"{name} {NAMES[name].shape}, step {STEPS.index(name)} of {len(GRADIENTS)}"
+    # It begins with what is in sight, so that a voice command finds it.
+    seen = f"{name} {'×'.join(NAMES[name].axes)}".strip()
+    return f"{seen}, step {STEPS.index(name)} of {len(GRADIENTS)}"
 
 
 def _rule(what: str, report: Report) -> str:
@@ -181,7 +184,8 @@ def _backward(name: str) -> str:
     words, formula = _split(name, parts.derivation)
     return "\n".join(
         [
-            "<h3>Backward</h3>",
+            f"<h3>Backward</h3><p>{prose(question(name))}</p>",
+            '<details class="answer"><summary>Show the answer</summary>',
             f"<p>{mathematics(words)}</p>" if words else "",
             f'<p class="formula">{mathematics(formula)}</p>' if formula else "",
             '<dl class="lines"><dt>in code</dt>',
@@ -192,6 +196,7 @@ def _backward(name: str) -> str:
                 f'<p class="remark"><strong>{label}:</strong> {prose(remark)}</p>'
                 for label, remark in parts.remarks.items()
             ),
+            "</details>",
         ]
     )
 
@@ -210,16 +215,35 @@ def _map(name: str, kind: str, array: Array) -> str:
     extent = f"from {number(array.min())} to {number(array.max())}"
     axes = " ".join(f"{axis} {arrow}" for axis, arrow in ((down, "↓"), (across, "→")) if axis)
     reach = np.abs(array).max()
+    low, high = (0 if array.min() >= 0 else -reach), (0 if array.max() <= 0 < reach else reach)
+    side = "" if low and high else " below" if low else " above"
     return f"""<figure data-name="{name}" data-kind="{kind}">
 <figcaption><code class="{kind}">{called}</code> {extent}</figcaption>
+<p class="readout" aria-live="polite"></p>
 <div class="plot"><canvas width="{width}" height="{height}" tabindex="0"
  role="application" aria-roledescription="heat map"
  aria-label="{called}, {extent}; the arrow keys go from entry to entry"></canvas>
 <div class="cursor" hidden></div></div>
-<p class="scale"><span>{number(-reach)}</span> <span class="colours"></span>
-<span>{number(reach)}</span> <span>{axes}</span></p>
-<p class="readout" aria-live="polite"></p>
+<p class="scale"><span>{number(low)}</span> <span class="colours{side}"></span>
+<span>{number(high)}</span> <span>{axes}</span></p>
 </figure>"""
+
+
+AXES = {
+    "n": "rows of the minibatch",
+    "T": "characters of context in each",
+    "E": "numbers for each character",
+    "H": "hidden units",
+    "V": "characters in all",
+}
+
+
+def _axes_explained(values: Values) -> str:
+    """The letters of the axes: what they count, and how many there are here."""
+    V, E = values.C.shape
+    n, T = values.X.shape
+    sizes = {"n": n, "T": T, "E": E, "H": values.W1.shape[1], "V": V}
+    return ", ".join(f"<b>{letter}</b> = {sizes[letter]} {what}" for letter, what in AXES.items())
 
 
 def _axes(name: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import sys
 import types
 from pathlib import Path
 
-from npnet.base.errors import InputError
+from npnet.base.errors import InputError, kind_of
 from npnet.base.suggestions import nearest
 from npnet.learn.calls import Function, said
 from npnet.learn.exercises import EXERCISES
@@ -72,8 +72,8 @@ def run_sheet(path: Path) -> dict[str, Function]:
     for name, entry in vars(module).items():
         if name in EXERCISES:
             if not callable(entry):
-                kind = type(entry).__name__
-                raise InputError(f"{path}: {name} is a {kind}, wanted a function of v and d")
+                kind = kind_of(entry)
+                raise InputError(f"{path}: {name} is {kind}, wanted a function of v and d")
             functions[name] = entry
         elif _meant_as_exercise(name, entry):
             near = nearest(name, EXERCISES)

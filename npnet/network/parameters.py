@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from npnet.base.arrays import Array, Floats, Ints, Named, read_array
-from npnet.base.errors import InputError, shown
+from npnet.base.errors import InputError, kind_of, shown
 from npnet.network.names import NAMES, PARAMETER_NAMES, shape_of
 
 
@@ -69,6 +69,11 @@ class Parameters(Named):
         Raises:
             InputError: as the class.
         """
+        if not isinstance(params, Mapping):
+            raise InputError(
+                f"Parameters: got {kind_of(params)}, wanted npnet.Parameters or a mapping from "
+                f"{', '.join(PARAMETER_NAMES)} to arrays"
+            )
         return params if isinstance(params, cls) else cls(**params)
 
     @staticmethod

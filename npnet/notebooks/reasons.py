@@ -78,7 +78,10 @@ def explained(
             where = f" in line {ran.line}" if ran.line else ""
             text = f"it fails now{where}: {ran.error.text.splitlines()[0]}"
         elif comparison.verdict == DIFFERENT:
-            text = "no reason is known: the stored output may be of older code or of another order"
+            text = (
+                "no reason is known: no draw without a seed leads here. The stored output may be of "
+                "older code, or of a cell above that was stopped or run again"
+            )
             if found:
                 text = f"some differences have no known reason{text[18:]}"
         found[Reason("none known", text, False)] = None
@@ -105,10 +108,10 @@ def _of_difference(
     yield from found
     if not found and "multinomial" in source and _are_words(difference) and ran.sampler != "mkl":
         text = (
-            "torch 2.0 to 2.6 with MKL samples other names from the same seed: run with "
-            "--sampler mkl"
+            "these may be the names of torch 2.0 to 2.6 with MKL, which samples others from the "
+            "same seed: run with --sampler mkl to see"
         )
-        yield Reason("sampler", text, True)
+        yield Reason("sampler", text, False)  # until that run prints the same
 
 
 def _of_causes(causes: Causes, order: Callable[[Causes], str], ran: Ran) -> Iterable[Reason]:

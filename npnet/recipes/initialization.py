@@ -24,7 +24,7 @@ def draw_parameters(recipe: Recipe, V: int, generator: Generator) -> Parameters:
         InputError: ``V`` is below 2 (the end mark and at least one character), a drawn number is
             beyond the range of float32, or a seed is lost.
     """
-    if recipe.lost:
+    if Recipe.of(recipe).lost:
         raise InputError(
             f"draws: the seed of {', '.join(recipe.lost)} is lost, wanted a number: "
             "npnet recover finds it from the printed figures"

@@ -173,7 +173,9 @@ def find_publication(name: str) -> Publication:
     """
     path = shipped().get(name, Path(name))
     if not os.path.exists(path):
-        raise InputError(f"replay: got {name!r}, wanted one of {', '.join(shipped())}, or a file")
+        raise InputError(
+            f"publication: got {name!r}, wanted one of {', '.join(shipped())}, or a file"
+        )
     return read_publication(path)
 
 

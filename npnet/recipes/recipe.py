@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from npnet.base.errors import InputError
+from npnet.base.errors import InputError, shown
 from npnet.base.suggestions import nearest
 from npnet.network.names import PARAMETER_NAMES
 from npnet.recipes.draw import LOST, Draw
@@ -171,6 +171,20 @@ class Recipe:
                 draw, words = dataclasses.replace(draw, seed=seed, skip=words or None), 0
             draws.append(draw)
         return dataclasses.replace(self, draws=tuple(draws))
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Recipe:
+        """``recipe`` itself.
+
+        Raises:
+            InputError: it is none, but its name, for instance.
+        """
+        if not isinstance(recipe, cls):
+            raise InputError(
+                f"recipe: got {shown(recipe)}, wanted an npnet.Recipe, such as "
+                'npnet.RECIPES["lecture"]'
+            )
+        return recipe
 
     def to_json(self) -> str:
         """The recipe as JSON text that ``from_json`` reads back to an equal recipe."""

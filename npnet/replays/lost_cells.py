@@ -15,6 +15,7 @@ from npnet.recipes.draw import LOST, Draw
 from npnet.recipes.initialization import draw_parameters
 from npnet.recipes.publication import Publication
 from npnet.recipes.recipe import Recipe
+from npnet.replays.contradictions import check_contradictions, check_row_lengths
 from npnet.replays.seed_cells import Cell, Interval
 from npnet.torch_rng.generator import Generator
 from npnet.training.fit import begin
@@ -30,7 +31,8 @@ def cell_of(publication: Publication, words: Sequence[str] | None, reruns: int =
         reruns: how many earlier executions of its drawing cell are tried at most.
 
     Raises:
-        InputError: no lost draws, skips between them, or words that cannot be used.
+        InputError: no lost draws, skips between them, words that cannot be used, or figures that
+            contradict each other.
     """
     recipe, printed = publication.recipe, publication.printed
     lost = tuple(draw for draw in recipe.draws if draw.seed == LOST)
@@ -57,6 +59,8 @@ def cell_of(publication: Publication, words: Sequence[str] | None, reruns: int =
         X, Y = examples["train"]
         picked: Ints = draw_rows(known, len(X), generator)[0]
         X, Y = X[picked], Y[picked]
+    check_row_lengths(publication, params.sizes["V"])
+    check_contradictions(publication)
     names = {draw.name for draw in lost}
     return Cell(
         lost=lost,

@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from npnet.base.errors import DivergedError, InputError
+from npnet.base.errors import DivergedError, InputError, shown
 from npnet.recipes.publication import Publication, find_publication
 from npnet.replays.lost_cells import cell_of, with_seed
 from npnet.replays.printed_figures import Figure
@@ -82,7 +82,9 @@ class LostSession:
         corpus: str | os.PathLike[str] | None = None,
     ) -> None:
         if not publications:
-            raise InputError("lost seed: got no publication, wanted one or more")
+            raise InputError("find_lost_seed: got no publication, wanted one or more")
+        if not isinstance(publications, list | tuple):
+            raise InputError(f"find_lost_seed: got {shown(publications)}, wanted a list: [file]")
         if not 0 <= reruns < 1000:
             raise InputError(f"reruns: got {reruns}, wanted 0 to 999")
         self.publications = [
@@ -120,7 +122,10 @@ class LostSession:
         """
         prospects = self.prospects
         if prospects.first > MOST_TRAINED or prospects.all > MOST_LEFT:
-            left = prospects.first if prospects.first > MOST_TRAINED else prospects.all
+            if prospects.first > MOST_TRAINED:
+                left, most, rest = prospects.first, MOST_TRAINED, " to train with"
+            else:
+                left, most, rest = prospects.all, MOST_LEFT, ""
             printed = [each.printed for each in self.publications]
             row = "a row of the first minibatch's softmax (printed.probs_row)"
             fused = "its first loss in all digits (printed.cross_entropy)"
@@ -128,7 +133,7 @@ class LostSession:
             missing += [fused] * (not any(each.cross_entropy for each in printed))
             raise InputError(
                 f"{self.publications[0].file}: its figures would leave about {left:,.0f} of 2^32 "
-                f"seeds, wanted {MOST_LEFT:.0f} at most: add "
+                f"seeds{rest}, wanted {most:,.0f} at most: add "
                 f"{', '.join([*missing, 'or another file of the same session'])}"
             )
 

@@ -16,6 +16,7 @@ from npnet.network.parameters import Parameters
 from npnet.recipes.initialization import draw_parameters
 from npnet.recipes.publication import SPLITS, Publication
 from npnet.recipes.recipe import Recipe
+from npnet.replays.contradictions import check_row_lengths
 from npnet.replays.drift import within_drift
 from npnet.replays.printed_figures import (
     DIFFERS,
@@ -168,12 +169,8 @@ def _of_softmax(publication: Publication, params: Parameters, X: Ints, Y: Ints) 
     logits = first_logits(recipe, params, X)
     counts = np.exp(logits - logits.max(1, keepdims=True))
     probs = counts / counts.sum(1, keepdims=True)
+    check_row_lengths(publication, probs.shape[1])
     for row, told in publication.printed.probs.items():
-        if len(told) != probs.shape[1]:
-            raise InputError(
-                f"{publication.file}: printed.probs_row: got {len(told)} figures, wanted "
-                f"{probs.shape[1]}, one for each character and the end mark"
-            )
         each = [
             compare("probs", row, published, float(p), recipe.dtype)
             for published, p in zip(told, probs[row], strict=True)

@@ -469,7 +469,7 @@ def _flow(
             if d.dtype is not like.dtype and d.dtype != like.dtype and check:
                 d = d.astype(like.dtype)
             into: dict[Any, Array] = waiting
-            if type(edge) is not Node or edge in stops:
+            if type(edge) is not Node or (stops and edge in stops):
                 into = arrived
             before = into.get(edge)
             if before is not None:

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from npnet.base.arrays import Array, Floats, Ints
-from npnet.base.errors import InputError
+from npnet.base.errors import InputError, kind_of
 from npnet.torch_rng import cephes, mkl, multinomial
 from npnet.torch_rng.torch_state import is_torch_state, read_torch_state
 
@@ -370,4 +370,4 @@ def _whole(who: str, what: str, value: Any, least: int, most: int) -> int:
 
 
 def _kind(value: Any) -> str:
-    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else str(type(value))
+    return f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else kind_of(value)

@@ -7,7 +7,7 @@ those of torch 2.13 (ATen/native/Distributions.cpp and ATen/native/cpu/Multinomi
 import numpy as np
 
 from npnet.base.arrays import Floats, Ints
-from npnet.base.errors import InputError
+from npnet.base.errors import InputError, kind_of
 
 MOST_CLASSES = 1 << 24  # the most that torch's multinomial chooses from
 
@@ -22,7 +22,7 @@ def check_probabilities(probs: Floats) -> None:
     known = isinstance(probs, np.ndarray) and probs.dtype in (np.float32, np.float64)
     if not known or probs.ndim not in (1, 2) or not 1 <= probs.shape[-1] <= MOST_CLASSES:
         array = isinstance(probs, np.ndarray)
-        got = f"{probs.shape} {probs.dtype}" if array else str(type(probs))
+        got = f"{probs.shape} {probs.dtype}" if array else kind_of(probs)
         raise InputError(
             f"multinomial: probs {got}, wanted a float32 or float64 array (V,) or (n, V) "
             f"with V from 1 to {MOST_CLASSES}"

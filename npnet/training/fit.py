@@ -86,7 +86,7 @@ class Training:
     def __init__(
         self, recipe: Recipe, words: Sequence[str], checkpoint: Checkpoint | None = None
     ) -> None:
-        self.vocab, self.examples, self.params, self.generator = begin(recipe, words)
+        self.vocab, self.examples, self.params, self.generator = begin(Recipe.of(recipe), words)
         self.recipe, self.words = recipe, tuple(words)
         calibrated = recipe.statistics in ("whole-set", "own-rows")
         self.running = None if calibrated else Running.begin(recipe)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from npnet.base.arrays import Floats, Ints
-from npnet.base.errors import DivergedError, InputError
+from npnet.base.errors import DivergedError, InputError, kind_of
 from npnet.network.fast import Workspace
 from npnet.network.parameters import Parameters, check_batch
 from npnet.recipes.recipe import Recipe
@@ -91,6 +91,9 @@ def train_blocks(
     block. ``start`` is the number of the first step, for a run that goes on: ``params``, ``g`` and
     ``running`` are as that step finds them.
     """
+    Recipe.of(recipe)
+    if not isinstance(params, Parameters):  # one made of a mapping would be trained and lost
+        raise InputError(f"train: params are {kind_of(params)}, wanted npnet.Parameters")
     X, Y = check_batch("train", params, X, Y)
     for name, array in params.items():
         if not array.flags.writeable:

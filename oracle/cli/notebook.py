@@ -9,12 +9,13 @@ from typing import Any
 
 from npnet.base.errors import InputError
 from npnet.base.tables import shorten
-from npnet.cli.parser import add_json
+from npnet.cli.parser import DEFAULT_SEED, GRADE, SECONDS, add_json, number
 from npnet.cli.terminal import wrap
 from npnet.cli.word_options import add_words_option, word_file
 from npnet.notebooks.cells import Notebook
 from npnet.notebooks.read import read_notebook
-from npnet.notebooks.run import SECONDS, Options
+from npnet.notebooks.run import SECONDS as TIME
+from npnet.notebooks.run import Options
 from oracle.notebook import SEED, CellPair, compare_notebook
 from oracle.notebook_grades import disagreements, grade_by_both
 
@@ -35,10 +36,10 @@ def add_commands(commands: Any) -> None:
     )
     parser.add_argument(
         "--seconds",
-        type=float,
-        default=SECONDS,
+        type=number,
+        default=TIME,
         metavar="S",
-        help=f"time for one cell, then it is interrupted (default: {SECONDS:g})",
+        help=f"{SECONDS} (default: {TIME:g})",
     )
     add_words_option(parser, "the corpus that the notebook names, if it is found")
     parser.add_argument(
@@ -46,13 +47,12 @@ def add_commands(commands: Any) -> None:
         type=int,
         default=SEED,
         metavar="SEED",
-        help=f"of torch's default generator on both sides (default: {SEED})",
+        help=f"{DEFAULT_SEED} (default: {SEED})",
     )
     parser.add_argument(
         "--grade",
         action="store_true",
-        help="judge every gradient that is written by hand by torch's autograd, and compare the "
-        "verdicts with npnet's; the exit code is 1 if a gradient is wrong or the two disagree",
+        help=GRADE,
     )
     add_json(parser)
     parser.set_defaults(command=notebook_command)

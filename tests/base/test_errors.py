@@ -71,4 +71,4 @@ def test_what_was_got_is_shown_in_at_most_100_characters(length: int) -> None:
 
 def test_what_was_got_is_shown_on_one_line() -> None:
     assert shown(np.zeros((2, 2))) == "array([[0., 0.],       [0., 0.]])"
-    assert shown(10**5000) == "a int that is too long to show"
+    assert shown(10**5000) == "an int that is too long to show"

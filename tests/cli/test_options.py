@@ -34,6 +34,7 @@ COMMANDS = commands_of(make_parser()) | commands_of(make_oracle_parser())
 # What each option means, in every command that has it.
 MEANINGS = {
     "--atol": "absolute tolerance; needs --rtol",
+    "--answer": "the derivation and our code, after the question",
     "--batch": "rows of a minibatch",
     "--block-size": "context length of --show",
     "--checkpoint": "time from one checkpoint to the next",
@@ -41,15 +42,21 @@ MEANINGS = {
     "--count": "names",
     "--csv": "write both losses of every step",
     "--dask": "run on the cluster of this dask scheduler instead",
+    "--default-seed": "seed of torch's default generator, before the first cell",
+    "--default-word": "let a cell begin at this word of the seed's stream, as npnet recover says; "
+    "may be given several times",
     "--download": "fetch a corpus into the cache folder and check its SHA-256",
     "--dtype": "of all arithmetic",
+    "--figures": "draw real pictures into this folder",
     "--finite": "by finite differences, within their own error",
     "--fold": "make all words lower case",
     "--force": "replace files that are there",
     "--from": "first seed",
+    "--grade": "judge every gradient that is written by hand, each alone",
     "--growth": "instead: time and memory for corpora of these numbers of sampled names",
     "--help": "show this help message and exit",
     "--hidden": "hidden units",
+    "--html": "write the report as one HTML page",
     "--in": "a file or folder to look for corpora in, before NPNET_CORPORA and the cache",
     "--jobs": "processes",
     "--json": "print the result as JSON",
@@ -67,6 +74,7 @@ MEANINGS = {
     "--quick": "1 s a row in place of 10, and no compile: under a minute",
     "--quiet": "print nothing but the run's folder",
     "--raw": "write raw files",
+    "--read": "report what the file holds, and run nothing",
     "--recipe": ", ".join(npnet.RECIPES)
     + "; the JSON file of a recipe; a run's folder; or a publication's TOML file",
     "--recover": "instead: the time for each seed that npnet recover tries, and the memory it "
@@ -75,11 +83,13 @@ MEANINGS = {
     "--reruns": "try up to K earlier executions of each file's drawing cell",
     "--resume": "continue this run; only --steps may be raised",
     "--rtol": "relative tolerance; needs --atol",
-    "--seconds": "seconds for each figure or function",
+    "--sampler": "whose exponentials torch.multinomial takes: mkl are those of torch 2.0 to 2.6",
+    "--seconds": "seconds for each figure, function or cell",
     "--seed": "seed of the random numbers, as torch.manual_seed takes it",
     "--seeds": "how many seeds, the first of them --seed",
     "--set": "any other field of the recipe, such as dtype=float64 or "
     "'rates=[[0, 0.1], [5000, 0.01]]'; may be given many times",
+    "--short": "one world of shapes, float32 only",
     "--show": "print the word's contexts and targets",
     "--solution": "show our own function instead, for the sheet",
     "--start": "letters that every name begins with",

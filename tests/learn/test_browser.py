@@ -1,6 +1,8 @@
 """The page of `npnet page` in a browser."""
 
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -215,3 +217,62 @@ def test_without_script_every_text_is_in_sight(browser: Chromium, page_file: Pat
         assert "need JavaScript" in browser.run("document.querySelector('noscript').innerText")
     finally:
         browser.call("Emulation.setScriptExecutionDisabled", value=False)
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The text of axe-core, which looks for barriers in a page."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("needs npm for axe-core")
+    folder = tmp_path_factory.mktemp("axe")
+    command = [npm, "install", "--silent", "--no-audit", "--no-fund", "axe-core@4"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
+    script = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if done.returncode or not script.exists():
+        pytest.skip("needs axe-core, which npm could not install")
+    return script.read_text("utf-8")
+
+
+@needs_chromium
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 800, 390])
+def test_axe_finds_no_barrier(width: int, scheme: str, browser: Chromium, axe: str) -> None:
+    browser.window(width, 900, prefers_color_scheme=scheme, prefers_reduced_motion="reduce")
+    browser.run(f"{axe}; 0")
+    for name in ("loss", "dlogits", "C"):
+        browser.run(f"location.hash = '{name}'")
+        browser.wait(f"{SHOWN} === '{name.removeprefix('d')}'")
+        browser.run("document.querySelectorAll('details').forEach(d => { d.open = true })")
+        browser.run("found = null; axe.run().then(r => { found = r.violations }); 0")
+        browser.wait("found !== null")
+        said = browser.run("found.map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' | '))")
+        assert said == []
+
+
+@needs_chromium
+def test_the_name_of_a_gradient_leads_to_its_value(browser: Chromium, page_file: Path) -> None:
+    browser.open(f"{page_file.as_uri()}#dprobs")
+    assert browser.run(SHOWN) == "probs"
+    assert browser.run("document.querySelector('#probs .answer').open") is False
+    browser.click("#probs .answer summary")
+    assert browser.run("document.querySelector('#probs .answer').open") is True
+
+
+@needs_chromium
+def test_the_graph_comes_first_on_a_phone(browser: Chromium) -> None:
+    browser.window(390)
+    top = "document.querySelector('{}').getBoundingClientRect().top"
+    assert browser.run(f"{top.format('nav')} < {top.format('main')}")
+
+
+@needs_chromium
+@pytest.mark.parametrize("name", ["probs", "h", "C", "hprebn"])
+def test_the_readout_is_in_view_at_900_pixels(name: str, browser: Chromium) -> None:
+    browser.window(1400, 900)
+    follow(browser, f'.node[href="#{name}"] text', name)
+    browser.run("scrollTo(0, 0)")
+    selector = f"#{name} .readout"
+    bottom = browser.run(f"document.querySelector('{selector}').getBoundingClientRect().bottom")
+    assert 0 < bottom <= 900

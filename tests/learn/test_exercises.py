@@ -204,7 +204,7 @@ def test_a_sheet_that_loops_exits_and_crashes_is_judged_to_its_end(
             "def fancy(v, d):\n    return 1\n",
             "fancy is no exercise, give a helper other parameters",
         ),
-        ("dh = 3\n", "dh is a int, wanted a function"),
+        ("dh = 3\n", "dh is an int, wanted a function"),
         ("def softmax(x):\n    return x\n", "holds none of the 29 functions"),
         ("", "holds none of the 29 functions"),
     ],

@@ -126,9 +126,21 @@ def test_a_notebook_shows_an_explanation_as_text() -> None:
 
 
 def test_the_command_prints_what_the_function_returns(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["explain", "dbnvar_inv"]) == 0
-    assert main(["explain"]) == 0
+    assert main(["explain", "dbnvar_inv", "--answer"]) == 0
+    assert main(["explain", "--answer"]) == 0
     assert capsys.readouterr().out == f"{npnet.explain('bnvar_inv')}\n{npnet.explain()}\n"
+
+
+def test_the_question_comes_first_and_the_answer_on_request(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["explain", "dh"]) == 0
+    asked = capsys.readouterr().out
+    assert "moves by a little" in asked
+    assert asked.endswith("the answer: npnet explain h --answer\n")
+    assert "@ W2.T" not in asked
+    assert main(["explain"]) == 0
+    assert "dlogits" not in capsys.readouterr().out
 
 
 def test_a_sheets_name_is_quoted_where_a_command_takes_it(
@@ -157,7 +169,7 @@ def test_prose_is_as_narrow_as_the_terminal_and_code_is_left_as_it_is(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "50")
-    assert main(["explain", "hprebn"]) == 0
+    assert main(["explain", "hprebn", "--answer"]) == 0
     narrow = capsys.readouterr().out
     assert narrow == f"{npnet.explain('hprebn', width=50)}\n"
     wide = npnet.explain("hprebn")

@@ -223,10 +223,10 @@ def test_a_notebook_shows_the_grades_as_a_table() -> None:
 @pytest.mark.parametrize(
     ("functions", "said"),
     [
-        ([1], "grade: a list, wanted a mapping"),
+        ([1], "grade: got a list, wanted a mapping"),
         ({"dlogitz": np.sum}, r"grade: no 'dlogitz', did you mean dlogits\?"),
         ({"h": np.sum, "dh": np.sum}, "are one, wanted one of the two"),
-        ({"dh": 3}, "dh is a int, wanted a function"),
+        ({"dh": 3}, "dh is an int, wanted a function"),
     ],
 )
 def test_grade_refuses_what_is_no_set_of_functions(functions: Any, said: str) -> None:

@@ -24,6 +24,7 @@ from npnet.recipes.publication import read_publication
 from npnet.training.checkpoint import NEWEST, digest, read_checkpoint
 from npnet.training.runs import LOCK, locked, new_numbered
 
+G = npnet.Generator(1)
 RECIPE = dataclasses.replace(npnet.RECIPES["lecture"], hidden=4, steps=5)
 
 
@@ -422,6 +423,14 @@ def test_a_golden_set_that_cannot_take_its_place_leaves_the_older_one(
         (lambda: read_publication(Path("x" * 5000)), "File name too long"),
         (lambda: npnet.plots.losses("x" * 5000), "wanted a run's folder or a CSV file"),
         (lambda: npnet.plots.losses(object()), "wanted a run's result, its folder or a CSV"),  # type: ignore[arg-type]
+        (lambda: npnet.fit("lecture", ["anna"]), "recipe: got 'lecture', wanted an npnet.Recipe"),  # type: ignore[arg-type]
+        (lambda: npnet.draw_parameters("x", 27, G), "recipe: got 'x', wanted an npnet.Recipe"),  # type: ignore[arg-type]
+        (lambda: next(npnet.train("x", {}, 0, 0, G)), "recipe: got 'x', wanted an npnet.Recipe"),  # type: ignore[arg-type]
+        (lambda: next(npnet.train(RECIPE, {}, 0, 0, G)), "train: params are a dict, wanted npnet"),  # type: ignore[arg-type]
+        (lambda: npnet.forward(None, 0, 0), "Parameters: got None, wanted npnet.Parameters or a"),  # type: ignore[arg-type]
+        (lambda: npnet.loss_and_gradients([1], 0, 0), "Parameters: got a list, wanted"),  # type: ignore[arg-type]
+        (lambda: npnet.find_lost_seed("mine.toml"), "got 'mine.toml', wanted a list: [file]"),
+        (lambda: npnet.find_lost_seed([]), "find_lost_seed: got no publication"),
         (lambda: npnet.backward({}), "wanted all that npnet.forward returns"),
     ],
 )

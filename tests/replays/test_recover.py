@@ -1,5 +1,6 @@
 """`npnet recover`: sessions of an unseeded generator, found again, and their files filled in."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -20,8 +21,10 @@ import npnet
 from npnet import InputError
 from npnet.cli import main
 from npnet.corpora.known import shipped_corpus
-from npnet.recipes.publication import read_publication
+from npnet.recipes.publication import Printed, read_publication
+from npnet.replays.contradictions import check_contradictions
 from npnet.replays.filled_in import filled_in, write_filled_in
+from npnet.replays.lost_seeds import LostSession
 from npnet.training.fit import begin
 
 SEED = 123_456
@@ -140,7 +143,7 @@ def test_advice_leaves_out_what_is_printed_already(
 
 def test_without_the_rerun_nothing_fits(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recover", "first.toml", "second.toml", *NEAR]) == 1
-    assert "No seed gives these figures" in capsys.readouterr().out
+    assert "No seed of this range gives these figures" in capsys.readouterr().out
 
 
 def test_elsewhere_no_seed_is_found(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -234,6 +237,50 @@ def test_bad_input_is_one_line(
     said = capsys.readouterr().err
     assert says in said
     assert said.count("\n") == 1
+
+
+ROW = " ".join(["0.0370"] * 26)
+
+
+@pytest.mark.parametrize(
+    ("printed", "says"),
+    [
+        (f'probs_row = "{ROW}"', "probs_row: got 26 figures, wanted 27, one for each character"),
+        (f'probs_row = {{ 3 = "{ROW} 0.3700" }}', "the figures of row 3 sum to 1.3320, wanted 1"),
+        (
+            'cross_entropy = "3.3305951"\nlosses = { 0 = "3.3308" }',
+            "printed: got 3.3308 and 3.3305951 for the loss of step 0, wanted figures of one run",
+        ),
+        ('cross_entropy = "3.3305951"\nsums = { 0 = "110" }', "got 3.3305951 and 110 for the loss"),
+    ],
+)
+def test_figures_that_contradict_each_other_are_refused_at_once(
+    here: Path, capsys: pytest.CaptureFixture[str], printed: str, says: str
+) -> None:
+    first = Path("first.toml").read_text(encoding="utf-8")
+    Path("typo.toml").write_text(re.sub('probs_row = ".*"', printed, first), encoding="utf-8")
+    assert main(["recover", "typo.toml", *NEAR]) == 2
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("figures", [("3.330595016479492", "3.3306"), ("3.3305950", "3.33059645")])
+def test_two_roundings_of_one_loss_are_no_contradiction(
+    here: Path, figures: tuple[str, str]
+) -> None:
+    first = read_publication("first.toml")
+    printed = Printed(cross_entropy={0: figures[0]}, losses={0: figures[1]})
+    check_contradictions(dataclasses.replace(first, printed=printed))
+
+
+def test_seeds_to_train_with_are_bounded_by_their_own_number(here: Path) -> None:
+    """Two digits of the first loss leave too many seeds, whatever later losses say."""
+    first = read_publication("first.toml")
+    later = dict.fromkeys(range(1, 30), "2.12345")
+    printed = Printed(cross_entropy={0: "3.3"}, losses=later)
+    session = LostSession([dataclasses.replace(first, printed=printed)])
+    assert session.prospects.all < 1
+    with pytest.raises(InputError, match=r"2\^32 seeds to train with, wanted 100,000 at most: add"):
+        session.check()
 
 
 def test_dask_that_is_not_there_is_said(
