@@ -11,8 +11,8 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.checks.array_error import largest, shape_hint
-from npnet.checks.compare import K_REFERENCE, compare
 from npnet.notebooks.effects import effects, shares
+from npnet.notebooks.gradient_numbers import fits, passes_cmp, worst
 from npnet.notebooks.segments import Segment, Target
 from npnet.notebooks.slice_runs import Inputs, Outcome, run_slice
 from npnet.notebooks.slices import Slice
@@ -30,11 +30,7 @@ from npnet.notebooks.verdicts import (
     WRONG_TENSOR,
 )
 
-# In float64 two ways to compute one gradient differ by some 1e-14 of its largest entry, and the
-# nearest mistake, a forgotten eps, by 1e-6.
-SAME = 1e-9
 NOISE = 1e-10  # of a random gradient's size: what is smaller is zero by mathematics
-LABELS = ("yours", "right")
 
 
 @dataclass
@@ -87,6 +83,9 @@ class Judge:
         last = self._last_value(target)
         if isinstance(last, ast.Constant) and last.value in (None, Ellipsis):
             return Judged(UNFINISHED, tensor, part, "it is None: its lines are still to be written")
+        if not np.isfinite(self.true[tensor]).all():
+            reason = f"the forward pass itself makes gradients of {tensor} that are not finite"
+            return Judged(NOT_RUN, tensor, part, reason)
         if not part.statements:
             return Judged(NOT_RUN, tensor, part, "no statement makes it")
         read = sorted(
@@ -155,13 +154,13 @@ class Judge:
         scale = self._scale(tensor, read)
         random = self._random(target, part, tensor, read, dtype)
         judged = Judged(RIGHT, tensor, part)
-        judged.passes_cmp = _passes_cmp(real.value, wanted)
+        judged.passes_cmp = passes_cmp(real.value, wanted)
         right = fits(real.value, wanted, scale, dtype)
         if real.value.shape != wanted.shape:
             self._shape(judged, real.value, wanted, scale, dtype)
         elif not right:
             judged.verdict = WRONG
-            judged.reason = _worst(real.value, wanted, scale)
+            judged.reason = worst(real.value, wanted, scale)
             if self._ignores(part, tensor, read):
                 judged.verdict = IGNORED
                 names = " and ".join(self._upstream_names(tensor))
@@ -235,7 +234,7 @@ class Judge:
                 elif found.value.shape == wanted.shape and not fits(
                     found.value, wanted, largest(wanted), dtype
                 ):
-                    problem = _worst(found.value, wanted, largest(wanted))
+                    problem = worst(found.value, wanted, largest(wanted))
             if not problem:
                 return ""
         return problem
@@ -256,7 +255,7 @@ class Judge:
             return ""
         if fits(found.value, wanted, largest(wanted), dtype):
             return ""
-        return _worst(found.value, wanted, largest(wanted))
+        return worst(found.value, wanted, largest(wanted))
 
     def _scale(self, tensor: str, read: list[str]) -> float:
         """What a difference is measured by: the largest entry, or that of random gradients."""
@@ -385,37 +384,3 @@ class Judge:
             if target.name in effects(node).makes | effects(node).changes:
                 return node.value if isinstance(node, ast.Assign) else None
         return None
-
-
-def fits(got: Array, wanted: Array, scale: float, dtype: str) -> bool:
-    """Whether two arrays of one shape are the same but for rounding."""
-    if got.shape != wanted.shape:
-        return False
-    share = SAME
-    if dtype != "float64" or got.dtype != np.float64:
-        narrow = got.dtype if got.dtype.kind == "f" else np.dtype(dtype)
-        share = max(SAME, K_REFERENCE * float(np.finfo(narrow).eps)) if got.dtype.kind == "f" else 0
-    apart = np.abs(got.astype(np.float64) - wanted)
-    return bool(np.max(apart, initial=0) <= share * scale)  # false where one is nan
-
-
-def _passes_cmp(got: Array, wanted: Array) -> bool:
-    """Whether ``torch.allclose`` with its defaults would say so, shapes broadcast."""
-    try:
-        return bool(np.allclose(got, wanted, rtol=1e-5, atol=1e-8))
-    except ValueError:
-        return False
-
-
-def _worst(got: Array, wanted: Array, scale: float) -> str:
-    """How far the farthest entry is off."""
-    report = compare(
-        {"it": got.astype(np.float64)}, {"it": wanted}, rtol=0.0, atol=SAME * scale, labels=LABELS
-    )
-    row = report.rows[0]
-    if row.worst is None:
-        return row.reason
-    text = f"{row.bad} of {row.total} entries, worst {row.worst.text(LABELS)}"
-    if row.worst.reference and np.isfinite(row.worst.ours):
-        text += f", ratio {row.worst.ours / row.worst.reference + 0.0:.4g}"
-    return text

@@ -1,0 +1,47 @@
+"""Two arrays that should be one gradient: whether they are, and how far apart they lie."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.checks.compare import K_REFERENCE, compare
+
+# In float64 two ways to compute one gradient differ by some 1e-14 of its largest entry, and the
+# nearest mistake, a forgotten eps, by 1e-6.
+SAME = 1e-9
+LABELS = ("yours", "right")
+
+
+def fits(got: Array, wanted: Array, scale: float, dtype: str) -> bool:
+    """Whether two arrays of one shape are the same but for rounding."""
+    if got.shape != wanted.shape:
+        return False
+    share = SAME
+    if dtype != "float64" or got.dtype != np.float64:
+        narrow = got.dtype if got.dtype.kind == "f" else np.dtype(dtype)
+        share = max(SAME, K_REFERENCE * float(np.finfo(narrow).eps)) if got.dtype.kind == "f" else 0
+    apart = np.abs(got.astype(np.float64) - wanted)
+    return bool(np.max(apart, initial=0) <= share * scale)  # false where one is nan
+
+
+def passes_cmp(got: Array, wanted: Array) -> bool:
+    """Whether ``torch.allclose`` with its defaults would say so, shapes broadcast."""
+    try:
+        return bool(np.allclose(got, wanted, rtol=1e-5, atol=1e-8))
+    except ValueError:
+        return False
+
+
+def worst(got: Array, wanted: Array, scale: float) -> str:
+    """How far the farthest entry is off."""
+    report = compare(
+        {"it": got.astype(np.float64)}, {"it": wanted}, rtol=0.0, atol=SAME * scale, labels=LABELS
+    )
+    row = report.rows[0]
+    if row.worst is None:
+        return row.reason
+    text = f"{row.bad} of {row.total} entries, worst {row.worst.text(LABELS)}"
+    if row.worst.reference and np.isfinite(row.worst.ours):
+        text += f", ratio {row.worst.ours / row.worst.reference + 0.0:.4g}"
+    return text
