@@ -324,7 +324,7 @@ def test_numpy_arrays_share_memory_where_torch_does() -> None:
 
 
 @pytest.mark.parametrize("rows", [[0, 3], [-1, 0]])
-def test_rows_to_add_have_to_exist(rows):
+def test_rows_to_add_have_to_exist(rows: list[int]) -> None:
     target = torch.zeros(3, 2)
     with pytest.raises(RuntimeError, match="out of range for dimension 0 of size 3"):
         target.index_add_(0, torch.tensor(rows), torch.ones(2, 2))
@@ -332,7 +332,9 @@ def test_rows_to_add_have_to_exist(rows):
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
-def test_a_loss_is_one_value_with_and_without_recording(count, classes, seed):
+def test_a_loss_is_one_value_with_and_without_recording(
+    count: int, classes: int, seed: int
+) -> None:
     draws = np.random.default_rng(seed)
     logits = torch.tensor(draws.standard_normal((count, classes)).astype(np.float32))
     target = torch.tensor(draws.integers(0, classes, count))
