@@ -195,5 +195,8 @@ def add_lines(parser: Any) -> None:
 def add_plot(parser: argparse.ArgumentParser) -> None:
     """Add --plot."""
     parser.add_argument(
-        "--plot", type=Path, metavar="FILE", help="also draw the figures into a new PNG or SVG file"
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="also draw the figures into a new PNG, SVG or PDF file",
     )
