@@ -10,7 +10,7 @@ from typing import Any
 
 from npnet.base.errors import InputError
 from npnet.cli.output_files import check_new_file, check_new_picture
-from npnet.cli.parser import OUT, add_force, add_json, whole_number
+from npnet.cli.parser import OUT, SEPARATOR, add_force, add_json, whole_number
 from npnet.training.runs import ROOT, newest
 
 
@@ -55,9 +55,7 @@ def _add_reading(plot: argparse.ArgumentParser) -> None:
         metavar="COLUMN",
         help="column of the steps, by its title or number; row to number the rows",
     )
-    plot.add_argument(
-        "--separator", metavar="CHARACTER", help="what separates the columns; tab or blanks too"
-    )
+    plot.add_argument("--separator", metavar="CHARACTER", help=SEPARATOR)
     plot.add_argument(
         "--losses-are",
         choices=("plain", "log10"),

@@ -10,7 +10,7 @@ from typing import Any
 from npnet.base import blas
 from npnet.base.errors import InputError
 from npnet.cli.parser import SEED, add_json, add_threads, number, whole_number
-from npnet.cli.word_options import add_word_options, words_from
+from npnet.cli.word_options import add_word_options, how_words_are_read, words_from
 from npnet.corpora.words import build_dataset
 from npnet.torch_rng.generator import Generator
 from npnet.training.evaluation import evaluate
@@ -96,8 +96,8 @@ def eval_command(options: argparse.Namespace) -> int:
     folder, run = _run(options)
     recipe = run.recipe
     if options.words is None:
-        if options.fold or options.column is not None:
-            raise InputError("eval: got --fold or --column, wanted --words with them")
+        if given := how_words_are_read(options):
+            raise InputError(f"eval: got {', '.join(given)}, wanted --words with it")
         splits = examples_of(recipe, run.words, run.vocab)
     else:
         splits = {"words": build_dataset(words_from(options), run.vocab, recipe.block_size)}
