@@ -161,6 +161,7 @@ def test_rates_and_times_are_read_too(tmp_path: Path) -> None:
     text = "step,loss,lr,timestamp\n0,3,0.1,100\n5,2,0.1,\n10,2,0.01,160\n"
     [curve] = read_logs(saved(tmp_path, Log("a.csv", text)))
     assert list(curve.rates) == [(0, 0.1), (10, 0.01)]
+    assert curve.seconds is None
     board = Log("b.csv", "Wall time,Step,Value\n1700000000,0,3\n1700000060,10,2\n")
     [curve] = read_logs(saved(tmp_path, board))
     assert curve.seconds is not None
