@@ -8,7 +8,7 @@ import io
 import math
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -58,19 +58,41 @@ def read_npz(path: Path, content: bytes | None = None) -> dict[str, Array]:
         raise InputError(f"{path}: cannot be read as an npz file of arrays: {said}") from error
 
 
+def read_npy(path: str | Path, content: bytes) -> Array:
+    """The array of an npy file, in the machine's byte order.
+
+    Args:
+        path: what messages call it.
+        content: its bytes.
+
+    Raises:
+        InputError: as ``read_npz``.
+    """
+    try:
+        return _read(io.BytesIO(content), len(content), "its array")
+    # As above.
+    except Exception as error:
+        said = str(error).partition("\n")[0]
+        raise InputError(f"{path}: cannot be read as an npy file of numbers: {said}") from error
+
+
 def _array(file: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
     if member.compress_type not in COMPRESSIONS:
         raise InputError(f"{member.filename} is compressed in a way that np.savez does not use")
     with file.open(member) as stream:
-        version = npy.read_magic(stream)
-        if version not in HEADERS:
-            raise InputError(f"{member.filename} is of version {version} of the npy format")
-        shape, fortran, dtype = HEADERS[version](stream)
         # Without this size, zipfile would unpack the whole member before it checks its size.
-        data = bytearray(stream.read(member.file_size))
+        return _read(stream, member.file_size, member.filename)
+
+
+def _read(stream: IO[bytes], size: int, name: str) -> Array:
+    version = npy.read_magic(stream)
+    if version not in HEADERS:
+        raise InputError(f"{name} is of version {version} of the npy format")
+    shape, fortran, dtype = HEADERS[version](stream)
+    data = bytearray(stream.read(size))
     if dtype.kind not in KINDS or not dtype.itemsize:
-        raise InputError(f"{member.filename} is of dtype {dtype}, wanted numbers or text")
+        raise InputError(f"{name} is of dtype {dtype}, wanted numbers or text")
     if len(data) != math.prod(shape) * dtype.itemsize:
-        raise InputError(f"{member.filename} holds {len(data)} bytes, not {dtype} of shape {shape}")
+        raise InputError(f"{name} holds {len(data)} bytes, not {dtype} of shape {shape}")
     array: Array = np.ndarray(shape, dtype, data, order="F" if fortran else "C")
     return array.astype(dtype.newbyteorder("="), copy=False)

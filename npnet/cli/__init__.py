@@ -22,6 +22,7 @@ from npnet.cli import (
     learn,
     notebook,
     page,
+    plot,
     recover,
     replay,
     runs,
@@ -32,6 +33,7 @@ from npnet.cli.parser import Parser, commands_of, parse
 COMMANDS = (
     train,
     runs,
+    plot,
     data,
     check,
     judge,

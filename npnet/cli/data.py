@@ -8,9 +8,11 @@ from typing import Any
 
 from npnet.base.errors import InputError
 from npnet.cli.parser import add_json, whole_number
-from npnet.cli.word_options import add_word_options, words_from
+from npnet.cli.word_options import FILE_OPTIONS, add_word_options, how_words_are_read, words_from
 from npnet.corpora import known
 from npnet.corpora.words import Vocabulary, show_contexts
+
+READING = {"--unique", *(f"--{name}" for name in FILE_OPTIONS)}
 
 
 def add_commands(commands: Any) -> None:
@@ -67,14 +69,13 @@ def data_command(options: argparse.Namespace) -> int:
 def _refuse_ignored(options: argparse.Namespace) -> None:
     given = {
         "--words": options.words is not None,
-        "--fold": options.fold,
-        "--column": options.column is not None,
+        **dict.fromkeys(how_words_are_read(options), True),
         "--block-size": options.block_size is not None,
         "--in": bool(options.places),
         "--json": options.json,
     }
     if options.show is not None:
-        action, taken = "--show", {"--words", "--fold", "--column", "--block-size", "--json"}
+        action, taken = "--show", {"--words", "--fold", "--block-size", "--json", *READING}
     elif options.download is not None:
         action, taken = "--download", {"--json"}
     else:

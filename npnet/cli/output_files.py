@@ -11,7 +11,7 @@ from pathlib import Path
 
 from npnet.base.errors import InputError
 
-PICTURES = (".png", ".svg")
+PICTURES = (".png", ".svg", ".pdf")
 
 
 def check_new_file(path: Path, *, force: bool, who: str) -> None:
@@ -37,9 +37,9 @@ def check_new_file(path: Path, *, force: bool, who: str) -> None:
 
 
 def check_new_picture(path: Path, *, force: bool, who: str) -> None:
-    """The same for a picture, whose name must end in .png or .svg."""
+    """The same for a picture, whose name must end in .png, .svg or .pdf."""
     if path.suffix.lower() not in PICTURES:
-        raise InputError(f"{who}: {path}, wanted a name that ends in .png or .svg")
+        raise InputError(f"{who}: {path}, wanted a name that ends in .png, .svg or .pdf")
     check_new_file(path, force=force, who=who)
 
 

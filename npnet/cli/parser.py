@@ -25,6 +25,7 @@ OUT = "where to write the result"
 SECONDS = "seconds for each figure, function or cell"
 GRADE = "judge every gradient that is written by hand, each alone"
 DEFAULT_SEED = "seed of torch's default generator, before the first cell"
+SEPARATOR = "what separates the columns; tab or blanks too"
 SEED = "seed of the random numbers, as torch.manual_seed takes it"
 STEPS = "training steps"
 
@@ -195,5 +196,8 @@ def add_lines(parser: Any) -> None:
 def add_plot(parser: argparse.ArgumentParser) -> None:
     """Add --plot."""
     parser.add_argument(
-        "--plot", type=Path, metavar="FILE", help="also draw the figures into a new PNG or SVG file"
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="also draw the figures into a new PNG, SVG or PDF file",
     )

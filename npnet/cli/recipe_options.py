@@ -14,7 +14,14 @@ from typing import NamedTuple
 from npnet.base.errors import InputError
 from npnet.base.suggestions import nearest
 from npnet.cli.parser import BATCH, HIDDEN, SEED, STEPS, whole_number
-from npnet.cli.word_options import OWN, add_word_options, described, words_from
+from npnet.cli.word_options import (
+    FILE_OPTIONS,
+    OWN,
+    add_word_options,
+    described,
+    finished,
+    words_from,
+)
 from npnet.corpora.known import find_corpus
 from npnet.corpora.words import read_words
 from npnet.recipes.named import RECIPES
@@ -154,12 +161,14 @@ def corpus_from(
     Raises:
         InputError: words that cannot be used, or that are required and not at hand.
     """
-    if publication is None or options.words is not None or options.column is not None:
+    of_file = any(getattr(options, name) is not None for name in FILE_OPTIONS)
+    if publication is None or options.words is not None or of_file:
         return Corpus(words_from(options), described(options))
     corpus = publication.corpus
     path = None if corpus is None else find_corpus(corpus.sha256)
     if corpus is not None and path is not None:
-        return Corpus(read_words(path, fold=corpus.fold or options.fold), corpus.name)
+        own = read_words(path, fold=corpus.fold or options.fold)
+        return Corpus(finished(own, options), corpus.name)
     if required:
         words_of(publication)  # says how to get a corpus that is known
         raise InputError(

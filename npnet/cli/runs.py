@@ -1,4 +1,4 @@
-"""`npnet sample`, `npnet eval` and `npnet plot`: names, losses and pictures of finished runs."""
+"""`npnet sample` and `npnet eval`: names and losses of finished runs."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 
 from npnet.base import blas
 from npnet.base.errors import InputError
-from npnet.cli.output_files import check_new_picture
-from npnet.cli.parser import OUT, SEED, add_force, add_json, add_threads, number, whole_number
-from npnet.cli.word_options import add_word_options, words_from
+from npnet.cli.parser import SEED, add_json, add_threads, number, whole_number
+from npnet.cli.word_options import add_word_options, how_words_are_read, words_from
 from npnet.corpora.words import build_dataset
 from npnet.torch_rng.generator import Generator
 from npnet.training.evaluation import evaluate
@@ -21,7 +20,7 @@ from npnet.training.sample import sample
 
 
 def add_commands(commands: Any) -> None:
-    """Add the three to the parser's subcommands."""
+    """Add both to the parser's subcommands."""
     sampling = commands.add_parser("sample", help="new names from a trained model")
     _add_run(sampling)
     sampling.add_argument(
@@ -58,32 +57,6 @@ def add_commands(commands: Any) -> None:
     add_word_options(evaluation, default="the run's own, in its three splits")
     add_json(evaluation)
     evaluation.set_defaults(command=eval_command)
-
-    plot = commands.add_parser(
-        "plot",
-        help="loss curves of runs and CSV files in one picture",
-        description="Draw the loss curves of runs and CSV files. A picture that is there already "
-        "is replaced only with --force, or if it is in the folder of a run.",
-    )
-    plot.add_argument("runs", nargs="*", metavar="RUN|CSV", help="default: the newest run")
-    plot.add_argument(
-        "--out",
-        type=Path,
-        default=Path("loss.png"),
-        metavar="FILE",
-        help=f"{OUT} (default: loss.png)",
-    )
-    plot.add_argument("--plain", action="store_true", help="draw the loss itself, not its log10")
-    plot.add_argument(
-        "--window",
-        type=whole_number,
-        default=1000,
-        metavar="N",
-        help="steps that each point averages (default: 1000)",
-    )
-    add_force(plot)
-    add_json(plot)
-    plot.set_defaults(command=plot_command)
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -123,8 +96,8 @@ def eval_command(options: argparse.Namespace) -> int:
     folder, run = _run(options)
     recipe = run.recipe
     if options.words is None:
-        if options.fold or options.column is not None:
-            raise InputError("eval: got --fold or --column, wanted --words with them")
+        if given := how_words_are_read(options):
+            raise InputError(f"eval: got {', '.join(given)}, wanted --words with it")
         splits = examples_of(recipe, run.words, run.vocab)
     else:
         splits = {"words": build_dataset(words_from(options), run.vocab, recipe.block_size)}
@@ -136,18 +109,4 @@ def eval_command(options: argparse.Namespace) -> int:
         print(json.dumps({"run": str(folder), "losses": losses}, indent=2))
     else:
         print(f"{folder}: {losses_line(losses)}")
-    return 0
-
-
-def plot_command(options: argparse.Namespace) -> int:
-    """`npnet plot`."""
-    from npnet.plotting import plots
-
-    check_new_picture(options.out, force=options.force, who="--out")
-    sources = options.runs or [newest(ROOT)]
-    plots.save(plots.losses(sources, log=not options.plain, window=options.window), options.out)
-    if options.json:
-        print(json.dumps({"file": str(options.out), "runs": list(map(str, sources))}, indent=2))
-    else:
-        print(options.out)
     return 0

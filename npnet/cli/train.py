@@ -12,7 +12,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ from npnet.base.files import new_folder
 from npnet.cli.parser import OUT, add_json, add_threads, number
 from npnet.cli.progress import Progress, progress
 from npnet.cli.recipe_options import add_recipe_options, corpus_from, source_from
+from npnet.corpora.words import split_words
+from npnet.recipes.recipe import Recipe
 from npnet.training.checkpoint import digest, read_checkpoint, write_checkpoint
 from npnet.training.fit import Training
 from npnet.training.runs import (
@@ -47,7 +49,18 @@ EVERY = 10_000  # steps from one printed line to the next, as in the lecture
 INTERVAL = 10.0
 
 # Options of a new run alone.
-NEW_ONLY = ("recipe", "words", "column", "hidden", "batch", "seed", "set", "out")
+NEW_ONLY = (
+    "recipe",
+    "words",
+    "column",
+    "separator",
+    "encoding",
+    "hidden",
+    "batch",
+    "seed",
+    "set",
+    "out",
+)
 
 
 class Interrupted(Exception):
@@ -98,6 +111,8 @@ def _new_run(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]
     words = corpus_from(options, publication).words
     # This finds all that can be wrong with recipe and words, before the folder is made.
     training = Training(recipe, words)
+    if not (options.quiet or options.json):
+        _tell_repeats(recipe, words)
     name = recipe.name.replace("/", "-")
     folder = new_folder(options.out) if options.out else new_numbered(ROOT, name)
     try:
@@ -110,9 +125,24 @@ def _new_run(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]
     return folder, lambda: training
 
 
+def _tell_repeats(recipe: Recipe, words: Sequence[str]) -> None:
+    """Say how many of the test words are training words too, which makes their loss too low."""
+    if recipe.split != "words" or len(set(words)) == len(words):
+        return
+    seed = recipe.shuffle_seed if recipe.shuffles else None
+    train, _, test = split_words(words, seed, times=max(1, recipe.shuffles))
+    both = sum(word in known for known in [set(train)] for word in test)
+    if both:
+        print(
+            f"npnet: {both:,} of {len(test):,} test words are training words too: --unique keeps "
+            "one of each",
+            file=sys.stderr,
+        )
+
+
 def _resumed(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]:
     given = [name for name in NEW_ONLY if getattr(options, name) is not None]
-    given += ["fold"] * options.fold
+    given += [name for name in ("fold", "unique") if getattr(options, name)]
     if given:
         raise InputError(
             f"--resume: got --{given[0]} as well, wanted --steps at most: a run keeps the "

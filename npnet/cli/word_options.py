@@ -10,12 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from npnet.base.errors import InputError
+from npnet.cli.parser import SEPARATOR
 from npnet.corpora.known import KNOWN, SHIPPED, default_words, find_corpus, known_words
 from npnet.corpora.known import shipped_corpus as shipped_file
 from npnet.corpora.words import load_words
 
 OWN = "the corpus that comes with npnet"
 STANDARD_INPUT = "standard input"
+# Options that only a file takes; each is None if it is not given.
+FILE_OPTIONS = ("column", "separator", "encoding")
 
 
 def add_words_option(parser: argparse.ArgumentParser, default: str = OWN) -> None:
@@ -29,10 +32,26 @@ def add_words_option(parser: argparse.ArgumentParser, default: str = OWN) -> Non
 
 
 def add_word_options(parser: argparse.ArgumentParser, default: str = OWN) -> None:
-    """Add --words, --fold and --column."""
+    """Add --words and the options that say how they are read."""
     add_words_option(parser, default)
     parser.add_argument("--fold", action="store_true", help="make all words lower case")
-    parser.add_argument("--column", metavar="NAME", help="the column of a CSV file with the words")
+    parser.add_argument(
+        "--unique", action="store_true", help="keep one of words that stand there several times"
+    )
+    parser.add_argument(
+        "--column", metavar="NAME", help="the column with the words, by its title or number"
+    )
+    parser.add_argument("--separator", metavar="CHARACTER", help=SEPARATOR)
+    parser.add_argument(
+        "--encoding", metavar="NAME", help="how the file is written, such as cp1252 or utf-16"
+    )
+
+
+def how_words_are_read(options: argparse.Namespace) -> list[str]:
+    """Those options of ``add_word_options`` besides --words that are given, as they are typed."""
+    given = [name for name in FILE_OPTIONS if getattr(options, name) is not None]
+    given += [name for name in ("fold", "unique") if getattr(options, name)]
+    return [f"--{name}" for name in given]
 
 
 def is_known(name: str) -> bool:
@@ -48,20 +67,50 @@ def words_from(options: argparse.Namespace) -> list[str]:
     """
     name = options.words
     known = name is not None and is_known(name)
-    if options.column is not None and (name is None or known):
-        raise InputError(f"--column: got {options.column!r}, wanted --words with a CSV file")
+    for each in FILE_OPTIONS:
+        if getattr(options, each) is not None and (name is None or known):
+            what = "a CSV file" if each == "column" else "a file"
+            raise InputError(
+                f"--{each}: got {getattr(options, each)!r}, wanted --words with {what}"
+            )
     if name is None or known:
         corpus = default_words() if name in (None, SHIPPED) else known_words(name)
-        return [word.lower() for word in corpus] if options.fold else corpus
-    words = load_words(name, fold=options.fold, column=options.column)
+        return finished([word.lower() for word in corpus] if options.fold else corpus, options)
+    words = load_words(
+        name,
+        fold=options.fold,
+        column=options.column,
+        separator=options.separator,
+        encoding=options.encoding or "utf-8",
+    )
     done = []
     if words.blank:
         done.append(f"dropped {words.blank} blank line{'s' * (words.blank > 1)}")
     if words.trimmed:
         done.append(f"trimmed blanks around {words.trimmed} word{'s' * (words.trimmed > 1)}")
+    if words.composed:
+        done.append(
+            f"put the accents of {words.composed} word{'s' * (words.composed > 1)} on their "
+            "letters, as others have them"
+        )
+    repeats = len(words.words) - len(set(words.words))
+    if repeats and not options.unique:
+        done.append(
+            f"{repeats:,} word{'s' * (repeats > 1)} stood there before: --unique keeps one of each"
+        )
     if done:
         print(f"{described(options)}: {', '.join(done)}", file=sys.stderr)
-    return list(words.words)
+    return finished(list(words.words), options)
+
+
+def finished(words: list[str], options: argparse.Namespace) -> list[str]:
+    """The words, each once with --unique, in the order in which they first stand there."""
+    if not options.unique:
+        return words
+    once = list(dict.fromkeys(words))
+    if len(once) < len(words):
+        print(f"dropped {len(words) - len(once):,} repeated words", file=sys.stderr)
+    return once
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import random
 import re
 import reprlib
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from npnet.base.arrays import Ints
-from npnet.base.errors import InputError
+from npnet.base.errors import InputError, shown
+from npnet.corpora.kinds import refuse_numbers, refuse_other_kinds, refuse_other_separators
 
 END = "."  # ends every word and fills the contexts before its first character; index 0
 
@@ -28,9 +30,19 @@ LINES = ("words", "splitlines", "split")
 
 FEWEST_WORDS = 10  # in a file; a file with fewer is most often the wrong file
 
-# The end mark, control characters, line and paragraph separators, a byte order mark inside a word,
-# and lone surrogates, which UTF-8 cannot encode.
-FORBIDDEN = re.compile(r"[.\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
+# The end mark, control characters, line and paragraph separators, a byte order mark inside, and
+# lone surrogates, which UTF-8 has no bytes for; blanks that do not break and have no width, soft
+# hyphens, marks of direction. (Joiners are letters' own in Persian and in Indian scripts.)
+FORBIDDEN = re.compile(
+    r"[.\x00-\x1f\x7f-\xa0\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202f\u2060\u2066-\u2069"
+    r"\ufeff\ud800-\udfff]"
+)
+
+# How --separator calls what has no character of its own; "none": the text is no table.
+NAMED_SEPARATORS = {"tab": "\t", "blanks": " ", "blank": " ", "none": None}
+
+# What a column of words is called, in small letters.
+TITLE = re.compile(r"(.* )?(first|last|sur|given|full|family|user|nick)?(names?|words?)")
 
 FilePath = str | os.PathLike[str]
 
@@ -42,25 +54,47 @@ class Words:
     words: list[str]  # in the file's order, repeats kept
     blank: int  # lines or rows that held no word
     trimmed: int  # words that had blanks around them
+    composed: int = (
+        0  # words whose accents stood apart from their letters, as in others they did not
+    )
 
 
 def read_words(
-    path: FilePath, *, fold: bool = False, column: str | None = None, lines: str = LINES[0]
+    path: FilePath,
+    *,
+    fold: bool = False,
+    column: str | None = None,
+    lines: str = LINES[0],
+    separator: str | None = None,
+    encoding: str = "utf-8",
 ) -> list[str]:
     """Return the words of a file, as ``load_words`` finds them."""
-    return load_words(path, fold=fold, column=column, lines=lines).words
+    return load_words(
+        path, fold=fold, column=column, lines=lines, separator=separator, encoding=encoding
+    ).words
 
 
 def load_words(
-    path: FilePath, *, fold: bool = False, column: str | None = None, lines: str = LINES[0]
+    path: FilePath,
+    *,
+    fold: bool = False,
+    column: str | None = None,
+    lines: str = LINES[0],
+    separator: str | None = None,
+    encoding: str = "utf-8",
 ) -> Words:
     """Read a word list: UTF-8 text with one word a line, or a table.
 
-    A file is read as a table if its name ends in ``.csv`` or if ``column`` is given. Its words are
-    in the column with that title. Without ``column`` they are in the column titled ``name`` or
-    ``word`` (capitals do not matter). If there is no such title, they are in the first column, and
-    the first row is a word like the others. The path ``-`` reads standard input. A byte order mark
-    and Windows line ends are accepted.
+    A table is what ends in ``.csv``, or anything when ``column`` or ``separator`` is given. Its
+    words are in the column of that title or number from 1; without ``column``, in the one titled
+    ``name`` or ``word``, or with a title that ends so, such as ``First Name`` (capitals do not
+    matter), or else in the first, and then the first row is a word like the others. ``separator``
+    stands between its cells: a character, ``tab``, ``blanks``, or ``none`` for a text that only
+    looks like a table. ``-`` reads standard input. A byte order mark and Windows line ends are
+    accepted.
+
+    A text that is a table, JSON, HTML, a dictionary with flags or a list of numbers is refused.
+    Accents that stand apart from their letters in some words and not in others are composed (NFC).
 
     ``lines`` says which lines are words. ``words``: lines that are not blank, without blanks around
     them. ``splitlines`` or ``split``: every line, as Python's ``text.splitlines()`` or
@@ -77,12 +111,22 @@ def load_words(
     if lines not in LINES:
         raise InputError(f"load_words: lines={lines!r}, wanted one of {', '.join(LINES)}")
     source = "standard input" if os.fspath(path) == "-" else os.fspath(path)
-    text = _read(path, source)
-    if column is not None or Path(path).suffix.lower() == ".csv":
-        cells = _cells(text, source, column)
+    text = _read(path, source, encoding)
+    if separator is not None and len(separator) != 1 and separator not in NAMED_SEPARATORS:
+        raise InputError(
+            f"--separator: got {shown(separator)}, wanted one character, tab, blanks or none"
+        )
+    is_table = column is not None or Path(path).suffix.lower() == ".csv" or separator is not None
+    if is_table and separator != "none":
+        if separator is None:
+            refuse_other_separators(text.split("\n"), source)
+        cells = _cells(text, source, column, NAMED_SEPARATORS.get(separator or ",", separator))
     else:
         kept = text if lines == "split" else text.removesuffix("\n")
-        cells = enumerate(kept.split("\n"), start=1)
+        parts = kept.split("\n")
+        if separator is None and lines == LINES[0]:
+            refuse_other_kinds(parts, source)
+        cells = enumerate(parts, start=1)
 
     words = []
     blank = trimmed = 0
@@ -100,10 +144,22 @@ def load_words(
         raise InputError(
             f"{source}: {len(words)} words, wanted {FEWEST_WORDS} or more: is it the right file?"
         )
+    if is_table:
+        refuse_numbers(words, source)
+    if lines != LINES[0] or "".join(words).isascii():
+        return Words(words, blank, trimmed)
+    composed = [unicodedata.normalize("NFC", word) for word in words]
+    apart = sum(old != new for old, new in zip(words, composed, strict=True))
+    whole = any(
+        old == new != unicodedata.normalize("NFD", new)
+        for old, new in zip(words, composed, strict=True)
+    )
+    if apart and whole:
+        return Words(composed, blank, trimmed, apart)
     return Words(words, blank, trimmed)
 
 
-def _read(path: FilePath, source: str) -> str:
+def _read(path: FilePath, source: str, encoding: str) -> str:
     try:
         if os.fspath(path) != "-":
             data = Path(path).read_bytes()
@@ -111,21 +167,36 @@ def _read(path: FilePath, source: str) -> str:
             raise InputError(f"{source}: closed, wanted words, one a line: name a file instead")
         else:
             data = sys.stdin.buffer.read()
-        return data.removeprefix(codecs.BOM_UTF8).decode("utf-8")
+        return data.removeprefix(codecs.BOM_UTF8).decode(encoding).removeprefix("\ufeff")
+    except LookupError:
+        raise InputError(
+            f"--encoding: got {shown(encoding)}, wanted one that Python knows, such as cp1252"
+        ) from None
     except OSError as error:
         raise InputError(f"{source}: {error.strerror}, wanted a file of words") from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise InputError(
-            f"{source}, line {line}: byte 0x{error.object[error.start]:02x}, wanted UTF-8: "
-            "save the file with that encoding"
+            f"{source}, line {line}: byte 0x{error.object[error.start]:02x}, wanted "
+            f"{'UTF-8' if encoding == 'utf-8' else encoding}: save the file with that encoding, or "
+            "name its own, such as --encoding cp1252"
         ) from None
 
 
-def _cells(text: str, source: str, column: str | None) -> Iterator[tuple[int, str]]:
+def _cells(
+    text: str, source: str, column: str | None, separator: str | None
+) -> Iterator[tuple[int, str]]:
     """Yield the line on which each row begins and the row's word, "" if the row is too short."""
-    # Strict, so that an unclosed quotation mark does not swallow the rest of the file.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    if separator == "/":
+        # A dictionary begins with the number of its words.
+        text = re.sub(r"\A\d+\s*\n", "\n", text)
+    # Strict, so that a quotation mark without its partner does not swallow the rest of the file.
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        strict=True,
+        delimiter=separator or ",",
+        skipinitialspace=separator == " ",
+    )
     following = 1
     place = None
     try:
@@ -143,15 +214,26 @@ def _cells(text: str, source: str, column: str | None) -> Iterator[tuple[int, st
 
 def _find_column(first_row: list[str], source: str, column: str | None) -> tuple[int, bool]:
     """Return the place of the words in a row, and whether the first row is one of titles."""
+    titles = [" ".join(re.findall(r"[^\W_]+", cell.lower())) for cell in first_row]
+    known = [place for place, title in enumerate(titles) if TITLE.fullmatch(title)]
     if column is not None:
-        if column not in first_row:
-            raise InputError(f"{source}: no column {column!r}, only {', '.join(first_row)}")
-        return first_row.index(column), True
-    titles = [cell.lower() for cell in first_row]
+        if first_row.count(column) == 1:
+            return first_row.index(column), True
+        if column in first_row:
+            raise InputError(
+                f"{source}: {first_row.count(column)} columns are called {column!r}: "
+                "type the number of one of them, such as --column 1"
+            )
+        if column.isdecimal() and 1 <= int(column) <= len(first_row):
+            return int(column) - 1, bool(known)
+        raise InputError(f"{source}: no column {column!r}, only {', '.join(first_row)}")
     for title in ("name", "word"):
         if title in titles:
             return titles.index(title), True
-    return 0, False
+    if len(known) > 1:
+        found = ", ".join(first_row[place] for place in known)
+        raise InputError(f"{source}: {len(known)} columns of words, {found}: choose with --column")
+    return (known[0], True) if known else (0, False)
 
 
 def refuse_unwritable(words: Sequence[str], who: str) -> None:

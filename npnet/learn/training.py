@@ -83,7 +83,7 @@ class Curve:
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Draw both, yours over ours, into a PNG or SVG file.
+        """Draw both, yours over ours, into a PNG, SVG or PDF file.
 
         Raises:
             InputError: another suffix, or it cannot be written.

@@ -1,126 +1,188 @@
-"""What a plot draws: the losses of a run in memory, of a run's folder, or of a CSV file."""
+"""Whatever a program writes about its losses, as curves: this module decides who reads it."""
 
-import csv
-import json
-import math
+from __future__ import annotations
+
+import dataclasses
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, cast
 
 import numpy as np
 
-from npnet.base.arrays import Floats
-from npnet.base.equality import ReadOnlyFields
 from npnet.base.errors import InputError
-from npnet.recipes.recipe import Recipe
+from npnet.plotting.columns import choose
+from npnet.plotting.content import Content, content_of
+from npnet.plotting.curves import ROW, Curve, Reading, Result
+from npnet.plotting.event_files import is_event_file, read_scalars
+from npnet.plotting.folders import read_folder
+from npnet.plotting.json_logs import read_json
+from npnet.plotting.printed_lines import is_printed, read_printed
+from npnet.plotting.python_logs import (
+    are_columns,
+    are_numbers,
+    curve_of_result,
+    is_frame,
+    read_numpy,
+    table_of_object,
+)
+from npnet.plotting.records import Table, curves_of
+from npnet.plotting.text_tables import read_table
+
+# A path, a run in memory, numbers, columns, a frame, or a mapping from names to any of them.
+Source = str | os.PathLike[str] | Result | Mapping[Any, Any] | Any
+DEFAULT = Reading()
 
 
-class Result(Protocol):
-    """A run in memory: ``losses`` is (steps,), that of step 0 first."""
+def read_logs(source: Source, reading: Reading = DEFAULT) -> list[Curve]:
+    """The curves of a log, of all runs in a folder, or of losses in memory.
 
-    @property
-    def recipe(self) -> Recipe: ...
-    @property
-    def losses(self) -> Floats: ...
-    @property
-    def split_losses(self) -> Mapping[str, float]: ...
+    Args:
+        source: a path (``-`` for standard input) or an object.
+        reading: what the log does not say itself.
 
+    Returns:
+        One or more. Those of one run follow each other and have its name.
 
-Source = str | os.PathLike[str] | Result
-
-
-@dataclass(frozen=True, eq=False)
-class Curve(ReadOnlyFields):
-    """One run to draw. ``steps`` and ``losses`` are (points,) float64; ``steps`` increase."""
-
-    name: str
-    steps: Floats
-    losses: Floats
-    rates: Sequence[tuple[float, float]]
-    split_losses: Mapping[str, float]
+    Raises:
+        InputError: it cannot be read, has no losses, or does not say which they are. The
+            message has file and line, what was found and what to type.
+    """
+    if isinstance(source, str | os.PathLike):
+        return _read_path(source, reading)
+    if isinstance(source, Curve):
+        return [source]
+    if isinstance(source, list) and source and all(isinstance(each, Curve) for each in source):
+        return list(source)
+    if hasattr(source, "recipe") and hasattr(source, "losses"):
+        return [curve_of_result(cast(Result, source))]
+    if isinstance(history := getattr(source, "history", None), Mapping):  # what Keras's fit returns
+        source = history
+    if isinstance(source, Mapping) and not are_columns(source):
+        return _named(source, reading)
+    if isinstance(source, list | tuple) and source and all(map(are_numbers, source)):
+        source = np.array([tuple(map(float, pair)) for pair in source if len(pair) == 2])
+    if are_numbers(source) or _is_table(source):
+        return curves_of(table_of_object(source, reading), reading)
+    raise InputError(
+        f"losses: source {_short(source)}, wanted a run's result or folder, a log, a list or an "
+        "array of losses, a mapping or a frame"
+    )
 
 
 def read_curve(source: Source) -> Curve:
-    """The curve of a run in memory, of a run's folder, or of a CSV file.
+    """The training curve of a log of one run.
 
     Raises:
-        InputError: it cannot be read or is empty.
+        InputError: as ``read_logs``, or there are several runs in it.
     """
-    if not isinstance(source, str | os.PathLike):
-        return _curve_of_result(source)
+    curves = read_logs(source)
+    if len({curve.name for curve in curves}) > 1:
+        raise InputError(f"{curves[0].name}: {len(curves)} curves, wanted those of one run")
+    return curves[0]
+
+
+def is_source(source: Any) -> bool:
+    """Whether an object is one source, not a list of them."""
+    return (
+        isinstance(source, str | os.PathLike | Mapping | Curve)
+        or hasattr(source, "recipe")
+        or are_numbers(source)
+        or _is_table(source)
+    )
+
+
+def _is_table(source: Any) -> bool:
+    tensor = isinstance(source, np.ndarray) or hasattr(source, "__array__")
+    return is_frame(source) or isinstance(source, Mapping) or tensor
+
+
+def _short(source: Any) -> str:
+    return f"{source!r:.60}".replace("\n", " ")
+
+
+def _named(source: Mapping[Any, Any], reading: Reading) -> list[Curve]:
+    if not source:
+        raise InputError("losses: an empty mapping, wanted names with a source each")
+    found = []
+    for name, inner in source.items():
+        curves = read_logs(inner, reading)
+        runs = {curve.name for curve in curves}
+        for curve in curves:
+            called = str(name) if len(runs) == 1 else f"{name} {curve.name}"
+            found.append(dataclasses.replace(curve, name=called, recipe=None))
+    return found
+
+
+def _read_path(source: str | os.PathLike[str], reading: Reading) -> list[Curve]:
     path = Path(source)
-    if not os.path.isdir(path):
-        return _curve_of_csv(path, path.stem, {})
-    split_losses = _split_losses(path / "losses.json")
-    return _curve_of_csv(path / "history.csv", path.resolve().name, split_losses)
+    if os.fspath(source) != "-" and os.path.isdir(path):
+
+        def read(paths: list[Path], name: str) -> list[Curve]:
+            return _read_files(paths, reading, name)
+
+        return read_folder(path, read)
+    return _read_files([source], reading, None)
 
 
-def _curve_of_result(result: Result) -> Curve:
-    try:
-        recipe, split_losses = result.recipe, result.split_losses
-        values = np.asarray(result.losses, np.float64)
-    except (AttributeError, TypeError, ValueError) as error:
+def _read_files(
+    paths: list[Path] | list[str | os.PathLike[str]], reading: Reading, name: str | None
+) -> list[Curve]:
+    """The log of one run: one file, or event files that continue each other."""
+    contents = [content_of(path) for path in paths]
+    if name is not None:
+        contents = [dataclasses.replace(content, stem=name) for content in contents]
+    if is_event_file(contents[0].head):
+        return curves_of(_of_events(contents, reading), reading)
+    return curves_of(_table(contents[0], reading), reading)
+
+
+def _table(content: Content, reading: Reading) -> Table:
+    head = content.head
+    if head.startswith((b"\x93NUMPY", b"PK\x03\x04")):
+        return read_numpy(content, reading)
+    text = head.decode(content.encoding, errors="replace")
+    if "\0" in text:
         raise InputError(
-            f"losses: source {result!r:.60}, wanted a run's result, its folder or a CSV file"
-        ) from error
-    if values.ndim != 1 or not values.size:
-        raise InputError(f"losses: {recipe.name}: losses {values.shape}, wanted one for each step")
-    firsts = [0] if isinstance(recipe.rates, str) else [first for first, _ in recipe.rates]
-    rates = [(step, recipe.rate(step)) for step in firsts]
-    return Curve(recipe.name, np.arange(0.0, values.size), values, rates, split_losses)
-
-
-def _curve_of_csv(path: Path, name: str, split_losses: dict[str, float]) -> Curve:
-    """Columns step and loss, and lr where there is one; rows without a loss are left out."""
-    steps: list[float] = []
-    values: list[float] = []
-    rates: list[tuple[float, float]] = []
-
-    def number(column: str) -> float:
-        try:
-            return float(cells[column])
-        except (KeyError, ValueError):
-            raise bad(f"{column} {cells.get(column)!r}, wanted a number") from None
-
-    def bad(what: str) -> InputError:
-        return InputError(f"{path} line {rows.line_num}: {what}: mend that line, or leave it out")
-
+            f"{content.name}: not text, nor npy, npz or an event file, wanted a log of losses: "
+            "save the losses as CSV or JSON"
+        )
+    if is_printed(text) and not reading.separator:
+        return read_printed(content, reading)
+    if text.lstrip().startswith(("{", "[")):
+        return read_json(content, reading)
     try:
-        # utf-8-sig: spreadsheets begin their files with a byte order mark.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.reader(file)
-            header = [column.strip() for column in next(rows, [])]
-            if not {"step", "loss"} <= set(header):
-                got = ", ".join(header) or "nothing"
-                raise InputError(f"{path} line 1: got {got}, wanted columns step and loss")
-            last_lr, last_step = "", -math.inf
-            for row in rows:
-                cells = dict(zip(header, row, strict=False))
-                loss, lr = cells.get("loss", ""), cells.get("lr", "")
-                if lr and lr != last_lr:
-                    rates.append((number("step"), number("lr")))
-                    last_lr = lr
-                if loss:
-                    step = number("step")
-                    if not last_step < step < math.inf:
-                        raise bad(f"step {step:g} after {last_step:g}, wanted increasing steps")
-                    last_step = step
-                    steps.append(step)
-                    values.append(number("loss"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        why = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: {why}, wanted a run's folder or a CSV file") from error
-    if not steps:
-        raise InputError(f"{path}: no losses, wanted one row or more below the columns' names")
-    return Curve(name, np.array(steps), np.array(values), rates, split_losses)
+        return read_table(content, reading)
+    except InputError:
+        # The first loss of a long protocol may be printed late.
+        if len(head) < len(content.whole()) and is_printed(content.whole_text()):
+            return read_printed(content, reading)
+        raise
 
 
-def _split_losses(path: Path) -> dict[str, float]:
-    try:
-        entries = json.loads(path.read_bytes()) if path.exists() else {}
-        return {split: float(loss) for split, loss in entries.items()}
-    # The last two: a number of hundreds of digits, brackets within brackets without end.
-    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise InputError(f'{path}: {error}, wanted losses like {{"train": 2.07}}') from error
+def _of_events(contents: list[Content], reading: Reading) -> Table:
+    """Scalars as a table of one number a row."""
+    scalars, notes = [], []
+    for content in contents:
+        found, said = read_scalars(content)
+        scalars += found
+        notes += said
+    name, tags = contents[0].name, list(dict.fromkeys(scalar.tag for scalar in scalars))
+    choice = choose(tags, name, dataclasses.replace(reading, step=ROW))
+    step, time = len(tags), len(tags) + 1
+    choice = dataclasses.replace(choice, step=step, time=time, rate=None, epoch=None)
+    rows = np.arange(len(scalars))
+    columns = {
+        step: (rows, np.array([float(scalar.step) for scalar in scalars])),
+        time: (rows, np.array([scalar.seconds for scalar in scalars])),
+    }
+    for pick in choice.picks:
+        here = [row for row, scalar in enumerate(scalars) if scalar.tag == tags[pick.index]]
+        columns[pick.index] = (
+            np.array(here, np.int64),
+            np.array([scalars[row].value for row in here]),
+        )
+    titles = [*tags, "step", "wall time"]
+    return Table(
+        name, contents[0].stem, titles, choice, columns, len(scalars), place="value", notes=notes
+    )

@@ -1,13 +1,13 @@
-"""Loss curves: several runs, or other frameworks' logs, in one picture.
+"""Loss curves: several runs, or other programs' logs, in one picture.
 
 Figures are made with matplotlib's objects alone: no window system, no pyplot, no global state.
 """
 
-import itertools
+import logging
 import math
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,24 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+from matplotlib.ticker import (
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    StrMethodFormatter,
+)
 from matplotlib.typing import LineStyleType
 
 from npnet.base.arrays import Floats, Ints
 from npnet.base.errors import InputError
 from npnet.base.files import replacing
-from npnet.plotting.loss_logs import Curve, Source, read_curve
+from npnet.plotting.curves import TRAIN, Reading
+from npnet.plotting.drawn import Drawn, changes_of, drawn, limits, notes_of
+from npnet.plotting.loss_logs import DEFAULT, Source, read_curve
+from npnet.plotting.smoothing import parsed, smooth
+
+__all__ = ["Reading", "draw", "gaps", "losses", "save", "smooth"]
 
 # Okabe and Ito's colours, which stay apart for every common kind of colour blindness, without
 # the yellow (too pale for a line on white); the first three also differ in lightness.
@@ -37,76 +48,211 @@ STRETCHES = 1000
 MOST_MARKS = 8
 # Windows of gaps that are marked one by one.
 FEW_WINDOWS = 40
-# Letters of a name in the legend; longer names could push the axes out of the figure.
-LONGEST_NAME = 36
+# Runs whose best loss is written beside its mark.
+FEW_RUNS = 3
+FORMATS = (".png", ".svg", ".pdf")
+# Seconds of the units of a time axis, and from how many of them on they are used.
+CLOCK = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
+
+logger = logging.getLogger("npnet")
 
 
 def losses(
     sources: Source | Iterable[Source],
     ax: Axes | None = None,
     *,
-    log: bool = True,
-    window: int = 1000,
+    log: bool = False,
+    window: int | None = None,
+    smoothing: str | None = None,
     labels: str | Iterable[str] | None = None,
+    reading: Reading = DEFAULT,
+    join: bool = False,
+    x: str = "step",
+    title: str | None = None,
 ) -> Axes:
-    """Draw the loss curves of one or several runs: raw values faint, window means strong.
+    """Draw the loss curves of one or several runs: raw values faint, moving means strong.
 
-    A source is a run in memory (what ``fit`` returns), a run's folder, or any CSV file with
-    columns ``step`` and ``loss``; its steps must increase, but need not begin at 0 nor be every
-    step, and a column ``lr`` tells where the rate changed. Changes of the rate are marked by
-    dashed lines; split losses are in the legend. Losses that are not finite (with ``log``:
-    or not positive) are left out of the means and leave a gap in the raw line. The axes show
-    every mean, and all raw values but the most extreme thousandth at either end.
+    A source is a run in memory (what ``fit`` returns), a run's folder, a log of any program
+    (``npnet help plots`` lists the kinds), a list or array of losses, a frame, a mapping of
+    columns, or a mapping from names to any of these. Validation losses are a second curve of
+    their run. Changes of the rate are marked by dashed lines, the best step by a ring, the step
+    at which a run diverged by a cross; split losses are in the legend. The axes show every
+    smooth curve; raw values beyond them are cut off. What was done to a log, such as joining
+    its parts, is said by the logger ``npnet``.
 
     Args:
         ax: axes to draw into, one call for each; without it, those of a new figure.
-        log: draw log10 of every loss. A mean is then the mean of the logarithms, as in the
-            lecture (the logarithm of the geometric mean).
-        window: steps in one mean, whatever the length of the run; see ``smooth``.
-        labels: names of the runs in the legend, in place of recipe, folder and file names.
+        log: a logarithmic axis. The means are those of the losses in both cases.
+        window: steps in one mean; None: 1,000, or fewer for runs of few points. See ``smooth``.
+        smoothing: in place of ``window``: ``"ema:0.99"`` for TensorBoard's mean, ``"none"``.
+        labels: names of the runs, in place of what differs between them, folder and file names.
+        reading: which columns to read, where the logs do not say.
+        join: draw all sources as parts of one run, the later part where two have a step.
+        x: ``step``, ``time`` or ``examples``.
+        title: of a new figure.
 
     Raises:
-        InputError: a source cannot be read, is empty or has no loss that can be drawn, or the
-            arguments do not fit each other.
+        InputError: a source cannot be read, is empty, has no loss that can be drawn or does not
+            say which its losses are, or the arguments do not fit each other.
     """
-    if isinstance(sources, str) or not isinstance(sources, Iterable):
-        sources = [sources]
-    curves = [read_curve(source) for source in sources]
-    if not curves:
-        raise InputError("losses: no sources, wanted one or more: name a run's folder or a CSV")
-    names = _names(curves, labels)
-    ax = _new_axes(len(curves)) if ax is None else ax
-    lines = []
-    for number, (name, curve) in enumerate(zip(names, curves, strict=True)):
-        drawable = np.isfinite(curve.losses) & ((curve.losses > 0) | (not log))
-        if not drawable.any():
-            hint = "wanted one or more: log=False (--plain) draws others" if log else "wanted some"
-            raise InputError(f"losses: {curve.name}: no finite loss{' above 0' * log}, {hint}")
-        values = np.where(drawable, curve.losses, np.nan)
-        values = np.log10(values) if log else values
-        centres, means = smooth(curve.steps, values, window)
-        colour, style = COLOURS[number % len(COLOURS)], STYLES[number % len(STYLES)]
+    weight = None
+    if smoothing is not None:
+        if window is not None:
+            raise InputError("losses: window and smoothing, wanted one of them")
+        window, weight = parsed(smoothing)
+    curves = drawn(
+        sources, window=window, weight=weight, labels=labels, reading=reading, join=join, x=x
+    )
+    for note in notes_of(curves):
+        logger.warning(note)
+    return draw(curves, ax, log=log, x=x, title=title)
+
+
+def draw(
+    curves: Sequence[Drawn],
+    ax: Axes | None = None,
+    *,
+    log: bool = False,
+    x: str = "step",
+    title: str | None = None,
+) -> Axes:
+    """Draw curves that ``drawn`` has read; the arguments are those of ``losses``.
+
+    Raises:
+        InputError: with ``log``, no loss above 0.
+    """
+    shown = limits(curves, log=log)
+    if shown is None:
+        raise InputError(f"losses: {curves[0].run}: no finite loss above 0, wanted one for --log")
+    runs = len({each.number for each in curves})
+    validated = any(each.curve.split != TRAIN for each in curves)
+    if ax is None:
+        ax = _new_axes(len(curves))
+        what = "Training and validation loss" if validated else "Training loss"
+        heading = _plain(what if title is None else title)
+        ax.figure.figure.suptitle(heading, x=0.01, ha="left", fontsize="medium")
+    if log:
+        ax.set_yscale("log")
+    unit, called = _unit(curves, x)
+    ends = [each.raw_x[i] / unit for each in curves for i in (0, -1)]
+    ax.update_datalim([(min(ends), shown[0]), (max(ends), shown[1])])
+    ax.autoscale_view()
+    handles = [_draw_curve(ax, each, unit, runs, log=log) for each in curves]
+    for each in {each.number: each for each in curves}.values():  # the last curve of each run
+        _mark_best(ax, each, unit, runs, log=log)
+    if x == "step":
+        _mark_rates(ax, curves)
+    ax.grid(color="0.9", linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.set(xlabel=called, ylabel="loss")
+    _set_ticks(ax, log=log, whole=x != "time" and max(ends) >= 10)
+    # Above the axes: wherever a legend stood inside, some run would pass behind it.
+    ax.legend(
+        handles=handles, loc="lower left", bbox_to_anchor=(0, 1), frameon=False, handlelength=3
+    )
+    return ax
+
+
+def _draw_curve(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool) -> Line2D:
+    """The raw and the smooth line of a curve and its marks; returns what the legend shows."""
+    curve, training = each.curve, each.curve.split == TRAIN
+    colour = COLOURS[each.number % len(COLOURS)]
+    style = STYLES[each.number % len(STYLES)] if training else (0, (2, 1.5))
+    if training and not _same(each):
         # Dense raw lines fill an area, sparse ones leave white between them. Those of several
         # runs overlap, and are drawn fainter so that the means stay visible.
-        ink = (0.3 if values.size > STRETCHES else 0.6) / len(curves)
-        raw = Line2D(*_outline(curve.steps, values), linewidth=0.5, color=colour, alpha=ink)
-        # Not by plot, because then single outliers would set the limits of the axes.
-        ax.add_artist(raw).set_zorder(1)
-        ax.update_datalim(_corners(curve.steps, values))
-        figures = (f"{split} {loss:.2f}" for split, loss in curve.split_losses.items())
-        line = Line2D(centres, means, linewidth=1.6, color=colour, linestyle=style)
-        line.set_label("  ".join([name, *figures]))
-        if np.isfinite(means).sum() == 1:  # no line, so it needs a dot to be seen
-            line.set(marker="o", markersize=4)
-        lines.append(ax.add_line(line))
-    ax.autoscale_view()
-    _mark_rates(ax, curves)
-    ax.set(xlabel="step", ylabel="log10(loss)" if log else "loss")
-    ax.xaxis.set_major_locator(MaxNLocator(steps=[1, 2, 2.5, 5, 10], integer=True, min_n_ticks=1))
-    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    # Above the axes: wherever a legend stood inside, some run would pass behind it.
-    ax.legend(handles=lines, loc="lower left", bbox_to_anchor=(0, 1), frameon=False, handlelength=3)
-    return ax
+        ink = (0.3 if curve.losses.size > STRETCHES else 0.4) / runs
+        outline = _outline(each.raw_x / unit, _positive(curve.losses, log=log))
+        # Not by plot, because then the raw values would set the limits of the axes.
+        ax.add_artist(Line2D(*outline, linewidth=0.5, color=colour, alpha=ink)).set_zorder(1)
+    means = _positive(each.means, log=log)
+    line = Line2D(each.x / unit, means, linewidth=1.6, color=colour, linestyle=style)
+    if np.isfinite(means).sum() == 1:  # no line, so it needs a dot to be seen
+        line.set(marker="o", markersize=4)
+    elif not training:
+        often = max(1, means.size // 30)
+        line.set(marker="s", markersize=3.5, markerfacecolor="white", markevery=often)
+    ax.add_artist(line)
+    names = [each.run] if training else [f"{each.run}, {curve.split}"]
+    names += [f"{split} {loss:.2f}" for split, loss in curve.split_losses.items()]
+    if curve.diverged is not None:
+        names.append(f"diverged at step {curve.diverged:,.10g}")
+        _mark_end(ax, each, unit, colour, means)
+    line.set_label("  ".join(map(_plain, names)))
+    return line
+
+
+def _same(each: Drawn) -> bool:
+    """Whether the smooth curve is the raw one."""
+    return each.means.size == each.curve.losses.size and np.array_equal(
+        each.means, each.curve.losses, equal_nan=True
+    )
+
+
+def _positive(values: Floats, *, log: bool) -> Floats:
+    """The values that can be drawn, nan for the others."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isfinite(values) & ((values > 0) | (not log)), values, np.nan)
+
+
+def _mark_end(ax: Axes, each: Drawn, unit: float, colour: str, means: Floats) -> None:
+    """A cross where a run diverged, at the height of its last mean or at the axes' border."""
+    finite = means[np.isfinite(means)]
+    low, high = ax.get_ylim()
+    height = min(max(float(finite[-1]) if finite.size else high, low), high)
+    place = each.raw_x[np.searchsorted(each.curve.steps, each.curve.diverged or 0)] / unit
+    cross = Line2D([place], [height], linestyle="", marker="X", markersize=8, color=colour)
+    cross.set(markeredgecolor="white", clip_on=False)
+    ax.add_artist(cross).set_zorder(3)
+
+
+def _mark_best(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool) -> None:
+    """A ring around the lowest point of a run's curve: the validation's, if it has one."""
+    best = each.best
+    if best is None or (log and best[1] <= 0) or each.means.size < 2:
+        return
+    step, loss = best
+    low, high = ax.get_ylim()
+    if not low <= loss <= high:
+        return
+    colour = COLOURS[each.number % len(COLOURS)]
+    place = each.raw_x[np.searchsorted(each.curve.steps, step)] / unit
+    ring = Line2D([place], [loss], linestyle="", marker="o", markersize=6, color=colour)
+    ring.set(markerfacecolor="none", markeredgewidth=1.2, clip_on=False)
+    ax.add_artist(ring).set_zorder(3)
+    if runs <= FEW_RUNS:
+        font: dict[str, Any] = {"ha": "right", "va": "bottom", "fontsize": "small"}
+        place_and_way = ((place, loss), (0, 5), "data", "offset points")
+        text = ax.annotate(f"{loss:.3g}", *place_and_way, color=colour, **font)
+        text.set(annotation_clip=True, in_layout=False)
+
+
+def _unit(curves: Sequence[Drawn], x: str) -> tuple[float, str]:
+    """What the x values are divided by, and what the axis is called."""
+    if x != "time":
+        return 1.0, x
+    longest = max(float(each.raw_x[-1]) for each in curves)
+    size, name = next((size, name) for size, name in CLOCK if longest >= 2 * size or size == 1)
+    return size, name
+
+
+def _set_ticks(ax: Axes, *, log: bool, whole: bool) -> None:
+    if whole:
+        locator = MaxNLocator(steps=[1, 2, 2.5, 5, 10], integer=True, min_n_ticks=1)
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    if log:
+        low, high = ax.get_ylim()
+        narrow = high < 10 * low
+        ax.yaxis.set_major_locator(MaxNLocator(6) if narrow else LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        ax.yaxis.set_minor_locator(NullLocator())
+        ax.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _plain(text: str) -> str:
+    """A text that matplotlib does not take for mathematics."""
+    return text.replace("$", r"\$")
 
 
 def gaps(
@@ -140,7 +286,7 @@ def gaps(
     figure = Figure(figsize=(8, 6.8), layout="constrained")
     FigureCanvasAgg(figure)
     top, bottom = map(_clear, figure.subplots(2, sharex=True, height_ratios=(3, 2)))
-    losses(pair, top, window=window, labels=labels).set_xlabel("")
+    losses(list(pair), top, window=window, labels=labels).set_xlabel("")
     top.ticklabel_format(axis="y", useOffset=False)
     apart = np.abs(ours.losses - reference.losses)
     equal = int((apart == 0).sum())
@@ -163,45 +309,8 @@ def gaps(
     return figure
 
 
-def smooth(steps: Floats, values: Floats, window: int) -> tuple[Floats, Floats]:
-    """Means over consecutive windows of ``window`` steps, each with its window's middle step.
-
-    Windows begin at the multiples of ``window``, so that runs that are logged or resumed
-    differently have the same ones; those without a point are left out. A partial window, first
-    or last, has the mean and the middle of the points that there are. For a run of every step
-    from 0 the means of the whole windows are the lecture's ``view(-1, window).mean(1)``.
-
-    Args:
-        steps: (points,), increasing.
-        values: (points,); those that are not finite are left out of their window's mean, and a
-            window of nothing else has mean nan.
-        window: in steps, 1 or more.
-
-    Returns:
-        The middle steps and the means, both (windows,) float64.
-
-    Raises:
-        InputError: shapes that differ, steps that do not increase, a window below 1.
-    """
-    steps, values = np.asarray(steps, np.float64), np.asarray(values, np.float64)
-    if steps.ndim != 1 or steps.shape != values.shape:
-        raise InputError(
-            f"smooth: steps {steps.shape} and values {values.shape}, wanted one axis of one length"
-        )
-    if not (np.diff(steps) > 0).all():
-        raise InputError("smooth: steps that do not increase: sort them, with one value for each")
-    if not window >= 1:
-        raise InputError(f"smooth: window {window}, wanted 1 step or more")
-    starts, centres = _windows(steps, window)
-    finite = np.isfinite(values)
-    counts = np.add.reduceat(finite, starts, dtype=np.int64)
-    sums = np.add.reduceat(np.where(finite, values, 0), starts)
-    means = np.divide(sums, counts, out=np.full(starts.size, np.nan), where=counts > 0)
-    return centres, means
-
-
 def save(axes: Axes | Figure, path: str | os.PathLike[str]) -> None:
-    """Write the figure that ``axes`` belongs to as PNG or SVG, by the suffix of ``path``.
+    """Write the figure that ``axes`` belongs to as PNG, SVG or PDF, by the suffix of ``path``.
 
     The same picture gives the same bytes. A file that is there already is replaced only when the
     new one is complete.
@@ -210,10 +319,10 @@ def save(axes: Axes | Figure, path: str | os.PathLike[str]) -> None:
         InputError: another suffix, or the file cannot be written.
     """
     suffix = Path(path).suffix.lower()
-    if suffix not in (".png", ".svg"):
-        raise InputError(f"save: {path}, wanted a name that ends in .png or .svg")
-    # Left alone, an SVG has the date in it, and random names for its parts.
-    metadata = {"Date": None} if suffix == ".svg" else {}
+    if suffix not in FORMATS:
+        raise InputError(f"save: {path}, wanted a name that ends in .png, .svg or .pdf")
+    # Left alone, an SVG or a PDF has the date in it, and an SVG random names for its parts.
+    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
     fixed = mpl.rc_context({"svg.hashsalt": "npnet"})
     with replacing(path) as temporary, fixed, warnings.catch_warnings():
         # A letter that the font lacks is drawn as a box, which says as much.
@@ -226,19 +335,6 @@ def _windows(steps: Floats, window: int) -> tuple[Ints, Floats]:
     starts = np.flatnonzero(np.diff(steps // window, prepend=-np.inf))
     ends = np.append(starts, steps.size)[1:] - 1
     return starts, (steps[starts] + steps[ends]) / 2
-
-
-def _names(curves: list[Curve], labels: str | Iterable[str] | None) -> list[str]:
-    """One name for each curve, fit for the legend: one short line, without mathematics."""
-    given = [labels] if isinstance(labels, str) else labels
-    names = [curve.name for curve in curves] if given is None else list(given)
-    if len(names) != len(curves):
-        raise InputError(f"losses: {len(names)} labels, wanted one for each of {len(curves)} runs")
-    lines = [" ".join(name.split()) for name in names]
-    # Both ends stay: names of runs that are compared often differ in the last letters.
-    half = LONGEST_NAME // 2
-    short = [n if len(n) <= LONGEST_NAME else f"{n[:half]}…{n[1 - half :]}" for n in lines]
-    return [name.replace("$", r"\$") for name in short]
 
 
 def _new_axes(runs: int) -> Axes:
@@ -280,27 +376,16 @@ def _outline(steps: Floats, values: Floats) -> tuple[Floats, Floats]:
     return np.repeat(steps[starts], 2), np.column_stack((low, high)).ravel()
 
 
-def _corners(steps: Floats, values: Floats) -> Floats:
-    """Two opposite corners, (2, 2), of what the axes must show of the raw values."""
-    shown = values[np.isfinite(values)]
-    low = np.quantile(shown, 0.001, method="lower")
-    high = np.quantile(shown, 0.999, method="higher")
-    return np.array([[steps[0], low], [steps[-1], high]])
-
-
-def _mark_rates(ax: Axes, curves: list[Curve]) -> None:
+def _mark_rates(ax: Axes, curves: Sequence[Drawn]) -> None:
     """A dashed line where the rate changes: grey, unless it is of one run among several."""
     grey = "0.35"
+    runs = len({each.number for each in curves})
     colours: dict[tuple[float, float], str] = {}
-    for number, curve in enumerate(curves):
-        changes = [
-            (step, rate)
-            for (_, before), (step, rate) in itertools.pairwise(curve.rates)
-            if rate != before and curve.steps[0] < step <= curve.steps[-1]
-        ]
+    for each in curves:
+        changes = changes_of(each.curve)
         for change in changes if len(changes) <= MOST_MARKS else []:
-            shared = change in colours or len(curves) == 1
-            colours[change] = grey if shared else COLOURS[number % len(COLOURS)]
+            shared = change in colours or runs == 1
+            colours[change] = grey if shared else COLOURS[each.number % len(COLOURS)]
     font: dict[str, Any] = {"rotation": 90, "ha": "right", "va": "top", "fontsize": "small"}
     at_top = ax.get_xaxis_transform()
     for (step, rate), colour in colours.items():

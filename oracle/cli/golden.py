@@ -17,7 +17,8 @@ from npnet.cli.recipe_options import add_recipe_options, corpus_from, source_fro
 from oracle.golden import confirm, first_batch, from_file, write
 
 # The options that define the problem, in the order in which the manifest repeats them.
-SOURCES = ("recipe", "hidden", "batch", "steps", "seed", "set", "words", "column", "problem")
+SOURCES: tuple[str, ...] = ("recipe", "hidden", "batch", "steps", "seed", "set", "words", "column")
+SOURCES += ("separator", "encoding", "problem")
 
 
 def add_commands(commands: Any) -> None:
@@ -77,8 +78,9 @@ def _problem(options: argparse.Namespace, given: dict[str, Any]) -> Problem:
     if "problem" not in given:
         recipe, publication = source_from(options)
         return first_batch(recipe, corpus_from(options, publication).words)
-    if len(given) > 1 or options.fold:
-        others = [f"--{key}" for key in given if key != "problem"] or ["--fold"]
+    flags = [f"--{name}" for name in ("fold", "unique") if getattr(options, name)]
+    if len(given) > 1 or flags:
+        others = [f"--{key}" for key in given if key != "problem"] + flags
         raise InputError(f"--problem with {others[0]}, wanted one of them: the file is the problem")
     return from_file(Path(given["problem"]))
 
@@ -89,7 +91,7 @@ def _again(options: argparse.Namespace, given: dict[str, Any]) -> list[str]:
     for key, value in given.items():
         for each in value if isinstance(value, list) else [value]:
             again += [f"--{key}", str(each)]
-    again += ["--fold"] * options.fold
+    again += [f"--{name}" for name in ("fold", "unique") if getattr(options, name)]
     return again + [f"--{container}" for container in options.containers or ()]
 
 

@@ -131,16 +131,16 @@ OTHERS = [
     ("sample run --start Ω", "'Ω' in 'Ω', wanted characters out of"),
     ("eval half", "model.npz: cannot be read"),
     ("eval run --threads -1", "threads: got -1"),
-    ("eval run --fold", "eval: got --fold or --column, wanted --words with them"),
-    ("eval run --column name", "eval: got --fold or --column"),
+    ("eval run --fold", "eval: got --fold, wanted --words with it"),
+    ("eval run --column name", "eval: got --column, wanted --words"),
     ("eval run --words few.txt", "few.txt: 1 words"),
-    ("plot steps.csv", "steps.csv line 3: step 1 after 1, wanted increasing steps"),
+    ("plot steps.csv --x time", "steps: its log has no times, wanted some: use --x step"),
     ("plot loss.csv", "loss.csv line 2: loss 'x', wanted a number"),
     ("plot empty.csv", "empty.csv: no losses"),
-    ("plot names.csv", "names.csv line 1: got name, language, wanted columns step and loss"),
+    ("plot names.csv", "names.csv line 1: got name, language, wanted a column of losses"),
     ("plot words.txt --window 3", "words.txt line 1: got "),
     ("plot run --window 0", "window 0, wanted 1 step or more"),
-    ("plot run --out loss.jpg", "loss.jpg, wanted a name that ends in .png or .svg"),
+    ("plot run --out loss.jpg", "loss.jpg, wanted a name that ends in .png, .svg or .pdf"),
     ("plot run --out words.txt/x.png", "no folder words.txt for words.txt/x.png"),
     ("data --show anna --block-size 0", "block_size=0"),
     ("data --show Ω", "'Ω' in 'Ω'"),
@@ -421,8 +421,8 @@ def test_a_golden_set_that_cannot_take_its_place_leaves_the_older_one(
         (lambda: npnet.fit(RECIPE, ["a.b"] * 20), "'a.b' contains '.'"),
         (lambda: npnet.load_run("x" * 5000), "no recipe.json in it"),
         (lambda: read_publication(Path("x" * 5000)), "File name too long"),
-        (lambda: npnet.plots.losses("x" * 5000), "wanted a run's folder or a CSV file"),
-        (lambda: npnet.plots.losses(object()), "wanted a run's result, its folder or a CSV"),  # type: ignore[arg-type]
+        (lambda: npnet.plots.losses("x" * 5000), "wanted a log of losses or a run's folder"),
+        (lambda: npnet.plots.losses(object()), "wanted a run's result or folder, a log"),
         (lambda: npnet.fit("lecture", ["anna"]), "recipe: got 'lecture', wanted an npnet.Recipe"),  # type: ignore[arg-type]
         (lambda: npnet.draw_parameters("x", 27, G), "recipe: got 'x', wanted an npnet.Recipe"),  # type: ignore[arg-type]
         (lambda: next(npnet.train("x", {}, 0, 0, G)), "recipe: got 'x', wanted an npnet.Recipe"),  # type: ignore[arg-type]

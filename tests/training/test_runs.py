@@ -214,7 +214,7 @@ def test_plot_draws_runs_and_csv_files_together(
 ) -> None:
     run.save(here / "runs" / "x-001", plot=False)
     (here / "torch.csv").write_text("step,loss\n0,3.3\n100,2.5\n")
-    assert main(["plot", "runs/x-001", "torch.csv", "--out", "both.svg", "--plain"]) == 0
+    assert main(["plot", "runs/x-001", "torch.csv", "--out", "both.svg", "--log"]) == 0
     assert "<svg" in (here / "both.svg").read_text()
     assert main(["plot"]) == 0
     assert (here / "loss.png").is_file()

@@ -1,0 +1,137 @@
+"""`npnet plot`: loss curves of runs and of other programs' logs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from npnet.base.errors import InputError
+from npnet.cli.output_files import check_new_file, check_new_picture
+from npnet.cli.parser import OUT, SEPARATOR, add_force, add_json, whole_number
+from npnet.training.runs import ROOT, newest
+
+
+def add_commands(commands: Any) -> None:
+    """Add it to the parser's subcommands."""
+    plot = commands.add_parser(
+        "plot",
+        help="loss curves of runs and of other programs' logs in one picture",
+        description="Draw the loss curves of runs and of other programs' logs, of any kind that "
+        "`npnet help plots` lists, and print their figures. A picture that is there already is "
+        "replaced only with --force, or if it is in the folder of a run.",
+    )
+    plot.add_argument(
+        "runs", nargs="*", metavar="RUN|LOG", help="- for standard input (default: the newest run)"
+    )
+    plot.add_argument(
+        "--out",
+        type=Path,
+        default=Path("loss.png"),
+        metavar="FILE",
+        help=f"{OUT} (default: loss.png)",
+    )
+    _add_reading(plot)
+    _add_drawing(plot)
+    plot.add_argument(
+        "--data", type=Path, metavar="CSV", help="also write what is drawn into this file"
+    )
+    add_force(plot)
+    add_json(plot)
+    plot.set_defaults(command=plot_command)
+
+
+def _add_reading(plot: argparse.ArgumentParser) -> None:
+    plot.add_argument(
+        "--loss",
+        action="append",
+        metavar="COLUMN",
+        help="column of the losses, by its title or number; may be given many times",
+    )
+    plot.add_argument(
+        "--step",
+        metavar="COLUMN",
+        help="column of the steps, by its title or number; row to number the rows",
+    )
+    plot.add_argument("--separator", metavar="CHARACTER", help=SEPARATOR)
+    plot.add_argument(
+        "--losses-are",
+        choices=("plain", "log10"),
+        help="what the logs hold, for logs that could be either",
+    )
+    plot.add_argument(
+        "--join", action="store_true", help="all logs are parts of one run, in this order"
+    )
+
+
+def _add_drawing(plot: argparse.ArgumentParser) -> None:
+    plot.add_argument(
+        "--label",
+        action="append",
+        metavar="NAME",
+        help="name of a run in the legend; one for each run, in their order",
+    )
+    plot.add_argument("--title", metavar="TEXT", help="title of the picture")
+    plot.add_argument("--log", action="store_true", help="a logarithmic axis")
+    plot.add_argument("--plain", action="store_true", help=argparse.SUPPRESS)
+    plot.add_argument(
+        "--window",
+        type=whole_number,
+        metavar="N",
+        help="steps that each point averages (default: 1000, fewer for runs of few points)",
+    )
+    plot.add_argument(
+        "--smooth",
+        metavar="MEAN",
+        help="ema:0.99 for an exponential mean with this weight of the past; none",
+    )
+    plot.add_argument(
+        "--x",
+        choices=("step", "time", "examples"),
+        default="step",
+        help="the horizontal axis (default: step)",
+    )
+
+
+def plot_command(options: argparse.Namespace) -> int:
+    """`npnet plot`."""
+    from npnet.plotting import drawn, plots
+    from npnet.plotting.curves import Reading
+    from npnet.plotting.smoothing import parsed
+
+    if options.plain:
+        print("npnet plot: --plain is not needed any more: --log is the other", file=sys.stderr)
+    check_new_picture(options.out, force=options.force, who="--out")
+    if options.data:
+        check_new_file(options.data, force=options.force, who="--data")
+    window, weight = options.window, None
+    if options.smooth is not None:
+        if window is not None:
+            raise InputError("plot: got --window and --smooth, wanted one of them")
+        window, weight = parsed(options.smooth)
+    curves = drawn.drawn(
+        options.runs or [newest(ROOT)],
+        window=window,
+        weight=weight,
+        labels=options.label,
+        reading=Reading(
+            tuple(options.loss or ()), options.step, options.separator, options.losses_are
+        ),
+        join=options.join,
+        x=options.x,
+    )
+    notes = drawn.notes_of(curves)
+    for note in notes:
+        print(f"npnet: {note}", file=sys.stderr)
+    plots.save(plots.draw(curves, log=options.log, x=options.x, title=options.title), options.out)
+    if options.data:
+        drawn.write_data(curves, options.data)
+    if options.json:
+        figures = {"file": str(options.out), "curves": drawn.rows_of(curves), "notes": notes}
+        print(json.dumps(figures, ensure_ascii=False, indent=2))
+    else:
+        print(options.out)
+        print(drawn.text_of(curves))
+    return 0

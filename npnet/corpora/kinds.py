@@ -1,0 +1,96 @@
+"""What is no word list, recognised by its lines: tables, JSON, HTML, dictionaries with flags."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from npnet.base.errors import InputError
+
+# The share of the lines that must look alike. Real lists have a few odd lines.
+MOST = 0.9
+# Of a dictionary's words fewer have flags.
+SOME = 0.3
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+TAG = re.compile(r"\s*</?[A-Za-z!][^<>]*>.*|.*</[A-Za-z]+>\s*")
+FLAGS = re.compile(r"[^\s/]+/[A-Za-z0-9,~]+(\s.*)?")
+COUNTED = re.compile(r"\S+\s+\d[\d.,]*")
+COUNTED_FIRST = re.compile(r"\s*\d[\d.,]*\s+\S+")
+NUMBER = re.compile(r"[-+]?\d[\d.,]*")
+JSON = re.compile(r'\s*(\[\s*["\[{]|\{\s*"|\[\s*$|\{\s*$)')
+
+
+def refuse_other_kinds(lines: Sequence[str], source: str) -> None:
+    """Refuse lines that are no words, with what to type.
+
+    Args:
+        lines: of a text that is read as one word a line.
+        source: what the message calls it.
+
+    Raises:
+        InputError: most of the lines are those of a table, of JSON, of HTML, of a dictionary
+            with flags or of numbers.
+    """
+    told = [line for line in lines if line.strip()]
+    if not told:
+        return
+    if JSON.match(told[0]) and told[-1].rstrip().endswith(("]", "}", "],", "},")):
+        raise InputError(f"{source}: is JSON, wanted one word a line: write its words so")
+    if _share(told, TAG) > 0.5 or re.match(r"\s*<(!doctype|html)", told[0], re.IGNORECASE):
+        raise InputError(f"{source}: is a page of HTML, wanted one word a line: save its text")
+    _refuse_separators(told, source, SEPARATORS)
+    if _share(told, FLAGS) >= SOME:
+        raise InputError(
+            f"{source}: is a dictionary with flags behind its words, wanted words alone: "
+            "--separator / --column 1 leaves the flags away"
+        )
+    for pattern, column in ((COUNTED, 1), (COUNTED_FIRST, 2)):
+        if _share(told, pattern) >= MOST:
+            raise InputError(
+                f"{source}: is a list of words with numbers, wanted words alone: "
+                f"--separator blanks --column {column} takes them"
+            )
+    if _share(told, NUMBER) >= MOST:
+        raise InputError(f"{source}: is a list of numbers, wanted one word a line")
+
+
+def refuse_other_separators(lines: Sequence[str], source: str) -> None:
+    """Refuse the lines of a CSV file that has another separator than commas.
+
+    Raises:
+        InputError: most lines have equally many of another separator, and no comma.
+    """
+    told = [line for line in lines if line.strip()]
+    if sum("," in line for line in told) < (1 - MOST) * len(told):
+        others = {each: name for each, name in SEPARATORS.items() if each != ","}
+        _refuse_separators(told, source, others)
+
+
+def refuse_numbers(words: Sequence[str], source: str) -> None:
+    """Refuse a column of numbers.
+
+    Raises:
+        InputError: most of the words are numbers.
+    """
+    if words and _share(words, NUMBER) >= MOST:
+        raise InputError(
+            f"{source}: the column holds numbers such as {words[-1]!r:.40}, wanted words: choose "
+            "another with --column, by its title or number"
+        )
+
+
+def _refuse_separators(told: Sequence[str], source: str, separators: Mapping[str, str]) -> None:
+    for separator, name in separators.items():
+        counts = [line.count(separator) for line in told]
+        usual = max(set(counts), key=counts.count, default=0)
+        if usual and counts.count(usual) >= MOST * len(counts):
+            shown = {"\t": "tab"}.get(separator, f"'{separator}'")
+            raise InputError(
+                f"{source}: is a table of {usual + 1} columns between {name}, wanted one word a "
+                f"line: choose its words with --separator {shown} --column 1, or another number "
+                "or title (--separator none: it is no table)"
+            )
+
+
+def _share(lines: Sequence[str], pattern: re.Pattern[str]) -> float:
+    return sum(pattern.fullmatch(line) is not None for line in lines) / len(lines)

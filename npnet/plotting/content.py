@@ -1,0 +1,148 @@
+"""The bytes of a log: of a file, packed or not, or of standard input; and what kind they are."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from npnet.base.errors import InputError, shown
+
+STANDARD_INPUT = "standard input"
+HEAD = 1 << 16
+# Of a log that is read whole (all but tables), unpacked.
+MOST_BYTES = 1 << 30
+GZIP = b"\x1f\x8b"
+# Files that are no logs, by their first bytes, and what to do instead.
+OTHERS = {
+    b"BZh": "is packed by bzip2: unpack it first",
+    b"\xfd7zXZ": "is packed by xz: unpack it first",
+    b"\x28\xb5\x2f\xfd": "is packed by zstd: unpack it first",
+    b"\x89PNG": "is a picture",
+    b"%PDF": "is a PDF",
+    b"\x80\x02": "is a pickle, which could run anything: save it as JSON or npy",
+    b"\x80\x03": "is a pickle, which could run anything: save it as JSON or npy",
+    b"\x80\x04": "is a pickle, which could run anything: save it as JSON or npy",
+    b"\x80\x05": "is a pickle, which could run anything: save it as JSON or npy",
+    b"\x89HDF": "is an HDF5 file: save its losses as CSV",
+    b"PAR1": "is a Parquet file: save it as CSV",
+    b"SQLite": "is a database: save its losses as CSV",
+    b":W&B": "is wandb's own record: download the run's chart as CSV",
+}
+
+
+@dataclass(frozen=True)
+class Content:
+    """The content of one log, unpacked. ``name`` is for messages, ``stem`` names the run."""
+
+    name: str
+    stem: str
+    path: Path | None
+    data: bytes | None
+    packed: bool
+    head: bytes
+
+    @property
+    def encoding(self) -> str:
+        """How the text is encoded. Numbers are the same in all but UTF-16."""
+        if self.head.startswith((b"\xff\xfe", b"\xfe\xff")):
+            return "utf-16"
+        return "utf-8-sig"
+
+    @contextmanager
+    def stream(self) -> Iterator[BinaryIO]:
+        """The bytes, unpacked, from their beginning."""
+        try:
+            with self._raw() as raw:
+                yield gzip.GzipFile(fileobj=raw) if self.packed else raw  # type: ignore[misc]
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise InputError(
+                f"{self.name}: is packed by gzip and damaged or cut off ({error}): "
+                "unpack what there is with gzip -dc, and name that"
+            ) from error
+        except OSError as error:
+            raise unreadable(self.name, error) from error
+
+    def _raw(self) -> BinaryIO:
+        if self.data is not None:
+            return io.BytesIO(self.data)
+        assert self.path is not None
+        return self.path.open("rb")
+
+    @contextmanager
+    def text(self) -> Iterator[io.TextIOBase]:
+        """The text. Bytes that are no UTF-8 become what Windows-1252 or Latin-1 has for them."""
+        with self.stream() as stream:
+            yield io.TextIOWrapper(stream, self.encoding, errors="replace", newline="")
+
+    def whole(self) -> bytes:
+        """All bytes.
+
+        Raises:
+            InputError: too many.
+        """
+        with self.stream() as stream:
+            data = stream.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise InputError(
+                f"{self.name}: more than {MOST_BYTES:,} bytes, wanted fewer: save it as CSV"
+            )
+        return data
+
+    def whole_text(self) -> str:
+        """All of the text."""
+        return self.whole().decode(self.encoding, errors="replace")
+
+
+def content_of(path: str | os.PathLike[str]) -> Content:
+    """Open a log; ``-`` is standard input.
+
+    Raises:
+        InputError: it cannot be read, is empty or is no log by its first bytes.
+    """
+    name = os.fspath(path)
+    file: Path | None = None
+    data = None
+    try:
+        if name == "-":
+            if sys.stdin is None:
+                raise InputError(f"{STANDARD_INPUT}: closed, wanted a log: name a file instead")
+            name, stem, data = STANDARD_INPUT, STANDARD_INPUT, sys.stdin.buffer.read()
+            start = data[:2]
+        else:
+            file = Path(name)
+            stem = stem_of(file)
+            with file.open("rb") as opened:
+                # What is no regular file, such as <(command), can be read only once.
+                if not file.is_file():
+                    data = opened.read()
+                start = opened.read(2) if data is None else data[:2]
+    except OSError as error:
+        raise unreadable(name, error) from error
+    except ValueError as error:
+        raise InputError(f"{shown(name)}: {error}, wanted the name of a log") from error
+    content = Content(name, stem, file, data, start == GZIP, b"")
+    with content.stream() as stream:
+        head = stream.read(HEAD)
+    for first, what in OTHERS.items():
+        if head.startswith(first):
+            raise InputError(f"{name}: {what}")
+    return Content(name, stem, file, data, start == GZIP, head)
+
+
+def stem_of(path: Path) -> str:
+    """The name of a file without its endings."""
+    return (path.stem if path.suffix.lower() != ".gz" else Path(path.stem).stem) or path.name
+
+
+def unreadable(name: str, error: OSError) -> InputError:
+    """The error for a log that the system does not give."""
+    why = error.strerror or str(error)
+    return InputError(f"{shown(name)[1:-1]}: {why}, wanted a log of losses or a run's folder")

@@ -1,0 +1,298 @@
+"""What a picture of losses shows, in numbers: each curve smoothed, its best and its last."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from npnet.base.arrays import Floats
+from npnet.base.errors import InputError
+from npnet.base.files import replacing
+from npnet.base.tables import table
+from npnet.plotting.curves import TRAIN, Curve, Reading
+from npnet.plotting.labels import Labelled, labelled
+from npnet.plotting.loss_logs import DEFAULT, is_source, read_logs
+from npnet.plotting.smoothing import smooth
+
+# A smooth curve that grows to more than this multiple of its beginning is not followed.
+EXPLODED = 10
+# What a logarithmic axis shows at most below its highest loss.
+SMALLEST = 1e-12
+X_AXES = ("step", "time", "examples")
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One curve of a picture.
+
+    Attributes:
+        run: what its run is called; ``number`` counts runs from 0.
+        steps, means: of the smooth curve, both (n,).
+        raw: the loss at each of ``steps``.
+        x, raw_x: where the smooth curve and all losses stand on the x axis.
+    """
+
+    run: str
+    number: int
+    curve: Curve
+    steps: Floats
+    means: Floats
+    raw: Floats
+    x: Floats
+    raw_x: Floats
+
+    @property
+    def best(self) -> tuple[float, float] | None:
+        """Step and loss of the lowest point: of the smooth curve, or of the validation losses."""
+        values = self.means if self.curve.split == TRAIN else self.curve.losses
+        steps = self.steps if self.curve.split == TRAIN else self.curve.steps
+        finite = np.isfinite(values)
+        if not finite.any():
+            return None
+        place = int(np.where(finite, values, np.inf).argmin())
+        return float(steps[place]), float(values[place])
+
+    @property
+    def last(self) -> float | None:
+        """The end of the smooth curve, or the last validation loss."""
+        values = self.means if self.curve.split == TRAIN else self.curve.losses
+        finite = values[np.isfinite(values)]
+        return float(finite[-1]) if finite.size else None
+
+
+def drawn(
+    sources: Any,
+    *,
+    window: int | None = None,
+    weight: float | None = None,
+    labels: str | Iterable[str] | None = None,
+    reading: Reading = DEFAULT,
+    join: bool = False,
+    x: str = X_AXES[0],
+) -> list[Drawn]:
+    """Read the sources and smooth their curves.
+
+    Args:
+        sources: one or several, as ``plots.losses`` takes them.
+        window, weight: as ``smooth``.
+        labels: names of the runs.
+        reading: what the logs do not say themselves.
+        join: whether all sources are parts of one run, in this order.
+        x: the x axis: ``step``, ``time`` since the first loss, or ``examples``.
+
+    Raises:
+        InputError: as ``read_logs``; no sources; a wrong number of labels.
+    """
+    if x not in X_AXES:
+        raise InputError(f"losses: x={x!r}, wanted one of {', '.join(X_AXES)}")
+    given = [sources] if is_source(sources) else _listed(sources)
+    if not given:
+        raise InputError("losses: no sources, wanted one or more: name a run's folder or a log")
+    found = [read_logs(source, reading) for source in given]
+    paths = [os.fspath(s) if isinstance(s, str | os.PathLike) else None for s in given]
+    if join and len(found) > 1:
+        found, paths = [_joined(found)], paths[:1]
+    runs = labelled(found, paths, labels)
+    result = []
+    for number, run in enumerate(runs):
+        for curve in run.curves:
+            # A loss of a whole split has no noise of minibatches to be smoothed away.
+            how = (window, weight) if curve.split == TRAIN else (None, 0.0)
+            steps, means = smooth(curve.steps, curve.losses, *how)
+            raw = curve.losses[np.searchsorted(curve.steps, steps)]
+            raw_x = _x(run, curve, x)
+            here = raw_x[np.searchsorted(curve.steps, steps)]
+            result.append(Drawn(run.name, number, curve, steps, means, raw, here, raw_x))
+    if not any(np.isfinite(each.means).any() for each in result):
+        raise InputError(f"losses: {runs[0].name}: no finite loss, wanted some")
+    return result
+
+
+def _listed(sources: Any) -> list[Any]:
+    if not isinstance(sources, Iterable):
+        return [sources]  # read_logs says what is wrong with it
+    return list(sources)
+
+
+def _joined(found: Sequence[Sequence[Curve]]) -> list[Curve]:
+    """The parts of one run: where two have a step, that of the later part is drawn."""
+    first = found[0][0]
+    result = []
+    for split in dict.fromkeys(curve.split for curves in found for curve in curves):
+        parts = [curve for curves in found for curve in curves if curve.split == split]
+        steps = np.concatenate([part.steps for part in parts])
+        losses = np.concatenate([part.losses for part in parts])
+        order = np.argsort(steps, kind="stable")
+        kept = order[np.append(np.diff(steps[order]) > 0, True)]
+        notes = tuple(note for part in parts for note in part.notes)
+        if kept.size < steps.size:
+            count = steps.size - kept.size
+            notes += (f"{first.name}: of {count:,} steps that two parts have, the later is drawn",)
+        seconds = None
+        if all(part.seconds is not None for part in parts):
+            seconds = np.concatenate([part.seconds for part in parts if part.seconds is not None])
+        rates = sorted(dict(rate for part in parts for rate in part.rates).items())
+        result.append(
+            Curve(
+                first.name,
+                steps[kept],
+                losses[kept],
+                rates,
+                parts[-1].split_losses,
+                split,
+                notes,
+                parts[-1].recipe,
+                None if seconds is None else seconds[kept],
+            )
+        )
+    return result
+
+
+def _x(run: Labelled, curve: Curve, x: str) -> Floats:
+    if x == "time":
+        clocks = [each.seconds for each in run.curves if each.seconds is not None]
+        if curve.seconds is None:
+            raise InputError(f"{run.name}: its log has no times, wanted some: use --x step")
+        return curve.seconds - min(float(clock[0]) for clock in clocks)
+    if x == "examples":
+        if run.recipe is None:
+            raise InputError(
+                f"{run.name}: no run of npnet, so that nobody knows its minibatches: use --x step"
+            )
+        return curve.steps * run.recipe.batch
+    return curve.steps
+
+
+def notes_of(curves: Sequence[Drawn]) -> list[str]:
+    """What was done to the logs, a sentence each."""
+    return list(dict.fromkeys(note for each in curves for note in each.curve.notes))
+
+
+def rows_of(curves: Sequence[Drawn]) -> list[dict[str, Any]]:
+    """The figures of each curve, for a table or JSON."""
+    rows = []
+    for each in curves:
+        best, curve = each.best, each.curve
+        rows.append(
+            {
+                "run": each.run,
+                "losses": curve.split,
+                "points": int(curve.steps.size),
+                "steps": float(curve.steps[-1]),
+                "last": each.last,
+                "best": None if best is None else best[1],
+                "at_step": None if best is None else best[0],
+                "diverged_at": curve.diverged,
+                "split_losses": dict(curve.split_losses),
+                "seconds": None
+                if curve.seconds is None
+                else float(curve.seconds[-1] - curve.seconds[0]),
+            }
+        )
+    return rows
+
+
+def text_of(curves: Sequence[Drawn]) -> str:
+    """A table with a line for each curve."""
+    rows = rows_of(curves)
+    splits = list(dict.fromkeys(split for row in rows for split in row["split_losses"]))
+    kinds = {row["losses"] for row in rows} != {TRAIN}
+    timed = any(row["seconds"] is not None for row in rows)
+    titles = ["run", *["losses"] * kinds, "last step", "last", "best", "at step"]
+    lines = [[*titles, *splits, *["time"] * timed, ""]]
+    for row in rows:
+        end = row["diverged_at"]
+        cells = [row["run"], *[row["losses"]] * kinds, _count(row["steps"])]
+        cells += [_loss(row["last"]), _loss(row["best"]), _count(row["at_step"])]
+        cells += [_loss(row["split_losses"].get(split)) for split in splits]
+        cells += [_time(row["seconds"])] * timed
+        lines.append([*cells, "" if end is None else f"diverged at step {_count(end)}"])
+    return table(lines, "<" + "<" * kinds + ">>>>" + ">" * len(splits) + ">" * timed + "<")
+
+
+def _loss(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}" if abs(value) < 1e6 else f"{value:.3g}"
+
+
+def _count(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.10g}"
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def write_data(curves: Sequence[Drawn], path: str | os.PathLike[str]) -> None:
+    """Write what is drawn as CSV: run, split, step, the loss there and the smooth curve.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    with (
+        replacing(Path(path)) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["run", "curve", "step", "loss", "smooth"])
+        for each in curves:
+            lists = (each.steps.tolist(), each.raw.tolist(), each.means.tolist())
+            writer.writerows(
+                [each.run, each.curve.split, f"{step:.15g}", loss, mean]
+                for step, loss, mean in zip(*lists, strict=True)
+            )
+
+
+def limits(curves: Sequence[Drawn], *, log: bool) -> tuple[float, float] | None:
+    """The lowest and highest loss that the picture must show: of the smooth curves.
+
+    What exploded is left out, and a curve that diverged sets nothing for the others.
+    """
+    ranges = [(each.curve.diverged is not None, _range(each.means, log=log)) for each in curves]
+    good = [found for ended, found in ranges if found and not ended]
+    others = [found for ended, found in ranges if found and ended]
+    if not good:
+        good, others = others, []
+    if not good:
+        return None
+    low, high = min(found[0] for found in good), max(found[1] for found in good)
+    # A run that diverged is shown as far as it is like the others.
+    for bottom, top in others:
+        if low / 2 <= bottom <= 2 * high:
+            low = min(low, bottom)
+        if low <= top <= 2 * high:
+            high = max(high, top)
+    return low, high
+
+
+def _range(means: Floats, *, log: bool) -> tuple[float, float] | None:
+    shown = means[np.isfinite(means) & ((means > 0) | (not log))]
+    if not shown.size:
+        return None
+    usual = float(np.median(np.abs(shown)))
+    first = min(abs(float(shown[0])), EXPLODED**2 * usual)
+    kept = shown[np.abs(shown) <= EXPLODED * max(usual, first)]
+    if not kept.size:
+        return None
+    low, high = float(kept.min()), float(kept.max())
+    return (max(low, SMALLEST * high) if log else low), high
+
+
+def changes_of(curve: Curve) -> list[tuple[float, float]]:
+    """Where the rate changed within the run: step and new rate."""
+    return [
+        (step, rate)
+        for (_, before), (step, rate) in itertools.pairwise(curve.rates)
+        if rate != before and curve.steps[0] < step <= curve.steps[-1]
+    ]

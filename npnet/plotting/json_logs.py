@@ -1,0 +1,283 @@
+"""Logs in JSON: lists, lists of pairs, columns, records, JSON lines, Hugging Face's state.
+
+Records may also stand one a line as Python prints a dict, as Hugging Face's Trainer does.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from npnet.base.errors import InputError, shown
+from npnet.plotting.columns import Choice, Pick, choose, is_loss, listed
+from npnet.plotting.content import Content
+from npnet.plotting.curves import TRAIN, Reading
+from npnet.plotting.records import Table
+
+EPOCH_1990 = 6e8  # seconds: what is above is a time of day and year, in TensorBoard's export
+DEEPEST = 4
+
+
+def read_json(content: Content, reading: Reading) -> Table:
+    """The losses of a JSON file or of JSON lines.
+
+    Raises:
+        InputError: it is no JSON, or has no losses.
+    """
+    text = content.whole_text().lstrip("\ufeff")
+    try:
+        found = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        records = list(_lines(content, text, error))
+        table = table_of_records(records, content, reading, "line")
+        last = text.count("\n") + 1
+        if not text.endswith("\n") and records[-1][0] < last:
+            table.notes.append(f"{content.name} line {last}: half a record, left out")
+        return table
+    # A file of one line is a record too, or everything.
+    return table_of(found, content.name, content.stem, reading)
+
+
+def _lines(content: Content, text: str, whole: Exception) -> Iterator[tuple[int, Any]]:
+    """Line and record of each line that is one. The last may be half written."""
+    lines = text.split("\n")
+    records = 0
+    for number, line in enumerate(lines, 1):
+        stripped = line.strip()
+        if not stripped:
+            continue
+        try:
+            record = json.loads(stripped)
+        except (json.JSONDecodeError, RecursionError) as error:
+            record = _literal(stripped)
+            if record is None:
+                if number == len(lines) and records:
+                    continue  # no line end: it was being written
+                at = whole if not records and isinstance(whole, json.JSONDecodeError) else error
+                line_number = at.lineno if at is whole and hasattr(at, "lineno") else number
+                raise InputError(
+                    f"{content.name} line {line_number}: no JSON "
+                    f"({getattr(error, 'msg', 'brackets without end')}), wanted one record a line, "
+                    "or one whole JSON: mend that line"
+                ) from None
+        records += 1
+        yield number, record
+
+
+def _literal(text: str) -> Any:
+    try:
+        return ast.literal_eval(text) if text.startswith(("{", "[")) else None
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+
+
+def table_of(found: Any, source: str, stem: str, reading: Reading, depth: int = 0) -> Table:
+    """The table in what a JSON file holds, or in what a Python program hands in.
+
+    Raises:
+        InputError: there is none.
+    """
+    content = Named(source, stem)
+    if isinstance(found, Mapping):
+        found = {str(key): value for key, value in found.items()}
+        history = found.get("log_history")
+        if isinstance(history, Sequence) and not isinstance(history, str):
+            return _trainer_state(history, content, reading)
+        columns = {
+            key: entry for key, value in found.items() if (entry := _column(value)) is not None
+        }
+        if columns and (reading.loss or any(map(is_loss, columns))):
+            return table_of_columns(columns, content, reading)
+        if found and all(_is_number(key) and _is_number(v) for key, v in found.items()):
+            pairs = [(float(key), float(value)) for key, value in found.items()]
+            return table_of_pairs(np.array(pairs), content)
+        inner = [v for v in found.values() if isinstance(v, Mapping | list) and v]
+        if len(inner) == 1 and depth < DEEPEST:
+            return table_of(inner[0], source, stem, reading, depth + 1)
+        if any(is_loss(key) for key in _flat(found)) and not columns:
+            return table_of_records([(1, found)], content, reading, "entry")
+        raise InputError(
+            f"{source}: got entries {listed(list(found))}, wanted losses: a list of numbers, "
+            "records with a loss, or columns with one"
+        )
+    if not isinstance(found, list | tuple):
+        raise InputError(f"{source}: got {shown(found)}, wanted losses: a list, or records")
+    if not found:
+        raise InputError(f"{source}: no losses, wanted one or more")
+    if all(isinstance(entry, Mapping) for entry in found):
+        return table_of_records(list(enumerate(found, 1)), content, reading, "entry")
+    if all(isinstance(entry, list | tuple) for entry in found):
+        return table_of_pairs(_matrix(found, source), content)
+    return _single(found, content)
+
+
+class Named:
+    """What stands in for the content of a file in messages."""
+
+    def __init__(self, name: str, stem: str) -> None:
+        self.name, self.stem = name, stem
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return not isinstance(value, str) or "_" not in value
+
+
+def _column(value: Any) -> Any:
+    """A list of numbers, or a pandas column as JSON; None if it is none."""
+    if isinstance(value, Mapping) and value and all(str(k).isdecimal() for k in value):
+        value = [value[key] for key in sorted(value, key=int)]
+    if isinstance(value, list | tuple) and value:
+        return value if all(v is None or _is_number(v) for v in value) else None
+    return None
+
+
+def _single(found: Sequence[Any], content: Named | Content) -> Table:
+    """A list of losses. JSON writes null for nan."""
+    losses = np.empty(len(found))
+    for place, value in enumerate(found):
+        if value is not None and not _is_number(value):
+            raise InputError(
+                f"{content.name} entry {place + 1}: {shown(value)}, wanted a number: "
+                "mend that entry, or leave it out"
+            )
+        losses[place] = math.nan if value is None else float(value)
+    rows = np.arange(losses.size)
+    choice = Choice((Pick(0, TRAIN),), None)
+    return Table(
+        content.name, content.stem, [""], choice, {0: (rows, losses)}, losses.size, place="entry"
+    )
+
+
+def _matrix(found: Sequence[Any], source: str) -> Any:
+    widths = {len(entry) for entry in found}
+    if len(widths) != 1 or not all(_is_number(value) for entry in found for value in entry):
+        raise InputError(
+            f"{source}: lists that are not all of two numbers, wanted pairs of step and loss"
+        )
+    return np.array([[float(value) for value in entry] for entry in found])
+
+
+def table_of_pairs(matrix: Any, content: Named | Content) -> Table:
+    """Pairs of step and loss, or TensorBoard's triples of wall time, step and value."""
+    width = matrix.shape[1]
+    rows = np.arange(len(matrix))
+    columns = {place: (rows, np.ascontiguousarray(matrix[:, place])) for place in range(width)}
+    step = matrix[:, width - 2] if width > 1 else matrix[:, 0]
+    counts = bool((step == np.floor(step)).all())
+    titles = {2: ["step", ""], 3: ["wall time", "step", ""]}.get(width)
+    triple = width == 3 and bool((matrix[:, 0] > EPOCH_1990).all())
+    if titles is None or not counts or (width == 3 and not triple):
+        raise InputError(
+            f"{content.name}: {len(matrix):,} rows of {width} numbers, wanted pairs of a whole "
+            "step and a loss: name the columns, as in a CSV with titles"
+        )
+    choice = Choice((Pick(width - 1, TRAIN),), width - 2, time=0 if triple else None)
+    said = "wall time, step and loss" if triple else "step and loss"
+    note = f"{content.name}: {width} numbers a row are taken as {said}"
+    return Table(
+        content.name,
+        content.stem,
+        titles,
+        choice,
+        columns,
+        len(matrix),
+        place="entry",
+        notes=[note],
+    )
+
+
+def table_of_columns(
+    columns: Mapping[str, Any], content: Named | Content, reading: Reading
+) -> Table:
+    """Columns by name; missing entries are None, or nan in a column that has others after it."""
+    choice = choose(list(columns), content.name, reading)
+    titles = list(columns)
+    lengths = {titles[index]: len(columns[titles[index]]) for index in choice.indices}
+    if len(set(lengths.values())) > 1:
+        said = ", ".join(f"{title} {length:,}" for title, length in list(lengths.items())[:4])
+        raise InputError(
+            f"{content.name}: columns of different lengths ({said}), wanted one entry of each for "
+            "a step: choose one with --loss COLUMN"
+        )
+    found = {}
+    for index in choice.indices:
+        values = columns[titles[index]]
+        here = [place for place, value in enumerate(values) if value is not None]
+        numbers = np.array([float(values[place]) for place in here], np.float64)
+        found[index] = (np.array(here, np.int64), numbers)
+    count = max(lengths.values())
+    return Table(content.name, content.stem, titles, choice, found, count, place="entry")
+
+
+def _flat(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """A record whose inner records are part of it: ``{"train": {"loss": 2}}`` has train.loss."""
+    flat: dict[str, Any] = {}
+    for key, value in record.items():
+        name = f"{before}{key}"
+        if isinstance(value, Mapping):
+            if name.count(".") < DEEPEST:
+                flat |= _flat(value, f"{name}.")
+        else:
+            flat[name] = value
+    return flat
+
+
+def _trainer_state(history: Sequence[Any], content: Named, reading: Reading) -> Table:
+    """Hugging Face's log, without its last entry, the mean over the whole training."""
+    records = [
+        (place, entry) for place, entry in enumerate(history, 1) if isinstance(entry, Mapping)
+    ]
+    kept = [(place, r) for place, r in records if "train_runtime" not in r]
+    return table_of_records(kept or records, content, reading, "entry")
+
+
+def table_of_records(
+    records: Sequence[tuple[int, Any]], content: Named | Content, reading: Reading, place: str
+) -> Table:
+    """Records, each with some of the columns, as rows of a table."""
+    if not records:
+        raise InputError(f"{content.name}: no losses, wanted one record or more")
+    flats = []
+    for line, record in records:
+        if not isinstance(record, Mapping):
+            if all(_is_number(each) for _, each in records):
+                return _single([each for _, each in records], content)
+            raise InputError(
+                f"{content.name} {place} {line}: {shown(record)}, wanted a record with a loss"
+            )
+        flats.append((line, _flat({str(key): value for key, value in record.items()})))
+    titles = list(dict.fromkeys(title for _, flat in flats for title in flat))
+    choice = choose(titles, content.name, reading)
+    found: dict[int, tuple[list[int], list[float]]] = {i: ([], []) for i in choice.indices}
+    strict: set[int | None] = {pick.index for pick in choice.picks}
+    strict.add(choice.step)
+    for row, (line, flat) in enumerate(flats):
+        for index, (rows, values) in found.items():
+            value = flat.get(titles[index])
+            if value is None:
+                continue
+            if not _is_number(value):
+                if index not in strict:
+                    continue
+                raise InputError(
+                    f"{content.name} {place} {line}: {titles[index]} {shown(value)}, wanted a "
+                    f"number: mend that {place}, or leave it out"
+                )
+            rows.append(row)
+            values.append(float(value))
+    columns = {i: (np.array(r, np.int64), np.array(v, np.float64)) for i, (r, v) in found.items()}
+    lines = [line for line, _ in flats]
+    return Table(
+        content.name, content.stem, titles, choice, columns, len(flats), lines, place=place
+    )

@@ -1,0 +1,149 @@
+"""What the runs of a picture are called: by their labels, or by what differs between them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from npnet.base.errors import InputError
+from npnet.plotting.curves import Curve
+from npnet.recipes.recipe import Recipe
+
+MOST_FIELDS = 3  # that differ: more would be no name
+# Letters of a name in the legend; longer names could push the axes out of the figure.
+LONGEST_NAME = 36
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The curves of one run, and what it is called. ``source``: the number of its source."""
+
+    name: str
+    curves: tuple[Curve, ...]
+    source: int
+    path: str | None
+
+    @property
+    def recipe(self) -> Recipe | None:
+        """Of a run of npnet."""
+        return self.curves[0].recipe
+
+
+def labelled(
+    curves: Sequence[Sequence[Curve]],
+    paths: Sequence[str | None],
+    labels: str | Iterable[str] | None,
+) -> list[Labelled]:
+    """The runs of all sources with a name each.
+
+    Args:
+        curves: of each source.
+        paths: of each source; None for one in memory.
+        labels: one for each run, or for each source.
+
+    Raises:
+        InputError: another number of labels.
+    """
+    runs: list[Labelled] = []
+    for number, (found, path) in enumerate(zip(curves, paths, strict=True)):
+        for name in dict.fromkeys(curve.name for curve in found):
+            own = tuple(curve for curve in found if curve.name == name)
+            runs.append(Labelled(name, own, number, path))
+    if labels is None:
+        names = _names(runs)
+    else:
+        given = [labels] if isinstance(labels, str) else list(labels)
+        if len(given) == len(runs):
+            names = given
+        elif len(given) == len(curves):
+            names = [f"{given[run.source]} {run.name}" for run in runs]
+        else:
+            raise InputError(
+                f"losses: {len(given)} labels, wanted one for each of {len(runs)} runs"
+            )
+    return [
+        dataclasses.replace(run, name=short(name)) for run, name in zip(runs, names, strict=True)
+    ]
+
+
+def short(name: str) -> str:
+    """A name as one short line. Both ends stay: alike names often differ in the last letters."""
+    line = " ".join(str(name).split())
+    half = LONGEST_NAME // 2
+    return line if len(line) <= LONGEST_NAME else f"{line[:half]}…{line[1 - half :]}"
+
+
+def _names(runs: Sequence[Labelled]) -> list[str]:
+    names = [run.name for run in runs]
+    recipes = [run.recipe for run in runs if run.recipe is not None]
+    if len(recipes) > 1:
+        different = iter(_differences(recipes))
+        names = [
+            name if run.recipe is None else next(different) or name
+            for name, run in zip(names, runs, strict=True)
+        ]
+    names = _by_path(names, runs)
+    seen: dict[str, int] = {}
+    for place, name in enumerate(names):
+        seen[name] = seen.get(name, 0) + 1
+        if seen[name] > 1:
+            names[place] = f"{name} ({seen[name]})"
+    return names
+
+
+def _differences(recipes: Sequence[Recipe]) -> list[str]:
+    """What distinguishes each recipe from the others; empty texts if there is no short way."""
+    fields = [field.name for field in dataclasses.fields(Recipe) if field.name != "name"]
+    values = [{name: getattr(recipe, name) for name in fields} for recipe in recipes]
+    differ = [name for name in fields if any(each[name] != values[0][name] for each in values)]
+    if not 1 <= len(differ) <= MOST_FIELDS or "draws" in differ:
+        return [""] * len(recipes)
+    return [", ".join(_told(name, each[name]) for name in differ) for each in values]
+
+
+def _told(name: str, value: Any) -> str:
+    if name == "rates" and not isinstance(value, str):
+        rates = [f"{rate:g}" for _, rate in value]
+        if len(rates) == 1:
+            return f"rate {rates[0]}"
+        return "rates " + ", ".join(
+            rates[:1]
+            + [
+                f"{rate} from {first:,}"
+                for (first, _), rate in zip(value[1:], rates[1:], strict=True)
+            ]
+        )
+    return (
+        f"{name.replace('_', ' ')} {value:g}"
+        if isinstance(value, float)
+        else f"{name.replace('_', ' ')} {value}"
+    )
+
+
+def _by_path(names: list[str], runs: Sequence[Labelled]) -> list[str]:
+    """Names that several files have are told apart by their folders."""
+    for name in {name for name in names if names.count(name) > 1}:
+        places = [place for place, each in enumerate(names) if each == name]
+        paths = [runs[place].path for place in places]
+        if None in paths or len(set(paths)) < len(paths):
+            continue
+        parts = [Path(os.path.abspath(path or "")).parts for path in paths]
+        ends = [part[_alike(parts) :] for part in parts]
+        common = _alike([end[::-1] for end in ends])
+        for place, end in zip(places, ends, strict=True):
+            names[place] = "/".join(end[: len(end) - common]) or name
+    return names
+
+
+def _alike(parts: Sequence[Sequence[str]]) -> int:
+    """How many of their first parts all have in common."""
+    count = 0
+    for each in zip(*parts, strict=False):
+        if len(set(each)) > 1:
+            break
+        count += 1
+    return count

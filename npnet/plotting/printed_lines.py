@@ -1,0 +1,173 @@
+"""What programs print while they train: the lecture, nanoGPT, llm.c, Keras, and lines alike.
+
+A line of interest names a step and a loss, such as ``iter 100: loss 2.3, time 12.1ms``, or is one
+of the lecture's, ``  10000/ 200000: 2.1775``. All other lines are passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from npnet.base.errors import InputError, shown
+from npnet.plotting.columns import SPLITS, is_loss, split_of, words_of
+from npnet.plotting.content import Content
+from npnet.plotting.curves import TRAIN, Reading
+from npnet.plotting.json_logs import table_of_records
+from npnet.plotting.records import Table
+
+NUMBER = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|inf(?:inity)?)"
+END = r"(?![\w.])"
+LECTURE = re.compile(rf"\s*(\d+)\s*/\s*\d+\s*:\s*({NUMBER})\s*", re.IGNORECASE)
+# llm.c's main.log: s:250 trl:6.1, s:250 tel:6.2.
+PAIRS = re.compile(rf"s:(\d+)((?:\s+\w+:{NUMBER})+)\s*", re.IGNORECASE)
+PAIR = re.compile(rf"(\w+):({NUMBER})", re.IGNORECASE)
+STEP = re.compile(
+    r"\b(global[_ ]step|step|iteration|iter|it|update|epoch|batch)s?"
+    rf"(?:\s*[:=#]\s*|\s+)[\[(]?\s*({NUMBER})(?![\d.])",
+    re.IGNORECASE,
+)
+BRACKETS = re.compile(r"^\W*\[\s*(\d+)\s*,\s*(\d+)\s*\]")  # PyTorch's tutorial: epoch and batch
+FRACTION = re.compile(r"^\s*[\[(]?\s*(\d+)\s*/\s*\d+\b")  # at the beginning of a line
+LOSS = re.compile(
+    r"((?:[A-Za-z_/-]+[ ])?[\w/.-]*loss(?:[_/-]?\w+)*)"
+    rf"(?:\s*[:=]\s*|\s+)(?:tensor\()?({NUMBER}){END}",
+    re.IGNORECASE,
+)
+RATE = re.compile(rf"\b(?:lr|learning[_ ]rate)(?:\s*[:=]\s*|\s+)({NUMBER})", re.IGNORECASE)
+PREFIX = re.compile(r"^\W*(train|test|val|valid|validation|eval|dev)(?:ing)?\b", re.IGNORECASE)
+# The losses of the splits at the end of a run, as the lecture and npnet print them.
+SPLIT = re.compile(r"\b(train|val|dev|test)\s+(\d\.\d{3,})\b(?!\s*[:=/])")
+SPLIT_LINE = re.compile(r"(?:[^\s:]+:\s*)?(?:(?:train|val|dev|test)\s+\d\.\d{3,}\s*)+")
+COUNTS = {"iteration": "step", "iter": "step", "it": "step", "update": "step"}
+COUNTS |= {"global_step": "step", "global step": "step"}
+
+
+def is_printed(text: str) -> bool:
+    """Whether lines of the text are of this kind."""
+    for line in re.split(r"[\r\n]+", text):
+        if LECTURE.fullmatch(line) or PAIRS.fullmatch(line):
+            return True
+        found = LOSS.search(line)
+        if found and not line.lstrip().startswith(("{", "#")):
+            explicit = re.search(r"[:=]\s*(?:tensor\()?$", line[: found.start(2)])
+            if explicit or STEP.search(line) or BRACKETS.match(line):
+                return True
+    return False
+
+
+def read_printed(content: Content, reading: Reading) -> Table:
+    """The losses of the lines.
+
+    Raises:
+        InputError: as ``choose``; numbers with commas.
+    """
+    text = content.whole_text()
+    records: list[tuple[int, dict[str, Any]]] = []
+    epoch: float | None = None
+    waiting: list[dict[str, Any]] = []
+    splits: dict[str, float] = {}
+    silent = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        # A bar that is drawn again and again in one line: each time is a record.
+        for part in line.rstrip("\r").split("\r"):
+            if SPLIT_LINE.fullmatch(part.strip()) and "loss" not in part:
+                splits |= {name: float(loss) for name, loss in SPLIT.findall(part)}
+                continue
+            record = _record(part, f"{content.name} line {number}")
+            counted = {"step", "epoch", "batch"} & record.keys()
+            losses = [title for title in record if is_loss(title)]
+            if not losses:
+                if counted == {"epoch"}:
+                    epoch = record["epoch"]
+                elif counted and "loss" in part.lower():
+                    silent += 1
+                continue
+            if not counted and epoch is not None:
+                record["epoch"] = epoch
+                counted = {"epoch"}
+            if counted:
+                # llm.c prints the validation loss on a line of its own, before the step's.
+                for other in waiting:
+                    other.update({name: record[name] for name in counted})
+                waiting = []
+            elif all(split_of(title) not in (None, TRAIN) for title in losses):
+                waiting.append(record)
+            records.append((number, record))
+    counts = [record["step"] for _, record in records if "step" in record]
+    for record in waiting if counts else []:
+        record["step"] = max(counts) + 1
+    notes = _without_evaluated(records, content.name)
+    if silent:
+        notes.append(f"{content.name}: {silent:,} lines name a step and no loss: left out")
+    if not records:
+        raise InputError(f"{content.name}: no losses, wanted lines such as 'iter 100: loss 2.3'")
+    table = table_of_records(records, content, reading, "line")
+    table.notes += notes
+    table.split_losses = splits
+    return table
+
+
+def _record(line: str, where: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    if match := LECTURE.fullmatch(line):
+        return {"step": int(match[1]), "loss": float(match[2])}
+    if match := PAIRS.fullmatch(line):
+        return {"step": int(match[1])} | {k.lower(): float(v) for k, v in PAIR.findall(match[2])}
+    losses = list(LOSS.finditer(line))
+    for match in STEP.finditer(line):
+        name = " ".join(match[1].lower().split())
+        found.setdefault(COUNTS.get(name, name), float(match[2]))
+        if losses:
+            _refuse_comma(line, match.end(2), match[0], where)
+    if not losses:
+        return found
+    if match := BRACKETS.match(line):
+        found = {"epoch": int(match[1]), "step": int(match[2])}
+    elif not found and (match := FRACTION.match(line)) and "[=" not in line and "━" not in line:
+        found = {"step": int(match[1])}
+    prefix = PREFIX.match(line)
+    for match in losses:
+        _refuse_comma(line, match.end(2), match[0], where)
+        found.setdefault(_title(match[1], prefix[1] if prefix else ""), float(match[2]))
+    if match := RATE.search(line):
+        found["lr"] = float(match[1])
+    return found
+
+
+def _title(text: str, prefix: str) -> str:
+    """What a loss is called: its own word, and the split before it."""
+    *before, own = text.lower().split()
+    if split_of(own) is None and before and before[0] in SPLITS:
+        return f"{before[0]} {own}"
+    if split_of(own) is None and prefix and "train" not in words_of(own):
+        return f"{prefix.lower()} {own}"
+    return own
+
+
+def _refuse_comma(line: str, end: int, text: str, where: str) -> None:
+    if re.match(r",\d", line[end : end + 2]):
+        raise InputError(
+            f"{where}: {shown(text + line[end : end + 4])}, and a comma inside of a number could "
+            "be a decimal one or not: write points"
+        )
+
+
+def _without_evaluated(records: list[tuple[int, dict[str, Any]]], name: str) -> list[str]:
+    """Leave out the training loss that is measured beside a validation loss, as nanoGPT does.
+
+    The losses of the minibatches are the training curve where there are such.
+    """
+    plain = any("loss" in record for _, record in records)
+    beside = [
+        r
+        for _, r in records
+        if "train loss" in r and any(split_of(t) != TRAIN for t in r if is_loss(t))
+    ]
+    alone = sum("train loss" in r for _, r in records) > len(beside)
+    if not plain or not beside or alone:
+        return []
+    for record in beside:
+        del record["train loss"]
+    note = "the training loss printed beside the validation loss is left out, for there are those"
+    return [f"{name}: {note} of the minibatches"]
