@@ -39,8 +39,9 @@ def plain_python(source: str) -> Plain:
         magic = lines[first].strip()
         if name in RUN_BODY:
             body = plain_python("\n".join(lines[first + 1 :]))
-            blank = "\n" * (first + 1)
-            return Plain(blank + body.source, (magic, *body.skipped))
+            blank = [""] * (first + 1)
+            kept = [body.source] if len(lines) > first + 1 else []
+            return Plain("\n".join([*blank, *kept]), (magic, *body.skipped))
         return Plain("\n" * max(0, len(lines) - 1), (f"{magic} (the whole cell)",))
     skipped: list[str] = []
     state = _State()

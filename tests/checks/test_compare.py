@@ -339,7 +339,7 @@ REFUSED: dict[str, Callable[[], object]] = {
     "K is nan, wanted": lambda: compare(NAMED, NAMED, K=np.nan),
     "zero_scales is inf": lambda: compare(NAMED, NAMED, zero_scales={"b1": np.inf}),
     "truth is a list": lambda: compare(NAMED, NAMED, truth=[]),  # type: ignore[arg-type]
-    "ours is a ndarray": lambda: compare(WANTED, NAMED),  # type: ignore[arg-type]
+    "ours is an ndarray": lambda: compare(WANTED, NAMED),  # type: ignore[arg-type]
     "reference is a dict, wanted": lambda: compare(NAMED, {3: WANTED}),  # type: ignore[dict-item]
     "labels is 'ab'": lambda: compare(NAMED, NAMED, labels="ab"),  # type: ignore[arg-type]
     "zero_scales: hprebn is None": lambda: zero_scales(NAMED),

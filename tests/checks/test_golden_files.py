@@ -366,6 +366,7 @@ def test_oracle_judge_refuses_a_set_that_torch_would_not_write(
 def test_a_golden_set_takes_only_what_its_batch_needs(
     monkeypatch: pytest.MonkeyPatch, small_words: list[str]
 ) -> None:
+    pytest.importorskip("torch")
     from oracle.golden import first_batch
 
     def unneeded(*_: object, **__: object) -> None:

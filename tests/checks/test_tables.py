@@ -52,7 +52,7 @@ def test_all_26_names_fit_100_columns_above_the_footer() -> None:
 
 def test_a_reason_that_many_names_share_is_given_once() -> None:
     text = str(compare({"C": floats(1), "W1": floats(2)}, {"C": None, "W1": None}))
-    assert text.count("forward pass was rerun") == 1
+    assert text.count("forward pass ran again") == 1
     assert "\nC, W1: the reference's .grad is None" in text
 
 

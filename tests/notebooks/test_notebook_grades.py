@@ -231,7 +231,7 @@ def test_a_cell_below_that_ran_before_explains_what_it_made() -> None:
 def test_names_of_older_torch_are_told() -> None:
     code = "ix = torch.multinomial(p, 1)\nprint(name)"
     story = Story().cell(code, "mora\nmayah", "kora\nmeyah", line=2)
-    assert kinds(story.last()) == (["sampler"], False)
+    assert kinds(story.last()) == (["sampler"], True)
     assert "--sampler mkl" in story.last().reasons[0].text
     story = Story().cell(code, "mora", "kora", line=2, sampler="mkl")
     assert kinds(story.last()) == (["none known"], True)

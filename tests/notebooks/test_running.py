@@ -189,12 +189,18 @@ def test_ctrl_c_leaves_the_report_of_what_ran(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        # A job in the background is started with Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    assert process.stdout is not None
-    lines = [process.stdout.readline() for _ in range(2)]
-    time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
-    rest = process.communicate(timeout=60)[0]
+    try:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(2)]
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        rest = process.communicate(timeout=60)[0]
+    finally:
+        process.kill()
+        process.wait()
     assert lines[1].split()[0] == "1"
     assert "stopped by Ctrl-C" in rest
     assert "1 of 3 cells ran" in rest

@@ -444,7 +444,7 @@ def test_a_call_that_cannot_be_done_says_what_it_wanted(
 
 def test_a_system_that_measures_no_memory_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "resource", None)
-    with pytest.raises(InputError, match="memory: this system does not say"):
+    with pytest.raises(InputError, match="memory: this system does not report"):
         growth.phases("names.txt", 1)
 
 
