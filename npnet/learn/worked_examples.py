@@ -148,7 +148,7 @@ def in_numbers(exercise: Exercise, width: int = WIDTH) -> str:
     if "loss" in example.made:
         shown[-1]["dloss"] = np.array(1.0)
     results = {f"d{name}": array for name, array in example.results.items()}
-    said = "In numbers, to three digits"
+    said = "An example, rounded"
     if exercise.part > 2:
         said += "; three rows, since of any two rows batch normalisation makes the same"
     elif example.upstream:

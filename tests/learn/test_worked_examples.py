@@ -86,7 +86,7 @@ def test_the_text_shows_every_number_to_three_digits(name: str) -> None:
 def test_the_rule_and_the_formula_end_with_the_example(name: str) -> None:
     example = in_numbers(EXERCISES[name])
     question, rule, formula = (hint(EXERCISES[name], level) for level in (1, 2, 3))
-    assert "In numbers" not in question
+    assert "An example" not in question
     assert rule.endswith(f"\n\n{example}")
     assert formula.endswith(f"\n\n{example}")
     assert not re.search(r"[@*]| \+ |\.sum", example), "numbers, and no formula"
