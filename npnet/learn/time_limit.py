@@ -12,6 +12,8 @@ from types import FrameType
 
 SECONDS = 10.0  # for one function, all its calls together; a right one takes some milliseconds
 
+AGAIN = 0.1  # seconds from one ring to the next, for a loop that catches whatever is raised in it
+
 
 class TimeIsUp(BaseException):
     """The time of a function is over. No ``Exception``, which its own code might catch."""
@@ -45,7 +47,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     over = False
     begun = time.monotonic()
     handler = signal.signal(signal.SIGALRM, ring)
-    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
     try:
         yield
     finally:

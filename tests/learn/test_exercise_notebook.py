@@ -177,6 +177,18 @@ def test_an_endless_loop_ends_in_a_message_and_the_others_are_judged() -> None:
     assert not grades.passed
 
 
+def test_a_loop_that_catches_everything_ends_too() -> None:
+    def dprobs(v: Any, d: Any) -> Any:
+        while v.h.any():
+            try:
+                _ = d.loss / 0
+            except:  # noqa: E722
+                continue
+
+    [mark] = npnet.grade({"dprobs": dprobs}, seconds=0.1).marks
+    assert "an endless loop?" in mark.reason
+
+
 def test_an_endless_loop_in_training_ends_too() -> None:
     calls = itertools.count()
 
