@@ -22,15 +22,17 @@ from npnet.cli.parser import (
 )
 from npnet.cli.terminal import colours, width
 from npnet.learn import training
+from npnet.learn.exercise_notebook import write_notebook
 from npnet.learn.exercises import EXERCISES, find, shown_solution, write_sheet
 from npnet.learn.explain import explain
 from npnet.learn.hints import LEVELS, hint
 from npnet.learn.mistakes_shown import report
-from npnet.learn.sheet_check import SECONDS as TIME
 from npnet.learn.sheet_check import check_sheet
 from npnet.learn.sheet_watch import watched
+from npnet.learn.time_limit import SECONDS as TIME
 
 SHEET = Path("exercises.py")
+NOTEBOOK = SHEET.with_suffix(".ipynb")
 
 
 def add_commands(commands: Any) -> None:
@@ -48,7 +50,16 @@ def add_commands(commands: Any) -> None:
     actions = exercise.add_subparsers(metavar="ACTION", required=True)
 
     new = actions.add_parser("new", help="write a new exercise sheet")
-    _add_sheet(new)
+    new.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        metavar="FILE",
+        help=f"default: {SHEET}, with --notebook {NOTEBOOK}",
+    )
+    new.add_argument(
+        "--notebook", action="store_true", help="as a Jupyter notebook whose cells judge themselves"
+    )
     add_force(new)
     new.set_defaults(command=new_command)
 
@@ -99,12 +110,6 @@ def add_commands(commands: Any) -> None:
     mistakes.set_defaults(command=mistakes_command)
 
 
-def _add_sheet(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "file", nargs="?", type=Path, default=SHEET, metavar="FILE", help=f"default: {SHEET}"
-    )
-
-
 def explain_command(options: argparse.Namespace) -> int:
     """`npnet explain`."""
     print(explain(options.name, width=width(), answer=options.answer))
@@ -113,12 +118,20 @@ def explain_command(options: argparse.Namespace) -> int:
 
 def new_command(options: argparse.Namespace) -> int:
     """`npnet exercise new`."""
-    check_new_file(options.file, force=options.force, who="exercise new")
+    file: Path = options.file or (NOTEBOOK if options.notebook else SHEET)
+    if options.notebook is not (file.suffix == ".ipynb"):
+        wanted = ".ipynb" if options.notebook else ".py, or --notebook"
+        raise InputError(f"exercise new: {file}, wanted a name that ends in {wanted}")
+    check_new_file(file, force=options.force, who="exercise new")
     if options.force:
-        options.file.unlink(missing_ok=True)
-    write_sheet(options.file)
-    quoted = shlex.quote(str(options.file))
-    print(f"{options.file}: write its functions, then: npnet exercise check {quoted}")
+        file.unlink(missing_ok=True)
+    quoted = shlex.quote(str(file))
+    if options.notebook:
+        write_notebook(file)
+        print(f"{file}: open it in Jupyter, write its functions, and run their cells")
+        return 0
+    write_sheet(file)
+    print(f"{file}: write its functions, then: npnet exercise check {quoted}")
     return 0
 
 

@@ -19,6 +19,7 @@ from npnet.base.arrays import Array, UnusableArray, read_array
 from npnet.learn.exercises import Exercise
 from npnet.learn.grading_inputs import Case, Inputs, cases, tried
 from npnet.learn.precision import widening
+from npnet.learn.time_limit import TimeIsUp
 from npnet.network.names import NAMES
 
 Function = Callable[[Any, Any], Any]
@@ -152,11 +153,9 @@ def said(error: BaseException, code: Function | Path) -> str:
         error: what was raised.
         code: the function that was called, or the file that was run.
     """
-    file, line = (str(code), 0) if isinstance(code, Path) else _definition(code)
-    for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename == file and frame.lineno:
-            line = frame.lineno
-    where = f"line {line}: " if line else ""
+    where = _where(error, code)
+    if isinstance(error, TimeIsUp):
+        return f"{where}{error}"
     if isinstance(error, SystemExit):
         return f"{where}it ends the program (sys.exit)"
     text = " ".join(str(error).split())
@@ -166,6 +165,15 @@ def said(error: BaseException, code: Function | Path) -> str:
     if isinstance(error, NameError):
         hint = _instead_of(error, text) or hint
     return f"{where}{type(error).__name__}: {text}" + (f": {hint}" if hint else "")
+
+
+def _where(error: BaseException, code: Function | Path) -> str:
+    """The line of a learner's code in which an exception was raised, as ``line 3: ``."""
+    file, line = (str(code), 0) if isinstance(code, Path) else _definition(code)
+    for frame in traceback.extract_tb(error.__traceback__):
+        if frame.filename == file and frame.lineno:
+            line = frame.lineno
+    return f"line {line}: " if line else ""
 
 
 def _instead_of(error: NameError, text: str) -> str:

@@ -157,16 +157,19 @@ the loss with respect to its value: a new array in the shape and dtype of that v
 that reads a value begins a path from it to the loss. What a function prints is shown with its
 verdict; what is printed outside the functions is not.
 
+{network}
+"""
+
+import numpy as np
+'''
+
+NETWORK = """\
 n rows of the batch, T characters of context, E numbers for each character, H hidden units,
 V characters in all; X (n, T) and Y (n,) hold character indices, eps is a number:
 
     {parameters}
 
-{forward}
-"""
-
-import numpy as np
-'''
+{forward}"""
 
 STUB = '''
 
@@ -176,15 +179,20 @@ def {name}(v, d):
 '''
 
 
-def sheet(file: str = "exercises.py") -> str:
-    """The text of a new sheet, to be saved under the name ``file``."""
+def network_in_words() -> str:
+    """The axis letters, the parameters and the forward lines, with their shapes."""
     parameters = ", ".join(f"{name} {NAMES[name].shape}" for name in PARAMETER_NAMES)
     width = max(map(len, forward_lines().values()))
     forward = "\n".join(
         f"    {commented(line, name, width)}" for name, line in forward_lines().items()
     )
+    return NETWORK.format(parameters=parameters, forward=forward)
+
+
+def sheet(file: str = "exercises.py") -> str:
+    """The text of a new sheet, to be saved under the name ``file``."""
     name = shlex.quote(file)
-    parts = [HEAD.format(count=len(EXERCISES), file=name, parameters=parameters, forward=forward)]
+    parts = [HEAD.format(count=len(EXERCISES), file=name, network=network_in_words())]
     for number, title in enumerate(PARTS, 1):
         parts.append(f"\n\n# Exercise {number}: {title}.\n")
         parts += [
@@ -201,7 +209,15 @@ def write_sheet(path: Path) -> None:
     Raises:
         InputError: there is something already, which is left as it is, or no file can be made.
     """
-    text = sheet(path.name)
+    write_new(path, sheet(path.name))
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a text to a file that is new.
+
+    Raises:
+        InputError: there is something already, which is left as it is, or no file can be made.
+    """
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

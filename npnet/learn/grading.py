@@ -11,13 +11,14 @@ from html import escape
 from npnet.base.errors import InputError, kind_of
 from npnet.checks.compare import compare, zero_scales
 from npnet.checks.report import Row
-from npnet.learn.calls import Attempt, Failure, Function, attempt
+from npnet.learn.calls import Attempt, Failure, Function, attempt, said
 from npnet.learn.diagnose import Cause, diagnose
 from npnet.learn.exercises import EXERCISES, PARTS, Exercise, find
 from npnet.learn.explain import WIDTH
 from npnet.learn.grading_inputs import EVEN, RANDOM, REAL, TIED, cases, tried
 from npnet.learn.precision import K_COARSER, coarser, in_one_width, remark
 from npnet.learn.ties import judge_ties
+from npnet.learn.time_limit import SECONDS, TimeIsUp, time_limit
 from npnet.learn.training import STEPS, Curve, train, trainable
 from npnet.network.gradients import GRADIENTS, backward
 from npnet.network.graph import readers
@@ -174,7 +175,8 @@ class Grades:
                 "</tr>",
             ]
         curve = f"<pre>{escape(str(self.curve))}</pre>" if self.curve else ""
-        return f"<table>{''.join(rows)}</table>{curve}<div>{escape(self.footer)}</div>"
+        after = f"<div>{escape(self.next_step)}</div>" if self.next_step else ""
+        return f"<table>{''.join(rows)}</table>{curve}<div>{escape(self.footer)}</div>{after}"
 
     def to_json(self) -> str:
         """All of it as JSON."""
@@ -187,40 +189,61 @@ class Grades:
         return json.dumps(content, indent=1, ensure_ascii=False)
 
 
-def grade(functions: Mapping[str, Function], *, steps: int = STEPS) -> Grades:
+def grade(
+    functions: Mapping[str, Function], *, steps: int = STEPS, seconds: float = SECONDS
+) -> Grades:
     """Judge functions of ``v`` and ``d``, each alone, as ``npnet exercise check`` does.
 
     Args:
         functions: name -> function. Names are those of the sheet (``npnet exercise new``); those
             of the 26 may go without the lecture's d.
         steps: how long ``backward`` trains, if it is among them; 0 does not train.
+        seconds: how long one function may take before it is ended, and with it each part of its
+            training; ``math.inf``: no limit. There is none on Windows, nor outside the main
+            thread.
 
     Returns:
         The marks and, for ``backward``, its loss curve beside ours. ``print`` them, or leave them
         to the notebook.
 
     Raises:
-        InputError: no mapping, an unknown name, two names of one gradient, no function.
+        InputError: no mapping, an unknown name, two names of one gradient, no function, or
+            seconds that are not above 0.
     """
+    if not seconds > 0:
+        raise InputError(f"grade: seconds={seconds:g}, wanted a number above 0")
     named = _named(functions)
     marks, curve = [], None
     for exercise in EXERCISES.values():
         if exercise.name in named:
-            found = attempt(exercise, named[exercise.name])
+            found = _attempt(exercise, named[exercise.name], seconds)
             marks.append(judge(exercise, found))
             if trainable(exercise, found) and steps:
-                curve = _curve(named[exercise.name], steps)
+                curve = _curve(named[exercise.name], steps, seconds)
     return Grades(tuple(marks), curve)
 
 
-def _curve(function: Function, steps: int) -> Curve:
+def _attempt(exercise: Exercise, function: Function, seconds: float) -> Attempt:
+    cases()  # made before the clock starts
+    try:
+        with time_limit(seconds):
+            return attempt(exercise, function)
+    except TimeIsUp as over:
+        return Attempt(failures=dict.fromkeys((*REAL, *RANDOM), said(over, function)))
+
+
+def _curve(function: Function, steps: int, seconds: float) -> Curve:
     losses: list[float] = []
     problem = ""
+    blocks = train(function, steps)
     try:
-        for block in train(function, steps):
-            losses += block
+        while len(losses) < steps:
+            with time_limit(seconds):
+                losses += next(blocks)
     except Failure as failure:
         problem = str(failure)
+    except TimeIsUp as over:
+        problem = f"step {len(losses)} or soon after: {said(over, function)}"
     return Curve.beside_ours(losses, steps, problem)
 
 

@@ -1,4 +1,7 @@
-"""Three hints for each exercise: a question, the rules for its line, the formula in index form."""
+"""Three hints for each exercise: a question, the rules for its line, the formula in index form.
+
+The second and the third end with an example in numbers, so that a formula can be tried on paper.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from npnet.base.errors import InputError
 from npnet.learn.exercises import Exercise
 from npnet.learn.explain import WIDTH, commented, question
 from npnet.learn.notation import docstring, forward_lines
+from npnet.learn.worked_examples import in_numbers
 from npnet.network.graph import readers
 from npnet.network.names import NAMES
 
@@ -76,13 +80,19 @@ their results.
 def hint(exercise: Exercise, level: int, width: int = WIDTH) -> str:
     """A hint: 1 asks a question, 2 says how such a line is undone, 3 gives the formula.
 
-    Its prose is wrapped to ``width``; code is left as it is.
+    2 and 3 end with the same example in numbers. Prose is wrapped to ``width``; code is left as it
+    is.
 
     Raises:
         InputError: no such level.
     """
     if level not in LEVELS:
         raise InputError(f"hint: level {level}, wanted 1, 2 or 3")
+    words = _words(exercise, level, width)
+    return words if level == 1 else f"{words}\n\n{in_numbers(exercise, width)}"
+
+
+def _words(exercise: Exercise, level: int, width: int) -> str:
     if exercise.name in AT_ONCE:
         return textwrap.fill(AT_ONCE[exercise.name].strip().split("\n\n")[level - 1], width)
     name = exercise.gradients[0]

@@ -25,6 +25,11 @@ def read_sheet(path: Path) -> str:
     Raises:
         InputError: missing, not UTF-8, not Python.
     """
+    if path.suffix == ".ipynb":
+        raise InputError(
+            f"{path}: a notebook, wanted an exercise sheet: the cells of the notebook that npnet "
+            "exercise new --notebook writes judge themselves, run them in Jupyter"
+        )
     try:
         text = path.read_text(encoding="utf-8")
         compiled(path, text)

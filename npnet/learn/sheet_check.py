@@ -16,9 +16,9 @@ from npnet.learn.remembered import recall, remember
 from npnet.learn.sheet import read_sheet
 from npnet.learn.sheet_parts import fingerprints
 from npnet.learn.sheet_process import unpacked
+from npnet.learn.time_limit import SECONDS, still_running
 from npnet.learn.training import STEPS, TRAINING, Curve, trainable
 
-SECONDS = 10.0  # for one function, all its calls together; a right one takes some milliseconds
 START = 60.0  # for a process to begin, with nothing of the learner's in it yet
 
 
@@ -100,8 +100,7 @@ def _conversation(
         while True:
             message = process.receive(patience)
             if message is None:
-                text = f"it still runs after {patience:g} s: an endless loop?"
-                message = {"kind": "ended", "text": text}
+                message = {"kind": "ended", "text": still_running(patience)}
             yield message
             if message["kind"] in ("done", "refused", "ended"):
                 return

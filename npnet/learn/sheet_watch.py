@@ -8,8 +8,9 @@ from pathlib import Path
 
 from npnet.base.errors import InputError
 from npnet.learn.grading import Grades
-from npnet.learn.sheet_check import SECONDS, check_sheet
+from npnet.learn.sheet_check import check_sheet
 from npnet.learn.sheet_parts import fingerprints
+from npnet.learn.time_limit import SECONDS
 from npnet.learn.training import STEPS
 
 PAUSE = 0.3  # seconds between two looks at the file

@@ -71,6 +71,7 @@ MEANINGS = {
     "--losses-are": "what the logs hold, for logs that could be either",
     "--lines": "each line alone, given random upstream gradients: also finds what the loss hides",
     "--max-length": "cut longer names and mark them with …",
+    "--notebook": "as a Jupyter notebook whose cells judge themselves",
     "--npz": "write npz files",
     "--only": "only these, separated by commas",
     "--out": "where to write the result",

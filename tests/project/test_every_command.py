@@ -33,6 +33,7 @@ bench --hidden 4 --seconds 0.1
 explain
 explain bnvar_inv
 exercise new sheet.py
+exercise new sheet.ipynb --notebook
 exercise check sheet.py
 exercise mistakes
 page page.html --hidden 4
