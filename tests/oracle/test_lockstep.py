@@ -369,7 +369,7 @@ def test_what_differs_before_the_first_step_is_said(
         (["constant-gain"], "wanted words: name a file with --words"),
         (["small.toml", "--steps", "0"], "steps: got 0, wanted 1 or more"),
         (["small.toml", "--limit", "inf"], "lockstep: limit inf, wanted a number of 0 or more"),
-        (["small.toml", "--plot", "both.pdf"], "--plot: both.pdf, wanted a name that ends in .png"),
+        (["small.toml", "--plot", "both.gif"], "--plot: both.gif, wanted a name that ends in .png"),
         (["small.toml", "--plot", "no/both.png"], "--plot: no folder no for no/both.png"),
         (["small.toml", "--csv", "no/both.csv"], "--csv: no folder no for no/both.csv"),
     ],

@@ -73,7 +73,7 @@ def test_what_is_known_to_differ_is_among_the_forms() -> None:
 
 
 def test_the_command_counts_a_subject(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["operations", "--quick", "--json", "creation"]) == 0
+    assert main(["operations", "--short", "--json", "creation"]) == 0
     total = json.loads(capsys.readouterr().out)["total"]
     assert total["compared"] == total["agree"] == len(forms.BY_SUBJECT["creation"])
     assert main(["operations", "cration"]) == 2
