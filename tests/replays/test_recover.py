@@ -183,7 +183,14 @@ def test_what_is_done_is_not_done_again(here: Path, capsys: pytest.CaptureFixtur
 def test_a_search_that_was_stopped_goes_on(here: Path, stop: int) -> None:
     command = [sys.executable, "-m", "npnet", "recover", "first.toml", "--to", "400000000"]
     command += ["--jobs", "2", "--progress", "notes.json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A job in the background is started with Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     for _ in range(1200):
         time.sleep(0.1)
         if Path("notes.json").exists():
