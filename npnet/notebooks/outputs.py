@@ -182,7 +182,7 @@ class _Aligned(NamedTuple):
     Attributes:
         pairs: a stored and a fresh line each.
         missing: stored lines without a fresh one.
-        extra: fresh lines without a stored one, each after so many stored lines.
+        extra: fresh lines without a stored one, each with the number of stored lines before it.
         cut: whether the last stored line ends in the middle.
     """
 

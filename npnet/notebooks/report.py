@@ -19,7 +19,7 @@ VERDICTS = (EQUAL, NEAR, DIFFERENT, NOT_RUN)
 
 @dataclass(frozen=True)
 class CellReport:
-    """One cell: what came of it, and its outputs beside the stored ones if any are stored."""
+    """One cell: its run, and its outputs compared with the stored ones, if there are any."""
 
     ran: Ran
     comparison: Comparison | None

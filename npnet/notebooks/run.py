@@ -44,7 +44,7 @@ class UnseededDraw:
 
 @dataclass
 class Ran:
-    """What came of one cell.
+    """The run of one cell.
 
     Attributes:
         cell: the cell.
@@ -120,7 +120,7 @@ def run_notebook(
     options: Options | None = None,
     after: Callable[[Session, Ran], None] | None = None,
 ) -> Iterator[Ran]:
-    """Run every cell, and yield what came of each as soon as it is done.
+    """Run every cell, and yield the run of each as soon as it is done.
 
     A cell that fails does not stop the run. When a cell ends the process, those after it are
     yielded as stopped.

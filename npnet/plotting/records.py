@@ -13,7 +13,7 @@ from npnet.base.errors import InputError
 from npnet.plotting.columns import Choice, Pick, is_logarithm
 from npnet.plotting.curves import TRAIN, Curve, Reading
 
-# So many rows of one step after each other, as a share of all, are not a step counted twice.
+# This share of rows, each of one step after the other, is no step that was counted twice.
 REPEATED = 0.5
 
 

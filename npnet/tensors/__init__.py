@@ -1,6 +1,6 @@
 """A stand-in, on NumPy alone, for the part of torch that notebooks of this exercise use.
 
-``import npnet.tensors as torch`` works by hand. For whoever runs other people's code,
+``import npnet.tensors as torch`` works by hand. For a program that runs other people's code,
 ``modules()`` gives what ``import torch``, ``import torch.nn.functional as F`` and ``from torch
 import Tensor`` have to find in ``sys.modules``::
 

@@ -661,7 +661,7 @@ def vjp(
     The upstream gradients start at ``outputs`` and run back. Whatever arrives at one of
     ``inputs`` or ``cut`` is kept there and runs no further, also where that tensor is itself an
     output: so with every named tensor in ``cut`` and upstream gradients for all of them, what
-    arrives at a tensor is exactly what its users directly owe it.
+    arrives at a tensor is exactly the sum of the gradients that its direct users send to it.
 
     Works on graphs whose values have been freed or, by ``.data``, changed; a ``replay`` has
     values of its own. Returns one array an input, None where no gradient arrives.

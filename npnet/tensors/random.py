@@ -1,6 +1,6 @@
 """Torch's random draws, from npnet's generator: seeded ones bit for bit.
 
-``OBSERVERS`` hears of every draw, for whoever has to know which tensors came from which generator
+``OBSERVERS`` are told of every draw, so that a program knows which tensors came from which generator
 and at which word: append a function that takes a ``Draw``.
 """
 

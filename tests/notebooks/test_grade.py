@@ -364,7 +364,9 @@ def test_a_script_of_one_cell_is_graded(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_what_is_left_from_the_starter_is_unfinished(tmp_path: Path) -> None:
-    starter = "\n".join(f"{name} = None # TODO\n# cmp('', {name}, {name[1:]})" for name in LINES)
+    starter = "\n".join(
+        f"{name} = None # your code\n# cmp('', {name}, {name[1:]})" for name in LINES
+    )
     grades = graded(tmp_path, [SETUP, COMPARE, NETWORK, BATCH, FORWARD, starter])
     assert {one.verdict for one in grades.gradients} == {"unfinished"}
     assert grades.passed
