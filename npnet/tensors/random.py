@@ -1,7 +1,7 @@
 """Torch's random draws, from npnet's generator: seeded ones bit for bit.
 
-``OBSERVERS`` are told of every draw, so that a program knows which tensors came from which generator
-and at which word: append a function that takes a ``Draw``.
+``OBSERVERS`` are told of every draw, so that a program knows which tensors came from which
+generator and at which word: append a function that takes a ``Draw``.
 """
 
 from __future__ import annotations
