@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.npz import read_npz
 from npnet.notebooks.cells import Notebook
 from npnet.notebooks.run import Options, Ran, Session
 
@@ -104,7 +103,8 @@ def compare_notebook(notebook: Notebook, options: Options) -> Iterator[CellPair]
 def _tensors(session: Session, path: Path) -> dict[str, Array]:
     if session.ended is not None:
         return {}
-    return dict(read_npz(session.tensors(path)))
+    with np.load(session.tensors(path)) as file:
+        return {name: file[name] for name in file.files}
 
 
 def _pair(

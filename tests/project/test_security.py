@@ -46,6 +46,7 @@ RUNNING = {
     "npnet/replays/seed_search.py": ({"pickle"}, "our own search, for our own worker"),
     "oracle/cells.py": (RUN_CODE, "our own cells, which are timed"),
     "oracle/initialization.py": ({"eval"}, "a formula that Draw has parsed"),
+    "oracle/notebook.py": ({"np.load"}, "tensors that our own process has just written"),
     "oracle/notebook_truth.py": (RUN_CODE, "the user's notebook, in its own process"),
     "oracle/operations.py": ({"exec"}, "our own table of forms"),
     "oracle/replay.py": ({"eval"}, "a formula that Recipe has parsed"),
