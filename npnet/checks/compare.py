@@ -118,7 +118,8 @@ def compare(
                 f"{', '.join(names)}"
             )
         names = wanted
-    return Report(tuple(map(comparison.row, names)), comparison.rule(), labels)
+    rows = tuple(map(comparison.row, names))
+    return Report(rows, comparison.rule(), labels, None if tolerances else comparison.K)
 
 
 def zero_scales(gradients: Mapping[str, Any]) -> dict[str, float]:
@@ -289,6 +290,10 @@ class _Comparison:
             maxdiff=float(difference.max()),
             scale=largest(reference),
             max_ulp=None if integers else max_ulp(ours, reference),
+            error=float(error.max()),
+            reference_error=None if truth is None else float(distance(reference, truth).max()),
+            ratio=None if integers else self.ratio(limit, float(error.max())),
+            limit=None if integers or self.tolerances else self.K,
             bad=int(bad.sum()),
             total=ours.size,
             worst=worst,
@@ -298,6 +303,13 @@ class _Comparison:
             verdict=verdict,
             reason=reason,
         )
+
+    def ratio(self, limit: float | Array, error: float) -> float | None:
+        """The error in units of what the rule multiplies by K, if it is a rule with a K."""
+        if self.tolerances:
+            return None
+        unit = float(np.max(limit)) / self.K if self.K else 0.0
+        return error / unit if unit else 0.0 if error == 0 else math.inf
 
     def is_noise_of_npnet(self, name: str) -> bool:
         """Whether one side is npnet's own gradients, and this one is noise compared with the rest.
