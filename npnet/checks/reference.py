@@ -9,6 +9,7 @@ import numpy as np
 from npnet.base.arrays import Array, Named, read_array
 from npnet.base.equality import EqualFields
 from npnet.base.errors import InputError, kind_of
+from npnet.checks.array_names import plain_name
 from npnet.checks.compare import K_TRUTH, compare, zero_scales
 from npnet.checks.report import Report, Row
 from npnet.network.forward import Values
@@ -169,33 +170,38 @@ class Problem(EqualFields):
         return Reference(self.arrays[kind, precision], truth, lines=kind == "line")
 
 
-def plain_name(name: str) -> str:
-    """``logits`` for ``dlogits``: no name of the 26 begins with a d itself."""
-    return name[1:] if name[:1] == "d" and name[1:] in GRADIENTS else name
-
-
 def plain_names(arrays: Mapping[str, T]) -> Mapping[str, T]:
-    """``arrays`` under the names of the 26: the lecture's d is removed where there is one.
+    """``arrays`` under the names of the 26: the lecture's d is removed, and what else is around it.
 
     Raises:
         InputError: it is not a mapping from names, or two entries are the same gradient.
     """
     if not isinstance(arrays, Mapping) or not all(isinstance(name, str) for name in arrays):
         raise InputError(f"gradients are {kind_of(arrays)}, wanted a mapping name -> array")
-    plain = {plain_name(name): array for name, array in arrays.items()}
-    if len(plain) < len(arrays):
-        twice = next(name for name in plain if name in arrays and f"d{name}" in arrays)
-        raise InputError(f"{twice} and d{twice} are the same gradient, wanted one of the two")
-    return plain
+    plain: dict[str, str] = {}
+    for name in arrays:
+        ours = plain_name(name, GRADIENTS)
+        if ours in plain:
+            raise InputError(
+                f"{plain[ours]} and {name} are the same gradient, wanted one of the two"
+            )
+        plain[ours] = name
+    return {ours: arrays[name] for ours, name in plain.items()}
 
 
 def gradient_names(names: str | Iterable[str]) -> tuple[str, ...]:
     """One or several of the 26, without the lecture's d, in the order in which they are computed.
 
+    The name ``parameters`` stands for the seven parameters.
+
     Raises:
         InputError: there are none, or one is unknown.
     """
-    plain = {plain_name(name) for name in ([names] if isinstance(names, str) else names)}
+    plain = {
+        plain_name(name, GRADIENTS) for name in ([names] if isinstance(names, str) else names)
+    }
+    if "parameters" in plain:
+        plain = plain - {"parameters"} | {*PARAMETER_NAMES}
     unknown = plain - GRADIENTS.keys()
     if unknown or not plain:
         raise InputError(

@@ -12,7 +12,7 @@ import npnet
 from npnet.cli import main
 
 SOURCE = Path(npnet.__file__).parent
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "data" / "golden"
 
 # One line a command, run in this order in one folder; those after `train` use its run.
 COMMANDS = """
