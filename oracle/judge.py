@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 
 from npnet.base.errors import InputError
 from npnet.checks.compare import compare, zero_scales
-from npnet.checks.reference import K_BOTH, judge_by_truth
+from npnet.checks.judging import K_BOTH, judge_by_truth
 from npnet.checks.report import Report
 from npnet.checks.rounding import rounding_scales
 from npnet.network.forward import Values, forward

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError, shown
+from npnet.network.gradients import GRADIENTS
 from npnet.network.names import PARAMETER_NAMES, shape_of
 
 BEFORE = re.compile(
@@ -53,12 +54,12 @@ class Fit(NamedTuple):
     change: Callable[[Array], Array]
 
 
-def plain_name(name: str, known: Iterable[str]) -> str:
+def plain_name(name: str, known: Iterable[str] = tuple(GRADIENTS)) -> str:
     """Our name in a decorated one, such as ``W1`` for ``grad_W1``; else ``name`` itself.
 
     Args:
         name: of any program.
-        known: the names that it can be.
+        known: the names that it can be; the 26 gradients by default.
     """
     known = tuple(known)
     if name in known:

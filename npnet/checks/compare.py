@@ -41,6 +41,7 @@ def compare(
     K: float | None = None,
     zero_scales: Mapping[str, float] | None = None,
     scales: Mapping[str, float] | None = None,
+    coarse_eps: float = 0.0,
     only: str | Iterable[str] | None = None,
     labels: tuple[str, str] = ("ours", "reference"),
 ) -> Report:
@@ -73,6 +74,8 @@ def compare(
         scales: name -> size of the rounding errors in units of eps, as
             ``npnet.checks.rounding.rounding_scales`` computes them. They replace max|truth| or
             max|reference| where they are larger, because the parts of a sum cancel.
+        coarse_eps: the eps of the precision that ours were computed in, if it is coarser than
+            their dtype's; replaces eps in the rules.
         only: one name or several; other names get no row. Zero scales are still computed from the
             whole reference. So ``compare(fused, backward(values), only=fused)`` compares the seven
             gradients of a fused backward pass, including b1.
@@ -113,7 +116,15 @@ def compare(
         zero_scales = _noise(reference if truth is None else truth)
     scales = {name: _number("scales", scale) for name, scale in (scales or {}).items()}
     comparison = _Comparison(
-        ours, reference, truth, tolerances, _number("K", K), zero_scales or {}, scales, labels
+        ours,
+        reference,
+        truth,
+        tolerances,
+        _number("K", K),
+        zero_scales or {},
+        scales,
+        _number("coarse_eps", coarse_eps),
+        labels,
     )
     names = [*reference, *(name for name in ours if name not in reference)]
     if only is not None:
@@ -185,6 +196,7 @@ class _Comparison:
     K: float
     zero_scales: Mapping[str, float]
     scales: Mapping[str, float]
+    coarse_eps: float
     labels: tuple[str, str]
 
     def rule(self) -> str:
@@ -344,8 +356,9 @@ class _Comparison:
         scale = self.zero_scales.get(name, largest(reference if truth is None else truth))
         scale = max(scale, self.scales.get(name, 0.0))
         if truth is None:
-            return self.K * max(eps(ours), eps(reference)) * scale
-        return self.K * max(largest(distance(reference, truth)), eps(ours) * scale)
+            return self.K * max(eps(ours), eps(reference), self.coarse_eps) * scale
+        unit = max(eps(ours), self.coarse_eps)
+        return self.K * max(largest(distance(reference, truth)), unit * scale)
 
 
 def _check_names(what: str, entries: object) -> None:

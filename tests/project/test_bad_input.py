@@ -390,7 +390,7 @@ def test_a_golden_set_that_cannot_take_its_place_leaves_the_older_one(
 ) -> None:
     pytest.importorskip("torch")
     from npnet.checks.golden import read_golden
-    from oracle.golden import write
+    from npnet.checks.golden_writing import write
 
     folder = copied(GOLDEN, tmp_path / "set")
     rename: Callable[[Path, Path], Path] = Path.rename
