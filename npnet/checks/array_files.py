@@ -7,14 +7,14 @@ import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError, shown
 from npnet.base.npz import MOST_BYTES
-from npnet.checks.array_names import plain_name, recognise
+from npnet.checks.array_names import plain_name, recognise, without_values
 from npnet.checks.containers import SUFFIXES, decode, decode_npy
 from npnet.checks.precision import HALVES, PRECISION_EPS
 from npnet.checks.stored import DTYPES, Stored, StoredType, from_bytes, shape_from, stored_type
@@ -64,7 +64,9 @@ def _read_raw(path: Path, kind: StoredType, shape: tuple[int, ...]) -> Stored:
         size = path.stat().st_size
         data = path.read_bytes() if size == wanted else b""
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}, wanted {kind.name} of shape {shape}") from error
+        raise InputError(
+            f"{path}: {error.strerror}, wanted {kind.name} of shape {shape}"
+        ) from error
     if size != wanted:
         fits = [
             name
@@ -83,7 +85,8 @@ def read_theirs(
     path: str | os.PathLike[str],
     sizes: Mapping[str, int],
     *,
-    known: Iterable[str] = tuple(GRADIENTS),
+    known: Iterable[str] | None = None,
+    shared: bool = False,
     precision: str | None = None,
     layout: Layout = Layout(),  # noqa: B008
 ) -> list[Theirs]:
@@ -95,7 +98,9 @@ def read_theirs(
             or any that a ``manifest.json`` lists, with name, dtype, shape and file. Raw numbers
             are little endian, in C order.
         sizes: the sizes of the problem.
-        known: the names that are looked for.
+        known: the names of values that are looked for, and nothing else is read; by default
+            gradients are read.
+        shared: whether the file may have values beside the gradients, which are left out.
         precision: one of ``PRECISION_EPS``, which all are judged by; by default the one that
             they are stored in.
         layout: how raw files are read.
@@ -105,12 +110,15 @@ def read_theirs(
             array, the length of a raw file does not fit, or floats of several precisions are
             mixed where one is needed.
     """
-    path, known = Path(path), tuple(known)
-    parts = _folder(path, sizes, known, layout) if path.is_dir() else [decode(path)]
+    path = Path(path)
+    names = tuple(GRADIENTS) if known is None else tuple(known)
+    parts = _folder(path, sizes, names, layout) if path.is_dir() else [decode(path)]
+    if shared:
+        parts = [{name: part[name] for name in without_values(part)} for part in parts]
     if not any(parts):
         raise InputError(f"{path}: holds no array, wanted some by name")
     try:
-        return [_theirs(part, sizes, known, precision) for part in parts if part]
+        return [_theirs(part, sizes, names, known is None, precision) for part in parts if part]
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -126,12 +134,20 @@ def read_gradients(
 
 
 def _theirs(
-    part: Mapping[str, Stored], sizes: Mapping[str, int], known: tuple[str, ...], asked: str | None
+    part: Mapping[str, Stored],
+    sizes: Mapping[str, int],
+    known: tuple[str, ...],
+    gradient: bool,
+    asked: str | None,
 ) -> Theirs:
+    raw = {name: array for name, (array, _) in part.items()}
+    arrays, said = recognise(raw, sizes, known, gradient=gradient)
+    if not gradient:
+        arrays = {name: array for name, array in arrays.items() if name in known}
+        if not arrays:
+            raise InputError(f"has {', '.join(raw)}, wanted some of {', '.join(known)}")
     floats = {
-        dtype or array.dtype.name
-        for array, dtype in part.values()
-        if array.dtype.kind == "f"
+        dtype or array.dtype.name for array, dtype in part.values() if array.dtype.kind == "f"
     }
     if strange := floats - PRECISION_EPS.keys():
         raise InputError(f"has {', '.join(sorted(strange))}, wanted float32 or float64")
@@ -142,7 +158,6 @@ def _theirs(
         )
     judged_as = asked or (floats.pop() if len(floats) == 1 else "float32")
     precision = "float64" if judged_as == "float64" else "float32"
-    arrays, said = recognise({name: array for name, (array, _) in part.items()}, sizes, known)
     # All float64 compared in another precision are cast; one float64 among others is a mistake.
     wide = all(array.dtype == np.float64 for array in arrays.values() if array.dtype.kind == "f")
     for name, array in arrays.items():
@@ -159,6 +174,7 @@ def _folder(
     path: Path, sizes: Mapping[str, int], known: tuple[str, ...], layout: Layout
 ) -> list[dict[str, Stored]]:
     files = [each for each in sorted(path.rglob("*")) if each.is_file()]
+    parts: dict[str, dict[str, Stored]] = {}
     if len(files) > MOST_FILES:
         raise InputError(f"{path}: {len(files)} files, wanted at most {MOST_FILES}")
     if sum(each.stat().st_size for each in files) > MOST_BYTES:
@@ -166,12 +182,14 @@ def _folder(
     if path / "manifest.json" in files:
         return [_listed(path / "manifest.json", layout)]
     if named := [each for each in files if each.suffix == ".npy"]:
-        part = {}
         for each in named:
-            name = each.relative_to(path).with_suffix("").as_posix()
-            part[name] = decode_npy(each, each.read_bytes())
-        return [part]
-    parts: dict[str, dict[str, Stored]] = {}
+            # As golden sets name them: W1.f32.npy beside W1.f64.npy.
+            full = each.relative_to(path).with_suffix("").as_posix()
+            stem, _, suffix = full.rpartition(".")
+            dtype = SUFFIX_DTYPES.get(suffix, "")
+            name = stem if dtype else full
+            parts.setdefault(dtype, {})[name] = decode_npy(each, each.read_bytes())
+        return [*parts.values()]
     for each in files:
         if each.suffix[1:] in SUFFIX_DTYPES and each.parent == path:
             kind = stored_type(SUFFIX_DTYPES[each.suffix[1:]])
@@ -190,7 +208,7 @@ def _folder(
     return [parts[name] for name in order if name in parts]
 
 
-def _order(kind: StoredType, layout: Layout) -> str:
+def _order(kind: StoredType, layout: Layout) -> Literal["<", ">"]:
     return ">" if layout.big_endian else kind.order
 
 

@@ -17,11 +17,13 @@ from npnet.base.errors import InputError, shown
 from npnet.network.gradients import GRADIENTS
 from npnet.network.names import PARAMETER_NAMES, shape_of
 
+# What stands before or after a name: of anything, and of gradients alone.
 BEFORE = re.compile(
-    r"^(grads?|gradients?|g|d|values?|acts?|activations|params?|parameters|model|module)[/._:]",
-    re.IGNORECASE,
+    r"^(values?|acts?|activations|params?|parameters|model|module|forward)[/._:]", re.IGNORECASE
 )
-AFTER = re.compile(r"[/._:](grads?|gradients?|g|values?|data)$", re.IGNORECASE)
+AFTER = re.compile(r"[/._:](values?|data)$", re.IGNORECASE)
+GRAD_BEFORE = re.compile(r"^(grads?|gradients?|g|d|backward)[/._:]", re.IGNORECASE)
+GRAD_AFTER = re.compile(r"[/._:](grads?|gradients?|g)$", re.IGNORECASE)
 QUOTED = re.compile(r"^\W*(\w.*?\w|\w)\W*$")
 
 # The last part of a name in a module's state, and which of the seven it can be.
@@ -54,20 +56,21 @@ class Fit(NamedTuple):
     change: Callable[[Array], Array]
 
 
-def plain_name(name: str, known: Iterable[str] = tuple(GRADIENTS)) -> str:
+def plain_name(name: str, known: Iterable[str] = tuple(GRADIENTS), *, gradient: bool = True) -> str:
     """Our name in a decorated one, such as ``W1`` for ``grad_W1``; else ``name`` itself.
 
     Args:
         name: of any program.
         known: the names that it can be; the 26 gradients by default.
+        gradient: whether it is that of a gradient; then ``dW1`` is ``W1`` as well.
     """
     known = tuple(known)
     if name in known:
         return name
     lower = {each.casefold(): each for each in known}
     found = set()
-    for form in _forms(name):
-        for each in (form, form[1:] if form[:1] == "d" else form):
+    for form in _forms(name, gradient):
+        for each in (form, form[1:] if form[:1] == "d" and gradient else form):
             if each in known:
                 found.add(each)
             elif each.casefold() in lower:
@@ -75,19 +78,20 @@ def plain_name(name: str, known: Iterable[str] = tuple(GRADIENTS)) -> str:
     return found.pop() if len(found) == 1 else name
 
 
-def _forms(name: str) -> set[str]:
+def _forms(name: str, gradient: bool = True) -> set[str]:
     """``name``, and what is left of it without what other programs put around it."""
+    patterns = (BEFORE, AFTER, GRAD_BEFORE, GRAD_AFTER) if gradient else (BEFORE, AFTER)
     forms, new = set[str](), {name}
     while new:
         forms |= new
-        shorter = {AFTER.sub("", form) for form in new} | {BEFORE.sub("", form) for form in new}
+        shorter = {pattern.sub("", form) for form in new for pattern in patterns}
         quoted = {match[1] for form in new if (match := QUOTED.match(form))}
         new = (shorter | quoted) - forms - {""}
     return forms
 
 
 def recognise(
-    arrays: Mapping[str, Array], sizes: Mapping[str, int], known: Iterable[str]
+    arrays: Mapping[str, Array], sizes: Mapping[str, int], known: Iterable[str], *, gradient: bool
 ) -> Recognised:
     """The arrays under our names where those are known; the others keep theirs.
 
@@ -95,6 +99,7 @@ def recognise(
         arrays: by any names.
         sizes: of n, T, E, H, V.
         known: the names that they can have.
+        gradient: whether gradients are wanted, else values.
 
     Raises:
         InputError: two names are the same array.
@@ -102,7 +107,7 @@ def recognise(
     known = tuple(known)
     fits: dict[str, Fit] = {}
     for name in arrays:
-        if (plain := plain_name(name, known)) in known:
+        if (plain := plain_name(name, known, gradient=gradient)) in known:
             fits[name] = Fit(plain, "", lambda array: array)
     left = {name: array for name, array in arrays.items() if name not in fits}
     states, doubts = _of_modules(left, sizes, {fit.name for fit in fits.values()})
@@ -112,8 +117,8 @@ def recognise(
     for name, fit in fits.items():
         if fit.name in taken:
             raise InputError(
-                f"{taken[fit.name]} and {name} are both {fit.name}, wanted one of the two: values "
-                "and gradients have a file each"
+                f"{taken[fit.name]} and {name} are both {fit.name}, wanted one of the two; if one "
+                "is the value and one its gradient, give the file as --values too"
             )
         taken[fit.name] = name
     found = {
@@ -184,6 +189,19 @@ def _fits(shape: tuple[int, ...], leaf: str, sizes: Mapping[str, int]) -> list[F
         if name in ("bngain", "bnbias") and shape == wanted[1:]:
             found.append(Fit(name, ", as a row", lambda array: array[None]))
     return found
+
+
+def without_values(names: Iterable[str]) -> list[str]:
+    """The names of the gradients, where a file has values and gradients side by side.
+
+    Such a file has ``W1`` and ``dW1`` (or ``grad_W1`` and so on) for some name: there, names
+    without any addition are values.
+    """
+    names = [*names]
+    plain = {name: plain_name(name) for name in names}
+    decorated = [name for name in names if plain[name] in GRADIENTS and plain[name] != name]
+    both = {plain[name] for name in decorated} & {*names}
+    return decorated if both else names
 
 
 def parameters_alone(names: Iterable[str]) -> bool:

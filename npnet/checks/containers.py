@@ -146,7 +146,7 @@ def decode_safetensors(data: bytes) -> dict[str, Stored]:
     import safetensors
 
     try:
-        entries = safetensors.deserialize(data)
+        entries = safetensors.deserialize(data)  # type: ignore[no-untyped-call]
     except safetensors.SafetensorError as error:
         raise InputError(f"is damaged, wanted a safetensors file: {error}") from error
     found = {}

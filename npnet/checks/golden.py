@@ -152,7 +152,8 @@ def _read_arrays(folder: Path, manifest: dict[str, Any]) -> Problem:
     sums = _checksums(folder / "manifest.json", manifest.pop("arrays", None), sizes, containers)
     arrays: dict[tuple[str, str], dict[str, Array]] = {}
     for container in containers:
-        read = _from_raw(folder, sizes) if container == "raw" else _decoded(folder, container, sizes)
+        reader = _from_raw if container == "raw" else _decoded
+        read = reader(folder, container, sizes)
         for place, array in read.items():
             if checksum(array) != sums[place]:
                 raise InputError(
@@ -216,7 +217,8 @@ def _decoded(folder: Path, container: str, sizes: Mapping[str, int]) -> dict[Pla
     return read
 
 
-def _from_raw(folder: Path, sizes: Mapping[str, int]) -> dict[Place, Array]:
+def _from_raw(folder: Path, container: str, sizes: Mapping[str, int]) -> dict[Place, Array]:
     return {
-        place: read_raw(folder / place.file("raw"), place.dtype, place.shape(sizes)) for place in PLACES
+        place: read_raw(folder / place.file(container), place.dtype, place.shape(sizes))
+        for place in PLACES
     }

@@ -117,7 +117,7 @@ def _described(entry: dict[str, Any]) -> Stored:
                 raise
             raise InputError(f"its text is no base64: {error}") from error
     numbers = _numbers(held)
-    if numbers.size != math.prod(shape) or numbers.ndim > 1 and numbers.shape != shape:
+    if numbers.size != math.prod(shape) or (numbers.ndim > 1 and numbers.shape != shape):
         raise InputError(f"data of shape {numbers.shape}, wanted {shape} or the same numbers flat")
     # As float32, which holds every bfloat16; that is not checked, and nobody writes another.
     dtype = "float32" if kind.name == "bfloat16" else kind.name

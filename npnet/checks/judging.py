@@ -24,9 +24,7 @@ if TYPE_CHECKING:
 # may the reference.
 K_BOTH = 2 * K_TRUTH
 
-IN_JAX = (
-    'JAX has no float64 unless jax.config.update("jax_enable_x64", True) was called first; '
-)
+IN_JAX = 'JAX has no float64 unless jax.config.update("jax_enable_x64", True) was called first; '
 SINGLE = 'for float32 take the reference in float32, such as CASE.whole("float32")'
 
 
@@ -114,7 +112,9 @@ def _cast(entry: object, double: bool) -> object:
     except UnusableArray:
         return entry
     with np.errstate(over="ignore"):
-        return array.astype("float64" if double else "float32") if array.dtype.kind == "f" else entry
+        return (
+            array.astype("float64" if double else "float32") if array.dtype.kind == "f" else entry
+        )
 
 
 def _readable(ours: Mapping[str, object]) -> dict[str, Array]:
@@ -129,9 +129,10 @@ def _readable(ours: Mapping[str, object]) -> dict[str, Array]:
 
 def _with_dtype(row: Row, ours: Mapping[str, object], reference: Reference) -> Row:
     """The row of a float32 array that was compared with float64, with what to do."""
-    if row.verdict != "dtype" or reference.truth is not None or dtype_of(ours[row.name]) != "float32":
+    entry = ours.get(row.name)
+    if row.verdict != "dtype" or reference.truth is not None or dtype_of(entry) != "float32":
         return row
-    jax = type(ours[row.name]).__module__.partition(".")[0] in ("jax", "jaxlib")
+    jax = type(entry).__module__.partition(".")[0] in ("jax", "jaxlib")
     return replace(row, reason=f"{row.reason}: {IN_JAX if jax else ''}{SINGLE}")
 
 

@@ -27,6 +27,7 @@ COLUMNS = (
     "column-major memory, as Fortran, Julia, MATLAB and Eigen have it: try --column-major, or "
     "write it row by row"
 )
+ROWS = "row-major memory that was read by columns: leave out --column-major"
 BOTH = "column-major memory in the other byte order: try --column-major --big-endian"
 TRANSPOSED = "its transpose: write {name}.T"
 SINGLE = "float32 accuracy in {dtype}: try --precision float32"
@@ -49,11 +50,7 @@ def explain(
         eps: that of the rule.
         rule: what compares arrays by the same rule, with any eps.
     """
-    suspects = [
-        row
-        for row in report.failures
-        if row.verdict in EXPLAINED and row.name in ours
-    ]
+    suspects = [row for row in report.failures if row.verdict in EXPLAINED and row.name in ours]
     if not suspects:
         return report
 
@@ -104,19 +101,21 @@ def _of_one(
     if passes(name, swapped):
         yield BIG_ENDIAN
     if min(mine.shape, default=1) > 1 and mine.ndim > 1:
+        if mine.shape == mine.shape[::-1] and passes(name, mine.T):
+            yield TRANSPOSED.format(name=name)
         if passes(name, _by_columns(mine)):
             yield COLUMNS
         if passes(name, _by_columns(swapped)):
             yield BOTH
-        if mine.shape == mine.shape[::-1] and passes(name, mine.T):
-            yield TRANSPOSED.format(name=name)
+        if passes(name, mine.ravel(order="F").reshape(mine.shape)):
+            yield ROWS
     if not np.isfinite(mine).all():
         return
     yield from _of_factor(name, mine, wanted, sizes, eps, passes)
     for other, array in right.items():
-        if other != name and array.shape == mine.shape and largest(array - wanted):
-            if _differ(array, wanted, eps) and passes(other, mine):
-                yield f"d{other}, not d{name}"
+        fits = other != name and array.shape == mine.shape and _differ(array, wanted, eps)
+        if fits and passes(other, mine):
+            yield f"that of {other}, not of {name}"
 
 
 def _by_columns(array: Array) -> Array:

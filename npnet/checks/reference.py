@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from npnet.base.arrays import Array, Named
+from npnet.base.arrays import Named
 from npnet.base.equality import EqualFields
 from npnet.base.errors import InputError, kind_of
 from npnet.checks.array_names import plain_name
@@ -27,6 +27,7 @@ KINDS = {
     "upstream": VALUE_NAMES,
     "line": tuple(GRADIENTS),
 }
+
 
 @dataclass(frozen=True, eq=False)
 class Reference(EqualFields):
@@ -157,9 +158,7 @@ def gradient_names(names: str | Iterable[str]) -> tuple[str, ...]:
     Raises:
         InputError: there are none, or one is unknown.
     """
-    plain = {
-        plain_name(name) for name in ([names] if isinstance(names, str) else names)
-    }
+    plain = {plain_name(name) for name in ([names] if isinstance(names, str) else names)}
     if "parameters" in plain:
         plain = plain - {"parameters"} | {*PARAMETER_NAMES}
     unknown = plain - GRADIENTS.keys()

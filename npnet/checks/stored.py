@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -14,15 +14,15 @@ from npnet.base.errors import InputError, shown
 # Names that programs give to dtypes, in lower case, and NumPy's. NumPy itself has no bfloat16:
 # its numbers are the upper halves of float32 numbers.
 DTYPES = {
-    **{name: "float64" for name in ("float64", "f64", "double")},
-    **{name: "float32" for name in ("float32", "f32", "float", "single")},
-    **{name: "float16" for name in ("float16", "f16", "half")},
-    **{name: "bfloat16" for name in ("bfloat16", "bf16")},
+    **dict.fromkeys(("float64", "f64", "double"), "float64"),
+    **dict.fromkeys(("float32", "f32", "float", "single"), "float32"),
+    **dict.fromkeys(("float16", "f16", "half"), "float16"),
+    **dict.fromkeys(("bfloat16", "bf16"), "bfloat16"),
     **{f"int{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
     **{f"i{bits}": f"int{bits}" for bits in (8, 16, 32, 64)},
     **{f"uint{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
     **{f"u{bits}": f"uint{bits}" for bits in (8, 16, 32, 64)},
-    **{name: "bool" for name in ("bool", "boolean")},
+    **dict.fromkeys(("bool", "boolean"), "bool"),
 }
 
 
@@ -40,7 +40,7 @@ class StoredType(NamedTuple):
     """A dtype by NumPy's name, or bfloat16, and the byte order of its numbers, < or >."""
 
     name: str
-    order: str
+    order: Literal["<", ">"]
 
     @property
     def numpy(self) -> np.dtype[Any]:
@@ -106,7 +106,7 @@ def widened(bits: Array) -> Array:
 
 
 def narrowed(array: Array) -> Array:
-    """The bfloat16 bits (uint16) of finite float32 numbers, rounded to the nearest, ties to even."""
+    """The bfloat16 bits (uint16) of finite float32 numbers, rounded to the nearest."""
     bits = np.ascontiguousarray(array, np.float32).view(np.uint32).reshape(array.shape)
     rounded = bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
     return (rounded >> np.uint32(16)).astype(np.uint16)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from npnet.checks.array_files import Layout, Theirs, read_theirs
 from npnet.checks.array_names import parameters_alone
+from npnet.checks.forward_values import KNOWN, Forward, judge_values
 from npnet.checks.golden import read_golden
+from npnet.checks.joint_verdict import join
 from npnet.checks.precision import PRECISION_EPS
-from npnet.checks.reference import Problem, next_step
+from npnet.checks.reference import Problem, gradient_names, next_step
 from npnet.checks.report import Report
 from npnet.cli.parser import add_json, add_lines, add_only, names_of
+from npnet.network.gradients import GRADIENTS
 
 
 def add_commands(commands: Any) -> None:
@@ -41,6 +44,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="the golden set with the parameters and the batch, as oracle golden or npnet golden "
         "writes it",
     )
+    parser.add_argument(
+        "--values",
+        type=Path,
+        metavar="FILE",
+        help="a file or folder with the values of the forward pass (some of the twenty, perhaps "
+        "parameters), which are judged too; the gradients are then judged for these values",
+    )
     add_lines(parser)
     add_only(parser, "logits,h,W2; parameters stands for the seven")
     parser.add_argument(
@@ -65,11 +75,13 @@ def judge_command(options: argparse.Namespace) -> int:
 def judge(options: argparse.Namespace, problem: Problem, remark: str = "") -> int:
     """Print the comparison and return the exit code."""
     layout = Layout(options.column_major, options.big_endian)
+    shared = options.values is not None and options.values.exists()
+    shared = shared and options.values.samefile(options.theirs)
     parts = read_theirs(
-        options.theirs, problem.sizes, precision=options.precision, layout=layout
+        options.theirs, problem.sizes, shared=shared, precision=options.precision, layout=layout
     )
-    judged = [(theirs, _report(options, problem, theirs)) for theirs in parts]
-    passed = all(report for _, report in judged)
+    verdicts = [_verdict(options, problem, theirs, layout) for theirs in parts]
+    passed = all(verdict.passed for verdict in verdicts)
     if options.json:
         figures = {
             "passed": passed,
@@ -77,32 +89,78 @@ def judge(options: argparse.Namespace, problem: Problem, remark: str = "") -> in
             "reference": str(options.reference),
             "remark": remark,
             "lines": options.lines,
-            "said": {theirs.judged_as: theirs.said for theirs, _ in judged},
-            "reports": {
-                theirs.judged_as: json.loads(report.to_json()) for theirs, report in judged
-            },
+            "said": {one.theirs.judged_as: one.theirs.said for one in verdicts},
+            "reports": {one.theirs.judged_as: json.loads(one.report.to_json()) for one in verdicts},
         }
+        if options.values:
+            figures["values"] = {
+                one.theirs.judged_as: json.loads(one.forward.report.to_json())
+                for one in verdicts
+                if one.forward
+            }
+            figures["verdict"] = {one.theirs.judged_as: one.sentence for one in verdicts}
         print(json.dumps(figures, indent=1))
         return 0 if passed else 1
     about = problem.about
     made = f"torch {about.get('torch')}, {about.get('cpu_capability')}"
     print(f"{options.reference}: {made}" + (f"; {remark}" if remark else ""))
-    for theirs, report in judged:
-        kind = "each line alone" if options.lines else "end to end"
-        print(f"{options.theirs}: {theirs.judged_as}, {kind}")
-        for sentence in theirs.said:
-            print(sentence)
-        print(report)
-        if not report:
-            print(next_step(report))
+    for verdict in verdicts:
+        _print(options, verdict)
     return 0 if passed else 1
 
 
-def _report(options: argparse.Namespace, problem: Problem, theirs: Theirs) -> Report:
-    reference = (problem.lines if options.lines else problem.whole)(theirs.precision)
+class Verdict(NamedTuple):
+    """The verdict on the arrays of one precision.
+
+    ``forward`` and ``sentence`` are there if values were given; ``passed`` holds for all.
+    """
+
+    theirs: Theirs
+    report: Report
+    passed: bool
+    forward: Forward | None = None
+    sentence: str = ""
+
+
+def _verdict(
+    options: argparse.Namespace, problem: Problem, theirs: Theirs, layout: Layout
+) -> Verdict:
     only = names_of(options.only)
     if only is None and parameters_alone(theirs.arrays):
         only = ["parameters"]
-    return reference.judge(
-        theirs.arrays, only, labels=("theirs", "torch"), precision=theirs.judged_as
+    labels = ("theirs", "torch")
+    if options.values is None or options.lines:
+        reference = (problem.lines if options.lines else problem.whole)(theirs.precision)
+        report = reference.judge(theirs.arrays, only, labels, precision=theirs.judged_as)
+        if options.values is None:
+            return Verdict(theirs, report, report.passed)
+    values = read_theirs(
+        options.values, problem.sizes, known=KNOWN, precision=theirs.judged_as, layout=layout
     )
+    given = next((part for part in values if part.precision == theirs.precision), values[0])
+    forward = judge_values(problem, given.arrays, theirs.judged_as, labels)
+    theirs = theirs._replace(said=(*theirs.said, *given.said))
+    if options.lines:
+        right = "right" if report.passed else "not all right"
+        sentence = f"{forward}; the gradients, each line alone, are {right}"
+        return Verdict(theirs, report, report.passed and not forward.wrong, forward, sentence)
+    names = tuple(GRADIENTS) if only is None else gradient_names(only)
+    joint = join(forward, theirs.arrays, theirs.judged_as, names, labels)
+    return Verdict(theirs, joint.whole, joint.passed, forward, str(joint))
+
+
+def _print(options: argparse.Namespace, verdict: Verdict) -> None:
+    theirs, report, _, forward, sentence = verdict
+    if forward:
+        print(f"{options.values}: {theirs.judged_as}, the forward pass")
+        print(forward.report)
+    kind = "each line alone" if options.lines else "end to end"
+    kind += " for these values" if forward and not options.lines else ""
+    print(f"{options.theirs}: {theirs.judged_as}, {kind}")
+    for said in theirs.said:
+        print(said)
+    print(report)
+    if sentence:
+        print(sentence)
+    if not report:
+        print(next_step(report))

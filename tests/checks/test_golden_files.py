@@ -17,8 +17,8 @@ import npnet
 from npnet import InputError
 from npnet.base.arrays import Named
 from npnet.base.npz import read_npz
-from npnet.checks.array_files import read_gradients
 from npnet.checks import golden_writing
+from npnet.checks.array_files import read_gradients
 from npnet.checks.golden import read_golden
 from npnet.checks.golden_writing import write
 from npnet.checks.reference import KINDS, PRECISIONS, Problem
@@ -225,9 +225,7 @@ def test_the_committed_set_is_what_oracle_golden_writes_now(golden: Problem, wri
         assert now.lines(precision).judge(golden.arrays["line", precision])
 
 
-def test_what_is_written_is_read_again_bit_for_bit(
-    golden: Problem, tmp_path: Path
-) -> None:
+def test_what_is_written_is_read_again_bit_for_bit(golden: Problem, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "set"
     write(golden, folder)
     assert same(read_golden(folder), golden)
@@ -249,9 +247,7 @@ def test_what_is_written_is_read_again_bit_for_bit(
         read_golden(folder)
 
 
-def test_an_older_set_is_replaced_and_other_things_are_not(
-    golden: Problem, copy: Path
-) -> None:
+def test_an_older_set_is_replaced_and_other_things_are_not(golden: Problem, copy: Path) -> None:
     (copy / "value.f64.npz").unlink()
     write(golden, copy, ["npz"])
     assert same(read_golden(copy), golden)
@@ -354,9 +350,7 @@ def test_oracle_judge_refuses_a_set_that_torch_would_not_write(
     forged = dict(golden.arrays)
     gradients = golden.arrays["gradient", "float64"]
     forged["gradient", "float64"] = Named({**gradients, "h": gradients.h * (1 + 1e-9)})
-    write(
-        Problem(golden.about, golden.sizes, golden.batch, forged), tmp_path / "set", ["npz"]
-    )
+    write(Problem(golden.about, golden.sizes, golden.batch, forged), tmp_path / "set", ["npz"])
     theirs = str(tmp_path / "set" / "gradient.f64.npz")
     assert judge(Path(theirs), reference=tmp_path / "set") == 0
     capsys.readouterr()
