@@ -71,7 +71,7 @@ def _read_raw(path: Path, kind: StoredType, shape: tuple[int, ...]) -> Stored:
         fits = [
             name
             for name in SUFFIXES
-            if math.prod(shape) * StoredType(name, "<").numpy.itemsize == size
+            if "float" in name and math.prod(shape) * StoredType(name, "<").numpy.itemsize == size
         ]
         hint = f": {' or '.join(fits)} has this length" if fits else ""
         raise InputError(

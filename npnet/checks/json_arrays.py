@@ -38,14 +38,13 @@ def encode_json(arrays: Mapping[str, Array]) -> bytes:
     The numbers are the shortest that give the same array again. Bytes of bfloat16 have to be
     given as uint16.
     """
-    lines = [
-        f" {json.dumps(name)}: "
-        + json.dumps(
-            {"dtype": array.dtype.name, "shape": [*array.shape], "data": array.ravel().tolist()},
-            allow_nan=False,
-        )
-        for name, array in arrays.items()
-    ]
+    lines = []
+    for name, array in arrays.items():
+        # A bool as 0 or 1, which every program reads as a number.
+        numbers = array.astype(np.uint8) if array.dtype == bool else array
+        head = {"dtype": array.dtype.name, "shape": [*array.shape]}
+        entry = json.dumps({**head, "data": numbers.ravel().tolist()}, allow_nan=False)
+        lines.append(f" {json.dumps(name)}: {entry}")
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
@@ -92,13 +91,18 @@ def _no_number(constant: str) -> NoReturn:
 def _arrays(prefix: str, entries: dict[str, Any]) -> Iterator[tuple[str, Stored]]:
     for key, entry in entries.items():
         name = prefix + key
-        if isinstance(entry, dict) and not KEYS & entry.keys():
+        if isinstance(entry, dict) and not _is_array(entry):
             yield from _arrays(f"{name}/", entry)
             continue
         try:
             yield name, _described(entry) if isinstance(entry, dict) else _plain(entry)
         except InputError as error:
             raise InputError(f"{shown(name)}: {error}") from error
+
+
+def _is_array(entry: dict[str, Any]) -> bool:
+    """Whether an object is an array; a group may have one that is called ``data``."""
+    return any(key in KEYS and not isinstance(held, dict) for key, held in entry.items())
 
 
 def _described(entry: dict[str, Any]) -> Stored:
@@ -117,7 +121,8 @@ def _described(entry: dict[str, Any]) -> Stored:
                 raise
             raise InputError(f"its text is no base64: {error}") from error
     numbers = _numbers(held)
-    if numbers.size != math.prod(shape) or (numbers.ndim > 1 and numbers.shape != shape):
+    flat = numbers.ndim <= 1 or not numbers.size
+    if numbers.size != math.prod(shape) or not (flat or numbers.shape == shape):
         raise InputError(f"data of shape {numbers.shape}, wanted {shape} or the same numbers flat")
     # As float32, which holds every bfloat16; that is not checked, and nobody writes another.
     dtype = "float32" if kind.name == "bfloat16" else kind.name
