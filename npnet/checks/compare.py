@@ -40,6 +40,7 @@ def compare(
     atol: float | None = None,
     K: float | None = None,
     zero_scales: Mapping[str, float] | None = None,
+    scales: Mapping[str, float] | None = None,
     only: str | Iterable[str] | None = None,
     labels: tuple[str, str] = ("ours", "reference"),
 ) -> Report:
@@ -63,12 +64,15 @@ def compare(
         ours, reference: name -> array, or anything that ``np.asarray`` reads; tensors are
             detached first.
         truth: name -> float64 array, for every name of floats that is compared.
-        rtol, atol: both or neither; not with ``truth``, ``K`` or ``zero_scales``.
+        rtol, atol: both or neither; not with ``truth``, ``K``, ``zero_scales`` or ``scales``.
         K: a factor, 0 or more.
         zero_scales: name -> sum of |summands| for gradients that are zero by mathematics, where
             it replaces max|truth| or max|reference|. By default the function ``zero_scales``
             computes them, if the truth (else the reference) has the gradients that it needs, and
             its own b1 and logit_maxes are rounding noise compared with them. ``{}`` turns this off.
+        scales: name -> size of the rounding errors in units of eps, as
+            ``npnet.checks.rounding.rounding_scales`` computes them. They replace max|truth| or
+            max|reference| where they are larger, because the parts of a sum cancel.
         only: one name or several; other names get no row. Zero scales are still computed from the
             whole reference. So ``compare(fused, backward(values), only=fused)`` compares the seven
             gradients of a fused backward pass, including b1.
@@ -85,6 +89,7 @@ def compare(
     _check_names("compare: reference", reference)
     _check_names("compare: truth", {} if truth is None else truth)
     _check_names("compare: zero_scales", {} if zero_scales is None else zero_scales)
+    _check_names("compare: scales", {} if scales is None else scales)
     if not isinstance(labels, tuple) or [type(label) for label in labels] != [str, str]:
         raise InputError(f"compare: labels is {labels!r}, wanted a tuple of two strings")
     if (rtol is None) != (atol is None):
@@ -94,9 +99,9 @@ def compare(
         )
     tolerances = None
     if rtol is not None:
-        if not (truth is None and K is None and zero_scales is None):
+        if not (truth is None and K is None and zero_scales is None and scales is None):
             raise InputError(
-                "compare: rtol and atol with truth, K or zero_scales, wanted one rule: "
+                "compare: rtol and atol with truth, K, zero_scales or scales, wanted one rule: "
                 "the tolerances alone, or none"
             )
         tolerances = _number("rtol", rtol), _number("atol", atol)
@@ -106,8 +111,9 @@ def compare(
         zero_scales = {name: _number("zero_scales", scale) for name, scale in zero_scales.items()}
     elif tolerances is None:
         zero_scales = _noise(reference if truth is None else truth)
+    scales = {name: _number("scales", scale) for name, scale in (scales or {}).items()}
     comparison = _Comparison(
-        ours, reference, truth, tolerances, _number("K", K), zero_scales or {}, labels
+        ours, reference, truth, tolerances, _number("K", K), zero_scales or {}, scales, labels
     )
     names = [*reference, *(name for name in ours if name not in reference)]
     if only is not None:
@@ -177,6 +183,7 @@ class _Comparison:
     tolerances: tuple[float, float] | None  # rtol, atol
     K: float
     zero_scales: Mapping[str, float]
+    scales: Mapping[str, float]
     labels: tuple[str, str]
 
     def rule(self) -> str:
@@ -190,6 +197,9 @@ class _Comparison:
         if self.truth is not None:
             error, scale = f"max|{ours} - truth|", "max|truth|"
             allowed = f"max(max|{reference} - truth|, eps x {scale})"
+        if self.scales:
+            allowed = allowed.replace(scale, "scale")
+            allowed += f", scale {scale} or, if larger, the size of its rounding errors"
         zero = f"; (zero): sum|summands| for {scale}" if self.zero_scales else ""
         return f"{error} <= {self.K:g} x {allowed}{zero}"
 
@@ -320,6 +330,7 @@ class _Comparison:
             rtol, atol = self.tolerances
             return atol + rtol * distance(0.0, reference)
         scale = self.zero_scales.get(name, largest(reference if truth is None else truth))
+        scale = max(scale, self.scales.get(name, 0.0))
         if truth is None:
             return self.K * max(eps(ours), eps(reference)) * scale
         return self.K * max(largest(distance(reference, truth)), eps(ours) * scale)

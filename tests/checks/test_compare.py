@@ -327,8 +327,8 @@ def test_the_rule_is_said_in_words(options: dict[str, Any], rule: str) -> None:
 REFUSED: dict[str, Callable[[], object]] = {
     "rtol is 0.1 and atol is None, wanted both": lambda: compare(NAMED, NAMED, rtol=0.1),
     "rtol is None and atol is 0.1, wanted both": lambda: compare(NAMED, NAMED, atol=0.1),
-    "with truth, K or zero_scales, wanted one": lambda: compare(NAMED, NAMED, rtol=0, atol=0, K=1),
-    "with truth, K or zero_scales, wanted one rule": lambda: compare(
+    "with truth, K, zero_scales or scales, wanted one": lambda: compare(NAMED, NAMED, rtol=0, atol=0, K=1),
+    "with truth, K, zero_scales or scales, wanted one rule": lambda: compare(
         NAMED, NAMED, rtol=0, atol=0, truth=NAMED
     ),
     "rule: the tolerances alone": lambda: compare(NAMED, NAMED, rtol=0, atol=0, zero_scales={}),
