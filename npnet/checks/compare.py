@@ -274,7 +274,6 @@ class _Comparison:
             reference=number(reference.flat[place]),
             truth=None if truth is None else float(truth.flat[place]),
         )
-        where = worst.text(self.labels)
         verdict, reason = "ok", ""
         if ours.dtype != reference.dtype:
             verdict = "dtype" if truth is None else "ok"
@@ -283,11 +282,11 @@ class _Comparison:
             reason += ": a wider operand widened it" if wider else ""
         if verdict == "ok" and not finite.all():
             verdict = "not finite"
-            reason = f"{(~finite).sum()} of {ours.size} entries are not finite, first {where}"
+            reason = f"{(~finite).sum()} of {ours.size} entries are not finite, first {worst.text(self.labels)}"
         elif verdict == "ok" and bad.any():
             verdict = "WRONG"
             reason = (
-                f"{bad.sum()} of {ours.size} entries beyond the bound, worst {where}, "
+                f"{bad.sum()} of {ours.size} entries beyond the bound, worst {worst.text(self.labels)}, "
                 f"off by {error.flat[place]:.2g}, bound {bound.flat[place]:.2g}"
             )
             if name in ZERO and not self.zero_scales and self.is_noise_of_npnet(name):
