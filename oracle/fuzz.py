@@ -1,6 +1,6 @@
 """Right gradients of many random networks, and wrong ones: what the judge makes of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -81,7 +81,7 @@ class Fuzz(NamedTuple):
         return not (self.refused or self.missed)
 
 
-def fuzz(seeds: Iterator[int] | range, largest: Mapping[str, int] = SMALL) -> Fuzz:
+def fuzz(seeds: Iterable[int], largest: Mapping[str, int] = SMALL) -> Fuzz:
     """Judge npnet's gradients of a random network for each seed, end to end and line by line.
 
     Every second network gets a planted mistake as well, and every fourth is judged in float64 too.

@@ -197,7 +197,7 @@ def _hprebn(v: Any, d: Any, e: Errors) -> Any:
 
 
 def _C(v: Any, d: Any, e: Errors) -> Any:
-    def added_up(terms: Any) -> Array:
+    def added_up(terms: Any) -> Any:
         sums = np.zeros_like(v.C)
         np.add.at(sums, v.X, terms)
         return sums
