@@ -143,11 +143,13 @@ def run(step: Step, folder: Path) -> subprocess.CompletedProcess[str]:
     for name, text in step.files.items():
         (folder / name).write_text(text, encoding="utf-8")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    # What a page runs under pytest is judged by its own rules, not by those of this test run.
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
     return subprocess.run(
         step.command,
         shell=True,
         cwd=folder,
-        env={**os.environ, "PATH": path, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"},
+        env={**inherited, "PATH": path, "COLUMNS": "100", "PYTHONIOENCODING": "utf-8"},
         input=step.program,
         capture_output=True,
         text=True,

@@ -18,6 +18,8 @@ from typing import IO, Any
 
 Message = dict[str, Any]
 
+LEAVE = 3.0  # seconds that a process has to end by itself, once nobody asks it for more
+
 
 class ChildProcess:
     """A process that runs ``python -m module arguments``, and the messages that it sends.
@@ -66,7 +68,23 @@ class ChildProcess:
     def __enter__(self) -> ChildProcess:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.end()
+        else:
+            self.kill()
+
+    def end(self) -> None:
+        """Close its input, let it finish by itself, and kill it if it does not."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(LEAVE)
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once, whatever it does."""
         self._process.kill()
         self._process.wait()
         self._reader.join()

@@ -16,6 +16,8 @@ their squares are added (Higham and Mary, "A new approach to probabilistic round
   the sum of the terms and Q that of their squares, a partial sum of k terms taken in no particular
   order is on average (k/m)²·S² + (k/m)·(1 - k/m)·Q when squared. Over k = 1 … m that adds up to
   about m·(S²/3 + Q/6). Sums in blocks have less.
+* Rows of the batch with the same logits were computed alike and have the same errors, which do not
+  average out: in a sum over the rows, each e² is multiplied by the number of such rows.
 
 So the errors of a right program, one that adds in any order, are a few times the scale at most.
 The scale of a gradient is its largest e. In the tables below, ``e`` has e² of each value, and with
@@ -55,9 +57,10 @@ def rounding_scales(
     d = SimpleNamespace(loss=1.0)
     for name, gradient in gradients.items():
         setattr(d, name, np.asarray(gradient))
-    e, scales = Errors(eps=eps), {}
+    e, scales = Errors(eps=eps, alike=np.ones((len(v.Y), 1))), {}
     with np.errstate(all="ignore"):  # what overflows has no scale
         if not lines:
+            e.alike = _alike(v.logits)
             for name, of_value in VALUES.items():
                 setattr(e, name, of_value(v, e))
         for name in GRADIENTS:
@@ -69,9 +72,10 @@ def rounding_scales(
 
 
 class Errors(SimpleNamespace):
-    """e² by name, 0 for what has no error; and ``eps``."""
+    """e² by name, 0 for what has no error; ``eps``; how many rows are like each one, (n, 1)."""
 
     eps: float
+    alike: Array
 
     def __getattr__(self, _: str) -> float:
         return 0.0
@@ -80,24 +84,30 @@ class Errors(SimpleNamespace):
         """e² of x·y, where ``ex`` and ``ey`` are e² of its factors."""
         return y**2 * ex + x**2 * ey + self.eps**2 * ex * ey + ROUNDED * (x * y) ** 2
 
-    def matmul(self, x: Array, ex: Any, y: Array, ey: Any) -> Any:
-        """e² of x @ y."""
+    def matmul(self, x: Array, ex: Any, y: Array, ey: Any, over_rows: bool = False) -> Any:
+        """e² of x @ y; the sum may run over the rows of the batch."""
         x2, y2 = x**2, y**2
         Q = x2 @ y2
         errors = _added(x.shape[1], x @ y, Q) + ROUNDED * Q
+        alike = self.alike.T if over_rows else 1.0
         if np.ndim(ex):  # not 0
-            errors += ex @ y2
+            errors += (ex * alike) @ y2
         if np.ndim(ey):
-            errors += (x2 + self.eps**2 * ex) @ ey
+            errors += ((x2 + self.eps**2 * ex) * alike) @ ey
         return errors
 
+    def total(self, terms: Array, errors: Any, axis: int) -> Any:
+        """e² of the sum of ``terms`` along an axis, which is kept. Adding a 0 rounds nothing."""
+        m = np.count_nonzero(terms, axis, keepdims=True)
+        Q = np.square(terms).sum(axis, keepdims=True)
+        if axis == 0:
+            errors = errors * self.alike
+        errors = np.broadcast_to(errors, terms.shape).sum(axis, keepdims=True)
+        return errors + _added(m, terms.sum(axis, keepdims=True), Q)
 
-def total(terms: Array, errors: Any, axis: int) -> Any:
-    """e² of the sum of ``terms`` along an axis, which is kept. Adding a 0 needs no rounding."""
-    m = np.count_nonzero(terms, axis, keepdims=True)
-    Q = np.square(terms).sum(axis, keepdims=True)
-    errors = np.broadcast_to(errors, terms.shape).sum(axis, keepdims=True)
-    return errors + _added(m, terms.sum(axis, keepdims=True), Q)
+    def dot(self, x: Array, ex: Any, y: Array, ey: Any, axis: int) -> Any:
+        """e² of the sum of x·y along an axis, which is kept."""
+        return self.total(x * y, self.product(x, ex, y, ey), axis)
 
 
 def _added(m: Any, S: Any, Q: Any) -> Any:
@@ -105,12 +115,20 @@ def _added(m: Any, S: Any, Q: Any) -> Any:
     return ROUNDED * m * (S**2 / 3 + Q / 6)
 
 
+def _alike(logits: Array) -> Array:
+    """How many rows have the same logits as each one, to the digits of float32: (n, 1)."""
+    _, kind, count = np.unique(
+        logits.astype(np.float32), axis=0, return_inverse=True, return_counts=True
+    )
+    return np.asarray(count[kind.reshape(-1, 1)], np.float64)
+
+
 # The forward pass; emb and embcat are copies of a parameter, which has no error. The logarithm's
 # error is in no gradient.
 VALUES: dict[str, Callable[[Any, Errors], Any]] = {
     "hprebn": lambda v, e: e.matmul(v.embcat, 0.0, v.W1, 0.0) + ROUNDED * v.hprebn**2,
     "bnmeani": lambda v, e: (
-        total(v.hprebn, e.hprebn, 0) / len(v.hprebn) ** 2 + ROUNDED * v.bnmeani**2
+        e.total(v.hprebn, e.hprebn, 0) / len(v.hprebn) ** 2 + ROUNDED * v.bnmeani**2
     ),
     "bndiff": lambda v, e: e.hprebn + e.bnmeani + ROUNDED * v.bndiff**2,
     "bndiff2": lambda v, e: (
@@ -118,7 +136,7 @@ VALUES: dict[str, Callable[[Any, Errors], Any]] = {
         4 * v.bndiff**2 * e.bndiff + 3 * e.eps**2 * e.bndiff**2 + ROUNDED * v.bndiff2**2
     ),
     "bnvar": lambda v, e: (
-        total(v.bndiff2, e.bndiff2, 0) / (len(v.bndiff2) - 1) ** 2 + ROUNDED * v.bnvar**2
+        e.total(v.bndiff2, e.bndiff2, 0) / (len(v.bndiff2) - 1) ** 2 + ROUNDED * v.bnvar**2
     ),
     "bnvar_inv": lambda v, e: v.bnvar_inv**2 * (_relative(v, e) / 4 + FUNCTION),
     "bnraw": lambda v, e: e.product(v.bndiff, e.bndiff, v.bnvar_inv, e.bnvar_inv),
@@ -130,7 +148,7 @@ VALUES: dict[str, Callable[[Any, Errors], Any]] = {
     ),
     "norm_logits": lambda v, e: e.logits + e.logit_maxes + ROUNDED * v.norm_logits**2,
     "counts": lambda v, e: v.counts**2 * (e.norm_logits + FUNCTION),
-    "counts_sum": lambda v, e: total(v.counts, e.counts, 1),
+    "counts_sum": lambda v, e: e.total(v.counts, e.counts, 1),
     "counts_sum_inv": lambda v, e: (
         v.counts_sum_inv**2 * (v.counts_sum_inv**2 * e.counts_sum + FUNCTION)
     ),
@@ -179,51 +197,48 @@ def _hprebn(v: Any, d: Any, e: Errors) -> Any:
 
 
 def _C(v: Any, d: Any, e: Errors) -> Any:
-    def added_up(terms: Any) -> Array:
+    def added_up(terms: Any) -> Any:
         sums = np.zeros_like(v.C)
         np.add.at(sums, v.X, terms)
         return sums
 
     m = np.bincount(v.X.ravel(), minlength=len(v.C))[:, None]
-    errors = added_up(e.demb if np.ndim(e.demb) else 0.0)
+    errors = added_up(e.demb * e.alike[:, :, None])
     return errors + _added(m, added_up(d.emb), added_up(d.emb**2))
 
 
-def _dot(e: Errors, x: Array, ex: Any, y: Array, ey: Any, axis: int) -> Any:
-    """e² of the sum of x·y along an axis."""
-    return total(x * y, e.product(x, ex, y, ey), axis)
-
-
 OF_GRADIENTS: dict[str, Callable[[Any, Any, Errors], Any]] = {
-    "logprobs": lambda v, d, e: ROUNDED * (d.loss / len(v.Y)) ** 2,
+    "logprobs": lambda v, d, e: (
+        ROUNDED * (d.loss / len(v.Y)) ** 2 * (np.arange(v.logits.shape[1]) == v.Y[:, None])
+    ),
     "probs": lambda v, d, e: (
         e.dlogprobs / v.probs**2 + (d.logprobs / v.probs) ** 2 * (e.probs / v.probs**2 + ROUNDED)
     ),
-    "counts_sum_inv": lambda v, d, e: _dot(e, v.counts, e.counts, d.probs, e.dprobs, 1),
+    "counts_sum_inv": lambda v, d, e: e.dot(v.counts, e.counts, d.probs, e.dprobs, 1),
     "counts_sum": lambda v, d, e: (
         (e.dcounts_sum_inv + d.counts_sum_inv**2 * (4 * e.counts_sum / v.counts_sum**2 + FUNCTION))
         / v.counts_sum**4
     ),
     "counts": _counts,
     "norm_logits": lambda v, d, e: e.product(v.counts, e.counts, d.counts, e.dcounts),
-    "logit_maxes": lambda v, d, e: total(d.norm_logits, e.dnorm_logits, 1),
+    "logit_maxes": lambda v, d, e: e.total(d.norm_logits, e.dnorm_logits, 1),
     "logits": _logits,
     "h": lambda v, d, e: e.matmul(d.logits, e.dlogits, v.W2.T, 0.0),
-    "W2": lambda v, d, e: e.matmul(v.h.T, np.transpose(e.h), d.logits, e.dlogits),
-    "b2": lambda v, d, e: total(d.logits, e.dlogits, 0),
+    "W2": lambda v, d, e: e.matmul(v.h.T, np.transpose(e.h), d.logits, e.dlogits, True),
+    "b2": lambda v, d, e: e.total(d.logits, e.dlogits, 0),
     "hpreact": _hpreact,
-    "bngain": lambda v, d, e: _dot(e, v.bnraw, e.bnraw, d.hpreact, e.dhpreact, 0),
-    "bnbias": lambda v, d, e: total(d.hpreact, e.dhpreact, 0),
+    "bngain": lambda v, d, e: e.dot(v.bnraw, e.bnraw, d.hpreact, e.dhpreact, 0),
+    "bnbias": lambda v, d, e: e.total(d.hpreact, e.dhpreact, 0),
     "bnraw": lambda v, d, e: e.product(v.bngain, 0.0, d.hpreact, e.dhpreact),
-    "bnvar_inv": lambda v, d, e: _dot(e, v.bndiff, e.bndiff, d.bnraw, e.dbnraw, 0),
+    "bnvar_inv": lambda v, d, e: e.dot(v.bndiff, e.bndiff, d.bnraw, e.dbnraw, 0),
     "bnvar": _bnvar,
     "bndiff2": lambda v, d, e: (e.dbnvar + ROUNDED * d.bnvar**2) / (len(v.bndiff2) - 1) ** 2,
     "bndiff": _bndiff,
-    "bnmeani": lambda v, d, e: total(d.bndiff, e.dbndiff, 0),
+    "bnmeani": lambda v, d, e: e.total(d.bndiff, e.dbndiff, 0),
     "hprebn": _hprebn,
     "embcat": lambda v, d, e: e.matmul(d.hprebn, e.dhprebn, v.W1.T, 0.0),
-    "W1": lambda v, d, e: e.matmul(v.embcat.T, 0.0, d.hprebn, e.dhprebn),
-    "b1": lambda v, d, e: total(d.hprebn, e.dhprebn, 0),
+    "W1": lambda v, d, e: e.matmul(v.embcat.T, 0.0, d.hprebn, e.dhprebn, True),
+    "b1": lambda v, d, e: e.total(d.hprebn, e.dhprebn, 0),
     "emb": lambda v, d, e: np.reshape(e.dembcat, v.emb.shape) if np.ndim(e.dembcat) else 0.0,
     "C": _C,
 }

@@ -100,6 +100,7 @@ def _conversation(
         while True:
             message = process.receive(patience)
             if message is None:
+                process.kill()
                 message = {"kind": "ended", "text": still_running(patience)}
             yield message
             if message["kind"] in ("done", "refused", "ended"):

@@ -170,7 +170,7 @@ class Session:
         )
         answer = self._child.receive(START)
         if answer is None or answer["kind"] != "ready":
-            self._child.__exit__()
+            self._child.kill()
             why = answer["text"] if answer else f"no answer in {START:g} s"
             raise InputError(f"{notebook.path}: its process did not start: {why}")
         self.default_seed: int | None = answer["default_seed"]
@@ -178,8 +178,8 @@ class Session:
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._child.__exit__()
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._child.__exit__(kind)
 
     def run(self, cell: Cell) -> Ran:
         """Run one cell to its end, or until its time is over."""
@@ -202,13 +202,13 @@ class Session:
                     self._child.interrupt()
                     limit += PATIENCE
                 elif ran.stopped is not None and time.monotonic() >= limit:
-                    self._child.__exit__()
+                    self._child.kill()
                     self.ended = f"the process was ended in cell {cell.number}: it did not stop"
                     return ran
         except KeyboardInterrupt:
             ran.stopped = CTRL_C
             self.ended = f"not run: {CTRL_C}"
-            self._child.__exit__()
+            self._child.kill()
             ran.seconds = time.monotonic() - begun
         return ran
 

@@ -293,7 +293,7 @@ BROKEN: dict[str, tuple[bytes | Callable[[Path], None], str]] = {
     ),
     "a raw file of another length": (
         folder_of(b2_DOT_f32=bytes(27 * 8)),
-        "b2.f32: 216 bytes, wanted 108: float32 of shape (27,), little endian, in C order, without a header: float64",
+        "b2.f32: 216 bytes, wanted 108: float32 of shape (27,), little endian, in C order, with",
     ),
     "two names of one array": (
         b'{"W1": [1], "W1.grad": [1]}',
