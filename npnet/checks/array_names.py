@@ -24,6 +24,7 @@ BEFORE = re.compile(
 AFTER = re.compile(r"[/._:](values?|data)$", re.IGNORECASE)
 GRAD_BEFORE = re.compile(r"^(grads?|gradients?|g|d|backward)[/._:]", re.IGNORECASE)
 GRAD_AFTER = re.compile(r"[/._:](grads?|gradients?|g)$", re.IGNORECASE)
+KEY = re.compile(r"\[['\"](\w+)['\"]\]")  # of a dict in a dict
 QUOTED = re.compile(r"^\W*(\w.*?\w|\w)\W*$")
 
 # The last part of a name in a module's state, and which of the seven it can be.
@@ -81,7 +82,7 @@ def plain_name(name: str, known: Iterable[str] = tuple(GRADIENTS), *, gradient: 
 def _forms(name: str, gradient: bool = True) -> set[str]:
     """``name``, and what is left of it without what other programs put around it."""
     patterns = (BEFORE, AFTER, GRAD_BEFORE, GRAD_AFTER) if gradient else (BEFORE, AFTER)
-    forms, new = set[str](), {name}
+    forms, new = set[str](), {name, KEY.sub(r"/\1", name)}
     while new:
         forms |= new
         shorter = {pattern.sub("", form) for form in new for pattern in patterns}

@@ -16,7 +16,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.checks.compare import compare
-from npnet.checks.looks_like import explain, ratio
+from npnet.checks.looks_like import explain, is_stored_otherwise, ratio
 from npnet.checks.precision import PRECISION_EPS
 from npnet.checks.reference import Problem
 from npnet.checks.report import Report, Row
@@ -83,9 +83,10 @@ class Forward(NamedTuple):
             return f"the parameters are not those of the problem: {names}"
         deviations = {deviation.name: deviation for deviation in self.deviations}
         if first not in deviations:
-            looks = next(row.looks_like for row in self.report.rows if row.name == first)
-            how = looks or "though its line is right for their values: compare the batch"
-            return f"the forward pass differs from {first} on ({how})"
+            row = next(row for row in self.report.rows if row.name == first)
+            how = "though its line is right for their values: compare the batch"
+            how = row.verdict if row.verdict != "WRONG" else how
+            return f"the forward pass differs from {first} on ({row.looks_like or how})"
         text = f"the forward pass differs from {_told(deviations.pop(first))}"
         return text + "".join(f", and {_told(other)}" for other in deviations.values())
 
@@ -123,8 +124,12 @@ def judge_values(
     values: dict[str, Any] = dict(problem.batch)
     values |= {name: problem.arrays["parameter", dtype][name] for name in PARAMETER_NAMES}
     deviations = []
-    shapes = {row.name for row in report.rows if row.verdict in ("ok", "WRONG", "not finite")}
-    usable = {name: array for name, array in given.items() if name in shapes}
+    # Not those of another shape, nor those that are right but for how they are stored.
+    usable = {
+        row.name: given[row.name]
+        for row in report.rows
+        if row.verdict in ("ok", "WRONG", "not finite") and not is_stored_otherwise(row)
+    }
     values |= {name: array for name, array in usable.items() if name in PARAMETER_NAMES}
     with np.errstate(all="ignore"):
         for name, line in LINES.items():

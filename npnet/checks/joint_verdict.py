@@ -92,7 +92,6 @@ def join(
     eps = PRECISION_EPS[precision]
     here = _Pass(forward, dtype)
     wide = _Pass(forward, "float64")
-    unjudged = [name for name in GRADIENTS if here.through_unknown(name)]
     usable = {
         name: array
         for name, array in theirs.items()
@@ -102,6 +101,7 @@ def join(
         whole32, whole64 = here.chain(usable), wide.chain(usable)
         upstream = {"loss": np.ones(()), **{name: usable[name] for name in usable}}
         lines32, lines64 = here.alone(upstream), wide.alone(upstream)
+    unjudged = [name for name in GRADIENTS if here.through_unknown(name) or name not in whole64]
     asked = [name for name in names if name not in unjudged]
     unknown = {*theirs} - {*GRADIENTS} if {*names} == {*GRADIENTS} else set()
     ours = {name: array for name, array in theirs.items() if name in asked or name in unknown}
@@ -129,9 +129,7 @@ def join(
             labels=labels,
         )
 
-    whole = compared(
-        ours, {name: whole32[name] for name in asked if name in whole32}, whole64, False
-    )
+    whole = compared(ours, {name: whole32[name] for name in asked}, whole64, False)
     failed = {row.name for row in whole.failures}
     single = {name: lines32[name] for name in GRADIENTS if name in failed and name in lines32}
     alone: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,8 +55,12 @@ def judge(
         ours = {name: _cast(entry, double) for name, entry in ours.items()}
     eps = PRECISION_EPS[precision or ("float64" if double else "float32")]
 
+    @cache  # a failed comparison is looked at many times
+    def scales(unit: float) -> dict[str, float]:
+        return rounding_scales(reference.values, reference.given, unit, lines=reference.lines)
+
     def by_rule(arrays: Mapping[str, object], wanted: Sequence[str], unit: float) -> Report:
-        return _by_rule(reference, arrays, wanted, labels, double, unit)
+        return _by_rule(reference, arrays, wanted, labels, double, unit, scales(unit))
 
     report = by_rule(ours, names, eps)
     if report:
@@ -80,9 +85,9 @@ def _by_rule(
     labels: tuple[str, str],
     double: bool,
     eps: float,
+    scales: Mapping[str, float],
 ) -> Report:
-    """The comparison by the rule, with this eps."""
-    scales = rounding_scales(reference.values, reference.given, eps, lines=reference.lines)
+    """The comparison by the rule, with this eps and the size of its rounding errors."""
     precise = reference.gradients if reference.truth is None else reference.truth
     if double or reference.truth is None:
         return compare(

@@ -60,22 +60,41 @@ def explain(
     n, V = right["logits"].shape
     T, E = right["emb"].shape[1:]
     sizes = {"n": n, "V": V, "H": right["h"].shape[1], "T": T, "E": E}
-    causes = {}
-    for row in suspects:
-        if row.zero_scale is not None:  # it is rounding, and looks like anything
-            continue
-        mine, name = ours[row.name], row.name
-        cause = next(_of_one(name, mine, right, sizes, eps, passes), "")
-        if cause:
-            causes[name] = f"looks like {cause}"
-    left = [row for row in suspects if row.name not in causes and row.verdict == "WRONG"]
-    cause = _of_precision(left, ours, right, eps, passes) if left else ""
-    causes |= {row.name: f"looks like {cause}" for row in left if cause}
+    with np.errstate(all="ignore"):  # the numbers may be anything
+        causes = _causes(suspects, ours, right, sizes, eps, passes)
 
     def told(row: Row) -> Row:
         return replace(row, looks_like=causes[row.name]) if row.name in causes else row
 
     return replace(report, rows=tuple(map(told, report.rows)))
+
+
+def is_stored_otherwise(row: Row) -> bool:
+    """Whether a row's numbers are right, but in another order in memory."""
+    return any(cause in row.looks_like for cause in (BIG_ENDIAN, COLUMNS, ROWS, BOTH))
+
+
+def _causes(
+    suspects: Sequence[Row],
+    ours: Mapping[str, Array],
+    right: Mapping[str, Array],
+    sizes: Mapping[str, int],
+    eps: float,
+    passes: Callable[..., bool],
+) -> dict[str, str]:
+    """What each of the rows looks like, by name."""
+    kind = _half(suspects, ours, eps, passes)
+    if kind:
+        text = HALF.format(kind=kind, bits=8 if kind == "bfloat16" else 11)
+        return {row.name: f"looks like {text}" for row in suspects}
+    causes: dict[str, str] = {}
+    for row in suspects:
+        if row.zero_scale is None:  # else it is rounding, and looks like anything
+            found = next(_of_one(row.name, ours[row.name], right, sizes, eps, passes), "")
+            causes |= {row.name: f"looks like {found}"} if found else {}
+    left = [row for row in suspects if row.name not in causes and row.verdict == "WRONG"]
+    text = _of_precision(left, ours, right, eps, passes) if left else ""
+    return causes | {row.name: f"looks like {text}" for row in left if text}
 
 
 def _of_one(
@@ -140,7 +159,7 @@ def _of_factor(
         return
     # How exactly the numbers show the factor.
     words = named(factor, sizes, max(64 * eps, 1e-12))
-    if "=" in words or ":" in words or np.count_nonzero(wanted) > 2:
+    if "=" in words or ":" in words or len(np.unique(np.abs(wanted[wanted != 0]))) > 2:
         yield f"the right one times {words}"
 
 
@@ -159,6 +178,16 @@ def _differ(one: Array, other: Array, eps: float) -> bool:
     return largest(one - other) > 1e4 * eps * max(largest(one), largest(other))
 
 
+def _half(
+    rows: Sequence[Row], ours: Mapping[str, Array], eps: float, passes: Callable[..., bool]
+) -> str:
+    """The half precision in which all these arrays are, and by whose eps they are right."""
+    kind = looks_half(ours[row.name] for row in rows)
+    unit = PRECISION_EPS[kind] if kind else 0.0
+    fits = unit > eps and all(passes(row.name, ours[row.name], unit) for row in rows)
+    return kind if fits else ""
+
+
 def _of_precision(
     left: Sequence[Row],
     ours: Mapping[str, Array],
@@ -166,23 +195,15 @@ def _of_precision(
     eps: float,
     passes: Callable[..., bool],
 ) -> str:
-    """A coarser precision that explains all arrays that nothing else does."""
-    arrays = [ours[row.name] for row in left]
-    names = [row.name for row in left]
-
-    def all_pass(kind: str) -> bool:
-        unit = PRECISION_EPS[kind]
-        return unit > eps and all(
-            passes(name, array, unit) for name, array in zip(names, arrays, strict=True)
-        )
-
-    kind = looks_half(arrays)
-    if kind and all_pass(kind):
-        return HALF.format(kind=kind, bits=8 if kind == "bfloat16" else 11)
-    if all_pass("float32"):
-        return SINGLE.format(dtype=arrays[0].dtype)
+    """Another precision that explains all arrays that nothing else does."""
+    single, tf32 = PRECISION_EPS["float32"], PRECISION_EPS["tf32"]
+    if eps < single and all(passes(row.name, ours[row.name], single) for row in left):
+        return SINGLE.format(dtype=ours[left[0].name].dtype)
+    if eps != single:
+        return ""
     pairs = [(ours[row.name], right[row.name]) for row in left if row.zero_scale is None]
-    if pairs and all(_is_noise(mine, wanted) for mine, wanted in pairs) and all_pass("tf32"):
+    noise = pairs and all(_is_noise(mine, wanted) for mine, wanted in pairs)
+    if noise and all(passes(row.name, ours[row.name], tf32) for row in left):
         return ROUNDED
     return ""
 

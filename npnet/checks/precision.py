@@ -40,6 +40,6 @@ def looks_half(arrays: Iterable[Array]) -> str:
     # frexp's mantissa is at least a half: with 8 bits it is a whole number of 256ths.
     if (np.mod(mantissas * 2**8, 1) == 0).all():
         return "bfloat16"
-    if (flat.astype(np.float16) == flat).all():
-        return "float16"
-    return ""
+    with np.errstate(over="ignore"):
+        fits = (flat.astype(np.float16) == flat).all()
+    return "float16" if fits else ""

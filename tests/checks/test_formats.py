@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -25,9 +26,9 @@ from npnet.checks.stored import narrowed, stored_type, widened
 SIZES = {"n": 4, "V": 5, "E": 2, "T": 3, "H": 6}
 
 dtypes = st.sampled_from(["float64", "float32", "float16", "int64", "int8", "uint32", "bool"])
-numbers = dtypes.flatmap(
+numbers: st.SearchStrategy[Array] = dtypes.flatmap(
     lambda dtype: hnp.arrays(
-        st.sampled_from([dtype, np.dtype(dtype).newbyteorder(">")]),
+        st.sampled_from([np.dtype(dtype), np.dtype(dtype).newbyteorder(">")]),
         hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
         elements=hnp.from_dtype(np.dtype(dtype), allow_nan=False, allow_infinity=False),
     )
@@ -69,7 +70,7 @@ def test_files_of_one_array_give_it_back(
     native = array.astype(array.dtype.newbyteorder("="))
     (folder / "h.npy").write_bytes(encode("npy", {"h": array}))
     assert same(decode(folder / "h.npy")["h"].array, native)
-    order = ">" if big else "<"
+    order: Literal["<", ">"] = ">" if big else "<"
     kind = array.dtype.name if array.dtype.itemsize == 1 else order + array.dtype.str[1:]
     (folder / "h.bin").write_bytes(array.astype(array.dtype.newbyteorder(order)).tobytes())
     entry = {"name": "h", "dtype": kind, "shape": array.shape}
@@ -139,7 +140,7 @@ def test_plain_numbers_of_json_have_the_precision_that_they_show(printed: str, d
     from npnet.checks.json_arrays import decode_json
 
     array, said = decode_json(b'{"b2": %s}' % printed.encode())["b2"]
-    assert (array.dtype, said) == (dtype, "")
+    assert (array.dtype.name, said) == (dtype, "")
 
 
 def test_dtypes_go_by_the_names_of_many_programs() -> None:
