@@ -37,6 +37,7 @@ GOLDEN = Path(__file__).parent / "golden"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=10, help="how often to kill a training process")
     parser.addoption("--mutants", type=int, default=300, help="how many damaged files to read")
+    parser.addoption("--networks", type=int, default=60, help="random networks for the judge")
     parser.addoption("--seeds", type=int, default=50_000, help="seeds of a search for a lost one")
 
 

@@ -11,6 +11,7 @@ from npnet.base.equality import EqualFields
 from npnet.base.errors import InputError, kind_of
 from npnet.checks.compare import K_TRUTH, compare, zero_scales
 from npnet.checks.report import Report, Row
+from npnet.checks.rounding import rounding_scales
 from npnet.network.forward import Values
 from npnet.network.gradients import GRADIENTS, Gradients
 from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES
@@ -29,41 +30,40 @@ KINDS = {
     "line": tuple(GRADIENTS),
 }
 
-# In a whole backward pass our error may be this many times torch's error. Correct gradients of 32
-# rows reached 23 times in 12,000 runs, and exceeded 16 in 4 of them: if the largest entry of
-# dcounts or dprobs belongs to a very improbable target, torch's error is sometimes small by luck.
-# For a single line, compare's own K is enough.
-K_WHOLE = 32.0
-
-# K_TRUTH and K_WHOLE are for this many rows. NumPy adds up a column row by row, torch in blocks. So
-# for more rows the ratio of the errors grows about as the square root of their number: line by
-# line, ours reached 4.2 times torch's for 32 rows, 7.3 times for 300, 16 for 1,000, 20 for 3,000.
-ROWS = 32
+# Without a finer truth: ours may be K_TRUTH times the rounding errors away from the truth, and so
+# may the reference.
+K_BOTH = 2 * K_TRUTH
 
 
 def judge_by_truth(
     ours: Mapping[str, object],
     reference: Mapping[str, Array],
     truth: Mapping[str, Array],
-    rows: int,
+    scales: Mapping[str, float],
     *,
     lines: bool,
     labels: tuple[str, str],
 ) -> Report:
     """Compare float32 gradients of a batch with a float64 truth; torch's error sets the bound.
 
+    Where torch's error is small by luck, the size of the rounding errors sets it.
+
     A gradient that was widened to float64 is wrong too. Numbers without a dtype, such as nested
     lists, are accepted.
 
     Args:
         ours, reference, truth, labels: as ``npnet.compare`` takes them.
-        rows: n of the batch.
+        scales: the sizes of the rounding errors, of ``rounding_scales``.
         lines: whether each line is taken alone; else ``truth`` has a whole backward pass.
     """
-    growth = max(1.0, float(np.sqrt(rows / ROWS)))
-    K = (K_TRUTH if lines else K_WHOLE) * growth
-    scales = {} if lines else zero_scales(truth)
-    report = compare(ours, reference, truth=truth, K=K, zero_scales=scales, labels=labels)
+    report = compare(
+        ours,
+        reference,
+        truth=truth,
+        zero_scales={} if lines else zero_scales(truth),
+        scales=scales,
+        labels=labels,
+    )
 
     def typed(row: Row) -> Row:
         fits = not row.ok or _dtype(ours[row.name]) in ("", reference[row.name].dtype.name)
@@ -89,11 +89,17 @@ class Reference(EqualFields):
         truth: the same in float64; None if ``gradients`` are float64 themselves.
         lines: whether each line is taken alone, from random upstream gradients; else they are
             those of a whole backward pass, where two are mathematically zero.
+        values: the float64 values of the forward pass, from which the size of the rounding errors
+            is computed.
+        given: the float64 gradients that each function is given: the upstream gradients of
+            single lines, else the gradients themselves.
     """
 
     gradients: Named
     truth: Named | None
     lines: bool
+    values: Mapping[str, Any]
+    given: Mapping[str, Any]
 
     def judge(
         self,
@@ -124,10 +130,15 @@ class Reference(EqualFields):
         precise = self.gradients if self.truth is None else self.truth
         if self.truth is None or {*map(_dtype, ours.values())} == {"float64"}:
             goal = {name: precise[name] for name in reference}
-            scales = {} if self.lines else zero_scales(precise)
-            return compare(ours, goal, zero_scales=scales, labels=labels)
-        rows = len(self.gradients["logits"])
-        return judge_by_truth(ours, reference, self.truth, rows, lines=self.lines, labels=labels)
+            zero = {} if self.lines else zero_scales(precise)
+            scales = self._scales(np.float64)
+            return compare(ours, goal, K=K_BOTH, zero_scales=zero, scales=scales, labels=labels)
+        scales = self._scales(np.float32)
+        return judge_by_truth(ours, reference, self.truth, scales, lines=self.lines, labels=labels)
+
+    def _scales(self, dtype: type[np.floating[Any]]) -> dict[str, float]:
+        eps = float(np.finfo(dtype).eps)
+        return rounding_scales(self.values, self.given, eps, lines=self.lines)
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,8 +176,14 @@ class Problem(EqualFields):
         return self._reference("line", precision)
 
     def _reference(self, kind: str, precision: str) -> Reference:
-        truth = self.arrays[kind, "float64"] if precision == "float32" else None
-        return Reference(self.arrays[kind, precision], truth, lines=kind == "line")
+        lines, truth = kind == "line", self.arrays[kind, "float64"]
+        return Reference(
+            self.arrays[kind, precision],
+            truth if precision == "float32" else None,
+            lines,
+            self.values(),
+            self.upstream() if lines else truth,
+        )
 
 
 def plain_name(name: str) -> str:

@@ -271,6 +271,15 @@ def test_with_a_truth_k_eps_of_ours_is_always_allowed() -> None:
         assert row_of(array([1 + 9 * eps], dtype), reference, truth=truth).verdict == "WRONG"
 
 
+def test_a_scale_above_the_largest_entry_takes_its_place() -> None:
+    truth, reference = {"bnvar": array([1.0], np.float64)}, array([1.0])
+    for scale, most in ((0.5, 8), (4.0, 32)):
+        for given, allowed in (({"truth": truth}, most), ({"K": 8}, most)):
+            options: dict[str, Any] = {**given, "scales": {"bnvar": scale}}
+            assert row_of(array([1 + allowed * EPS32]), reference, **options).verdict == "ok"
+            assert row_of(array([1 + 1.1 * allowed * EPS32]), reference, **options).bad == 1
+
+
 def test_a_truth_judges_floats_of_two_widths_and_the_report_still_says_so() -> None:
     truth = {"bnvar": array([1.0], np.float64)}
     row = row_of(array([1.0], np.float64), array([1.0]), truth=truth)
@@ -318,6 +327,13 @@ NAMED = {"b2": WANTED}
                 "(zero): sum|summands| for max|reference|"
             ),
         ),
+        (
+            {"truth": NAMED, "scales": {"b1": 1.0}},
+            (
+                "max|ours - truth| <= 8 x max(max|reference - truth|, eps x scale), scale "
+                "max|truth| or, if larger, the size of its rounding errors"
+            ),
+        ),
     ],
 )
 def test_the_rule_is_said_in_words(options: dict[str, Any], rule: str) -> None:
@@ -327,8 +343,10 @@ def test_the_rule_is_said_in_words(options: dict[str, Any], rule: str) -> None:
 REFUSED: dict[str, Callable[[], object]] = {
     "rtol is 0.1 and atol is None, wanted both": lambda: compare(NAMED, NAMED, rtol=0.1),
     "rtol is None and atol is 0.1, wanted both": lambda: compare(NAMED, NAMED, atol=0.1),
-    "with truth, K or zero_scales, wanted one": lambda: compare(NAMED, NAMED, rtol=0, atol=0, K=1),
-    "with truth, K or zero_scales, wanted one rule": lambda: compare(
+    "with truth, K, zero_scales or scales, wanted one": lambda: compare(
+        NAMED, NAMED, rtol=0, atol=0, K=1
+    ),
+    "with truth, K, zero_scales or scales, wanted one rule": lambda: compare(
         NAMED, NAMED, rtol=0, atol=0, truth=NAMED
     ),
     "rule: the tolerances alone": lambda: compare(NAMED, NAMED, rtol=0, atol=0, zero_scales={}),
@@ -337,6 +355,8 @@ REFUSED: dict[str, Callable[[], object]] = {
     "atol is -1, wanted": lambda: compare(NAMED, NAMED, rtol=0, atol=-1),
     "K is '8', wanted": lambda: compare(NAMED, NAMED, K="8"),  # type: ignore[arg-type]
     "K is nan, wanted": lambda: compare(NAMED, NAMED, K=np.nan),
+    "scales is nan": lambda: compare(NAMED, NAMED, scales={"b1": np.nan}),
+    "scales is a list": lambda: compare(NAMED, NAMED, scales=[]),  # type: ignore[arg-type]
     "zero_scales is inf": lambda: compare(NAMED, NAMED, zero_scales={"b1": np.inf}),
     "truth is a list": lambda: compare(NAMED, NAMED, truth=[]),  # type: ignore[arg-type]
     "ours is an ndarray": lambda: compare(WANTED, NAMED),  # type: ignore[arg-type]
