@@ -16,7 +16,7 @@ import numpy as np
 from npnet.base.arrays import Array
 
 F32: Final = np.dtype(np.float32)
-
+F64: Final = np.dtype(np.float64)
 LANES: Final = {4: 8, 8: 4, 2: 16}  # numbers in a vector of 32 bytes, by their size
 AT_ONCE: Final = 4
 LEVELS: Final = 4
