@@ -16,6 +16,8 @@ def axes_of(dim: Any, ndim: int) -> Axes:
     """
     if dim is None:
         return None
+    if type(dim) is int and 0 <= dim < ndim:  # by far the most frequent
+        return (dim,)
     if isinstance(dim, (tuple, list)):
         if not dim:
             return None

@@ -25,9 +25,10 @@ def _usual(x: Array, classes: Array, weight: Any, ignore: int, reduction: str) -
     return (
         weight is None
         and reduction == "mean"
-        and classes.dtype == I64
+        and classes.dtype is I64
         and classes.ndim == 1
         and x.ndim == 2
+        and x.dtype.kind == "f"
         and 0 < len(classes) == len(x)
         and not 0 <= ignore < x.shape[1]
         and largest(classes) < x.shape[1]  # none below 0 either
@@ -47,6 +48,11 @@ def cross_entropy(
     """Negative log likelihood of the targets under softmax(input); (n, C) and (n,) as a rule."""
     tensor_argument("cross_entropy", input)
     tensor_argument("cross_entropy", target)
+    if not label_smoothing and _usual(input._a, target._a, weight, ignore_index, reduction):
+        if not (MODE.grad and input._req):
+            return wrap(plain_cross_entropy(input._a, target._a))
+        logprobs = run(LOG_SOFTMAX, (input._a, 1), (input,))
+        return run(NLL_MEAN, (logprobs._a, target._a.copy()), (logprobs,))
     x = input
     axis = axis_of(0 if x._a.ndim == 1 else 1, x._a.ndim)
     if x._a.ndim == 1 and target._a.shape == x._a.shape and target._a.dtype.kind != "f":
@@ -57,8 +63,6 @@ def cross_entropy(
         raise not_for("log_softmax_kernel_impl", x.dtype)
     if label_smoothing:
         raise not_supported("cross_entropy(label_smoothing=…)")
-    if not (MODE.grad and x._req) and _usual(x._a, target._a, weight, ignore_index, reduction):
-        return wrap(plain_cross_entropy(x._a, target._a))
     logprobs = run(LOG_SOFTMAX, (x._a, axis), (x,))
     if target._a.dtype.kind == "f":
         if target._a.shape != x._a.shape:

@@ -23,7 +23,7 @@ from npnet.tensors.operands import (
     remainder_of,
     wrap_number,
 )
-from npnet.tensors.tape import record, renamed, run
+from npnet.tensors.tape import record, renamed, run, run_one
 from npnet.tensors.tensor_class import MODE, Tensor, new
 
 
@@ -148,7 +148,7 @@ def _cut(x: Any, y: Any) -> Any:
 def power_of(self: Tensor, exponent: Any) -> Any:
     if isinstance(exponent, NUMBERS):
         exponent, x = plain(exponent), self._a
-        if x.dtype not in FLOATS:
+        if x.dtype is not F32 and x.dtype not in FLOATS:
             kind = result_type((x, exponent))
             if kind.kind == "i" and exponent < 0:
                 raise RuntimeError(
@@ -156,7 +156,7 @@ def power_of(self: Tensor, exponent: Any) -> Any:
                     "with .float()"
                 )
             x = x.astype(kind, copy=False)
-        return run(table.POW, (x, exponent), (self,))
+        return run_one(table.POW, (x, exponent), self)
     if isinstance(exponent, Tensor):
         x, y = operands(self._a, exponent._a)
         if x.dtype.kind == "b":

@@ -30,10 +30,10 @@ from npnet.derivatives.reductions import (
 )
 from npnet.tensors.attach import as_float, both, function, tensor_argument
 from npnet.tensors.axes import axes_of, axis_of, spelled
-from npnet.tensors.dtypes import FLOATS, I64, numpy_of
+from npnet.tensors.dtypes import F32, FLOATS, I64, numpy_of
 from npnet.tensors.limits_and_masks import maximum, minimum
 from npnet.tensors.sizes import PAIRS
-from npnet.tensors.tape import renamed, run
+from npnet.tensors.tape import renamed, run, run_one
 from npnet.tensors.tensor_class import Tensor, wrap
 
 
@@ -54,12 +54,11 @@ def sum_(
     if dtype is not None:
         input = input.to(dtype)
         x = input._a
-    elif x.dtype not in FLOATS:
+    elif x.dtype is not F32 and x.dtype not in FLOATS:
         x = x.astype(I64, copy=False)
     if dim is None:
-        return run(SUM, (x,), (input,)) if not keepdim else run(SUM_DIM, (x, None, True), (input,))
-    axes = (0,) if dim == 0 and type(dim) is int and x.ndim else axes_of(dim, x.ndim)
-    return run(SUM_DIM, (x, axes, keepdim), (input,))
+        return run_one(SUM_DIM, (x, None, True), input) if keepdim else run_one(SUM, (x,), input)
+    return run_one(SUM_DIM, (x, axes_of(dim, x.ndim), keepdim), input)
 
 
 @both("mean")
@@ -67,20 +66,21 @@ def mean(
     input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, **more: Any
 ) -> Tensor:
     """The mean over all or some axes: the sum divided by the count."""
-    tensor_argument("mean", input)
+    if type(input) is not Tensor:
+        tensor_argument("mean", input)
     if more:
         dim, keepdim = spelled("mean", more, dim, keepdim)
     if dtype is not None:
         input = input.to(dtype)
     x = input._a
-    if x.dtype not in FLOATS:
+    if x.dtype is not F32 and x.dtype not in FLOATS:
         raise RuntimeError(
             "mean(): could not infer output dtype. Input dtype must be either a floating point or "
             f"complex dtype. Got: {input.dtype}: write x.float().mean()"
         )
     if dim is None and not keepdim:
-        return run(MEAN, (x,), (input,))
-    return run(MEAN_DIM, (x, axes_of(dim, x.ndim), keepdim), (input,))
+        return run_one(MEAN, (x,), input)
+    return run_one(MEAN_DIM, (x, axes_of(dim, x.ndim), keepdim), input)
 
 
 def _moment(name: str, op: Operation) -> Callable[..., Tensor]:
@@ -93,20 +93,21 @@ def _moment(name: str, op: Operation) -> Callable[..., Tensor]:
         correction: float | None = None,
         **more: Any,
     ) -> Tensor:
-        tensor_argument(name, input)
+        if type(input) is not Tensor:
+            tensor_argument(name, input)
         if more:
             dim, keepdim = spelled(name, more, dim, keepdim)
         if isinstance(dim, bool):  # x.var(False): the first place is unbiased, too
             dim, unbiased = None, dim
         x = input._a
-        if x.dtype not in FLOATS:
+        if x.dtype is not F32 and x.dtype not in FLOATS:
             raise RuntimeError(
                 f"{name} only supports floating point tensors, got {input.dtype}: write "
                 f"x.float().{name}()"
             )
         if correction is None:
             correction = 1 if unbiased else 0
-        return run(op, (x, axes_of(dim, x.ndim), correction, keepdim), (input,))
+        return run_one(op, (x, axes_of(dim, x.ndim), correction, keepdim), input)
 
     apply.__name__ = name
     return apply

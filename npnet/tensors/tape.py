@@ -186,6 +186,18 @@ def run(op: Operation, args: tuple[Any, ...], tensors: Sequence[Tensor | None]) 
     return made
 
 
+def run_one(op: Operation, args: tuple[Any, ...], tensor: Tensor) -> Tensor:
+    """``run`` for an operation of one tensor: with fewer questions asked."""
+    out = op.forward(*args)
+    if type(out) is not np.ndarray:
+        out = np.asarray(out)
+    if tensor._req and MODE.grad and out.dtype.kind == "f":
+        return record(op, args, (tensor,), out)
+    made = new(Tensor)
+    made._a = out
+    return made
+
+
 def seen(view: Any, array: Array) -> Array:
     """The view of an array that a view of its base stands for."""
     earlier, function, argument = view
