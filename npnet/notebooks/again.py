@@ -17,6 +17,8 @@ import numpy as np
 
 from npnet.tensors.random import Generator, default_generator
 
+MOST_FILES = 1024  # file numbers that a process has at most, as a rule
+
 
 class Before:
     """Names and random generators as they are when a cell begins.
@@ -55,7 +57,9 @@ def in_a_copy(work: Callable[[], Any], seconds: float) -> Any:
     if not child:
         code = 1
         try:
-            os.close(reading)
+            # With the process's own channels closed, nobody waits for the copy when it ends.
+            os.closerange(3, writing)
+            os.closerange(writing + 1, MOST_FILES)
             signal.setitimer(signal.ITIMER_REAL, seconds)  # its signal ends the copy
             with os.fdopen(writing, "w") as answer:
                 json.dump(work(), answer)
