@@ -60,6 +60,7 @@ class RandomSources:
     def __init__(self, *, stand_in: bool) -> None:
         self._draws: list[dict[str, Any]] = []
         self.torch_draws: list[dict[str, Any]] = []
+        self.sampled = False  # whether the cell has drawn with multinomial
         self.shuffle: dict[str, Any] = {"seed": None, "times": 0}
         self._cell = ""
         self._targets: dict[int, str] = {}
@@ -92,7 +93,7 @@ class RandomSources:
     def begin(self, number: int, source: str) -> None:
         """A cell begins."""
         self._cell = f"cell {number}"
-        self._draws, self.torch_draws = [], []
+        self._draws, self.torch_draws, self.sampled = [], [], False
         self._targets = _assigned(source)
 
     def end(self) -> list[dict[str, Any]]:
@@ -123,6 +124,7 @@ class RandomSources:
     def _observe(self, draw: Any) -> None:
         if draw.default and draw.seed != self._last_default_seed:  # torch.manual_seed was called
             self._seeded["torch"] = True
+        self.sampled |= draw.kind == "multinomial"
         unseeded = draw.default and not self._seeded["torch"]
         where = {"before": draw.before, "after": draw.after, "shape": list(draw.shape)}
         if len(self.torch_draws) < MOST_DRAWS:

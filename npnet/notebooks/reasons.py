@@ -7,7 +7,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from npnet.notebooks.dependence import Causes, Lines
-from npnet.notebooks.outputs import DIFFERENT, NEAR, NOT_RUN, Comparison, Difference
+from npnet.notebooks.outputs import (
+    DIFFERENT,
+    EQUAL,
+    NEAR,
+    NOT_RUN,
+    Comparison,
+    Difference,
+    compare_outputs,
+)
 from npnet.notebooks.run import Ran, UnseededDraw
 
 # Below this a difference of gradients is rounding: the lecture's column has 1e-10 to 2e-8 there.
@@ -37,6 +45,13 @@ class Reason:
     unavoidable: bool
 
 
+OLDER_NAMES = Reason(
+    "sampler",
+    "names of torch 2.0 to 2.6, which sampled others from the same seed: equal with --sampler mkl",
+    True,
+)
+
+
 @dataclass(frozen=True)
 class Explanation:
     """The reasons for the differences of one cell, and whether they explain all of them."""
@@ -62,7 +77,13 @@ def explained(
         return Explanation((Reason("time", ran.stopped, False),), False)
     found: dict[Reason, None] = {}
     complete = True
-    for difference in comparison.differences:
+    differences = list(comparison.differences)
+    if ran.older is not None:
+        left = _left_with_older_sampler(differences, ran)
+        if len(left) < len(differences):
+            found[OLDER_NAMES] = None
+            differences = left
+    for difference in differences:
         source = difference.source
         if not source and ran.error is not None and ran.line is not None:
             source = ran.line  # it is missing, since the cell ended there
@@ -73,7 +94,7 @@ def explained(
         reasons = list(_of_causes(lines.of(ran.line or 0), order, ran))
         found |= dict.fromkeys(reasons)
         complete = any(reason.unavoidable for reason in reasons)
-    if not complete and not any(not reason.unavoidable for reason in found):
+    if not complete and all(reason.unavoidable for reason in found):
         if ran.error is not None:
             where = f" in line {ran.line}" if ran.line else ""
             text = f"it fails now{where}: {ran.error.text.splitlines()[0]}"
@@ -86,6 +107,15 @@ def explained(
                 text = f"some differences have no known reason{text[18:]}"
         found[Reason("none known", text, False)] = None
     return Explanation(tuple(found), complete)
+
+
+def _left_with_older_sampler(differences: list[Difference], ran: Ran) -> list[Difference]:
+    """The differences on lines where the sampler of older torch prints others too."""
+    older = compare_outputs(ran.cell.outputs, ran.older or (), True)
+    if older.verdict in (EQUAL, NEAR):
+        return []
+    lines = {difference.line for difference in older.differences}
+    return [difference for difference in differences if difference.line in lines]
 
 
 def _of_difference(
@@ -106,7 +136,8 @@ def _of_difference(
         return
     found = list(_of_causes(causes, order, ran))
     yield from found
-    if not found and "multinomial" in source and _are_words(difference) and ran.sampler != "mkl":
+    tried = ran.sampler == "mkl" or ran.older is not None
+    if not found and "multinomial" in source and _are_words(difference) and not tried:
         text = (
             "these may be the names of torch 2.0 to 2.6 with MKL, which samples others from the "
             "same seed: run with --sampler mkl to see"

@@ -12,11 +12,14 @@ from typing import Any
 from npnet.base.child_process import ChildProcess, Message
 from npnet.base.errors import InputError
 from npnet.notebooks.cells import Cell, Notebook, Output
+from npnet.notebooks.outputs import DIFFERENT, compare_outputs
 
 SECONDS = 3600.0  # for one cell: 200,000 steps with a double loop take some minutes
 START = 60.0  # for the process to begin
 CTRL_C = "stopped by Ctrl-C"
 PATIENCE = 5.0  # for a cell to give up after it was interrupted
+QUICK = 20.0  # seconds: a cell that took less is tried with the sampler of older torch
+OLDER = "mkl"  # that sampler
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Ran:
             (``times``), and that ``seed``, None where nobody chose it.
         default_seed: of torch's default generator when the run began.
         sampler: whose exponentials multinomial took.
+        sampled: whether it drew with multinomial.
+        older: what it prints with the sampler of torch 2.0 to 2.6, where that was tried.
         notes: files that were answered by others.
         skipped: magics and shell lines that were not run.
         stopped: why the cell did not run to its end, if it was not its own exception.
@@ -75,6 +80,8 @@ class Ran:
     shuffle: dict[str, Any] = field(default_factory=lambda: {"seed": None, "times": 0})
     default_seed: int | None = None
     sampler: str = "torch"
+    sampled: bool = False
+    older: list[Output] | None = None
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     stopped: str | None = None
@@ -137,6 +144,7 @@ def run_notebook(
     with Session(notebook, options) as session:
         for cell in notebook.cells:
             ran = session.run(cell)
+            session.try_older_sampler(ran)
             if after is not None and not session.ended:
                 after(session, ran)
             yield ran
@@ -212,6 +220,36 @@ class Session:
             ran.seconds = time.monotonic() - begun
         return ran
 
+    def try_older_sampler(self, ran: Ran) -> None:
+        """Let a cell that sampled, and not what is stored, sample as torch 2.0 to 2.6 did."""
+        if (
+            self.options.torch != "numpy"
+            or self.options.sampler == OLDER
+            or not ran.sampled
+            or not ran.cell.outputs
+            or ran.stopped is not None
+            or ran.seconds > QUICK
+            or compare_outputs(ran.cell.outputs, ran.outputs, True).verdict != DIFFERENT
+        ):
+            return
+        seconds = PATIENCE + 3 * ran.seconds
+        self._child.send(kind="again", sampler=OLDER, seconds=seconds)
+        try:
+            answer = self._child.receive(seconds + PATIENCE)
+        except KeyboardInterrupt:
+            ran.stopped = CTRL_C
+            self.ended = f"not run: {CTRL_C}"
+            self._child.kill()
+            return
+        if answer is None or answer["kind"] != "again":
+            self.ended = f"not run: after cell {ran.cell.number} the process does not answer"
+            self._child.kill()
+        elif answer["outputs"] is not None:
+            older = Ran(ran.cell)
+            for message in answer["outputs"]:
+                self._take(older, message, live=False)
+            ran.older = older.outputs
+
     def ask(self, kind: str, patience: float) -> Iterator[Message | None]:
         """Send a message of this kind, and yield what comes; None if nothing comes in time."""
         self._child.send(kind=kind)
@@ -228,7 +266,7 @@ class Session:
                 break
         raise InputError("the notebook's process did not give its tensors")
 
-    def _take(self, ran: Ran, message: Message | None) -> bool:
+    def _take(self, ran: Ran, message: Message | None, live: bool = True) -> bool:
         """Add a message to what is known of the cell; true at its end."""
         if message is None:
             return False
@@ -243,7 +281,7 @@ class Session:
                     ran.outputs[-1] = _joined(last, text, lines)
                 else:
                     ran.outputs.append(Output(kind, text, None, lines))
-                if kind == "stdout" and self.options.printed is not None:
+                if live and kind == "stdout" and self.options.printed is not None:
                     self.options.printed(ran.cell, text)
             case {"kind": "note", "text": text}:
                 ran.notes.append(text)
@@ -251,6 +289,7 @@ class Session:
                 ran.seconds, ran.skipped = message["seconds"], message["skipped"]
                 ran.torch_draws, ran.drawn = message["torch_draws"], message["drawn"]
                 ran.files, ran.shuffle = message["files"], message["shuffle"]
+                ran.sampled = message["sampled"]
                 ran.draws = [_draw(ran.cell.number, entry) for entry in message["draws"]]
                 return True
             case {"kind": "ended", "text": text}:

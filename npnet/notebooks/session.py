@@ -5,6 +5,8 @@ It reads JSON messages, a line each, and answers in the same way (``npnet.base.c
 * ``{"kind": "start", ...}`` with the options of ``Session``; the answer is ``ready``.
 * ``{"kind": "cell", "number": 3, "source": "..."}``; the answers are ``output`` messages as they
   are printed, and at the end ``done``.
+* ``{"kind": "again", "sampler": "mkl", "seconds": 5}`` runs the last cell again in a copy of the
+  process; the answer, ``again``, has its outputs, or None.
 * ``{"kind": "skip", "words": 560}`` puts torch's default generator at this word of its stream.
 * ``{"kind": "grade"}`` judges the gradients by hand of the cells so far: ``grade`` messages, then
   ``graded``.
@@ -177,10 +179,15 @@ class Session:
         if default_seed is not None:
             self.skip(0)
         self.watch = watch_for(grader) if grader else None
+        self.stand_in = torch == "numpy"
+        self.samples = False  # whether any cell so far has the word multinomial
+        self.last: tuple[int, str, Any] = (0, "", None)  # the last cell, and what was before it
         self.namespace.update(display=self._display, get_ipython=Shell, Out=self.results)
 
     def run(self, number: int, source: str) -> None:
         """Run a cell and send what it gives."""
+        self.samples |= "multinomial" in source
+        self.last = number, source, self._before()
         plain = plain_python(source)
         self.name = f"cell {number}"
         lines = plain.source.splitlines(True)
@@ -220,10 +227,38 @@ class Session:
             skipped=plain.skipped,
             draws=self.sources.end(),
             torch_draws=draws,
+            sampled=self.sources.sampled,
             drawn=drawn_tensors(plain.source, draws, self.namespace),
             files=list(dict.fromkeys(self.files.opened)),
             shuffle=self.sources.shuffle,
         )
+
+    def _before(self) -> Any:
+        """What ``again`` has to put back; None as long as there is nothing to sample."""
+        if not (self.stand_in and self.samples):
+            return None
+        from npnet.notebooks.again import Before
+
+        return Before(self.namespace)
+
+    def again(self, sampler: str, seconds: float) -> None:
+        """Run the last cell again, with another sampler, and send what it prints then."""
+        from npnet.notebooks.again import in_a_copy
+
+        number, source, before = self.last
+
+        def work() -> list[dict[str, Any]]:
+            messages: list[dict[str, Any]] = []
+            before.restore()
+            sys.modules["npnet.tensors.random"].set_sampler(sampler)
+            self.send = lambda **message: messages.append(message)
+            for stream in self.streams:
+                stream.send = self.send
+            self.run(number, source)
+            return [message for message in messages if message["kind"] == "output"]
+
+        outputs = in_a_copy(work, seconds) if before is not None else None
+        self.send(kind="again", outputs=outputs)
 
     def skip(self, words: int) -> None:
         """Begin the default generator's stream again, and go on from this word of it."""
@@ -391,6 +426,8 @@ def main() -> None:
             raise RuntimeError(f"{kind} before start")
         elif kind == "cell":
             session.run(**message)
+        elif kind == "again":
+            session.again(**message)
         elif kind == "skip":
             session.skip(**message)
         elif kind == "grade":

@@ -12,7 +12,8 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.notebooks.truth import Upstream
 from npnet.tensors import dtypes
-from npnet.tensors.autograd import LAST, Node, replay, vjp
+from npnet.tensors.autograd import replay, vjp
+from npnet.tensors.tape import LAST, Node
 from npnet.tensors.tensor_class import MODE, Tensor, new, wrap
 
 Key = Node | Tensor

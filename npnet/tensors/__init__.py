@@ -23,30 +23,34 @@ import warnings
 from typing import Any
 
 from npnet.tensors import (
-    arithmetic,
     autograd,
+    comparisons,
+    conversion,
     creation,
     dtypes,
     functional,
+    gather_scatter,
     indexing,
-    linear,
     nn,
+    operators_in_place,
+    order_and_counts,
     random,
     reductions,
-    shapes,
+    repeats,
+    splits_and_joins,
     text,
 )
+from npnet.tensors.attach import FUNCTIONS
+from npnet.tensors.device import device as device
 from npnet.tensors.dtypes import ALIASES, ALL, get_default_dtype, set_default_dtype
 from npnet.tensors.dtypes import dtype as dtype
+from npnet.tensors.generators import default_generator as default_generator
 from npnet.tensors.missing import missing
-from npnet.tensors.random import default_generator as default_generator
 from npnet.tensors.sizes import Size as Size
-from npnet.tensors.tensor_class import FUNCTIONS
 from npnet.tensors.tensor_class import Tensor as Tensor
-from npnet.tensors.tensor_class import device as device
 
 # Torch computes infinities and nans silently. NumPy warns of them, in the line that computes them.
-warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"npnet\.tensors\.")
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"npnet\.(derivatives|tensors)\.")
 
 __version__ = "2.13.0+npnet"
 
@@ -140,4 +144,15 @@ def __getattr__(name: str) -> Any:
     raise missing("torch", name)
 
 
-_ = (arithmetic, indexing, linear, shapes, text)
+# These attach their functions when they are imported.
+_ = (
+    comparisons,
+    conversion,
+    gather_scatter,
+    indexing,
+    operators_in_place,
+    order_and_counts,
+    repeats,
+    splits_and_joins,
+    text,
+)

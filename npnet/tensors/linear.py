@@ -2,39 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.tensors.autograd import Operation, record, renamed, run
+from npnet.derivatives.operation import Operation
+from npnet.derivatives.products import ADDMM, BMM, DOT, MM, MV, einsum_derivative, einsum_name
+from npnet.tensors.attach import both, function, method, tensor_argument
 from npnet.tensors.missing import not_for, not_supported
-from npnet.tensors.shapes import reshape, transpose, unsqueeze
-from npnet.tensors.tensor_class import MODE, Tensor, both, function, method, new, tensor_argument
-
-
-def _swapped(x: Array) -> Array:
-    return x.swapaxes(-1, -2)
-
-
-# fmt: off
-MM: Final = Operation("MmBackward0", lambda x, y: x @ y,
-    lambda g, _o, _x, y: g @ y.T,
-    lambda g, _o, x, _y: x.T @ g)
-MV: Final = Operation("MvBackward0", lambda x, y: x @ y,
-    lambda g, _o, _x, y: np.outer(g, y),
-    lambda g, _o, x, _y: x.T @ g)
-DOT: Final = Operation("DotBackward0", lambda x, y: x @ y,
-    lambda g, _o, _x, y: g * y,
-    lambda g, _o, x, _y: g * x)
-BMM: Final = Operation("BmmBackward0", lambda x, y: x @ y,
-    lambda g, _o, _x, y: g @ _swapped(y),
-    lambda g, _o, x, _y: _swapped(x) @ g)
-ADDMM: Final = Operation("AddmmBackward0", lambda b, x, y: x @ y + b,
-    lambda g, _o, _b, _x, _y: g,
-    lambda g, _o, _b, _x, y: g @ y.T,
-    lambda g, _o, _b, x, _y: x.T @ g)
-# fmt: on
+from npnet.tensors.tape import record, renamed, run
+from npnet.tensors.tensor_class import MODE, Tensor, new
+from npnet.tensors.views import reshape, transpose, unsqueeze
 
 
 def _same_type(name: str, x: Array, y: Array) -> None:
@@ -187,35 +166,6 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     return reshape(matmul(rows, columns), (*kept, *rest))
 
 
-def _einsum_derivative(place: int) -> Any:
-    """With respect to the operand at this place: einsum of g and all other operands."""
-
-    def derivative(g: Array, _o: Array, *arguments: Any) -> Array:
-        *arrays, spec = arguments
-        inputs, output = spec
-        mine = inputs[place]
-        others = [array for at, array in enumerate(arrays) if at != place]
-        names = [names for at, names in enumerate(inputs) if at != place]
-        seen = set(output).union(*names)
-        # A letter that nothing else has was summed: its gradient is the same everywhere.
-        alone = "".join(letter for letter in dict.fromkeys(mine) if letter not in seen)
-        sizes = dict(zip(mine, arrays[place].shape, strict=True))
-        if len(set(mine)) < len(mine):
-            raise not_supported("the gradient of einsum with a repeated letter")
-        ones = [np.ones([sizes[letter] for letter in alone], g.dtype)] if alone else []
-        pattern = ",".join([output, *names, *([alone] if alone else [])]) + "->" + mine
-        return np.einsum(pattern, g, *others, *ones, optimize=True)
-
-    return derivative
-
-
-def _einsum_name(inputs: list[str], output: str) -> str:
-    """What torch's own einsum ends in: a sum, a product of elements, or a matrix product."""
-    if len(inputs) == 1:
-        return "SumBackward1" if len(output) < len(inputs[0]) else "PermuteBackward0"
-    return "MulBackward0" if set("".join(inputs)) == set(output) else "ViewBackward0"
-
-
 @function("einsum")
 def einsum(equation: str, *operands: Any) -> Tensor:
     """Sums of products, by letters: ``einsum("ij,jk->ik", x, y)``."""
@@ -239,19 +189,19 @@ def einsum(equation: str, *operands: Any) -> Tensor:
                 f"einsum(): the subscript {names!r} does not fit an operand of {array.ndim} axes"
             )
     if arrays[0].dtype.kind == "b" and (
-        len(arrays) == 1 or _einsum_name(inputs, output) != "MulBackward0"
+        len(arrays) == 1 or einsum_name(inputs, output) != "MulBackward0"
     ):
         if len(arrays) == 1:
             arrays = [arrays[0].astype(np.int64)]
         else:
             raise not_for("bmm", "'Bool'")
     op = Operation(
-        _einsum_name(inputs, output),
+        einsum_name(inputs, output),
         lambda *arguments: np.einsum(
             ",".join(arguments[-1][0]) + "->" + arguments[-1][1], *arguments[:-1], optimize=True
         ),
     )
-    op.derivatives = tuple(_einsum_derivative(place) for place in range(len(arrays)))
+    op.derivatives = tuple(einsum_derivative(place) for place in range(len(arrays)))
     op.reads = tuple(
         tuple(at for at in range(len(arrays)) if at != place) for place in range(len(arrays))
     )

@@ -1,209 +1,35 @@
-"""Torch's random draws, from npnet's generator: seeded ones bit for bit.
-
-``OBSERVERS`` are told of every draw, so that a program knows which tensors came from which
-generator and at which word: append a function that takes a ``Draw``.
-"""
+"""Torch's random draws, from npnet's generator: seeded ones bit for bit."""
 
 from __future__ import annotations
 
-import os
-import struct
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError
+from npnet.tensors.attach import both, function, method
+from npnet.tensors.device import on_cpu
 from npnet.tensors.dtypes import DEFAULT, FLOATS, I64, numpy_of
+from npnet.tensors.generators import OBSERVERS as OBSERVERS
+from npnet.tensors.generators import Counted
+from npnet.tensors.generators import Draw as Draw
+from npnet.tensors.generators import Generator as Generator
+from npnet.tensors.generators import default_generator as default_generator
+from npnet.tensors.generators import get_rng_state as get_rng_state
+from npnet.tensors.generators import initial_seed as initial_seed
+from npnet.tensors.generators import manual_seed as manual_seed
+from npnet.tensors.generators import seed as seed
+from npnet.tensors.generators import set_rng_state as set_rng_state
+from npnet.tensors.generators import set_sampler as set_sampler
 from npnet.tensors.missing import not_supported
 from npnet.tensors.shapes import sizes_of
-from npnet.tensors.tensor_class import Tensor, both, changed_by_draw, function, method, on_cpu, wrap
+from npnet.tensors.tensor_class import Tensor, changed_by_draw, wrap
 from npnet.torch_rng import generator as engine
 
-UNSEEDED: Final = 67280421310721  # the seed of torch.Generator() before manual_seed
 
-
-class Draw(NamedTuple):
-    """One draw, as an observer is told of it.
-
-    Attributes:
-        generator: the ``Generator`` drawn from.
-        default: whether it is the default generator.
-        seed: the seed of its stream.
-        before, after: words of the stream used up before and after the draw.
-        kind: the torch function, such as ``"randn"``.
-        shape: of the result.
-        result: the tensor that was drawn.
-    """
-
-    generator: Generator
-    default: bool
-    seed: int
-    before: int
-    after: int
-    kind: str
-    shape: tuple[int, ...]
-    result: Tensor
-
-
-OBSERVERS: Final[list[Callable[[Draw], object]]] = []
-
-
-class _Counted(engine.Generator):
-    """npnet's generator, which counts the 32-bit words that it has given."""
-
-    used = 0
-    exponentials = "torch"  # "mkl" for those, and so the classes, of torch 2.0 to 2.6
-
-    def exponential(self, *shape: Any, dtype: Any = np.float32, engine: str | None = None) -> Any:
-        return super().exponential(*shape, dtype=dtype, engine=engine or self.exponentials)
-
-    def _words(self, count: int) -> Any:
-        self.used += count
-        return super()._words(count)
-
-    def _long_words(self, count: int) -> Any:
-        self.used += 2 * count
-        return super()._long_words(count)
-
-    def few(self, low: int, high: int, count: int) -> Array:
-        """As ``randint``, of one axis and a span below 2^28, with no checks: a minibatch."""
-        self.used += count
-        found = (self._engine.random_raw(count) % np.uint64(high - low)).view(I64)
-        return found + low if low else found
-
-
-def set_sampler(name: str) -> None:
-    """Whose exponentials ``multinomial`` takes from now on: ``torch``'s, or ``mkl``'s."""
-    _Counted.exponentials = name
-
-
-_STATE: Final = struct.Struct("<Q624IqqBd")
-
-
-@function("Generator")
-class Generator:
-    """``torch.Generator``: unseeded it always begins with the same seed, as torch's does."""
-
-    def __init__(self, device: Any = "cpu") -> None:
-        on_cpu(device)
-        self.core = _Counted(UNSEEDED)
-
-    def manual_seed(self, seed: int) -> Generator:
-        """Begin the stream of this seed.
-
-        Raises:
-            RuntimeError: no whole number from −2^63 to 2^64−1.
-        """
-        if isinstance(seed, Tensor):
-            seed = seed.item()
-        try:
-            self.core = _Counted(int(seed) if isinstance(seed, (float, np.generic)) else seed)
-        except InputError as why:
-            kind = RuntimeError if isinstance(seed, int) else TypeError
-            raise kind(f"manual_seed: {why}") from None
-        return self
-
-    def seed(self) -> int:
-        """A seed from the operating system; returned."""
-        fresh = int.from_bytes(os.urandom(8), "little")
-        self.manual_seed(fresh)
-        return fresh
-
-    def initial_seed(self) -> int:
-        """The seed that the stream began with."""
-        return self.core.seed
-
-    @property
-    def used(self) -> int:
-        """How many 32-bit words of the stream have been used."""
-        return self.core.used
-
-    @property
-    def device(self) -> Any:
-        """The CPU."""
-        from npnet.tensors.tensor_class import CPU
-
-        return CPU
-
-    def get_state(self) -> Tensor:
-        """The state as a tensor of bytes, for ``set_state``."""
-        state = self.core.get_state()
-        packed = _STATE.pack(
-            state["seed"],
-            *state["key"].tolist(),
-            state["pos"],
-            self.core.used,
-            state["has_spare"],
-            state["spare"],
-        )
-        return wrap(np.frombuffer(packed, np.uint8).copy())
-
-    def set_state(self, new_state: Tensor) -> Generator:
-        """Go on from where ``get_state`` was called."""
-        raw = new_state._a.astype(np.uint8).tobytes()
-        if len(raw) != _STATE.size:
-            raise RuntimeError(
-                f"set_state: a state of {len(raw)} bytes, wanted {_STATE.size}, as from get_state "
-                "of npnet.tensors"
-            )
-        seed, *key, pos, used, kept, spare = _STATE.unpack(raw)
-        self.core.set_state(
-            {
-                "seed": seed,
-                "key": np.array(key, np.uint32),
-                "pos": pos,
-                "has_spare": bool(kept),
-                "spare": spare,
-            }
-        )
-        self.core.used = used
-        return self
-
-    def clone_state(self) -> Generator:
-        """Another generator that goes on from here."""
-        return Generator().set_state(self.get_state())
-
-    def __repr__(self) -> str:
-        return f"<torch._C.Generator object at {id(self):#x}>"
-
-
-default_generator: Final = Generator()
-default_generator.seed()
-
-
-@function("manual_seed")
-def manual_seed(seed: int) -> Generator:
-    """Seed the default generator."""
-    return default_generator.manual_seed(seed)
-
-
-@function("seed")
-def seed() -> int:
-    """Seed the default generator from the operating system."""
-    return default_generator.seed()
-
-
-@function("initial_seed")
-def initial_seed() -> int:
-    """The seed of the default generator."""
-    return default_generator.initial_seed()
-
-
-@function("get_rng_state")
-def get_rng_state() -> Tensor:
-    """The state of the default generator."""
-    return default_generator.get_state()
-
-
-@function("set_rng_state")
-def set_rng_state(new_state: Tensor) -> None:
-    """Set the state of the default generator."""
-    default_generator.set_state(new_state)
-
-
-def _draw(kind: str, generator: Generator | None, make: Callable[[_Counted], Array]) -> Tensor:
+def _draw(kind: str, generator: Generator | None, make: Callable[[Counted], Array]) -> Tensor:
     """Draw from the generator, or from the default one, and tell the observers."""
     if generator is None:
         generator = default_generator
@@ -411,7 +237,7 @@ def normal(
 
 
 def _normals(
-    core: _Counted, shape: tuple[int, ...], kind: np.dtype[Any], mean: Any, std: Any
+    core: Counted, shape: tuple[int, ...], kind: np.dtype[Any], mean: Any, std: Any
 ) -> Array:
     if std < 0:
         raise InputError(f"normal expects std >= 0.0, but found std {std}")

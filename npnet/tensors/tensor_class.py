@@ -7,21 +7,18 @@ them by ``method`` and ``both``, so that ``x.sum(0)`` and ``torch.sum(x, 0)`` ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.tensors.dtypes import DEFAULT, F32, OF, dtype
+from npnet.tensors.device import CPU, device
+from npnet.tensors.dtypes import DEFAULT, OF, dtype
 from npnet.tensors.missing import missing
 from npnet.tensors.sizes import Size
 
 if TYPE_CHECKING:
-    from npnet.tensors.autograd import Node
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {}  # what the module offers as torch.NAME
+    from npnet.tensors.tape import Node
 
 
 class _Mode:
@@ -113,7 +110,7 @@ class Tensor(metaclass=_TensorType):
     def grad_fn(self) -> Node | None:
         """The recorded operation that made it."""
         if self._view is not None and self._req:
-            from npnet.tensors.autograd import edge
+            from npnet.tensors.tape import edge
 
             edge(self)
         return self._node
@@ -312,47 +309,6 @@ class Tensor(metaclass=_TensorType):
         raise missing("Tensor", name)
 
 
-class device:
-    """A device's name. Only the CPU computes here; asking for another one is refused."""
-
-    def __init__(self, name: Any = "cpu", index: int | None = None) -> None:
-        self.type: str
-        self.index: int | None
-        if isinstance(name, device):
-            self.type, self.index = name.type, name.index
-        else:
-            self.type, _, place = str(name).partition(":")
-            self.index = int(place) if place else index
-
-    def __repr__(self) -> str:
-        index = "" if self.index is None else f", index={self.index}"
-        return f"device(type='{self.type}'{index})"
-
-    def __str__(self) -> str:
-        return self.type if self.index is None else f"{self.type}:{self.index}"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, device) and str(self) == str(other)
-
-    def __hash__(self) -> int:
-        return hash(str(self))
-
-
-CPU: Final = device("cpu")
-
-
-def on_cpu(where: Any) -> None:
-    """Refuse every device but the CPU.
-
-    Raises:
-        RuntimeError: another device.
-    """
-    if where is not None and device(where).type != "cpu":
-        raise RuntimeError(
-            f"device: got {where!s}, but npnet.tensors computes on the CPU alone: give 'cpu'"
-        )
-
-
 new: Final[Callable[[type[Tensor]], Tensor]] = object.__new__
 
 
@@ -411,53 +367,3 @@ def restored(array: Array, requires_grad: bool) -> Tensor:
     made = wrap(array)
     made._req = requires_grad
     return made
-
-
-def function(*names: str) -> Callable[[F], F]:
-    """Offer a function as torch.NAME."""
-
-    def register(made: F) -> F:
-        for name in names:
-            FUNCTIONS[name] = made
-        return made
-
-    return register
-
-
-def method(*names: str) -> Callable[[F], F]:
-    """Offer a function as Tensor.NAME."""
-
-    def register(made: F) -> F:
-        for name in names:
-            setattr(Tensor, name, made)
-        return made
-
-    return register
-
-
-def both(*names: str) -> Callable[[F], F]:
-    """Offer a function as torch.NAME and as Tensor.NAME."""
-
-    def register(made: F) -> F:
-        return function(*names)(method(*names)(made))
-
-    return register
-
-
-def tensor_argument(who: str, value: Any) -> Tensor:
-    """The value, if it is a tensor.
-
-    Raises:
-        TypeError: it is none.
-    """
-    if not isinstance(value, Tensor):
-        raise TypeError(
-            f"{who}(): the argument is {type(value).__name__}, wanted a Tensor: "
-            "make one with torch.tensor(…)"
-        )
-    return value
-
-
-def as_float(array: Array) -> Array:
-    """The array, or its copy in the default float type if it holds integers or bools."""
-    return array if array.dtype is F32 or array.dtype.kind == "f" else array.astype(DEFAULT.numpy)

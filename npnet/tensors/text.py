@@ -17,8 +17,9 @@ from typing import Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.tensors.attach import function
 from npnet.tensors.dtypes import DEFAULT
-from npnet.tensors.tensor_class import Tensor, function
+from npnet.tensors.tensor_class import Tensor
 
 
 @dataclass

@@ -16,7 +16,7 @@ import numpy as np
 from npnet.base.arrays import Array
 
 F32: Final = np.dtype(np.float32)
-
+F64: Final = np.dtype(np.float64)
 LANES: Final = {4: 8, 8: 4, 2: 16}  # numbers in a vector of 32 bytes, by their size
 AT_ONCE: Final = 4
 LEVELS: Final = 4
@@ -72,8 +72,6 @@ def by_fours(rows: Array) -> Array:
 def outer(rows: Array) -> Array:
     """The sum over axis 0 of (n, m), contiguous, m > 1: columns side by side in memory."""
     count, columns = rows.shape
-    if count == 32 and columns >= 32 and rows.dtype is F32:
-        return _minibatch(rows, columns)
     lanes = LANES[rows.itemsize]
     together = AT_ONCE * lanes if columns >= lanes else AT_ONCE
     left_over = columns % together
@@ -120,7 +118,8 @@ def summed(x: Array, axes: tuple[int, ...] | None, keepdims: bool) -> Array:
     if axes == (0,) and x.ndim == 2 and x.flags.c_contiguous and x.dtype.kind == "f":
         count, columns = x.shape  # by far the most frequent
         if count and columns > 1:
-            found = outer(x)
+            usual = count == 32 and columns >= 32 and x.dtype is F32
+            found = _minibatch(x, columns) if usual else outer(x)
             return found[None] if keepdims else found
     if axes is None:
         axes = tuple(range(x.ndim))

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.tensors.autograd import Operation
-from npnet.tensors.dtypes import F64
-from npnet.tensors.missing import not_supported
+from npnet.derivatives.operation import Operation, no_derivative
+from npnet.derivatives.sums import F64
 
 
 def power(x: Any, exponent: Any) -> Any:
@@ -51,7 +50,7 @@ def one_minus_square(h: Array) -> Array:
 
 
 def _none(g: Array, _o: Array, *_: Any) -> Array:
-    raise not_supported("the gradient of this operation (torch has none either)")
+    raise no_derivative("this operation (torch has none either)")
 
 
 def _zero(g: Array, _o: Array, *_: Any) -> Array:
@@ -158,7 +157,6 @@ WHERE = Operation("WhereBackward0", lambda x, y, mask: np.where(mask, x, y),
 MASKED_FILL = Operation("MaskedFillBackward0", lambda x, y, mask: np.where(mask, y, x),
     lambda g, _o, _x, _y, mask: np.where(mask, 0, g).astype(g.dtype),
     lambda g, _o, _x, _y, mask: np.where(mask, g, 0).astype(g.dtype))
-
 # --- one argument ---------------------------------------------------------------------------------
 NEG = Operation("NegBackward0", np.negative,
     lambda g, _o, _x: -g)

@@ -1,0 +1,73 @@
+"""A cell run once more in a copy of its process, to see what older torch would have printed.
+
+The copy puts the names and the random generators back as they were before the cell, runs it, and
+gives what it printed. The run itself goes on as if nothing had been tried.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from npnet.tensors.random import Generator, default_generator
+
+MOST_FILES = 1024  # file numbers that a process has at most, as a rule
+
+
+class Before:
+    """Names and random generators as they are when a cell begins.
+
+    What a name means is kept, not a copy of it: a tensor that the cell changes in place is
+    changed for the second time when the cell runs again.
+    """
+
+    def __init__(self, namespace: dict[str, Any]) -> None:
+        self.namespace = namespace
+        self.names = dict(namespace)
+        found = [default_generator, *self.names.values()]
+        self.generators = [(one, one.get_state()) for one in found if type(one) is Generator]
+        self.python = random.getstate()
+        self.numpy = np.random.get_state()  # noqa: NPY002 notebooks draw from this one
+
+    def restore(self) -> None:
+        """Put them back."""
+        self.namespace.clear()
+        self.namespace.update(self.names)
+        for generator, state in self.generators:
+            generator.set_state(state)
+        random.setstate(self.python)
+        np.random.set_state(self.numpy)  # noqa: NPY002
+
+
+def in_a_copy(work: Callable[[], Any], seconds: float) -> Any:
+    """What ``work`` returns in a copy of this process, as JSON holds it.
+
+    None if it fails, if it takes longer than ``seconds``, or where processes cannot be copied.
+    """
+    if not hasattr(os, "fork"):
+        return None
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            # With the process's own channels closed, nobody waits for the copy when it ends.
+            os.closerange(3, writing)
+            os.closerange(writing + 1, MOST_FILES)
+            signal.setitimer(signal.ITIMER_REAL, seconds)  # its signal ends the copy
+            with os.fdopen(writing, "w") as answer:
+                json.dump(work(), answer)
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        text = answer.read()
+    _, status = os.waitpid(child, 0)
+    return json.loads(text) if status == 0 else None

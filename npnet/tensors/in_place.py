@@ -1,0 +1,139 @@
+"""Changes in place: written, counted and, where a gradient is wanted, recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from npnet.base.arrays import Array
+from npnet.derivatives.operation import Operation
+from npnet.tensors.dtypes import type_name
+from npnet.tensors.tape import ALWAYS, edge, node_of, save_result, seen
+from npnet.tensors.tensor_class import MODE, Tensor, counter, new
+
+
+def changed(tensor: Tensor) -> None:
+    """Count a change of the tensor's memory that nobody records."""
+    if tensor._base is not None:
+        tensor = tensor._base
+    if tensor._root is not None:
+        tensor = tensor._root
+    if tensor._counter is None:
+        tensor._counter = [1]
+    else:
+        tensor._counter[0] += 1
+
+
+def refuse_leaf(tensor: Tensor) -> None:
+    """Refuse to change in place a leaf that wants a gradient, or a view of one.
+
+    Raises:
+        RuntimeError: as torch.
+    """
+    base = tensor if tensor._base is None else tensor._base
+    if base._req and base._node is None:
+        what = "a leaf Variable" if base is tensor else "a view of a leaf Variable"
+        raise RuntimeError(
+            f"{what} that requires grad is being used in an in-place operation: "
+            "change it under torch.no_grad(), or change its .data"
+        )
+
+
+def write(
+    tensor: Tensor, op: Operation, args: tuple[Any, ...], tensors: Sequence[Tensor | None]
+) -> Tensor:
+    """Change a tensor in place by ``op.forward(*args)``; ``args[0]`` is the tensor's array.
+
+    Under recording, the tensor's node becomes that of the operation, and a view's base learns
+    that a part of it was written.
+    """
+    wanted = MODE.grad and any(t is not None and t._req for t in tensors)
+    if wanted:
+        refuse_leaf(tensor)
+        args = (tensor._a.copy(), *args[1:])  # what comes back must find the values of before
+    out = np.asarray(op.forward(*args))
+    check_result(tensor._a, out)
+    if not wanted:
+        tensor._a[...] = out
+        counter(tensor)[0] += 1
+        return tensor
+    out = out.astype(tensor._a.dtype, copy=False)
+    node = node_of(op, args, tensors, out)
+    if tensor._counter is not None or node.saved:
+        # Of the tensor itself, the values of before are kept: its change does no harm.
+        mine = counter(tensor)
+        others = [one for one in tensors[1:] if one is not None]
+        if not any(counter(one) is mine for one in others):
+            node.saved = [ALWAYS if pair[0] is mine else pair for pair in node.saved]
+    before = None if tensor._base is None else tensor._base._a.copy()
+    tensor._a[...] = out
+    counter(tensor)[0] += 1
+    if tensor._base is None:
+        tensor._node, tensor._req = node, True
+        save_result(node, tensor)
+        tensor._epoch += 1  # views of it, if there are any, have a new node too
+        return tensor
+    save_result(node, tensor)
+    base = tensor._base
+    part = new(Tensor)  # stands for what was written, with its history
+    part._a, part._node, part._req = out, node, True
+    base._node = node_of(WRITTEN, (before, out, tensor._view), (base, part), base._a)
+    base._req = True
+    base._epoch += 1
+    tensor._req = True
+    edge(tensor)
+    return tensor
+
+
+def check_result(target: Array, out: Array) -> None:
+    """Refuse a result that does not fit into the tensor that it is to be written into.
+
+    Raises:
+        RuntimeError: a larger shape, or a type of a higher category.
+    """
+    if out.shape != target.shape:
+        try:
+            fits = np.broadcast_shapes(out.shape, target.shape) == target.shape
+        except ValueError:
+            fits = False
+        if not fits:
+            raise RuntimeError(
+                f"output with shape {list(target.shape)} doesn't match the broadcast shape "
+                f"{list(out.shape)}: an in-place operation keeps its tensor's shape; "
+                "write x = x + y in place of x += y"
+            )
+    if (
+        out.dtype is not target.dtype
+        and "buif".index(out.dtype.kind)
+        > "buif".index("u" if target.dtype.kind == "i" else target.dtype.kind)
+        and {out.dtype.kind, target.dtype.kind} != {"u", "i"}
+    ):
+        raise RuntimeError(
+            f"result type {type_name(out)} can't be cast to the desired output type "
+            f"{type_name(target)}: convert the tensor first, for example with .float()"
+        )
+
+
+def _written(base: Array, value: Array, view: Any) -> Array:
+    changed = base.copy()
+    seen(view, changed)[...] = value
+    return changed
+
+
+def _rest(g: Array, _out: Array, base: Array, _value: Array, view: Any) -> Array:
+    found = np.empty_like(base, dtype=g.dtype)
+    found[...] = g
+    seen(view, found)[...] = 0
+    return found
+
+
+def _part(g: Array, _out: Array, base: Array, _value: Array, view: Any) -> Array:
+    found = np.empty_like(base, dtype=g.dtype)
+    found[...] = g
+    return seen(view, found)
+
+
+WRITTEN: Final = Operation("CopySlices", _written, _rest, _part)
+WRITTEN.reads = ((), ())

@@ -1,0 +1,150 @@
+"""Parts of a tensor, which are views, and tensors joined to one, which are copies."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from npnet.base.arrays import Array
+from npnet.derivatives.shapes import DIAGONAL, joined, joining, layer, stacked, stretch
+from npnet.tensors.attach import both, function, tensor_argument
+from npnet.tensors.axes import axis_of
+from npnet.tensors.dtypes import result_type
+from npnet.tensors.tape import renamed, run
+from npnet.tensors.tensor_class import Tensor
+from npnet.tensors.views import reshape, view
+
+
+@both("diagonal")
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """A view of the diagonal."""
+    ndim = input._a.ndim
+    return view(input, DIAGONAL, (offset, axis_of(dim1, ndim), axis_of(dim2, ndim)))
+
+
+@both("narrow")
+def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """A view of a stretch along an axis."""
+    axis = axis_of(dim, input._a.ndim)
+    if not input._a.ndim:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
+    if not 0 <= start <= start + length <= input._a.shape[axis]:
+        raise RuntimeError(
+            f"start ({start}) + length ({length}) exceeds dimension size ({input._a.shape[axis]})."
+        )
+    return input[(slice(None),) * axis + (slice(start, start + length),)]
+
+
+@both("select")
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """A view of one slice of an axis."""
+    return input[(slice(None),) * axis_of(dim, input._a.ndim) + (index,)]
+
+
+@both("unbind")
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """The slices of an axis."""
+    if not input._a.ndim:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions")
+    axis = axis_of(dim, input._a.ndim)
+    return tuple(
+        renamed(select(input, axis, place), "UnbindBackward0")
+        for place in range(input._a.shape[axis])
+    )
+
+
+@both("split")
+def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Stretches of an axis, of one size or of these sizes."""
+    if not input._a.ndim:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
+    size = input._a.shape[axis_of(dim, input._a.ndim)]
+    parts = split_size_or_sections
+    if isinstance(parts, int):
+        starts = list(range(0, size, parts)) if size else [0]
+        return tuple(
+            renamed(narrow(input, dim, s, min(parts, size - s)), "SplitBackward0") for s in starts
+        )
+    if sum(parts) != size:
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes to sum exactly to {size} (input tensor's size "
+            f"at dimension {dim}), but got split_sizes={list(parts)}"
+        )
+    starts = [0, *itertools.accumulate(parts)]
+    return tuple(
+        renamed(narrow(input, dim, s, n), "SplitWithSizesBackward0")
+        for s, n in zip(starts, parts, strict=False)
+    )
+
+
+@both("chunk")
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most this many stretches of one size."""
+    if not input._a.ndim:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
+    size = input._a.shape[axis_of(dim, input._a.ndim)]
+    return split(input, max(1, -(-size // chunks)), dim)
+
+
+@both("tensor_split")
+def tensor_split(input: Tensor, sections: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """Exactly this many stretches, of sizes that differ by at most 1."""
+    size = input._a.shape[axis_of(dim, input._a.ndim)]
+    least, more = divmod(size, sections)
+    return split(input, [least + (place < more) for place in range(sections)], dim)
+
+
+def _together(name: str, tensors: Any) -> tuple[list[Tensor], list[Array]]:
+    tensors = [tensor_argument(name, tensor) for tensor in tensors]
+    if not tensors:
+        refusal = ValueError if "cat" in name else RuntimeError
+        raise refusal(f"{name}: expected a non-empty list of Tensors")
+    kind = result_type([tensor._a for tensor in tensors])
+    return tensors, [tensor._a.astype(kind, copy=False) for tensor in tensors]
+
+
+@function("cat", "concat", "concatenate")
+def cat(tensors: Any, dim: int = 0, **more: Any) -> Tensor:
+    """Tensors one after another along an axis."""
+    dim = more.pop("axis", dim)
+    found, arrays = _together("torch.cat()", tensors)
+    if any(array.ndim == 0 for array in arrays):
+        raise RuntimeError("zero-dimensional tensor cannot be concatenated: use torch.stack")
+    kept = [place for place, array in enumerate(arrays) if array.shape != (0,)] or [0]
+    arrays, found = [arrays[place] for place in kept], [found[place] for place in kept]
+    axis = axis_of(dim, arrays[0].ndim)
+    op = joining("CatBackward0", joined, stretch, len(arrays))
+    try:
+        return run(op, (*arrays, axis), found)
+    except ValueError as why:
+        raise RuntimeError(
+            f"Sizes of tensors must match except in dimension {axis}. {why}"
+        ) from None
+
+
+@function("stack")
+def stack(tensors: Any, dim: int = 0) -> Tensor:
+    """Tensors of one shape along a new axis."""
+    found, arrays = _together("stack", tensors)
+    axis = axis_of(dim, arrays[0].ndim + 1)
+    op = joining("StackBackward0", stacked, layer, len(arrays))
+    try:
+        return run(op, (*arrays, axis), found)
+    except ValueError:
+        shapes = [list(array.shape) for array in arrays]
+        raise RuntimeError(
+            f"stack expects each tensor to be equal size, but got {shapes}"
+        ) from None
+
+
+@function("hstack")
+def hstack(tensors: Any) -> Tensor:
+    """``cat`` along axis 1, of vectors along axis 0."""
+    tensors = [reshape(t, 1) if t._a.ndim == 0 else t for t in tensors]
+    return cat(tensors, 0 if tensors[0]._a.ndim <= 1 else 1)
+
+
+@function("vstack", "row_stack")
+def vstack(tensors: Any) -> Tensor:
+    """``cat`` along axis 0, vectors as rows."""
+    return cat([t if t._a.ndim > 1 else reshape(t, 1, -1) for t in tensors], 0)

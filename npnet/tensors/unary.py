@@ -1,0 +1,156 @@
+"""Functions of one tensor, element by element, and their in-place forms."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from npnet.derivatives import elementwise as table
+from npnet.derivatives.operation import Operation
+from npnet.tensors.attach import FUNCTIONS, both, method, tensor_argument
+from npnet.tensors.dtypes import DEFAULT, F32, FLOATS
+from npnet.tensors.in_place import write
+from npnet.tensors.missing import not_for
+from npnet.tensors.operands import Method
+from npnet.tensors.tape import record, renamed, run
+from npnet.tensors.tensor_class import MODE, Tensor, new, wrap
+
+
+def _of_floats(name: str, op: Operation) -> Method:
+    forward = op.forward
+
+    def apply(input: Tensor) -> Tensor:
+        if type(input) is not Tensor:
+            tensor_argument(name, input)
+        x = input._a
+        if x.dtype is not F32 and x.dtype.kind != "f":
+            x = x.astype(DEFAULT.numpy)
+        out = forward(x)
+        if type(out) is not np.ndarray:
+            out = np.asarray(out)
+        if MODE.grad and input._req:
+            return record(op, (x,), (input,), out)
+        made = new(Tensor)
+        made._a = out
+        return made
+
+    apply.__name__ = name
+    return apply
+
+
+def _of_numbers(name: str, op: Operation) -> Method:
+    """Operations that keep integers integers."""
+
+    def apply(input: Tensor) -> Tensor:
+        x = tensor_argument(name, input)._a
+        if x.dtype.kind == "b":
+            if name in ("sign", "square"):
+                return wrap(x.astype(np.int64) if name == "square" else x.copy())
+            if name == "neg":
+                raise RuntimeError(
+                    "Negation, the `-` operator, on a bool tensor is not supported: use the `~` "
+                    "or `logical_not()` operator instead"
+                )
+            raise not_for(f"{name}_cpu", "'Bool'")
+        if name == "frac" and x.dtype.kind != "f":
+            raise not_for("frac_cpu", "'Long'")
+        if x.dtype.kind in "ui" and name in ("floor", "ceil", "round", "trunc"):
+            return wrap(x.copy())
+        return run(op, (x,), (input,))
+
+    apply.__name__ = name
+    return apply
+
+
+def _in_place(name: str, op: Operation) -> Method:
+    def apply(self: Tensor) -> Tensor:
+        if name == "neg" and self._a.dtype.kind == "b":
+            raise RuntimeError("Negation of a bool tensor is not supported: use ~")
+        if self._a.dtype.kind == "b" and name == "relu":
+            raise RuntimeError("Boolean inputs not supported for relu")
+        if self._a.dtype.kind == "b" and name == "abs":
+            raise not_for("abs_cpu", "'Bool'")
+        if name in ("floor", "ceil", "round", "trunc"):
+            if self._a.dtype.kind == "b":
+                raise not_for(f"{name}_vml_cpu", "'Bool'")
+            if self._a.dtype.kind != "f":
+                return self
+        if self._a.dtype not in FLOATS and name not in ("neg", "abs", "sign", "square", "relu"):
+            raise RuntimeError(
+                f"{name}_: result type Float can't be cast to the desired output type of "
+                f"{self.dtype}: convert the tensor with .float()"
+            )
+        return write(self, op, (self._a,), (self,))
+
+    apply.__name__ = f"{name}_"
+    return apply
+
+
+_FLOATS: Final = {
+    ("exp",): table.EXP,
+    ("expm1",): table.EXPM1,
+    ("log",): table.LOG,
+    ("log10",): table.LOG10,
+    ("log2",): table.LOG2,
+    ("log1p",): table.LOG1P,
+    ("sqrt",): table.SQRT,
+    ("rsqrt",): table.RSQRT,
+    ("reciprocal",): table.RECIPROCAL,
+    ("sin",): table.SIN,
+    ("cos",): table.COS,
+    ("tan",): table.TAN,
+    ("asin", "arcsin"): table.ASIN,
+    ("acos", "arccos"): table.ACOS,
+    ("atan", "arctan"): table.ATAN,
+    ("sinh",): table.SINH,
+    ("cosh",): table.COSH,
+    ("tanh",): table.TANH,
+    ("asinh", "arcsinh"): table.ASINH,
+    ("acosh", "arccosh"): table.ACOSH,
+    ("atanh", "arctanh"): table.ATANH,
+    ("sigmoid",): table.SIGMOID,
+}
+_NUMBERS: Final = {
+    ("neg", "negative"): table.NEG,
+    ("abs", "absolute"): table.ABS,
+    ("sign", "sgn"): table.SIGN,
+    ("floor",): table.FLOOR,
+    ("ceil",): table.CEIL,
+    ("trunc", "fix"): table.TRUNC,
+    ("square",): table.SQUARE,
+    ("round",): table.ROUND,
+    ("relu",): table.RELU,
+    ("frac",): table.FRAC,
+}
+for _names, _op in _FLOATS.items():
+    both(*_names)(_of_floats(_names[0], _op))
+    method(*(f"{name}_" for name in _names))(_in_place(_names[0], _op))
+for _names, _op in _NUMBERS.items():
+    both(*_names)(_of_numbers(_names[0], _op))
+    method(*(f"{name}_" for name in _names))(_in_place(_names[0], _op))
+relu, sigmoid, tanh = (FUNCTIONS[name] for name in ("relu", "sigmoid", "tanh"))
+method("__neg__")(FUNCTIONS["neg"])
+method("__abs__")(FUNCTIONS["abs"])
+
+
+@method("__pos__")
+def _positive(self: Tensor) -> Tensor:
+    if self._a.dtype.kind == "b":
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return self
+
+
+@both("round")
+def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
+    """Rounded to the nearest number, halves to even."""
+    if decimals:
+        if input._a.dtype.kind != "f":
+            raise not_for("round_cpu", input.dtype)
+        scale = float(10**decimals)
+        return renamed((input * scale).round() / scale, "RoundBackward1")
+    if input._a.dtype.kind == "b":
+        raise not_for("round_vml_cpu", "'Bool'")
+    if input._a.dtype.kind in "ui":
+        return wrap(input._a.copy())
+    return run(table.ROUND, (input._a,), (input,))
