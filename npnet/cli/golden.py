@@ -36,7 +36,9 @@ def add_golden_options(parser: argparse.ArgumentParser) -> None:
         dest="formats",
         action="append",
         choices=CONTAINERS,
-        help=f"the files to write, more than once for several (default: {' and '.join(DEFAULT)})",
+        metavar="NAME",
+        help=f"the files to write: {', '.join(CONTAINERS)}; give it again for several (default: "
+        f"{' and '.join(DEFAULT)})",
     )
     for old in DEFAULT:  # as older versions had them; they stand in manifests
         parser.add_argument(

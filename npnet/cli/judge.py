@@ -41,8 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="the golden set with the parameters and the batch, as oracle golden or npnet golden "
-        "writes it",
+        help="the golden set with the parameters and the batch, as oracle golden writes it",
     )
     parser.add_argument(
         "--values",
@@ -56,7 +55,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precision",
         choices=[*PRECISION_EPS],
-        help="judge by the eps of this precision (default: the one they are stored in)",
+        metavar="NAME",
+        help=f"judge by the eps of this precision: {', '.join(PRECISION_EPS)} (default: the one "
+        "they are stored in)",
     )
     parser.add_argument(
         "--column-major", action="store_true", help="the numbers of raw files are in column order"
