@@ -24,7 +24,8 @@ plot run --out run.png
 data
 data --show emma
 check --hidden 3 --batch 8
-judge GOLDEN/gradient.f32.npz --reference GOLDEN
+golden set --format json
+judge GOLDEN/gradient.f32.npz --reference set
 replay
 replay constant-gain --steps 1
 recover --help
