@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from npnet.base import blas
 from npnet.base.arrays import Array, Floats, Ints
 from npnet.base.errors import InputError
+from npnet.checks import differentiate
 from npnet.network.forward import LINES, Values
 from npnet.network.graph import readers, reads
 from npnet.network.names import NAMES, PARAMETER_NAMES, VALUE_NAMES, shape_of
@@ -27,11 +28,6 @@ from npnet.network.parameters import Parameters, check_batch
 
 # All names but the loss, the last value first.
 WITNESSED = (*VALUE_NAMES[-2::-1], *PARAMETER_NAMES)
-
-EPS = float(np.finfo(np.float64).eps)
-
-# The imaginary step, relative to the value's scale: its square is negligible compared with 1.
-STEP = 1e-20
 
 # Values whose logarithms or reciprocals are taken: their scale is their own size, and for a value
 # below TINY the step would underflow.
@@ -157,23 +153,16 @@ def finite_differences(values: Mapping[str, ArrayLike], step: float | None = Non
     Journal on Scientific Computing 33 (2011).
     """
     v = _checked("finite_differences", values)
-    step = EPS ** (1 / 3) if step is None else float(step)
+    step = differentiate.STEP if step is None else float(step)
     if not 0 < step < 0.25:
         raise InputError(f"finite_differences: step {step}, wanted one above 0 and below 0.25")
     result = Differences({}, {})
     with blas.limited():
         for name in WITNESSED:
-            loss = _loss(name)
-            here = loss(_as_values(v))
-            s = 2 ** np.round(np.log2(step * _scale(v, name)))
-            at = {k: _moved(v, name, k * s, loss) for k in (-2, -1, 1, 2)}
-            near = (at[1] - at[-1]) / (2 * s)
-            far = (at[2] - at[-2]) / (4 * s)
-            fourth = at[2] - 4 * at[1] + 6 * here - 4 * at[-1] + at[-2]
-            noise = np.sqrt((fourth**2).mean() / 70)
-            rounding = max(6 * noise, EPS * max(float(here), 1)) / s
+            s = differentiate.difference_steps(v[name], _scale(v, name), step)
+            near, error = differentiate.differences(_along(v, name, _loss(name)), v[name], s)
             result.gradients[name] = near
-            result.errors[name] = float((np.abs(far - near) + rounding).max())
+            result.errors[name] = float(error.max())
     return result
 
 
@@ -189,20 +178,12 @@ def _scale(v: Values, name: str) -> Floats:
 
 def _derivative(v: Values, name: str, result: Callable[[Values], Array]) -> Floats:
     """The derivative of ``result`` for each entry of ``name``, by the complex step."""
-    s = STEP * _scale(v, name)
-    derivative: Floats = _moved(v, name, 1j * s, result).imag / s
-    return derivative
+    return differentiate.complex_step(_along(v, name, result), v[name], _scale(v, name))
 
 
-def _moved(v: Values, name: str, shifts: Array, result: Callable[[Values], Array]) -> Array:
-    """The ``result`` after a change of each entry of ``name`` by its shift, one after the other."""
-    start: Array = v[name].astype(shifts.dtype)
-    moved, results = start.copy(), np.empty_like(start)
-    for place in np.ndindex(start.shape):
-        moved[place] += shifts[place]
-        results[place] = result(_as_values({**v, name: moved}))
-        moved[place] = start[place]
-    return results
+def _along(v: Values, name: str, result: Callable[[Values], Array]) -> differentiate.Terms:
+    """``result`` as a function of ``name`` alone."""
+    return lambda moved: result(_as_values({**v, name: moved}))
 
 
 def _as_values(entries: Mapping[str, Any]) -> Values:
