@@ -18,7 +18,7 @@ Terms = Callable[[Array], Array]
 # itself does not underflow.
 STEPS = {"float32": 1e-12, "float64": 1e-20}
 # Smaller entries are moved as if they had this size.
-SMALLEST = {"float32": 1e-20, "float64": 1e-280}
+SMALLEST = {"float32": 1e-20, "float64": 1e-250}
 
 EPS = float(np.finfo(np.float64).eps)
 # The step of differences, relative to the entry: the two parts of the error are about equal.
@@ -85,7 +85,8 @@ def complex_step(
     functions, SIAM Review 40 (1998).
     """
     dtype = x.dtype.name
-    s = STEPS[dtype] * np.maximum(sizes(x) if size is None else size, SMALLEST[dtype])
+    size = np.maximum(sizes(x), SMALLEST[dtype]) if size is None else size
+    s = STEPS[dtype] * size
     s = -s if backwards else s
     derivative: Floats = (moved(terms, x, 1j * s.astype(x.dtype)).imag / s).astype(x.dtype)
     return derivative

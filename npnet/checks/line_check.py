@@ -1,0 +1,272 @@
+"""Are the hand-written gradients of a table right? Each line alone, and all of them in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from npnet.base.arrays import Floats, Named
+from npnet.base.errors import InputError, shown
+from npnet.checks import line_numerical
+from npnet.checks.array_error import largest
+from npnet.checks.called_functions import made
+from npnet.checks.differentiate import Derivative, derivative
+from npnet.checks.isolation import Isolation, isolate
+from npnet.checks.line_rules import Rule, default_K, growth, judge_all, rule_for
+from npnet.checks.line_table import WHO
+from npnet.checks.lines import DTYPES, Lines
+from npnet.checks.reference import K_WHOLE
+from npnet.checks.report import Report, Row
+
+# If a whole backward pass loses digits to cancellation, so does the numerical one: by how much is
+# seen when the inputs are moved by one eps. Ours may be off by this many times as much.
+K_CANCELLED = 32.0
+
+
+@dataclass(frozen=True, repr=False)
+class LinesCheck:
+    """What a check of a table found. It is true if all gradients are right.
+
+    Attributes:
+        dtype: that of the compared gradients.
+        alone: each gradient alone, from right values and random upstream gradients.
+        whole: the gradients of a whole backward pass.
+        isolation: which are wrong by themselves, and which only because of those.
+        differences: name -> why finite differences stand for the complex step there.
+    """
+
+    dtype: str
+    alone: Report
+    whole: Report
+    isolation: Isolation
+    differences: Mapping[str, str]
+
+    @property
+    def passed(self) -> bool:
+        """All gradients are right, alone and in order."""
+        return self.alone.passed and self.whole.passed
+
+    @property
+    def first_wrong(self) -> str | None:
+        """The first gradient that is wrong by itself, in the order in which they run."""
+        wrong = (*self.isolation.alone, *self.isolation.unexplained)
+        return wrong[0] if wrong else None
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __str__(self) -> str:
+        """Both tables, how they were made, and where the mistakes are."""
+        parts = [f"each line alone, {self.dtype}, random upstream gradients: {self._method()}"]
+        parts += [str(self.alone), f"the whole backward pass, {self.dtype}", str(self.whole)]
+        return "\n".join([*parts, str(self.isolation)])
+
+    __repr__ = __str__
+
+    def to_json(self) -> str:
+        """The same as strict JSON."""
+        content = {
+            "passed": self.passed,
+            "dtype": self.dtype,
+            "first_wrong": self.isolation._asdict(),
+            "differences": self.differences,
+            "alone": json.loads(self.alone.to_json()),
+            "whole": json.loads(self.whole.to_json()),
+        }
+        return json.dumps(content, indent=1)
+
+    def _method(self) -> str:
+        if not self.differences:
+            return "complex step"
+        by_reason: dict[str, list[str]] = {}
+        for name, why in self.differences.items():
+            by_reason.setdefault(why, []).append(name)
+        groups = (f"{', '.join(names)} ({why})" for why, names in by_reason.items())
+        return f"complex step; finite differences for {'; '.join(groups)}"
+
+
+def check(table: Lines, dtype: str = "float64", seed: int = 0) -> LinesCheck:
+    """Compare the hand-written gradients of a table with numerical ones.
+
+    In float64 they are compared by the rule of ``npnet.compare``. In float32 the truth is the
+    float64 result of the same values, and ours may be off by a few times what the numerical
+    gradient in float32 is off. For lines that do not take complex numbers, differences are compared
+    within their own error.
+
+    An entry without a derivative (a tie, a ReLU at 0) is left out, and the report says so. If
+    nothing is left of the numbers but rounding, because they cancel, the bound follows the loss of
+    digits, which is measured.
+
+    Args:
+        dtype: in which the hand-written gradients run: float64 or float32.
+        seed: of the upstream gradients.
+
+    Raises:
+        InputError: there are no gradients; another dtype; ``zero`` names one that is not zero.
+    """
+    table.refuse_no_gradients("check")
+    if dtype not in DTYPES:
+        raise InputError(f"{WHO}: dtype is {shown(dtype)}, wanted {' or '.join(DTYPES)}")
+    lines, differences = each_alone(table, dtype, seed)
+    whole = in_order(table, dtype)
+    return LinesCheck(dtype, lines, whole, isolate(whole, lines, table.reads), differences)
+
+
+def each_alone(
+    table: Lines, dtype: str, seed: int, functions: Mapping[str, Any] | None = None
+) -> tuple[Report, dict[str, str]]:
+    """The report of each gradient alone; and for which names, and why, differences were needed.
+
+    Args:
+        functions: to judge in place of those of the table.
+    """
+    values, upstream = table.forward(dtype), None
+    upstream = table.upstream(values, seed)
+    rules, differences = rules_alone(table, values, upstream)
+    chosen = table.gradients if functions is None else functions
+    ours = {
+        name: made(name, function, *table.views(values, upstream, name))
+        for name, function in chosen.items()
+    }
+
+    def look(name: str, row: Row) -> Rule | None:
+        return without_kinks(table, values, name, upstream, rules[name], whole=False)
+
+    return judge_all(ours, rules_in_order(table, rules), look), differences
+
+
+def rules_in_order(table: Lines, rules: Mapping[str, Rule]) -> dict[str, Rule]:
+    """The rules in the order in which the hand-written gradients run."""
+    return {name: rules[name] for name in table.gradients or rules}
+
+
+def rules_alone(
+    table: Lines, values: Named, upstream: Mapping[str, Floats]
+) -> tuple[dict[str, Rule], dict[str, str]]:
+    """The rule for each gradient alone; and why differences were needed, where they were."""
+    narrow = line_numerical.alone(table, values, upstream)
+    wide = None
+    if values[table.outputs[0]].dtype == np.float32:
+        wide = line_numerical.alone(table, widened(values), widened(upstream))
+    K = default_K(wide is not None) * (1 if wide is None else growth(values))
+    rules, differences = {}, {}
+    for name in table.named:
+        troubles = [
+            f"line {line}: {one.trouble}" for line, one in narrow[name].items() if one.trouble
+        ]
+        if troubles:
+            differences[name] = "; ".join(troubles)
+        precise = None if wide is None else [*wide[name].values()]
+        rules[name] = rule_for([*narrow[name].values()], precise, K)
+    return rules, differences
+
+
+def in_order(table: Lines, dtype: str, functions: Mapping[str, Any] | None = None) -> Report:
+    """The report of a whole backward pass; each function gets the results of those before it."""
+    values = table.forward(dtype)
+    start = table.start(values)
+    found: dict[str, Any] = dict(start)
+    chosen = table.gradients if functions is None else functions
+    for name, function in chosen.items():
+        found[name] = made(name, function, *table.views(values, found, name))
+    rules = rules_whole(table, values, start)
+
+    def look(name: str, row: Row) -> Rule | None:
+        milder = without_kinks(table, values, name, start, rules[name], whole=True)
+        return cancelled(table, name, start, milder or rules[name], values)
+
+    return judge_all(found, rules_in_order(table, rules), look)
+
+
+def rules_whole(table: Lines, values: Named, start: Mapping[str, Floats]) -> dict[str, Rule]:
+    """The rule for each gradient of a whole backward pass.
+
+    Raises:
+        InputError: ``zero`` names a gradient that is not zero.
+    """
+    narrow, wide = line_numerical.whole(table, values, start), None
+    if values[table.outputs[0]].dtype == np.float32:
+        exact = table.at(**{name: values[name] for name in table.inputs})
+        wide = line_numerical.whole(table, exact.values, widened(start))
+    precise = narrow if wide is None else wide
+    scales = zero_scales(table, precise)
+    K = default_K(False) if wide is None else K_WHOLE * growth(values)
+    return {
+        name: rule_for([narrow[name]], None if wide is None else [wide[name]], K, scales.get(name))
+        for name in table.named
+    }
+
+
+def zero_scales(table: Lines, gradients: Mapping[str, Derivative]) -> dict[str, float]:
+    """The sum of |summands| for each gradient that is declared to be zero.
+
+    Raises:
+        InputError: it is not zero.
+    """
+    scales = {}
+    for name, (source, axis) in table.zero.items():
+        summed = np.abs(gradients[source].gradient.astype(np.float64)).sum(axis)
+        scales[name] = float(summed.max(initial=0))
+        found = largest(gradients[name].gradient)
+        if found > 1e-6 * scales[name]:
+            raise InputError(
+                f"{WHO}: zero has {name}, but its gradient is as large as {found:.2g} beside "
+                f"{scales[name]:.2g} that cancel, wanted one that is zero for any inputs"
+            )
+    return scales
+
+
+def without_kinks(
+    table: Lines,
+    values: Named,
+    name: str,
+    weights: Mapping[str, Floats],
+    rule: Rule,
+    *,
+    whole: bool,
+) -> Rule | None:
+    """The rule without the entries where there is no derivative; None if there are none."""
+    kinks = line_numerical.has_kinks(table, values, name, weights, whole)
+    if not (kinks & ~rule.left_out).any():
+        return None
+    return rule._replace(left_out=rule.left_out | kinks)
+
+
+def cancelled(
+    table: Lines, name: str, start: Mapping[str, Floats], rule: Rule, values: Named
+) -> Rule | None:
+    """The rule with a bound that follows the digits lost to cancellation; None if none are lost."""
+    rng = np.random.default_rng(table.seed)
+    eps = float(np.finfo(rule.reference.dtype).eps)
+    goal = rule.reference if rule.truth is None else rule.truth
+    spread = 0.0
+    for _ in range(2):
+        moved = {
+            key: values[key] * (1 + eps * rng.choice([-1, 1], np.shape(values[key])))
+            for key in table.inputs
+            if key not in table.integers
+        }
+        near = table.at(**moved)
+        terms = line_numerical.whole_terms(near, near.values, name, widened(start))
+        again = derivative(terms, near.values[name]).gradient
+        spread = max(spread, float(np.abs(again - goal)[~rule.left_out].max(initial=0)))
+    if spread <= eps * max(largest(goal), rule.zero_scale or 0):
+        return None
+    error = np.maximum(rule.error, K_CANCELLED * spread)
+    if rule.truth is not None:
+        # A reference that is off by this much itself: the rule with a truth allows K times that.
+        off = (rule.truth + K_CANCELLED * spread / rule.K).astype(rule.reference.dtype)
+        return rule._replace(reference=off)
+    return rule._replace(error=error)
+
+
+def widened(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries with all floats in float64."""
+    return {
+        name: np.asarray(entry, np.float64) if np.asarray(entry).dtype.kind == "f" else entry
+        for name, entry in entries.items()
+    }
