@@ -62,8 +62,8 @@ def derivative(terms: Terms, x: Floats, seed: int = 0) -> Derivative:
 
 
 def sizes(x: Floats) -> Floats:
-    """The size of each entry, by which it is moved: |x|; that of the others where x is 0."""
-    size = np.abs(x)
+    """The size of each entry, by which it is moved: |x|; the others' where x is 0 or -inf."""
+    size = np.where(np.isfinite(x), np.abs(x), 0)
     usual = np.sqrt((size.astype(np.float64) ** 2).mean()) if x.size else 0.0
     return np.where(size > 0, size, usual or 1.0).astype(x.dtype)
 
@@ -105,7 +105,8 @@ def moved(terms: Terms, x: Floats, shifts: Array) -> Array:
 
 def difference_steps(x: Floats, size: Floats | None = None, step: float = STEP) -> Floats:
     """Powers of two near ``step`` times the size of each entry, so that x ± s is exact."""
-    size = np.maximum(np.abs(x), sizes(x).max(initial=1e-3) * 1e-3) if size is None else size
+    if size is None:
+        size = np.maximum(sizes(x), sizes(x).max(initial=1e-3) * 1e-3)
     return np.asarray(2 ** np.round(np.log2(step * size.astype(np.float64))))
 
 
@@ -148,13 +149,13 @@ def complex_trouble(terms: Terms, x: Floats, seed: int = 0) -> str:
     differences in the same directions.
     """
     rng = np.random.default_rng(seed)
-    usual = np.maximum(sizes(x), np.abs(x).max(initial=0) * 1e-3 or 1e-3) if x.size else x
+    usual = np.maximum(sizes(x), sizes(x).max() * 1e-3)
     with np.errstate(all="ignore"):
         here = np.asarray(terms(x))
         trouble = ""
         for _ in range(DIRECTIONS):
             u = rng.standard_normal(x.shape)
-            u = np.where(np.abs(x) > 0, u * np.minimum(usual, np.abs(x)), u * usual)
+            u = np.where(np.abs(x) > 0, u * np.minimum(usual, sizes(x)), u * usual)
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("error", np.exceptions.ComplexWarning)

@@ -113,22 +113,27 @@ def check(table: Lines, dtype: str = "float64", seed: int = 0) -> LinesCheck:
     table.refuse_no_gradients("check")
     if dtype not in DTYPES:
         raise InputError(f"{WHO}: dtype is {shown(dtype)}, wanted {' or '.join(DTYPES)}")
-    lines, differences = each_alone(table, dtype, seed)
-    whole = in_order(table, dtype)
+    values = table.forward(dtype)
+    upstream, start = table.upstream(values, seed), table.start(values)
+    lone, differences = rules_alone(table, values, upstream)
+    lines = each_alone(table, values, upstream, lone)
+    whole = in_order(table, values, start, rules_whole(table, values, start))
     return LinesCheck(dtype, lines, whole, isolate(whole, lines, table.reads), differences)
 
 
 def each_alone(
-    table: Lines, dtype: str, seed: int, functions: Mapping[str, Any] | None = None
-) -> tuple[Report, dict[str, str]]:
-    """The report of each gradient alone; and for which names, and why, differences were needed.
+    table: Lines,
+    values: Named,
+    upstream: Mapping[str, Floats],
+    rules: Mapping[str, Rule],
+    functions: Mapping[str, Any] | None = None,
+) -> Report:
+    """The report of each gradient alone.
 
     Args:
+        rules: of ``rules_alone``, for the same values and upstream gradients.
         functions: to judge in place of those of the table.
     """
-    values, upstream = table.forward(dtype), None
-    upstream = table.upstream(values, seed)
-    rules, differences = rules_alone(table, values, upstream)
     chosen = table.gradients if functions is None else functions
     ours = {
         name: made(name, function, *table.views(values, upstream, name))
@@ -138,7 +143,7 @@ def each_alone(
     def look(name: str, row: Row) -> Rule | None:
         return without_kinks(table, values, name, upstream, rules[name], whole=False)
 
-    return judge_all(ours, rules_in_order(table, rules), look), differences
+    return judge_all(ours, rules_in_order(table, rules), look)
 
 
 def rules_in_order(table: Lines, rules: Mapping[str, Rule]) -> dict[str, Rule]:
@@ -152,7 +157,7 @@ def rules_alone(
     """The rule for each gradient alone; and why differences were needed, where they were."""
     narrow = line_numerical.alone(table, values, upstream)
     wide = None
-    if values[table.outputs[0]].dtype == np.float32:
+    if dtype_of(table, values) == "float32":
         wide = line_numerical.alone(table, widened(values), widened(upstream))
     K = default_K(wide is not None) * (1 if wide is None else growth(values))
     rules, differences = {}, {}
@@ -167,15 +172,24 @@ def rules_alone(
     return rules, differences
 
 
-def in_order(table: Lines, dtype: str, functions: Mapping[str, Any] | None = None) -> Report:
-    """The report of a whole backward pass; each function gets the results of those before it."""
-    values = table.forward(dtype)
-    start = table.start(values)
+def in_order(
+    table: Lines,
+    values: Named,
+    start: Mapping[str, Floats],
+    rules: Mapping[str, Rule],
+    functions: Mapping[str, Any] | None = None,
+) -> Report:
+    """The report of a whole backward pass; each function gets the results of those before it.
+
+    Args:
+        rules: of ``rules_whole``, for the same values and start.
+        functions: to judge in place of those of the table.
+    """
     found: dict[str, Any] = dict(start)
     chosen = table.gradients if functions is None else functions
     for name, function in chosen.items():
         found[name] = made(name, function, *table.views(values, found, name))
-    rules = rules_whole(table, values, start)
+    dtype = dtype_of(table, values)
 
     def look(name: str, row: Row) -> Rule | None:
         milder = without_kinks(table, values, name, start, rules[name], whole=True)
@@ -191,7 +205,7 @@ def rules_whole(table: Lines, values: Named, start: Mapping[str, Floats]) -> dic
         InputError: ``zero`` names a gradient that is not zero.
     """
     narrow, wide = line_numerical.whole(table, values, start), None
-    if values[table.outputs[0]].dtype == np.float32:
+    if dtype_of(table, values) == "float32":
         exact = table.at(**{name: values[name] for name in table.inputs})
         wide = line_numerical.whole(table, exact.values, widened(start))
     precise = narrow if wide is None else wide
@@ -261,7 +275,7 @@ def cancelled(
         for key, function in functions.items():
             result = made(key, function, *table.views(values, found, key))
             found[key] = near(result) if isinstance(result, np.ndarray | np.generic) else result
-        if np.shape(found.get(name)) != rule.reference.shape:
+        if getattr(found[name], "shape", None) != rule.reference.shape:
             return None
         results.append(np.asarray(found[name], np.float64))
     kept = ~rule.left_out
@@ -271,6 +285,11 @@ def cancelled(
         return None
     error = np.maximum(rule.error, K_CANCELLED * spread)
     return rule._replace(reference=np.asarray(goal, dtype), error=error, cancelled=True)
+
+
+def dtype_of(table: Lines, values: Named) -> str:
+    """The dtype of the floats of a forward pass."""
+    return str(values[table.outputs[0]].dtype)
 
 
 def widened(entries: Mapping[str, Any]) -> dict[str, Any]:

@@ -142,6 +142,7 @@ def _terms(
     weights: Mapping[str, Floats],
 ) -> Terms:
     functions = [(line, table.lines[line]) for line in run]
+    finite = {line: np.isfinite(values[line]) for line in weights}  # masked ones are -inf
 
     def terms(moved: Array) -> Array:
         v = Entries(values)
@@ -149,7 +150,7 @@ def _terms(
         with np.errstate(all="ignore"):
             for line, function in functions:
                 setattr(v, line, np.asarray(function(v)))
-        added = [np.ravel(weight * v[line]) for line, weight in weights.items()]
+        added = [weight[finite[line]] * v[line][finite[line]] for line, weight in weights.items()]
         return added[0] if len(added) == 1 else np.concatenate(added or [np.zeros(1)])
 
     return terms

@@ -66,23 +66,28 @@ def check_name(what: str, name: object) -> None:
 
 
 def read_gradients(
-    gradients: Functions | None, names: Iterable[str], outputs: Iterable[str]
+    gradients: Functions | None, names: Iterable[str], others: Mapping[str, str]
 ) -> dict[str, Function]:
     """The hand-written gradients, by the names of what they belong to.
 
     A gradient may have the lecture's d: ``dq`` belongs to ``q``, unless there is a ``dq``.
 
+    Args:
+        names: what has a gradient.
+        others: what has none -> why.
+
     Raises:
-        InputError: as ``read_functions``; a gradient of no name, of an output, or a second one.
+        InputError: as ``read_functions``; a gradient of no name, of one that has none, or a second
+            one.
     """
     found: dict[str, Function] = {}
     known = [*names]
+    every = [*known, *others]
     for name, function in read_functions("gradient", gradients or {}).items():
-        plain = name[1:] if name not in known and name[:1] == "d" and name[1:] in known else name
-        if plain in outputs:
+        plain = name[1:] if name not in every and name[:1] == "d" and name[1:] in every else name
+        if plain in others:
             raise InputError(
-                f"{WHO}: there is a gradient for {plain}, which no line reads, wanted none: there "
-                "the backward pass begins, and d has its upstream gradient"
+                f"{WHO}: there is a gradient for {plain}, wanted none: it {others[plain]}"
             )
         if plain not in known:
             near = nearest(plain, known)
@@ -162,9 +167,15 @@ def read_constants(constants: Mapping[str, Any] | None) -> dict[str, Any]:
         raise InputError(
             f"{WHO}: constants is {kind_of(constants)}, wanted a mapping from names to numbers"
         )
-    for name in constants or {}:
+    read = {}
+    for name, entry in (constants or {}).items():
         check_name("constant", name)
-    return dict(constants or {})
+        read[name] = entry
+        if isinstance(entry, np.ndarray | np.generic):
+            # A number of NumPy's would widen float32, a plain one does not.
+            read[name] = np.array(entry, np.float64 if entry.dtype.kind == "f" else None)
+            read[name] = read[name] if read[name].ndim else read[name].item()
+    return read
 
 
 def read_zero(

@@ -97,7 +97,7 @@ class Lines:
         self._refuse_other_numbers()
         self.active = self._with_gradients()
         self.outputs = self._outputs()
-        self.gradients = line_table.read_gradients(gradients, self.named, self.outputs)
+        self.gradients = line_table.read_gradients(gradients, self.named, self._without())
         self._refuse_missing_gradients()
         self.zero = line_table.read_zero(zero, self.named)
 
@@ -154,19 +154,26 @@ class Lines:
             raise InputError(f"{WHO}: dtype is {shown(dtype)}, wanted {' or '.join(DTYPES)}")
         if dtype == "float64":
             return self.values
-        with np.errstate(over="ignore"):
-            arrays = {
-                name: array if name in self.integers else array.astype(dtype)
-                for name, array in self.inputs.items()
+        values = self._run(
+            {
+                name: entry.astype(dtype) if _is_floats(entry) else entry
+                for name, entry in (*self.inputs.items(), *self.constants.items())
             }
-        return self._run({**arrays, **self.constants})[0]
+        )[0]
+        for name in self.lines:
+            if values[name].dtype == np.float64:
+                raise InputError(
+                    f"{WHO}: line {name} is float64 where all inputs are float32, wanted float32: "
+                    "a number of NumPy's, such as np.sqrt(2), widens it; float(...) does not"
+                )
+        return values
 
     def upstream(self, values: Mapping[str, Any] | None = None, seed: int = 0) -> dict[str, Floats]:
         """A random upstream gradient for each of ``kept``, in its shape and dtype.
 
         The numbers are normal and divided by the size of the value, because real gradients are
         small where values are large. So all paths of a value have about the same weight, and a
-        mistake in any of them is seen.
+        mistake in any of them is seen. Where the value is masked (-inf) they are 0.
         """
         values = self.values if values is None else values
         return draw_upstream({name: values[name] for name in self.kept}, seed)
@@ -268,10 +275,10 @@ class Lines:
                     f"{WHO}: line {name} gives other numbers when it runs again, wanted the same: "
                     "draw random numbers once, and make them an input"
                 )
-            if self.values[name].dtype.kind == "f" and not np.isfinite(self.values[name]).all():
+            if self.values[name].dtype.kind == "f" and not (self.values[name] < np.inf).all():
                 raise InputError(
-                    f"{WHO}: line {name} is not finite everywhere, wanted numbers that can be "
-                    "differentiated: take other inputs"
+                    f"{WHO}: line {name} holds nan or inf, wanted numbers that can be "
+                    "differentiated (or -inf, where they are masked): take other inputs"
                 )
         unread = self.inputs.keys() - frozenset().union(*self.reads.values())
         if unread:
@@ -285,6 +292,18 @@ class Lines:
             if read & active and self.values[name].dtype.kind == "f":
                 active.add(name)
         return frozenset(active)
+
+    def _without(self) -> dict[str, str]:
+        """What has no gradient by hand -> why."""
+        why = dict.fromkeys(self.lines, "depends on no input that has a gradient, or is no float")
+        why |= dict.fromkeys(self.skip, "is among skip")
+        why |= dict.fromkeys(
+            self.outputs,
+            "is an output, where the backward pass begins: d has its upstream gradient",
+        )
+        why |= dict.fromkeys(self.integers, "is an integer, which is not differentiated")
+        why |= dict.fromkeys(self.constants, "is a constant, which is not differentiated")
+        return {name: reason for name, reason in why.items() if name not in self.named}
 
     def _outputs(self) -> tuple[str, ...]:
         read = frozenset().union(*self.reads.values())
@@ -317,6 +336,12 @@ def draw_upstream(values: Mapping[str, Any], seed: int) -> dict[str, Array]:
     drawn = {}
     for name, entry in values.items():
         value = np.asarray(entry)
-        size = np.sqrt(np.square(value, dtype=np.float64).mean()) or 1.0
-        drawn[name] = np.asarray(rng.standard_normal(value.shape) / size, value.dtype)
+        finite = value[np.isfinite(value)]  # masked ones are -inf
+        size = np.sqrt(np.square(finite, dtype=np.float64).mean()) if finite.size else 1.0
+        normal = np.where(np.isfinite(value), rng.standard_normal(value.shape), 0)
+        drawn[name] = np.asarray(normal / (size or 1.0), value.dtype)
     return drawn
+
+
+def _is_floats(entry: Any) -> bool:
+    return isinstance(entry, np.ndarray) and entry.dtype == np.float64

@@ -20,6 +20,11 @@ CAUGHT, MISSED, NONE = "caught", "missed", "no change"
 SCALE = 1.01
 
 
+# The same numbers, but for the rounding of the numerical gradient.
+EPS = float(np.finfo(np.float64).eps)
+ROUNDING = 4
+
+
 class Trial(NamedTuple):
     """One mistake in one gradient.
 
@@ -27,7 +32,7 @@ class Trial(NamedTuple):
         gradient: whose.
         mistake: what is wrong, in words.
         alone, whole: what each comparison says of it: ``caught``, ``missed``, or ``no change`` if
-            the mistake gives the very same numbers, such as the transpose of a symmetric matrix,
+            the mistake gives the same numbers, such as the transpose of a symmetric matrix,
             or if the gradient is zero by mathematics and the mistake leaves it so.
     """
 
@@ -130,6 +135,6 @@ def _plants(right: Array, paths: Mapping[str, Array]) -> dict[str, Array]:
 def _verdict(name: str, wrong: Array, rule: Rule) -> str:
     if rule.zero_scale is not None and np.abs(wrong).max() <= np.abs(rule.reference).max() * SCALE:
         return NONE
-    if np.array_equal(wrong, rule.reference):
+    if np.abs(wrong - rule.reference).max() <= ROUNDING * EPS * np.abs(rule.reference).max():
         return NONE
     return MISSED if judge(name, wrong, rule).ok else CAUGHT
