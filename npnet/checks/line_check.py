@@ -17,10 +17,9 @@ from npnet.checks.array_error import largest
 from npnet.checks.called_functions import made
 from npnet.checks.differentiate import Derivative
 from npnet.checks.isolation import Isolation, isolate
-from npnet.checks.line_rules import Rule, default_K, growth, judge_all, rule_for
+from npnet.checks.line_rules import K_WHOLE, Rule, default_K, growth, judge_all, rule_for
 from npnet.checks.line_table import WHO
 from npnet.checks.lines import DTYPES, Lines
-from npnet.checks.reference import K_WHOLE
 from npnet.checks.report import Report, Row
 
 # If a whole backward pass loses digits to cancellation: in so many runs with slightly other numbers
