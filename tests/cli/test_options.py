@@ -77,6 +77,7 @@ MEANINGS = {
     "--npz": "write npz files",
     "--only": "only these, separated by commas",
     "--out": "where to write the result",
+    "--planted": "of your own network: also put mistakes into right gradients, and see them caught",
     "--plot": "also draw the figures into a new PNG, SVG or PDF file",
     "--problem": "your own problem: an npz file with C W1 b1 W2 b2 bngain bnbias X Y, perhaps eps",
     "--progress": "what is done so far, so that the same command goes on",
