@@ -31,6 +31,7 @@ from npnet.training.sample import sample
 from npnet.training.sgd import Record, train
 
 if TYPE_CHECKING:
+    from npnet.checks.lines import Lines
     from npnet.learn.explain import explain
     from npnet.learn.grading import grade
     from npnet.notebooks.grading import grade_notebook
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 # Imported when first used: matplotlib takes longer to load than all the rest, and what teaches
 # reads the source of the network.
 _LATER = {
+    "Lines": "npnet.checks.lines",
     "explain": "npnet.learn.explain",
     "find_lost_seed": "npnet.replays.lost_seeds",
     "grade": "npnet.learn.grading",
@@ -55,6 +57,7 @@ __all__ = [
     "Generator",
     "Gradients",
     "InputError",
+    "Lines",
     "Parameters",
     "Recipe",
     "Record",

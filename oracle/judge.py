@@ -6,16 +6,20 @@ torch's is small by luck, ours may be a few times the size that rounding errors 
 (``npnet.checks.rounding``). In float64 there is no finer truth: that size alone is the bound.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from npnet.base.errors import InputError
+from npnet.checks.called_functions import locked, made
 from npnet.checks.compare import compare, zero_scales
+from npnet.checks.isolation import Isolation, isolate
 from npnet.checks.judging import K_BOTH, judge_by_truth
+from npnet.checks.line_check import widened
+from npnet.checks.lines import draw_upstream
 from npnet.checks.report import Report
 from npnet.checks.rounding import rounding_scales
 from npnet.network.forward import Values, forward
@@ -94,11 +98,11 @@ def per_line(
     """
     above = upstream(values, seed)
     reference = cut(values, above)
-    v, d = Values(_locked(values)), Gradients(_locked(above))
-    ours = {name: _made(name, function, v, d) for name, function in functions.items()}
+    v, d = Values(locked(values)), Gradients(locked(above))
+    ours = {name: made(name, function, v, d) for name, function in functions.items()}
     if rtol is not None or atol is not None:
         return compare(ours, reference, rtol=rtol, atol=atol, labels=LABELS)
-    wide, wide_above = _widened(values), _widened(above)
+    wide, wide_above = widened(values), widened(above)
     scales = rounding_scales(wide, wide_above, float(np.finfo(v.C.dtype).eps), lines=True)
     if v.C.dtype == np.float64:
         return compare(ours, reference, K=K_BOTH, zero_scales={}, scales=scales, labels=LABELS)
@@ -109,9 +113,7 @@ def per_line(
 def upstream(values: Mapping[str, Any], seed: int) -> dict[str, Array]:
     """A random gradient for each of the 20 values, ``loss`` included, in its shape and dtype.
 
-    The numbers are normal and divided by the size of the value, because real gradients are small
-    where values are large. So both paths of a value have about the same weight, and a mistake in
-    either one is seen.
+    As ``npnet.checks.lines.draw_upstream`` draws them.
 
     Raises:
         InputError: a value is missing.
@@ -119,115 +121,18 @@ def upstream(values: Mapping[str, Any], seed: int) -> dict[str, Array]:
     missing = [name for name in VALUE_NAMES if name not in values]
     if missing:
         raise InputError(f"upstream: no {', '.join(missing)}, wanted what oracle.whole returns")
-    rng = np.random.default_rng(seed)
-    drawn = {}
-    for name in VALUE_NAMES:
-        value = np.asarray(values[name])
-        size = np.sqrt(np.square(value, dtype=np.float64).mean()) or 1.0
-        drawn[name] = np.asarray(rng.standard_normal(value.shape) / size, value.dtype)
-    return drawn
+    return draw_upstream({name: values[name] for name in VALUE_NAMES}, seed)
 
 
 def chained(functions: Functions, v: Values) -> dict[str, Any]:
     """``npnet.backward`` for any table of functions; one that raises gives ``Unmade``."""
-    v = Values(_locked(v))
+    v = Values(locked(v))
     d = SimpleNamespace(loss=1.0)
     for name, function in functions.items():
-        setattr(d, name, _made(name, function, v, d))
+        setattr(d, name, made(name, function, v, d))
     return {name: getattr(d, name) for name in functions}
-
-
-class Unmade(AttributeError, ValueError):
-    """Replaces a gradient whose function raised an error; reading it raises the error again."""
-
-    def __array__(self, *_: Any, **__: Any) -> Array:
-        raise self
-
-    def __getattr__(self, _: str) -> Any:
-        raise self
-
-
-def _made(name: str, function: Callable[[Any, Any], Any], v: Any, d: Any) -> Any:
-    try:
-        with np.errstate(all="ignore"):  # the report has a verdict for it
-            made = function(v, d)
-    except Unmade as earlier:
-        return earlier
-    except Exception as error:  # the functions are any code
-        return Unmade(f"d{name} raised {type(error).__name__}: {error}")
-    return _locked({name: made})[name]
-
-
-def _locked(entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Arrays as read-only views: a function that changes its inputs raises."""
-    locked = {}
-    for name, entry in entries.items():
-        locked[name] = entry
-        if isinstance(entry, np.ndarray):
-            locked[name] = entry.view()
-            locked[name].flags.writeable = False
-    return locked
-
-
-def _widened(entries: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: np.asarray(entry, np.float64) if np.asarray(entry).dtype.kind == "f" else entry
-        for name, entry in entries.items()
-    }
-
-
-class Isolation(NamedTuple):
-    """Where a table of gradients is wrong.
-
-    Attributes:
-        alone: wrong line by line, with right inputs; in the order in which they run.
-        inherited: right line by line, wrong end to end because they read one of ``alone``.
-        unexplained: right line by line, wrong end to end, and they read none of ``alone``.
-    """
-
-    alone: tuple[str, ...]
-    inherited: tuple[str, ...]
-    unexplained: tuple[str, ...]
-
-    def __str__(self) -> str:
-        says = []
-        if self.alone:
-            first, *others = self.alone
-            says.append(f"the first wrong line is d{first}")
-            if others:
-                says.append(f"wrong by themselves too: {', '.join(others)}")
-        if self.inherited:
-            says.append(f"wrong only because their inputs are: {', '.join(self.inherited)}")
-        if self.unexplained:
-            says.append(
-                f"wrong end to end, though right line by line: {', '.join(self.unexplained)}: "
-                "compare the values of the forward pass"
-            )
-        return "; ".join(says) or "no line is wrong"
 
 
 def first_wrong(end_to_end: Report, per_line: Report) -> Isolation:
     """Separate wrong lines from right lines that only have wrong inputs."""
-    alone = tuple(row.name for row in per_line.failures)
-    others = [row.name for row in end_to_end.failures if row.name not in alone]
-    given = _given(alone)
-    return Isolation(
-        alone,
-        tuple(name for name in others if name in given),
-        tuple(name for name in others if name not in given),
-    )
-
-
-def _given(sources: Iterable[str]) -> set[str]:
-    """The gradients that some of ``sources`` flow into, directly or through others.
-
-    The gradient of a line's result flows into the gradients of everything that the line reads.
-    """
-    found: set[str] = set()
-    waiting = [*sources]
-    while waiting:
-        # A parameter is no line's result, and passes nothing on.
-        read = reads().get(waiting.pop(), frozenset()) - found
-        found |= read
-        waiting += read
-    return found
+    return isolate(end_to_end, per_line, reads())

@@ -13,6 +13,7 @@ from npnet.base.errors import InputError, kind_of
 from npnet.checks.array_error import distance, eps, largest, max_ulp, shape_hint
 from npnet.checks.report import Report, Row, Worst
 from npnet.network.gradients import Gradients
+from npnet.network.names import ZERO
 from npnet.network.parameters import Parameters
 
 # With a float64 truth: our error may be this many times the reference's own error, or the size of
@@ -24,11 +25,6 @@ K_TRUTH = 8.0
 # batches of a few rows more is lost to cancellation (214 eps at 4 rows, a million at 2): compare
 # these with a truth.
 K_REFERENCE = 128.0
-
-# The two gradients that are mathematically zero in a whole backward pass: batch normalisation
-# removes any bias, and softmax ignores a shift of its row. For each: which gradient they sum, and
-# along which axis.
-ZERO = {"b1": ("hprebn", 0), "logit_maxes": ("norm_logits", 1)}
 
 
 def compare(

@@ -16,6 +16,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.checks.compare import compare
+from npnet.checks.line_check import widened
 from npnet.checks.looks_like import explain, is_stored_otherwise, ratio
 from npnet.checks.precision import PRECISION_EPS
 from npnet.checks.reference import Problem
@@ -229,14 +230,6 @@ def _deviation(
 def _rounded(number: float) -> float:
     """The number with two digits, as people write an eps."""
     return float(f"{number:.1e}")
-
-
-def widened(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with float64 for every array of floats."""
-    return {
-        name: np.asarray(value, np.float64) if np.asarray(value).dtype.kind == "f" else value
-        for name, value in values.items()
-    }
 
 
 def value_scales(

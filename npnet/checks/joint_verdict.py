@@ -15,8 +15,10 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.checks.compare import K_TRUTH, compare, zero_scales
-from npnet.checks.forward_values import Deviation, Forward, widened
+from npnet.checks.forward_values import Deviation, Forward
+from npnet.checks.isolation import isolate
 from npnet.checks.judging import K_BOTH
+from npnet.checks.line_check import widened
 from npnet.checks.precision import PRECISION_EPS
 from npnet.checks.report import Report
 from npnet.checks.rounding import rounding_scales
@@ -132,24 +134,10 @@ def join(
     whole = compared(ours, {name: whole32[name] for name in asked}, whole64, False)
     failed = {row.name for row in whole.failures}
     single = {name: lines32[name] for name in GRADIENTS if name in failed and name in lines32}
-    alone: tuple[str, ...] = ()
-    if single:
-        mine = {name: theirs[name] for name in single if name in theirs}
-        alone = tuple(row.name for row in compared(mine, single, lines64, True).failures)
-    after = _after(alone)
-    inherited = tuple(n for n in GRADIENTS if n in failed and n not in alone and n in after)
-    return Joint(forward, whole, alone, inherited, tuple(n for n in unjudged if n in names))
-
-
-def _after(sources: Sequence[str]) -> set[str]:
-    """The gradients that some of ``sources`` flow into."""
-    found: set[str] = set()
-    waiting = [*sources]
-    while waiting:
-        new = reads().get(waiting.pop(), frozenset()) - found
-        found |= new
-        waiting += new
-    return found
+    mine = {name: theirs[name] for name in single if name in theirs}
+    found = isolate(whole, compared(mine, single, lines64, True), reads())
+    inherited = tuple(name for name in GRADIENTS if name in found.inherited)
+    return Joint(forward, whole, found.alone, inherited, tuple(n for n in unjudged if n in names))
 
 
 class _Pass:

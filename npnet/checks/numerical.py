@@ -10,28 +10,28 @@ contributes 0. So these functions cannot find a mistake there. ``cut`` different
 alone, and can.
 """
 
-from collections.abc import Callable, Mapping
-from types import SimpleNamespace
-from typing import Any, NamedTuple, cast
+from collections.abc import Mapping
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from npnet.base import blas
-from npnet.base.arrays import Array, Floats, Ints
+from npnet.base.arrays import Floats, Ints
 from npnet.base.errors import InputError
-from npnet.network.forward import LINES, Values
-from npnet.network.graph import readers, reads
+from npnet.checks import differentiate, line_numerical
+from npnet.checks.differentiate import Derivative, Terms, difference_steps, differences
+from npnet.checks.network_lines import network
+from npnet.network.forward import Values
 from npnet.network.names import NAMES, PARAMETER_NAMES, VALUE_NAMES, shape_of
 from npnet.network.parameters import Parameters, check_batch
 
+# Where a backward pass begins.
+LOSS = {"loss": np.ones(())}
+
+NO_ERROR = np.zeros(())
+
 # All names but the loss, the last value first.
 WITNESSED = (*VALUE_NAMES[-2::-1], *PARAMETER_NAMES)
-
-EPS = float(np.finfo(np.float64).eps)
-
-# The imaginary step, relative to the value's scale: its square is negligible compared with 1.
-STEP = 1e-20
 
 # Values whose logarithms or reciprocals are taken: their scale is their own size, and for a value
 # below TINY the step would underflow.
@@ -73,8 +73,8 @@ def complex_step(values: Mapping[str, ArrayLike]) -> dict[str, Floats]:
     functions, SIAM Review 40 (1998).
     """
     v = _checked("complex_step", values)
-    with blas.limited():
-        return {name: _derivative(v, name, _loss(name)) for name in WITNESSED}
+    found = line_numerical.whole(network(), v, LOSS, _complex_step_of(v))
+    return {name: found[name].gradient for name in WITNESSED}
 
 
 def cut(values: Mapping[str, ArrayLike], upstream: Mapping[str, ArrayLike]) -> dict[str, Floats]:
@@ -107,8 +107,10 @@ def cut(values: Mapping[str, ArrayLike], upstream: Mapping[str, ArrayLike]) -> d
                 f"cut: upstream {name} is {weight.dtype} of shape {weight.shape}, wanted real "
                 f"numbers of shape {np.shape(v[name])} like {name}"
             )
-    with blas.limited():
-        alone = {name: _derivative(v, name, _readers(name, weights)) for name in WITNESSED}
+    paths = line_numerical.alone(network(), v, weights, _complex_step_of(v))
+    alone = {
+        name: np.asarray(sum(path.gradient for path in paths[name].values())) for name in WITNESSED
+    }
     alone["logits"][ties(v)] = np.nan
     return alone
 
@@ -157,24 +159,19 @@ def finite_differences(values: Mapping[str, ArrayLike], step: float | None = Non
     Journal on Scientific Computing 33 (2011).
     """
     v = _checked("finite_differences", values)
-    step = EPS ** (1 / 3) if step is None else float(step)
+    step = differentiate.STEP if step is None else float(step)
     if not 0 < step < 0.25:
         raise InputError(f"finite_differences: step {step}, wanted one above 0 and below 0.25")
-    result = Differences({}, {})
-    with blas.limited():
-        for name in WITNESSED:
-            loss = _loss(name)
-            here = loss(_as_values(v))
-            s = 2 ** np.round(np.log2(step * _scale(v, name)))
-            at = {k: _moved(v, name, k * s, loss) for k in (-2, -1, 1, 2)}
-            near = (at[1] - at[-1]) / (2 * s)
-            far = (at[2] - at[-2]) / (4 * s)
-            fourth = at[2] - 4 * at[1] + 6 * here - 4 * at[-1] + at[-2]
-            noise = np.sqrt((fourth**2).mean() / 70)
-            rounding = max(6 * noise, EPS * max(float(here), 1)) / s
-            result.gradients[name] = near
-            result.errors[name] = float((np.abs(far - near) + rounding).max())
-    return result
+
+    def method(name: str, terms: Terms, x: Floats) -> Derivative:
+        s = difference_steps(x, _scale(v, name), step)
+        return Derivative(*differences(terms, x, s), trouble="asked for")
+
+    found = line_numerical.whole(network(), v, LOSS, method)
+    return Differences(
+        {name: found[name].gradient for name in WITNESSED},
+        {name: float(found[name].error.max()) for name in WITNESSED},
+    )
 
 
 def _scale(v: Values, name: str) -> Floats:
@@ -187,49 +184,13 @@ def _scale(v: Values, name: str) -> Floats:
     return scale
 
 
-def _derivative(v: Values, name: str, result: Callable[[Values], Array]) -> Floats:
-    """The derivative of ``result`` for each entry of ``name``, by the complex step."""
-    s = STEP * _scale(v, name)
-    derivative: Floats = _moved(v, name, 1j * s, result).imag / s
-    return derivative
+def _complex_step_of(v: Values) -> line_numerical.Method:
+    """The complex step, by the scales of ``v``."""
 
+    def method(name: str, terms: Terms, x: Floats) -> Derivative:
+        return Derivative(differentiate.complex_step(terms, x, _scale(v, name)), NO_ERROR, "")
 
-def _moved(v: Values, name: str, shifts: Array, result: Callable[[Values], Array]) -> Array:
-    """The ``result`` after a change of each entry of ``name`` by its shift, one after the other."""
-    start: Array = v[name].astype(shifts.dtype)
-    moved, results = start.copy(), np.empty_like(start)
-    for place in np.ndindex(start.shape):
-        moved[place] += shifts[place]
-        results[place] = result(_as_values({**v, name: moved}))
-        moved[place] = start[place]
-    return results
-
-
-def _as_values(entries: Mapping[str, Any]) -> Values:
-    """The values as attributes that can be set: the lines after a changed value run again."""
-    return cast(Values, SimpleNamespace(**entries))
-
-
-def _loss(name: str) -> Callable[[Values], Array]:
-    """The loss after the lines that depend on ``name`` ran again."""
-    changed = {name}
-    for line, read in reads().items():
-        if read & changed:
-            changed.add(line)
-    lines = [(line, LINES[line]) for line in LINES if line in changed - {name}]
-
-    def loss(w: Values) -> Array:
-        for line, function in lines:
-            setattr(w, line, function(w))
-        return w.loss
-
-    return loss
-
-
-def _readers(name: str, weights: Mapping[str, Array]) -> Callable[[Values], Array]:
-    """Σ ⟨weight, result⟩ over the lines that read ``name``."""
-    lines = [(weights[line], LINES[line]) for line in readers(name)]
-    return lambda w: np.array([(weight * function(w)).sum() for weight, function in lines]).sum()
+    return method
 
 
 def _checked(who: str, values: Mapping[str, ArrayLike]) -> Values:

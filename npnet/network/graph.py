@@ -14,15 +14,20 @@ SMALLEST = {"n": 2, "T": 1, "E": 1, "H": 1, "V": 2}  # a network that is quick t
 
 
 class Noting:
-    """Has the entries of ``values`` as attributes, and notes in ``read`` which were asked for."""
+    """Has ``entries`` as attributes, and notes in ``read`` which of them were asked for.
 
-    def __init__(self, values: Values) -> None:
-        self.values = values
-        self.read: set[str] = set()
+    It has no attributes of its own but two with an underscore, so that any other name is free.
+    """
+
+    __slots__ = ("_entries", "_read")
+
+    def __init__(self, entries: Mapping[str, Any], read: set[str]) -> None:
+        self._entries = entries
+        self._read = read
 
     def __getattr__(self, name: str) -> Any:
-        self.read.add(name)
-        return self.values[name]
+        self._read.add(name)
+        return self._entries[name]
 
 
 @cache
@@ -32,9 +37,9 @@ def reads() -> Mapping[str, frozenset[str]]:
     values = forward(params, [[0], [1]], [0, 1])
     found = {}
     for name, line in LINES.items():
-        noting = Noting(values)
-        line(cast(Values, noting))
-        found[name] = frozenset(noting.read & NAMES.keys())
+        read: set[str] = set()
+        line(cast(Values, Noting(values, read)))
+        found[name] = frozenset(read & NAMES.keys())
     return found
 
 

@@ -54,6 +54,11 @@ VALUES = (
     Name("loss", (), "mean negative log probability of the targets"),
 )
 
+# The two gradients that are mathematically zero in a whole backward pass: batch normalisation
+# removes any bias, and softmax ignores a shift of its row. For each: which gradient they sum, and
+# along which axis.
+ZERO: dict[str, tuple[str, int]] = {"b1": ("hprebn", 0), "logit_maxes": ("norm_logits", 1)}
+
 NAMES: dict[str, Name] = {entry.name: entry for entry in (*PARAMETERS, *VALUES)}
 PARAMETER_NAMES = tuple(entry.name for entry in PARAMETERS)
 VALUE_NAMES = tuple(entry.name for entry in VALUES)

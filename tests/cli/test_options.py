@@ -79,6 +79,7 @@ MEANINGS = {
     "--notebook": "as a Jupyter notebook whose cells judge themselves",
     "--only": "only these, separated by commas",
     "--out": "where to write the result",
+    "--planted": "of your own network: also put mistakes into right gradients, and see them caught",
     "--plot": "also draw the figures into a new PNG, SVG or PDF file",
     "--precision": "judge by the eps of this precision: float64, float32, tf32, float16, bfloat16",
     "--problem": "your own problem: an npz file with C W1 b1 W2 b2 bngain bnbias X Y, perhaps eps",

@@ -13,7 +13,8 @@ from npnet.base.arrays import Array
 pytest.importorskip("torch")
 
 import oracle
-from oracle.judge import Isolation, chained, end_to_end, first_wrong, per_line
+from npnet.checks.isolation import Isolation
+from oracle.judge import chained, end_to_end, first_wrong, per_line
 from oracle.mistakes import network
 
 pytestmark = pytest.mark.usefixtures("one_thread")

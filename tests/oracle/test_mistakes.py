@@ -13,7 +13,8 @@ from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES
 pytest.importorskip("torch")
 
 import oracle
-from oracle.judge import Unmade, chained, end_to_end, first_wrong, per_line, upstream
+from npnet.checks.called_functions import Unmade
+from oracle.judge import chained, end_to_end, first_wrong, per_line, upstream
 from oracle.mistakes import LECTURE, MISTAKES, Mistake, network, rerun
 from oracle.selftest import RUNS, selftest
 

@@ -302,9 +302,7 @@ def test_a_signal_ends_training_with_the_command_that_goes_on(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     process = start("--words", "words.txt", "--hidden", "12", "--steps", "1000000", "--out", "run")
-    while not (tmp_path / "run" / NEWEST).exists():
-        assert process.poll() is None
-        time.sleep(0.02)
+    _wait_for_a_checkpoint(process, tmp_path / "run")
     process.send_signal(signum)
     _, said = process.communicate()
     assert process.returncode == code
@@ -334,6 +332,15 @@ def test_a_finished_run_takes_more_steps_and_no_other_options(
         assert Path("short", name).read_bytes() == Path("long", name).read_bytes(), name
 
 
+def _wait_for_a_checkpoint(process: subprocess.Popen[bytes], run: Path) -> None:
+    """Until the process has written one: it trains then, and a signal stops it properly."""
+    newest = run / NEWEST
+    before = newest.stat().st_mtime_ns if newest.exists() else None
+    while not newest.exists() or newest.stat().st_mtime_ns == before:
+        assert process.poll() is None
+        time.sleep(0.02)
+
+
 @pytest.mark.slow
 def test_a_longer_run_that_is_stopped_leaves_the_finished_one_as_it_was(
     tmp_path: Path, start: Callable[..., subprocess.Popen[bytes]]
@@ -342,14 +349,14 @@ def test_a_longer_run_that_is_stopped_leaves_the_finished_one_as_it_was(
     assert (short.communicate(), short.returncode)[1] == 0
     finished = bits(npnet.load_run(tmp_path / "run"))
     longer = start("--resume", "run", "--steps", "1000000")
-    time.sleep(2.0)
+    _wait_for_a_checkpoint(longer, tmp_path / "run")
     longer.send_signal(signal.SIGTERM)
     _, said = longer.communicate()
     assert longer.returncode == 143, said
     assert bits(npnet.load_run(tmp_path / "run")) == finished
     # Without --steps it still knows where it was going.
     again = start("--resume", "run")
-    time.sleep(2.0)
+    _wait_for_a_checkpoint(again, tmp_path / "run")
     again.send_signal(signal.SIGTERM)
     assert b"of 1,000,000 steps" in again.communicate()[1]
 

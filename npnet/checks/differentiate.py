@@ -1,0 +1,185 @@
+"""The derivative of any function of one array, entry by entry: complex step, or differences.
+
+A function is given by its terms: an array, of any shape, whose sum is differentiated. So the noise
+of the sum can be judged by the size of what is added.
+"""
+
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from npnet.base.arrays import Array, Floats
+
+Terms = Callable[[Array], Array]
+
+# The imaginary step, relative to the entry: its square is negligible beside 1, and the step
+# itself does not underflow.
+STEPS = {"float32": 1e-12, "float64": 1e-20}
+# Smaller entries are moved as if they had this size.
+SMALLEST = {"float32": 1e-20, "float64": 1e-250}
+
+EPS = float(np.finfo(np.float64).eps)
+# The step of differences, relative to the entry: the two parts of the error are about equal.
+STEP = EPS ** (1 / 3)
+
+# In so many random directions a function is asked whether its complex step is its derivative.
+DIRECTIONS = 3
+
+
+class Derivative(NamedTuple):
+    """The derivative of a sum of terms, for each entry of the array that is moved.
+
+    Attributes:
+        gradient: the derivative, in the shape of the array.
+        error: the largest error that each entry should have; 0 for the complex step, which is
+            exact up to rounding.
+        trouble: why there is no complex step, for a message; empty if there is one.
+    """
+
+    gradient: Floats
+    error: Floats
+    trouble: str
+
+
+def derivative(terms: Terms, x: Floats, seed: int = 0) -> Derivative:
+    """The derivative of ``terms(x).sum()`` for each entry of ``x``.
+
+    By the complex step where the function takes complex numbers and means by them what it means by
+    real ones; else by differences. ``np.abs``, ``conj``, ``math.erf`` and casts to float do not.
+
+    Args:
+        terms: a function of an array of the shape of ``x``, float or complex.
+        x: float32 or float64. Differences are made in float64.
+        seed: of the random directions in which the complex step is tried.
+    """
+    trouble = complex_trouble(terms, x.astype(np.float64), seed)
+    if trouble:
+        near, error = differences(terms, x.astype(np.float64), difference_steps(x))
+        return Derivative(near.astype(x.dtype), error, trouble)
+    return Derivative(complex_step(terms, x), np.zeros(x.shape), "")
+
+
+def sizes(x: Floats) -> Floats:
+    """The size of each entry, by which it is moved: |x|; the others' where x is 0 or -inf."""
+    size = np.where(np.isfinite(x), np.abs(x), 0)
+    usual = np.sqrt((size.astype(np.float64) ** 2).mean()) if x.size else 0.0
+    return np.where(size > 0, size, usual or 1.0).astype(x.dtype)
+
+
+def complex_step(
+    terms: Terms, x: Floats, size: Floats | None = None, backwards: bool = False
+) -> Floats:
+    """f'(x) = Im f(x + is) / s for each entry, in the dtype of ``x``.
+
+    Nothing is subtracted, so nothing cancels. The error of the formula is proportional to s².
+
+    Args:
+        terms: a function of an array of the shape of ``x``, complex.
+        x: float32 or float64.
+        size: the size of each entry; s is a tiny part of it. By default that of ``sizes``.
+        backwards: step to x - is. The result is the same, unless ``terms`` has a kink at x.
+
+    Source: W. Squire and G. Trapp, Using complex variables to estimate derivatives of real
+    functions, SIAM Review 40 (1998).
+    """
+    dtype = x.dtype.name
+    size = np.maximum(sizes(x), SMALLEST[dtype]) if size is None else size
+    s = STEPS[dtype] * size
+    s = -s if backwards else s
+    derivative: Floats = (moved(terms, x, 1j * s.astype(x.dtype)).imag / s).astype(x.dtype)
+    return derivative
+
+
+def moved(terms: Terms, x: Floats, shifts: Array) -> Array:
+    """The sum of the terms after a change of each entry by its shift, one after the other."""
+    start = x.astype(shifts.dtype)
+    at, results = start.copy(), np.empty_like(start)
+    for place in np.ndindex(start.shape):
+        at[place] += shifts[place]
+        results[place] = terms(at).sum()
+        at[place] = start[place]
+    return results
+
+
+def difference_steps(x: Floats, size: Floats | None = None, step: float = STEP) -> Floats:
+    """Powers of two near ``step`` times the size of each entry, so that x ± s is exact."""
+    if size is None:
+        size = np.maximum(sizes(x), sizes(x).max(initial=1e-3) * 1e-3)
+    return np.asarray(2 ** np.round(np.log2(step * size.astype(np.float64))))
+
+
+def differences(terms: Terms, x: Floats, s: Floats) -> tuple[Floats, Floats]:
+    """f'(x) = (f(x + s) - f(x - s)) / 2s for each entry, and the error that it should have.
+
+    The error of an entry has two parts. The first part is the error of the formula, which is
+    proportional to s². Doubling s adds three times that part, and the bound allows all of this. The
+    second part is the rounding noise of the sums, divided by s. The noise is estimated from the
+    fourth differences, where nothing else remains. The bound allows six standard deviations,
+    because it must cover thousands of entries, and at least eps of the sum or of 1. Kinks are left
+    out of the noise: they make fourth differences that are no noise.
+
+    Args:
+        terms: a function of a float64 array of the shape of ``x``.
+        x: float64.
+        s: the step of each entry.
+
+    Source of the noise estimate: J. Moré and S. Wild, Estimating computational noise, SIAM
+    Journal on Scientific Computing 33 (2011).
+    """
+    here = float(terms(x).sum())
+    at = {k: moved(terms, x, k * s) for k in (-2, -1, 1, 2)}
+    near = (at[1] - at[-1]) / (2 * s)
+    far = (at[2] - at[-2]) / (4 * s)
+    squares = (at[2] - 4 * at[1] + 6 * here - 4 * at[-1] + at[-2]) ** 2
+    usual = np.median(squares) if squares.size else 0.0
+    noise = np.sqrt(squares[squares <= 1e4 * usual].mean() / 70) if usual else 0.0
+    rounding = max(6 * noise, EPS * max(abs(here), 1)) / s
+    # At a kink the second differences of both steps are the same jump, elsewhere one is twice the
+    # other.
+    jump = np.abs(2 * (at[1] - 2 * here + at[-1]) - (at[2] - 2 * here + at[-2]) / 2) / s
+    return near, np.abs(far - near) + rounding + np.where(jump > 100 * rounding, jump, 0)
+
+
+def complex_trouble(terms: Terms, x: Floats, seed: int = 0) -> str:
+    """Why the complex step of a function is not its derivative; empty if it is.
+
+    The step is tried in random directions, which move all entries at once, and compared with
+    differences in the same directions.
+    """
+    rng = np.random.default_rng(seed)
+    usual = np.maximum(sizes(x), sizes(x).max() * 1e-3)
+    with np.errstate(all="ignore"):
+        here = np.asarray(terms(x))
+        trouble = ""
+        for _ in range(DIRECTIONS):
+            u = rng.standard_normal(x.shape)
+            u = np.where(np.abs(x) > 0, u * np.minimum(usual, sizes(x)), u * usual)
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("error", np.exceptions.ComplexWarning)
+                    stepped = np.asarray(terms(x + 1j * STEPS["float64"] * u))
+            except Exception as error:  # the function is any code
+                said = str(error).partition("\n")[0]
+                return f"{type(error).__name__}: {said}"
+            trouble = _apart(terms, x, u, here, stepped)
+            if not trouble:
+                return ""
+    return trouble
+
+
+def _apart(terms: Terms, x: Floats, u: Floats, here: Array, stepped: Array) -> str:
+    """How a complex step in the direction ``u`` and differences disagree; empty if they agree."""
+    if not np.allclose(stepped.real, here, rtol=1e-9, atol=1e-9, equal_nan=True):
+        return "complex numbers change its real result"
+    slope = float(stepped.imag.sum()) / STEPS["float64"]
+    t = 2.0 ** round(np.log2(STEP))
+    at = {k: float(terms(x + k * t * u).sum()) for k in (-2, -1, 1, 2)}
+    near, far = (at[1] - at[-1]) / (2 * t), (at[2] - at[-2]) / (4 * t)
+    ahead = (4 * at[1] - at[2] - 3 * float(here.sum())) / (2 * t)  # at a kink, what lies ahead
+    noise = 10 * EPS * max(float(np.abs(here).sum()), 1e-300) / t
+    bound = 1e-7 * max(abs(slope), abs(near)) + 4 * abs(far - near) + noise
+    if abs(slope - near) <= bound or abs(slope - ahead) <= bound:
+        return ""
+    return "the complex step is not its derivative, as with np.abs or conj"

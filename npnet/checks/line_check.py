@@ -1,0 +1,299 @@
+"""Are the hand-written gradients of a table right? Each line alone, and all of them in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from npnet.base.arrays import Floats, Named
+from npnet.base.errors import InputError, shown
+from npnet.checks import line_numerical
+from npnet.checks.array_error import largest
+from npnet.checks.called_functions import made
+from npnet.checks.differentiate import Derivative
+from npnet.checks.isolation import Isolation, isolate
+from npnet.checks.line_rules import K_WHOLE, Rule, default_K, growth, judge_all, rule_for
+from npnet.checks.line_table import WHO
+from npnet.checks.lines import DTYPES, Lines
+from npnet.checks.report import Report, Row
+
+# If a whole backward pass loses digits to cancellation: in so many runs with slightly other numbers
+# its own rounding error is measured, and it may be off by this many times as much.
+RERUNS = 4
+K_CANCELLED = 32.0
+
+
+@dataclass(frozen=True, repr=False)
+class LinesCheck:
+    """What a check of a table found. It is true if all gradients are right.
+
+    Attributes:
+        dtype: that of the compared gradients.
+        alone: each gradient alone, from right values and random upstream gradients.
+        whole: the gradients of a whole backward pass.
+        isolation: which are wrong by themselves, and which only because of those.
+        differences: name -> why finite differences stand for the complex step there.
+    """
+
+    dtype: str
+    alone: Report
+    whole: Report
+    isolation: Isolation
+    differences: Mapping[str, str]
+
+    @property
+    def passed(self) -> bool:
+        """All gradients are right, alone and in order."""
+        return self.alone.passed and self.whole.passed
+
+    @property
+    def first_wrong(self) -> str | None:
+        """The first gradient that is wrong by itself, in the order in which they run."""
+        wrong = (*self.isolation.alone, *self.isolation.unexplained)
+        return wrong[0] if wrong else None
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __str__(self) -> str:
+        """Both tables, how they were made, and where the mistakes are."""
+        parts = [f"each line alone, {self.dtype}, random upstream gradients: {self._method()}"]
+        parts += [str(self.alone), f"the whole backward pass, {self.dtype}", str(self.whole)]
+        return "\n".join([*parts, str(self.isolation)])
+
+    __repr__ = __str__
+
+    def to_json(self) -> str:
+        """The same as strict JSON."""
+        content = {
+            "passed": self.passed,
+            "dtype": self.dtype,
+            "first_wrong": self.isolation._asdict(),
+            "differences": self.differences,
+            "alone": json.loads(self.alone.to_json()),
+            "whole": json.loads(self.whole.to_json()),
+        }
+        return json.dumps(content, indent=1)
+
+    def _method(self) -> str:
+        if not self.differences:
+            return "complex step"
+        by_reason: dict[str, list[str]] = {}
+        for name, why in self.differences.items():
+            by_reason.setdefault(why, []).append(name)
+        groups = (f"{', '.join(names)} ({why})" for why, names in by_reason.items())
+        return f"complex step; finite differences for {'; '.join(groups)}"
+
+
+def check(table: Lines, dtype: str = "float64", seed: int = 0) -> LinesCheck:
+    """Compare the hand-written gradients of a table with numerical ones.
+
+    In float64 they are compared by the rule of ``npnet.compare``. In float32 the truth is the
+    float64 result of the same values, and ours may be off by a few times what the numerical
+    gradient in float32 is off. For lines that do not take complex numbers, differences are compared
+    within their own error.
+
+    An entry without a derivative (a tie, a ReLU at 0) is left out, and the report says so. If
+    nothing is left of the numbers but rounding, because they cancel, the bound follows the loss of
+    digits, which is measured.
+
+    Args:
+        dtype: in which the hand-written gradients run: float64 or float32.
+        seed: of the upstream gradients.
+
+    Raises:
+        InputError: there are no gradients; another dtype; ``zero`` names one that is not zero.
+    """
+    table.refuse_no_gradients("check")
+    if dtype not in DTYPES:
+        raise InputError(f"{WHO}: dtype is {shown(dtype)}, wanted {' or '.join(DTYPES)}")
+    values = table.forward(dtype)
+    upstream, start = table.upstream(values, seed), table.start(values)
+    lone, differences = rules_alone(table, values, upstream)
+    lines = each_alone(table, values, upstream, lone)
+    whole = in_order(table, values, start, rules_whole(table, values, start))
+    return LinesCheck(dtype, lines, whole, isolate(whole, lines, table.reads), differences)
+
+
+def each_alone(
+    table: Lines,
+    values: Named,
+    upstream: Mapping[str, Floats],
+    rules: Mapping[str, Rule],
+    functions: Mapping[str, Any] | None = None,
+) -> Report:
+    """The report of each gradient alone.
+
+    Args:
+        rules: of ``rules_alone``, for the same values and upstream gradients.
+        functions: to judge in place of those of the table.
+    """
+    chosen = table.gradients if functions is None else functions
+    ours = {
+        name: made(name, function, *table.views(values, upstream, name))
+        for name, function in chosen.items()
+    }
+
+    def look(name: str, row: Row) -> Rule | None:
+        return without_kinks(table, values, name, upstream, rules[name], whole=False)
+
+    return judge_all(ours, rules_in_order(table, rules), look)
+
+
+def rules_in_order(table: Lines, rules: Mapping[str, Rule]) -> dict[str, Rule]:
+    """The rules in the order in which the hand-written gradients run."""
+    return {name: rules[name] for name in table.gradients or rules}
+
+
+def rules_alone(
+    table: Lines, values: Named, upstream: Mapping[str, Floats]
+) -> tuple[dict[str, Rule], dict[str, str]]:
+    """The rule for each gradient alone; and why differences were needed, where they were."""
+    narrow = line_numerical.alone(table, values, upstream)
+    wide = None
+    if dtype_of(table, values) == "float32":
+        wide = line_numerical.alone(table, widened(values), widened(upstream))
+    K = default_K(wide is not None) * (1 if wide is None else growth(values))
+    rules, differences = {}, {}
+    for name in table.named:
+        troubles = [
+            f"line {line}: {one.trouble}" for line, one in narrow[name].items() if one.trouble
+        ]
+        if troubles:
+            differences[name] = "; ".join(troubles)
+        precise = None if wide is None else [*wide[name].values()]
+        rules[name] = rule_for([*narrow[name].values()], precise, K)
+    return rules, differences
+
+
+def in_order(
+    table: Lines,
+    values: Named,
+    start: Mapping[str, Floats],
+    rules: Mapping[str, Rule],
+    functions: Mapping[str, Any] | None = None,
+) -> Report:
+    """The report of a whole backward pass; each function gets the results of those before it.
+
+    Args:
+        rules: of ``rules_whole``, for the same values and start.
+        functions: to judge in place of those of the table.
+    """
+    found: dict[str, Any] = dict(start)
+    chosen = table.gradients if functions is None else functions
+    for name, function in chosen.items():
+        found[name] = made(name, function, *table.views(values, found, name))
+    dtype = dtype_of(table, values)
+
+    def look(name: str, row: Row) -> Rule | None:
+        milder = without_kinks(table, values, name, start, rules[name], whole=True)
+        return cancelled(table, name, milder or rules[name], chosen, dtype) or milder
+
+    return judge_all(found, rules_in_order(table, rules), look)
+
+
+def rules_whole(table: Lines, values: Named, start: Mapping[str, Floats]) -> dict[str, Rule]:
+    """The rule for each gradient of a whole backward pass.
+
+    Raises:
+        InputError: ``zero`` names a gradient that is not zero.
+    """
+    narrow, wide = line_numerical.whole(table, values, start), None
+    if dtype_of(table, values) == "float32":
+        exact = table.at(**{name: values[name] for name in table.inputs})
+        wide = line_numerical.whole(table, exact.values, widened(start))
+    precise = narrow if wide is None else wide
+    scales = zero_scales(table, precise)
+    K = default_K(False) if wide is None else K_WHOLE * growth(values)
+    return {
+        name: rule_for([narrow[name]], None if wide is None else [wide[name]], K, scales.get(name))
+        for name in table.named
+    }
+
+
+def zero_scales(table: Lines, gradients: Mapping[str, Derivative]) -> dict[str, float]:
+    """The sum of |summands| for each gradient that is declared to be zero.
+
+    Raises:
+        InputError: it is not zero.
+    """
+    scales = {}
+    for name, (source, axis) in table.zero.items():
+        summed = np.abs(gradients[source].gradient.astype(np.float64)).sum(axis)
+        scales[name] = float(summed.max(initial=0))
+        found = largest(gradients[name].gradient)
+        if found > 1e-6 * scales[name]:
+            raise InputError(
+                f"{WHO}: zero has {name}, but its gradient is as large as {found:.2g} beside "
+                f"{scales[name]:.2g} that cancel, wanted one that is zero for any inputs"
+            )
+    return scales
+
+
+def without_kinks(
+    table: Lines,
+    values: Named,
+    name: str,
+    weights: Mapping[str, Floats],
+    rule: Rule,
+    *,
+    whole: bool,
+) -> Rule | None:
+    """The rule without the entries where there is no derivative; None if there are none."""
+    kinks = line_numerical.has_kinks(table, values, name, weights, whole)
+    if not (kinks & ~rule.left_out).any():
+        return None
+    return rule._replace(left_out=rule.left_out | kinks)
+
+
+def cancelled(
+    table: Lines, name: str, rule: Rule, functions: Mapping[str, Any], dtype: str
+) -> Rule | None:
+    """The rule with a bound that follows the digits lost to cancellation; None if few are lost.
+
+    The backward pass runs again, with all inputs and all gradients on the way moved by one eps.
+    How far the result moves is the size of its own rounding error. A mistake moves it no further.
+    """
+    rng = np.random.default_rng(table.seed)
+    eps = float(np.finfo(dtype).eps)
+
+    def near(array: Any) -> Any:
+        moved = array * (1 + eps * rng.choice([-1, 1], np.shape(array)))
+        return np.asarray(moved, dtype)
+
+    results = []
+    for _ in range(RERUNS):
+        floats = {key: near(table.inputs[key]) for key in table.inputs if key in table.active}
+        values = table.at(**floats).forward(dtype)
+        found: dict[str, Any] = dict(table.start(values))
+        for key, function in functions.items():
+            result = made(key, function, *table.views(values, found, key))
+            found[key] = near(result) if isinstance(result, np.ndarray | np.generic) else result
+        if getattr(found[name], "shape", None) != rule.reference.shape:
+            return None
+        results.append(np.asarray(found[name], np.float64))
+    kept = ~rule.left_out
+    spread = max(float(np.ptp([a[kept], b[kept]], 0).max(initial=0)) for a, b in pairwise(results))
+    goal = rule.reference if rule.truth is None else rule.truth
+    if not spread > eps * max(largest(goal), rule.zero_scale or 0):
+        return None
+    error = np.maximum(rule.error, K_CANCELLED * spread)
+    return rule._replace(reference=np.asarray(goal, dtype), error=error, cancelled=True)
+
+
+def dtype_of(table: Lines, values: Named) -> str:
+    """The dtype of the floats of a forward pass."""
+    return str(values[table.outputs[0]].dtype)
+
+
+def widened(entries: Mapping[str, Any]) -> dict[str, Any]:
+    """The entries with all floats in float64."""
+    return {
+        name: np.asarray(entry, np.float64) if np.asarray(entry).dtype.kind == "f" else entry
+        for name, entry in entries.items()
+    }

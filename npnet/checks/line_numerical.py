@@ -1,0 +1,156 @@
+"""The gradients of a table from its lines alone, without the hand-written ones.
+
+One entry of one value is changed at a time, and the lines that depend on it run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from npnet.base import blas
+from npnet.base.arrays import Array, Floats
+from npnet.checks.differentiate import Derivative, Terms, complex_step, derivative
+from npnet.checks.lines import Lines
+
+# Differentiates terms with respect to one name: its name, the terms, its array.
+Method = Callable[[str, Terms, Floats], Derivative]
+
+
+class Entries:
+    """``v`` when lines run again: entries as attributes that can be set, and by name."""
+
+    def __init__(self, entries: Mapping[str, Any]) -> None:
+        self.__dict__.update(entries)
+
+    def __getitem__(self, name: str) -> Any:
+        return self.__dict__[name]
+
+
+def paths(table: Lines, name: str) -> dict[str, tuple[str, ...]]:
+    """The kept lines that ``name`` flows into: line -> the skipped lines on the way, in order."""
+    changed, found = {name}, {}
+    for line, read in table.reads.items():
+        if line not in table.active or not read & changed:
+            continue
+        if line in table.skip:
+            changed.add(line)
+        else:
+            found[line] = tuple(other for other in table.lines if other in changed - {name})
+    return found
+
+
+def any_method(name: str, terms: Terms, x: Floats) -> Derivative:
+    """The complex step, or differences where there is none."""
+    return derivative(terms, x)
+
+
+def path(
+    table: Lines,
+    values: Mapping[str, Any],
+    name: str,
+    line: str,
+    weight: Floats,
+    method: Method = any_method,
+) -> Derivative:
+    """What ``name`` gets through one line that reads it, for the upstream gradient ``weight``."""
+    run = [*paths(table, name)[line], line]
+    return method(name, _terms(table, values, name, run, {line: weight}), values[name])
+
+
+def alone(
+    table: Lines,
+    values: Mapping[str, Any],
+    upstream: Mapping[str, Floats],
+    method: Method = any_method,
+) -> dict[str, dict[str, Derivative]]:
+    """Each gradient for its own lines alone: name -> line that reads it -> the path through it.
+
+    The sum over the paths is what a hand-written gradient must return for these values and
+    upstream gradients.
+    """
+    with blas.limited():
+        return {
+            name: {
+                line: path(table, values, name, line, upstream[line], method)
+                for line in paths(table, name)
+            }
+            for name in table.named
+        }
+
+
+def whole(
+    table: Lines,
+    values: Mapping[str, Any],
+    start: Mapping[str, Floats],
+    method: Method = any_method,
+) -> dict[str, Derivative]:
+    """The gradients of a whole backward pass that begins with the gradients ``start``."""
+    with blas.limited():
+        return {
+            name: method(name, whole_terms(table, values, name, start), values[name])
+            for name in table.named
+        }
+
+
+def whole_terms(
+    table: Lines, values: Mapping[str, Any], name: str, start: Mapping[str, Floats]
+) -> Terms:
+    """The outputs, times ``start``, as a function of ``name`` alone."""
+    changed = {name}
+    for line, read in table.reads.items():
+        if read & changed:
+            changed.add(line)
+    run = [line for line in table.lines if line in changed - {name}]
+    reached = {line: start[line] for line in start if line in changed}
+    return _terms(table, values, name, run, reached)
+
+
+def has_kinks(
+    table: Lines, values: Mapping[str, Any], name: str, weights: Mapping[str, Floats], whole: bool
+) -> Array:
+    """Where ``name`` has no derivative, as a ReLU has none at 0: a bool for each entry.
+
+    The complex step forwards and backwards give two slopes there.
+    """
+    x = values[name].astype(np.float64)
+    kinks = np.zeros(x.shape, bool)
+    runs: Iterable[Terms]
+    if whole:
+        runs = [whole_terms(table, values, name, weights)]
+    else:
+        runs = [
+            _terms(table, values, name, [*skipped, line], {line: weights[line]})
+            for line, skipped in paths(table, name).items()
+        ]
+    for terms in runs:
+        try:
+            ahead, behind = complex_step(terms, x), complex_step(terms, x, backwards=True)
+        except Exception:  # a function that takes no complex numbers
+            continue
+        kinks |= np.abs(ahead - behind) > 1e-6 * np.abs(ahead).max(initial=0)
+    return kinks
+
+
+def _terms(
+    table: Lines,
+    values: Mapping[str, Any],
+    name: str,
+    run: Iterable[str],
+    weights: Mapping[str, Floats],
+) -> Terms:
+    functions = [(line, table.lines[line]) for line in run]
+    finite = {line: np.isfinite(values[line]) for line in weights}  # masked ones are -inf
+
+    def terms(moved: Array) -> Array:
+        v = Entries(values)
+        setattr(v, name, moved)
+        with np.errstate(all="ignore"):
+            for line, function in functions:
+                setattr(v, line, np.asarray(function(v)))
+        added = [weight[finite[line]] * v[line][finite[line]] for line, weight in weights.items()]
+        return added[0] if len(added) == 1 else np.concatenate(added or [np.zeros(1)])
+
+    return terms

@@ -1,0 +1,347 @@
+"""A network of your own as a table: named lines, their inputs, hand-written gradients.
+
+``Lines`` runs the table; what follows from it is in the modules beside this one: ``line_check``
+(are the gradients right?), ``planted`` (does the check find mistakes?), ``line_golden`` (files).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from npnet.base.arrays import Array, Floats, Named
+from npnet.base.errors import InputError, shown
+from npnet.checks import line_table
+from npnet.checks.called_functions import Handed, call, read_result
+from npnet.checks.line_table import WHO, Functions
+
+if TYPE_CHECKING:
+    from npnet.checks.line_check import LinesCheck
+    from npnet.checks.planted import Planted
+
+DTYPES = ("float32", "float64")
+
+
+class Lines:
+    """A network written as lines that run one after the other.
+
+    A line is a function of ``v``, which has the inputs, the constants and the results of the lines
+    above as attributes (``v.x``) and by name (``v["x"]``). A gradient is a function of ``v`` and
+    ``d``: ``v`` has all values, ``d`` the gradients with respect to the results of lines. Gradients
+    run in their own order, the last line's first. Arrays are handed in read-only. What a line reads
+    is found by running it.
+
+    An output is a line that no other reads. The backward pass begins there: with 1 if it is one
+    number, else with random numbers (so an output of any shape is checked). Lines whose results are
+    integers or bools, such as masks, have no gradient, nor do lines that read no input that has.
+
+    Args:
+        lines: name -> function of ``v``, in the order in which they run; or functions with names,
+            or pairs of both.
+        inputs: name -> array; or name -> shape, a tuple of whole numbers, for which standard normal
+            numbers are drawn. Those of floats are differentiated.
+        gradients: name -> function of ``v`` and ``d``; or functions, by their own names. Names may
+            have a d: ``dq`` for ``q``. Wanted are all of them or none: one for each line but the
+            outputs and for each input of floats.
+        integers: the inputs that are integers; a mapping gives the number that drawn ones are
+            below, as in ``{"Y": 27}``.
+        constants: name -> number, such as ``{"eps": 1e-5}``. They are not differentiated.
+        zero: the gradients that are zero by mathematics, end to end: name -> (the gradient that it
+            sums, the axis). Only their rounding noise is judged there; alone they are judged as
+            the others are.
+        skip: lines without a gradient of their own, because that of a line before them does the
+            work of both (as cross entropy is often written).
+        shapes: name -> the shape that a line's result must have.
+        seed: of what is drawn.
+
+    Attributes:
+        lines, gradients, inputs, integers, constants, zero, skip, seed: as given, checked.
+        values: the results of the forward pass in float64, inputs and constants among them.
+        reads: line -> the names that it reads.
+        outputs: the lines of floats that no line reads.
+        active: the inputs and lines that have a gradient, outputs among them.
+
+    Raises:
+        InputError: a name that cannot be used, two of one name, a gradient that is missing or
+            belongs to nothing; a line that reads what is not there yet, changes an array that it is
+            given, raises an error, returns None or no numbers, or gives other numbers when it runs
+            again.
+    """
+
+    def __init__(
+        self,
+        lines: Functions,
+        inputs: Mapping[str, Any],
+        *,
+        gradients: Functions | None = None,
+        integers: Iterable[str] | Mapping[str, int] = (),
+        constants: Mapping[str, Any] | None = None,
+        zero: Mapping[str, tuple[str, int | tuple[int, ...]]] | None = None,
+        skip: Iterable[str] = (),
+        shapes: Mapping[str, tuple[int, ...]] | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.lines = line_table.read_functions("line", lines)
+        if not self.lines:
+            raise InputError(f"{WHO}: no lines, wanted one or more")
+        arrays, self.integers = line_table.read_inputs(inputs, integers, seed)
+        self.inputs = Named(arrays)
+        self.constants = line_table.read_constants(constants)
+        line_table.one_meaning(line=self.lines, input=self.inputs, constant=self.constants)
+        self._shapes = line_table.check_shapes(shapes, self.lines)
+        self.skip = tuple(skip)
+        self.seed = seed
+        self.values, self.reads = self._run({**self.inputs, **self.constants})
+        self._refuse_other_numbers()
+        self.active = self._with_gradients()
+        self.outputs = self._outputs()
+        self.gradients = line_table.read_gradients(gradients, self.named, self._without())
+        self._refuse_missing_gradients()
+        self.zero = line_table.read_zero(zero, self.named)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The active lines that are not skipped: those with an upstream gradient."""
+        return tuple(name for name in self.lines if name in self.active and name not in self.skip)
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The names that a hand-written gradient is wanted for, the last line's first."""
+        lines = [name for name in reversed(self.kept) if name not in self.outputs]
+        return (*lines, *(name for name in self.inputs if name in self.active))
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of the inputs and of the results of all lines."""
+        return {name: np.shape(self.values[name]) for name in (*self.inputs, *self.lines)}
+
+    def at(self, **entries: Any) -> Lines:
+        """The same table with other inputs or constants.
+
+        Raises:
+            InputError: a name that is neither, or as the class.
+        """
+        for name in entries:
+            if name not in self.inputs and name not in self.constants:
+                raise InputError(
+                    f"{WHO}: at has {name}, wanted inputs or constants: "
+                    f"{', '.join((*self.inputs, *self.constants))}"
+                )
+        return Lines(
+            self.lines,
+            {name: entries.get(name, array) for name, array in self.inputs.items()},
+            gradients=self.gradients,
+            integers=self.integers,
+            constants={key: entries.get(key, entry) for key, entry in self.constants.items()},
+            zero=self.zero,
+            skip=self.skip,
+            shapes=self._shapes if entries.keys() <= self.constants.keys() else None,
+            seed=self.seed,
+        )
+
+    def forward(self, dtype: str = "float64") -> Named:
+        """Run the lines, with inputs of floats in ``dtype``.
+
+        Returns:
+            Inputs, constants and the results of the lines, by name.
+
+        Raises:
+            InputError: another dtype than float32 and float64, or a line that fails in it.
+        """
+        if dtype not in DTYPES:
+            raise InputError(f"{WHO}: dtype is {shown(dtype)}, wanted {' or '.join(DTYPES)}")
+        if dtype == "float64":
+            return self.values
+        values = self._run(
+            {
+                name: entry.astype(dtype) if _is_floats(entry) else entry
+                for name, entry in (*self.inputs.items(), *self.constants.items())
+            }
+        )[0]
+        for name in self.lines:
+            if values[name].dtype == np.float64:
+                raise InputError(
+                    f"{WHO}: line {name} is float64 where all inputs are float32, wanted float32: "
+                    "a number of NumPy's, such as np.sqrt(2), widens it; float(...) does not"
+                )
+        return values
+
+    def upstream(self, values: Mapping[str, Any] | None = None, seed: int = 0) -> dict[str, Floats]:
+        """A random upstream gradient for each of ``kept``, in its shape and dtype.
+
+        The numbers are normal and divided by the size of the value, because real gradients are
+        small where values are large. So all paths of a value have about the same weight, and a
+        mistake in any of them is seen. Where the value is masked (-inf) they are 0.
+        """
+        values = self.values if values is None else values
+        return draw_upstream({name: values[name] for name in self.kept}, seed)
+
+    def start(self, values: Mapping[str, Any] | None = None) -> dict[str, Floats]:
+        """The gradients of the outputs, where a backward pass begins: 1 for a single number."""
+        values = self.values if values is None else values
+        if len(self.outputs) == 1 and np.shape(values[self.outputs[0]]) == ():
+            return {self.outputs[0]: np.ones((), values[self.outputs[0]].dtype)}
+        drawn = self.upstream(values, self.seed)
+        return {name: drawn[name] for name in self.outputs}
+
+    def backward(self, dtype: str = "float64") -> Named:
+        """Run the hand-written gradients in their order.
+
+        Returns:
+            The gradients by name.
+
+        Raises:
+            InputError: there are none; one raises an error, reads what is not there yet, changes an
+                array that it is given, or returns None or no numbers.
+        """
+        self.refuse_no_gradients("backward")
+        values = self.forward(dtype)
+        made: dict[str, Any] = {**self.start(values)}
+        for name, function in self.gradients.items():
+            who = f"{WHO}: gradient {name}"
+            result = read_result(who, call(who, function, *self.views(values, made, name)))
+            result.flags.writeable = False
+            made[name] = result
+        return Named({name: made[name] for name in self.gradients})
+
+    def views(
+        self, values: Mapping[str, Any], made: Mapping[str, Any], name: str = ""
+    ) -> tuple[Handed, Handed]:
+        """``v`` and ``d`` for the gradient of ``name``, when the gradients ``made`` are there."""
+        later = dict.fromkeys(self.gradients, "is made later: move that gradient up")
+        later[name] = "is what this function makes"
+        for line in (*self.skip, *(line for line in self.lines if line not in self.active)):
+            later[line] = "has no gradient"
+        later = {key: why for key, why in later.items() if key not in made}
+        return Handed("v", values, {}, set()), Handed("d", made, later, set())
+
+    def refuse_no_gradients(self, what: str) -> None:
+        """Raises InputError if there are no hand-written gradients."""
+        if not self.gradients:
+            raise InputError(
+                f"{WHO}: no gradients for {what}, wanted one for each of {', '.join(self.named)}: "
+                "give them as gradients="
+            )
+
+    def check(self, dtype: str = "float64", seed: int = 0) -> LinesCheck:
+        """Compare the hand-written gradients with numerical ones: ``line_check.check``."""
+        from npnet.checks.line_check import check
+
+        return check(self, dtype, seed)
+
+    def numerical(self) -> Named:
+        """The gradients of a whole backward pass, without the hand-written ones.
+
+        By the complex step, or by differences for lines that do not take complex numbers.
+        """
+        from npnet.checks.line_numerical import whole
+
+        found = whole(self, self.values, self.start())
+        return Named({name: derivative.gradient for name, derivative in found.items()})
+
+    def planted(self, seed: int = 0) -> Planted:
+        """Put mistakes into the right gradients and see which are found: ``planted.planted``."""
+        from npnet.checks.planted import planted
+
+        return planted(self, seed)
+
+    def _run(self, given: Mapping[str, Any]) -> tuple[Named, dict[str, frozenset[str]]]:
+        """The values of a forward pass, and what each line reads."""
+        entries = dict(Named(given))
+        later = dict.fromkeys(self.lines, "is made later: move that line up")
+        reads = {}
+        for name, function in self.lines.items():
+            who = f"{WHO}: line {name}"
+            later[name] = "is the result of this line itself"
+            read: set[str] = set()
+            result = read_result(who, call(who, function, Handed("v", entries, later, read)))
+            if name in self._shapes and result.shape != self._shapes[name]:
+                raise InputError(f"{who} has shape {result.shape}, wanted {self._shapes[name]}")
+            if not result.size:
+                raise InputError(f"{who} has shape {result.shape}, wanted some entries")
+            result.flags.writeable = False
+            entries[name] = result
+            del later[name]
+            reads[name] = frozenset(read)
+        return Named(entries), reads
+
+    def _refuse_other_numbers(self) -> None:
+        again, _ = self._run({**self.inputs, **self.constants})
+        for name in self.lines:
+            if not np.array_equal(self.values[name], again[name], equal_nan=True):
+                raise InputError(
+                    f"{WHO}: line {name} gives other numbers when it runs again, wanted the same: "
+                    "draw random numbers once, and make them an input"
+                )
+            if self.values[name].dtype.kind == "f" and not (self.values[name] < np.inf).all():
+                raise InputError(
+                    f"{WHO}: line {name} holds nan or inf, wanted numbers that can be "
+                    "differentiated (or -inf, where they are masked): take other inputs"
+                )
+        unread = self.inputs.keys() - frozenset().union(*self.reads.values())
+        if unread:
+            raise InputError(
+                f"{WHO}: no line reads {', '.join(sorted(unread))}, wanted inputs that are read"
+            )
+
+    def _with_gradients(self) -> frozenset[str]:
+        active = {name for name in self.inputs if name not in self.integers}
+        for name, read in self.reads.items():
+            if read & active and self.values[name].dtype.kind == "f":
+                active.add(name)
+        return frozenset(active)
+
+    def _without(self) -> dict[str, str]:
+        """What has no gradient by hand -> why."""
+        why = dict.fromkeys(self.lines, "depends on no input that has a gradient, or is no float")
+        why |= dict.fromkeys(self.skip, "is among skip")
+        why |= dict.fromkeys(
+            self.outputs,
+            "is an output, where the backward pass begins: d has its upstream gradient",
+        )
+        why |= dict.fromkeys(self.integers, "is an integer, which is not differentiated")
+        why |= dict.fromkeys(self.constants, "is a constant, which is not differentiated")
+        return {name: reason for name, reason in why.items() if name not in self.named}
+
+    def _outputs(self) -> tuple[str, ...]:
+        read = frozenset().union(*self.reads.values())
+        outputs = tuple(name for name in self.lines if name in self.active and name not in read)
+        for name in self.skip:
+            if name not in self.lines or name in outputs:
+                raise InputError(
+                    f"{WHO}: skip has {shown(name)}, wanted lines that other lines read"
+                )
+        if not outputs:
+            raise InputError(
+                f"{WHO}: no line of floats depends on an input of floats, wanted an output that "
+                "can be differentiated"
+            )
+        return outputs
+
+    def _refuse_missing_gradients(self) -> None:
+        missing = [name for name in self.named if name not in self.gradients]
+        if self.gradients and missing:
+            raise InputError(
+                f"{WHO}: no gradient for {', '.join(missing)}, wanted one for each line but the "
+                'outputs and for each input of floats: write it; or skip=["NAME"] for a line whose '
+                "gradient another one does without"
+            )
+
+
+def draw_upstream(values: Mapping[str, Any], seed: int) -> dict[str, Array]:
+    """A random gradient for each value, in its shape and dtype: see ``Lines.upstream``."""
+    rng = np.random.default_rng(seed)
+    drawn = {}
+    for name, entry in values.items():
+        value = np.asarray(entry)
+        finite = value[np.isfinite(value)]  # masked ones are -inf
+        size = np.sqrt(np.square(finite, dtype=np.float64).mean()) if finite.size else 1.0
+        normal = np.where(np.isfinite(value), rng.standard_normal(value.shape), 0)
+        drawn[name] = np.asarray(normal / (size or 1.0), value.dtype)
+    return drawn
+
+
+def _is_floats(entry: Any) -> bool:
+    return isinstance(entry, np.ndarray) and entry.dtype == np.float64
