@@ -89,10 +89,12 @@ def cut(values: Mapping[str, Any], upstream: Mapping[str, ArrayLike]) -> dict[st
                 f"wanted {wanted} and real numbers: a gradient has the shape of its value"
             )
         weights.append(tensor_of(weight).to(v.C.dtype))
+    # As one sum: given the weights as grad_outputs, torch imports sympy, which takes a second.
+    pairs = zip(LINES.values(), weights, strict=True)
+    S = torch.stack([(line(v) * weight).sum() for line, weight in pairs]).sum()
     grads = torch.autograd.grad(
-        [line(v) for line in LINES.values()],
+        [S],
         [getattr(v, name) for name in GRADIENT_NAMES],
-        weights,
         materialize_grads=True,  # zeros for a leaf that no line reads
     )
     return {name: array_of(grad) for name, grad in zip(GRADIENT_NAMES, grads, strict=True)}
