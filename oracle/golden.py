@@ -1,12 +1,7 @@
-"""Solving a problem with torch, and writing it to files that other programs can test against."""
+"""Solving a problem with torch, for golden sets that other programs can test against."""
 
-import contextlib
 import hashlib
-import io
-import json
-import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -17,11 +12,8 @@ from numpy.typing import ArrayLike
 
 from npnet.base.arrays import Named
 from npnet.base.errors import InputError
-from npnet.base.files import unwritable
 from npnet.base.npz import read_npz
 from npnet.base.version import __version__
-from npnet.checks.array_files import CONTAINERS, content
-from npnet.checks.golden import FORMAT, PLACES, VERSION, checksum, is_golden
 from npnet.checks.reference import KINDS, PRECISIONS, Problem
 from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES
 from npnet.recipes.recipe import Recipe
@@ -136,102 +128,6 @@ def from_file(path: Path) -> Problem:
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     return replace(problem, about={**problem.about, "seeds": {"upstream": UPSTREAM_SEED}})
-
-
-def write(
-    problem: Problem,
-    folder: Path,
-    containers: Sequence[str] = CONTAINERS,
-    options: Sequence[str] = (),
-) -> None:
-    """Write a golden set.
-
-    Args:
-        folder: new, empty, or a golden set, which is then replaced.
-        containers: ``npz``, ``raw`` or both.
-        options: of ``oracle golden``, noted in the manifest so that the set can be written again.
-
-    Raises:
-        InputError: the folder holds other things, or cannot be written.
-    """
-    arrays = {
-        place: np.asarray(
-            problem.batch[place.name]
-            if place.kind == "batch"
-            else problem.arrays[place.kind, place.dtype][place.name]
-        )
-        for place in PLACES
-    }
-    with _replacing(folder) as temporary:
-        if "raw" in containers:
-            for place, array in arrays.items():
-                _write(temporary / place.raw, content(array))
-        if "npz" in containers:
-            for file in dict.fromkeys(place.npz for place in PLACES):
-                buffer = io.BytesIO()
-                named: dict[str, Any] = {at.name: a for at, a in arrays.items() if at.npz == file}
-                np.savez_compressed(buffer, **named)
-                _write(temporary / file, buffer.getvalue())
-        head = {
-            "format": FORMAT,
-            "version": VERSION,
-            **problem.about,
-            "options": [*options],
-            "sizes": problem.sizes,
-            "containers": [name for name in CONTAINERS if name in containers],
-        }
-        entries = [
-            {**place.entry(problem.sizes, head["containers"]), "sha256": checksum(array)}
-            for place, array in arrays.items()
-        ]
-        _write(temporary / "manifest.json", _manifest(head, entries).encode())
-
-
-def _manifest(head: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
-    """JSON with one line for each field and each array."""
-    lines = [f" {json.dumps(key)}: {json.dumps(field)}" for key, field in head.items()]
-    arrays = ",\n".join(f"  {json.dumps(entry)}" for entry in entries)
-    return "{\n" + ",\n".join(lines) + ',\n "arrays": [\n' + arrays + "\n ]\n}\n"
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-@contextlib.contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder next to ``folder``. It replaces ``folder`` if the block ends well."""
-    folder = folder.resolve()
-    if folder.exists() and not is_golden(folder) and not _is_empty(folder):
-        raise InputError(
-            f"{folder}: holds other things, wanted a new folder, an empty one, or a golden set "
-            "to replace: name another"
-        )
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
-            new, old = Path(beside) / "new", Path(beside) / "old"
-            new.mkdir()
-            yield new
-            replaces = folder.exists()
-            if replaces:
-                folder.rename(old)
-            try:
-                new.rename(folder)
-            except BaseException:
-                if replaces:
-                    old.rename(folder)
-                raise
-    except OSError as error:
-        raise unwritable(folder, error) from error
-
-
-def _is_empty(folder: Path) -> bool:
-    return folder.is_dir() and not any(folder.iterdir())
 
 
 def confirm(problem: Problem) -> str:

@@ -17,9 +17,9 @@ from npnet.base.errors import InputError
 from npnet.checks.called_functions import locked, made
 from npnet.checks.compare import compare, zero_scales
 from npnet.checks.isolation import Isolation, isolate
+from npnet.checks.judging import K_BOTH, judge_by_truth
 from npnet.checks.line_check import widened
 from npnet.checks.lines import draw_upstream
-from npnet.checks.reference import K_BOTH, judge_by_truth
 from npnet.checks.report import Report
 from npnet.checks.rounding import rounding_scales
 from npnet.network.forward import Values, forward

@@ -31,7 +31,7 @@ SIZES = {"n": 7, "V": 6, "E": 4, "T": 3, "H": 5}
 SHORT = npnet.Recipe(
     "short", hidden=12, batch=8, steps=2 * AHEAD + 21, rates=((0, 0.1), (50, 0.02))
 )
-GOLDEN = Path(__file__).parent / "golden"
+GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

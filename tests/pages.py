@@ -182,13 +182,15 @@ def compared(command: str, lines: list[str], exact: bool) -> list[str]:
     bench = re.search(BENCH, command) is not None
     result: list[str] = []
     table = ""
+    titles: list[str] = []
     for line in filter(str.strip, lines):
         plain = " ".join(line.split())
         cells = re.split(r"\s{2,}", line.strip())
         if plain.startswith(("name exact", "step published")):
             table = COMPARED if plain.startswith(COMPARED) else REPLAYED
-        elif table == COMPARED and len(cells) == 9:
-            plain = _compared_row(cells)
+            titles = cells
+        elif table == COMPARED and len(cells) == len(titles):
+            plain = _compared_row(dict(zip(titles, cells, strict=True)))
         elif table == REPLAYED and len(cells) >= 4 and not exact:
             plain = _replayed_row(cells)
         elif plain != "…":
@@ -202,19 +204,22 @@ def compared(command: str, lines: list[str], exact: bool) -> list[str]:
     return result
 
 
-def _compared_row(cells: list[str]) -> str:
-    name, exact, approximate, maxdiff, scale, ulp, bad, worst, verdict = cells
-    if verdict.endswith("(zero)"):  # its scale is rounding, too
-        scale = _form(scale)
-    free = map(_form, (exact, approximate, maxdiff, ulp, worst))
-    return " ".join([name, *free, scale, bad, verdict])
+def _compared_row(cells: dict[str, str]) -> str:
+    fixed = {"name", "bad/total", "verdict"}
+    if not cells["verdict"].endswith("(zero)"):  # there the scale is rounding, too
+        fixed.add("scale")
+    forms = {title: cell if title in fixed else _form(cell) for title, cell in cells.items()}
+    return " ".join(forms.values())
 
 
 def _form(cell: str) -> str:
     """What kind of thing stands in a cell."""
     if cell in ("True", "False"):
         return "bool"
-    return "number" if re.fullmatch(r"[-+.\de]+", cell) else "index" if cell[:1] == "(" else cell
+    if re.fullmatch(r"[-+.\de]+|inf|nan", cell):
+        return "number"
+    measured, slash, limit = cell.partition("/")  # ratio/limit: the limit is the rule's
+    return f"{_form(measured)}/{limit}" if slash else cell
 
 
 def _replayed_row(cells: list[str]) -> str:

@@ -112,6 +112,8 @@ def read_array(side: str, entry: Any) -> Array:
     try:
         tensor = hasattr(entry, "detach")
         array = np.asarray(_off_the_graph(entry) if tensor else entry)
+        if array.dtype.name == "bfloat16":  # of the package ml_dtypes; NumPy itself has none
+            array = array.astype(np.float32)
         masked = int(np.sum(entry.mask)) if isinstance(entry, np.ma.MaskedArray) else 0
     # Any object may stand here, and its own methods raise what they like.
     except Exception as error:
@@ -143,6 +145,8 @@ def _off_the_graph(tensor: Any) -> Any:
     for method in ("cpu", "resolve_conj", "resolve_neg"):
         if hasattr(tensor, method):
             tensor = getattr(tensor, method)()
+    if str(getattr(tensor, "dtype", "")).endswith("bfloat16") and hasattr(tensor, "float"):
+        tensor = tensor.float()  # NumPy has no bfloat16
     return tensor.numpy() if hasattr(tensor, "numpy") else tensor
 
 

@@ -1,28 +1,52 @@
-"""Files of arrays that any program can write: npz files, or raw files with numbers alone."""
+"""Gradients and values of other programs, read from any of the file formats and by any names."""
 
+from __future__ import annotations
+
+import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.base.errors import InputError
-from npnet.base.npz import read_npz
-from npnet.checks.reference import PRECISIONS, plain_name, plain_names
+from npnet.base.errors import InputError, shown
+from npnet.base.npz import MOST_BYTES
+from npnet.checks.array_names import plain_name, recognise, without_values
+from npnet.checks.containers import SUFFIXES, decode, decode_npy
+from npnet.checks.precision import HALVES, PRECISION_EPS
+from npnet.checks.stored import DTYPES, Stored, StoredType, from_bytes, shape_from, stored_type
 from npnet.network.gradients import GRADIENTS
-from npnet.network.names import shape_of
+from npnet.network.names import NAMES, shape_of
 
-CONTAINERS = ("npz", "raw")
+SUFFIX_DTYPES = {suffix: dtype for dtype, suffix in SUFFIXES.items()}
 
-# The suffixes of raw files.
-SUFFIXES = {"float32": "f32", "float64": "f64", "int64": "i64"}
+MOST_FILES = 1000  # of a folder
 
 
-def content(array: Array) -> bytes:
-    """The bytes of a raw file for this array: little endian, C order."""
-    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+class Layout(NamedTuple):
+    """How the numbers of raw files are to be read: C order and little endian, or otherwise."""
+
+    column_major: bool = False
+    big_endian: bool = False
+
+
+class Theirs(NamedTuple):
+    """The arrays of another program that are compared in one precision.
+
+    Attributes:
+        arrays: by our names where those were recognised.
+        precision: ``float32`` or ``float64``, in which torch's side is.
+        judged_as: the precision whose eps is the measure, one of ``PRECISION_EPS``.
+        said: which names were read as others, and the like, one sentence each.
+    """
+
+    arrays: dict[str, Array]
+    precision: str
+    judged_as: str
+    said: tuple[str, ...]
 
 
 def read_raw(path: Path, dtype: str, shape: tuple[int, ...]) -> Array:
@@ -31,19 +55,72 @@ def read_raw(path: Path, dtype: str, shape: tuple[int, ...]) -> Array:
     Raises:
         InputError: it is missing, or its length does not fit ``dtype`` and ``shape``.
     """
-    little = np.dtype(dtype).newbyteorder("<")
-    wanted = math.prod(shape) * little.itemsize
+    return _read_raw(path, stored_type(dtype), shape).array
+
+
+def _read_raw(path: Path, kind: StoredType, shape: tuple[int, ...]) -> Stored:
+    wanted = math.prod(shape) * kind.numpy.itemsize
     try:
         size = path.stat().st_size
-        numbers = path.read_bytes() if size == wanted else b""
+        data = path.read_bytes() if size == wanted else b""
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}, wanted {dtype} of shape {shape}") from error
-    if len(numbers) != wanted:
         raise InputError(
-            f"{path}: {size} bytes, wanted {wanted}: {dtype} of shape {shape}, little endian, in "
-            "C order, without a header"
+            f"{path}: {error.strerror}, wanted {kind.name} of shape {shape}"
+        ) from error
+    if size != wanted:
+        fits = [
+            name
+            for name in SUFFIXES
+            if "float" in name and math.prod(shape) * StoredType(name, "<").numpy.itemsize == size
+        ]
+        hint = f": {' or '.join(fits)} has this length" if fits else ""
+        raise InputError(
+            f"{path}: {size} bytes, wanted {wanted}: {kind.name} of shape {shape}, little endian, "
+            f"in C order, without a header{hint}"
         )
-    return np.frombuffer(numbers, little).reshape(shape).astype(dtype)
+    return from_bytes(data, kind, shape)
+
+
+def read_theirs(
+    path: str | os.PathLike[str],
+    sizes: Mapping[str, int],
+    *,
+    known: Iterable[str] | None = None,
+    shared: bool = False,
+    precision: str | None = None,
+    layout: Layout = Layout(),  # noqa: B008
+) -> list[Theirs]:
+    """Arrays of another program, in one part for each precision that they are compared in.
+
+    Args:
+        path: an npz, npy, safetensors or JSON file; or a folder with files NAME.npy, or with raw
+            files: NAME.f32, NAME.f64, NAME.f16 or NAME.bf16, whose shapes follow from ``sizes``,
+            or any that a ``manifest.json`` lists, with name, dtype, shape and file. Raw numbers
+            are little endian, in C order.
+        sizes: the sizes of the problem.
+        known: the names of values that are looked for, and nothing else is read; by default
+            gradients are read.
+        shared: whether the file may have values beside the gradients, which are left out.
+        precision: one of ``PRECISION_EPS``, which all are judged by; by default the one that
+            they are stored in.
+        layout: how raw files are read.
+
+    Raises:
+        InputError: the file is missing, damaged or of another kind, two entries are the same
+            array, the length of a raw file does not fit, or floats of several precisions are
+            mixed where one is needed.
+    """
+    path = Path(path)
+    names = tuple(GRADIENTS) if known is None else tuple(known)
+    parts = _folder(path, sizes, names, layout) if path.is_dir() else [decode(path)]
+    if shared:
+        parts = [{name: part[name] for name in without_values(part)} for part in parts]
+    if not any(parts):
+        raise InputError(f"{path}: holds no array, wanted some by name")
+    try:
+        return [_theirs(part, sizes, names, known is None, precision) for part in parts if part]
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def read_gradients(
@@ -51,40 +128,138 @@ def read_gradients(
 ) -> dict[str, Mapping[str, Array]]:
     """Gradients of another program, by the precision in which they are compared.
 
-    Args:
-        path: an npz file, which is compared in float64 if all its floats are float64, else in
-            float32; or a folder with raw files NAME.f32 or NAME.f64 or both, whose shapes follow
-            from ``sizes``. Names may have the lecture's d, as in dlogits.f32.
-        sizes: the sizes of the problem.
-
-    Raises:
-        InputError: the file is missing, damaged or of another kind, two entries are the same
-            gradient, the length of a raw file is not that of its gradient, or a float is neither
-            float32 nor float64.
+    The same as ``read_theirs``, without what it says.
     """
-    path = Path(path)
-    if path.is_dir():
-        read = {precision: _raw_gradients(path, precision, sizes) for precision in PRECISIONS}
-        if not any(read.values()):
-            raise InputError(f"{path}: holds no file NAME.f32 or NAME.f64, wanted one a gradient")
-    else:
-        arrays = read_npz(path)
-        dtypes = {str(array.dtype) for array in arrays.values() if array.dtype.kind == "f"}
-        if not dtypes <= {*PRECISIONS}:
-            raise InputError(f"{path}: has {', '.join(dtypes)}, wanted float32 or float64")
-        read = {"float64" if dtypes == {"float64"} else "float32": arrays}
+    return {theirs.precision: theirs.arrays for theirs in read_theirs(path, sizes)}
+
+
+def _theirs(
+    part: Mapping[str, Stored],
+    sizes: Mapping[str, int],
+    known: tuple[str, ...],
+    gradient: bool,
+    asked: str | None,
+) -> Theirs:
+    raw = {name: array for name, (array, _) in part.items()}
+    arrays, said = recognise(raw, sizes, known, gradient=gradient)
+    if not gradient:
+        arrays = {name: array for name, array in arrays.items() if name in known}
+        if not arrays:
+            raise InputError(f"has {', '.join(raw)}, wanted some of {', '.join(known)}")
+    floats = {
+        dtype or array.dtype.name for array, dtype in part.values() if array.dtype.kind == "f"
+    }
+    if strange := floats - PRECISION_EPS.keys():
+        raise InputError(f"has {', '.join(sorted(strange))}, wanted float32 or float64")
+    if asked is None and floats & HALVES and len(floats) > 1:
+        raise InputError(
+            f"has {' and '.join(sorted(floats))}, wanted one precision: --precision "
+            f"{min(floats & HALVES)} judges all by that"
+        )
+    judged_as = asked or (floats.pop() if len(floats) == 1 else "float32")
+    precision = "float64" if judged_as == "float64" else "float32"
+    # All float64 compared in another precision are cast; one float64 among others is a mistake.
+    wide = all(array.dtype == np.float64 for array in arrays.values() if array.dtype.kind == "f")
+    for name, array in arrays.items():
+        half = array.dtype == np.float16
+        if half or (asked and wide and precision == "float32" and array.dtype.kind == "f"):
+            with np.errstate(over="ignore"):
+                arrays[name] = array.astype(np.float32)
+    if judged_as != precision:
+        said = (*said, f"judged by the eps of {judged_as}, {PRECISION_EPS[judged_as]:.2g}")
+    return Theirs(arrays, precision, judged_as, said)
+
+
+def _folder(
+    path: Path, sizes: Mapping[str, int], known: tuple[str, ...], layout: Layout
+) -> list[dict[str, Stored]]:
+    files = [each for each in sorted(path.rglob("*")) if each.is_file()]
+    parts: dict[str, dict[str, Stored]] = {}
+    if len(files) > MOST_FILES:
+        raise InputError(f"{path}: {len(files)} files, wanted at most {MOST_FILES}")
+    if sum(each.stat().st_size for each in files) > MOST_BYTES:
+        raise InputError(f"{path}: wanted at most {MOST_BYTES:,} bytes")
+    if path / "manifest.json" in files:
+        return [_listed(path / "manifest.json", layout)]
+    if named := [each for each in files if each.suffix == ".npy"]:
+        for each in named:
+            # As golden sets name them: W1.f32.npy beside W1.f64.npy.
+            full = each.relative_to(path).with_suffix("").as_posix()
+            stem, _, suffix = full.rpartition(".")
+            dtype = SUFFIX_DTYPES.get(suffix, "")
+            name = stem if dtype else full
+            parts.setdefault(dtype, {})[name] = decode_npy(each, each.read_bytes())
+        return [*parts.values()]
+    for each in files:
+        if each.suffix[1:] in SUFFIX_DTYPES and each.parent == path:
+            kind = stored_type(SUFFIX_DTYPES[each.suffix[1:]])
+            name = plain_name(each.stem, known)
+            # A file with an unknown name is refused later; until then any shape will do.
+            count = each.stat().st_size // kind.numpy.itemsize
+            shape = shape_of(name, sizes) if name in NAMES else (count,)
+            stored = _read_raw(each, kind._replace(order=_order(kind, layout)), shape)
+            parts.setdefault(kind.name, {})[each.stem] = _laid_out(stored, layout)
+    if not parts:
+        raise InputError(
+            f"{path}: holds no file NAME.npy, NAME.f32 or NAME.f64, wanted one for each array, or "
+            "a manifest.json that lists them"
+        )
+    order = ("float32", "float64", "float16", "bfloat16", "int64")
+    return [parts[name] for name in order if name in parts]
+
+
+def _order(kind: StoredType, layout: Layout) -> Literal["<", ">"]:
+    return ">" if layout.big_endian else kind.order
+
+
+def _laid_out(stored: Stored, layout: Layout) -> Stored:
+    """The array whose numbers were read in C order and stand in column order, if that is said."""
+    if not layout.column_major:
+        return stored
+    array = stored.array
+    return stored._replace(array=array.ravel().reshape(array.shape[::-1]).T)
+
+
+def _listed(path: Path, layout: Layout) -> dict[str, Stored]:
+    """The arrays that a manifest lists, each in a raw file beside it."""
     try:
-        return {precision: plain_names(arrays) for precision, arrays in read.items() if arrays}
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+        manifest = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}, wanted a list of arrays") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: no JSON, wanted a list of arrays") from error
+    entries = manifest.get("arrays") if isinstance(manifest, dict) else manifest
+    if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
+        raise InputError(
+            f'{path}: wanted {{"arrays": [{{"name": …, "dtype": …, "shape": […]}}, …]}}'
+        )
+    if any("sha256" in each for each in entries):
+        raise InputError(
+            f"{path}: is that of a golden set, which has torch's answers, wanted your arrays"
+        )
+    found: dict[str, Stored] = {}
+    for entry in entries:
+        name = entry.get("name")
+        if not isinstance(name, str) or not name or name in found:
+            raise InputError(f"{path}: name {shown(name)}, wanted a text, and every name once")
+        try:
+            kind, shape = stored_type(entry.get("dtype")), shape_from(entry.get("shape"))
+            file = path.parent / _file_name(entry.get("file", _default(path.parent, name, kind)))
+        except InputError as error:
+            raise InputError(f"{path}: {shown(name)}: {error}") from error
+        stored = _read_raw(file, kind._replace(order=_order(kind, layout)), shape)
+        found[name] = _laid_out(stored, layout)
+    return found
 
 
-def _raw_gradients(folder: Path, precision: str, sizes: Mapping[str, int]) -> dict[str, Array]:
-    arrays = {}
-    for path in sorted(folder.glob(f"*.{SUFFIXES[precision]}")):
-        name = plain_name(path.stem)
-        # A file with an unknown name is refused later; until then any shape will do.
-        count = path.stat().st_size // np.dtype(precision).itemsize
-        shape = shape_of(name, sizes) if name in GRADIENTS else (count,)
-        arrays[path.stem] = read_raw(path, precision, shape)
-    return arrays
+def _default(folder: Path, name: str, kind: StoredType) -> str:
+    """The file of an array that names none: NAME.f32 or so if that is there, else NAME.bin."""
+    suffix = SUFFIXES.get(kind.name, next(key for key, to in DTYPES.items() if to == kind.name))
+    return f"{name}.{suffix}" if (folder / f"{name}.{suffix}").is_file() else f"{name}.bin"
+
+
+def _file_name(file: object) -> str:
+    """A file beside the manifest; a path to any other place is refused."""
+    if not isinstance(file, str) or not file or file in (".", "..") or {*file} & {*"/\\:\0"}:
+        raise InputError(f"file {shown(file)}, wanted the name of a file beside the manifest")
+    return file

@@ -37,6 +37,7 @@ def compare(
     K: float | None = None,
     zero_scales: Mapping[str, float] | None = None,
     scales: Mapping[str, float] | None = None,
+    coarse_eps: float = 0.0,
     only: str | Iterable[str] | None = None,
     labels: tuple[str, str] = ("ours", "reference"),
 ) -> Report:
@@ -70,6 +71,8 @@ def compare(
         scales: name -> size of the rounding errors in units of eps, as
             ``npnet.checks.rounding.rounding_scales`` computes them. They replace max|truth| or
             max|reference| where they are larger, because the parts of a sum cancel.
+        coarse_eps: the eps of the precision that ours were computed in, if it is coarser than
+            their dtype's; replaces eps in the rules.
         only: one name or several; other names get no row. Zero scales are still computed from the
             whole reference. So ``compare(fused, backward(values), only=fused)`` compares the seven
             gradients of a fused backward pass, including b1.
@@ -110,7 +113,15 @@ def compare(
         zero_scales = _noise(reference if truth is None else truth)
     scales = {name: _number("scales", scale) for name, scale in (scales or {}).items()}
     comparison = _Comparison(
-        ours, reference, truth, tolerances, _number("K", K), zero_scales or {}, scales, labels
+        ours,
+        reference,
+        truth,
+        tolerances,
+        _number("K", K),
+        zero_scales or {},
+        scales,
+        _number("coarse_eps", coarse_eps),
+        labels,
     )
     names = [*reference, *(name for name in ours if name not in reference)]
     if only is not None:
@@ -121,7 +132,8 @@ def compare(
                 f"{', '.join(names)}"
             )
         names = wanted
-    return Report(tuple(map(comparison.row, names)), comparison.rule(), labels)
+    rows = tuple(map(comparison.row, names))
+    return Report(rows, comparison.rule(), labels, None if tolerances else comparison.K)
 
 
 def zero_scales(gradients: Mapping[str, Any]) -> dict[str, float]:
@@ -181,6 +193,7 @@ class _Comparison:
     K: float
     zero_scales: Mapping[str, float]
     scales: Mapping[str, float]
+    coarse_eps: float
     labels: tuple[str, str]
 
     def rule(self) -> str:
@@ -297,6 +310,10 @@ class _Comparison:
             maxdiff=float(difference.max()),
             scale=largest(reference),
             max_ulp=None if integers else max_ulp(ours, reference),
+            error=float(error.max()),
+            reference_error=None if truth is None else float(distance(reference, truth).max()),
+            ratio=None if integers else self.ratio(limit, float(error.max())),
+            limit=None if integers or self.tolerances else self.K,
             bad=int(bad.sum()),
             total=ours.size,
             worst=worst,
@@ -306,6 +323,13 @@ class _Comparison:
             verdict=verdict,
             reason=reason,
         )
+
+    def ratio(self, limit: float | Array, error: float) -> float | None:
+        """The error in units of what the rule multiplies by K, if it is a rule with a K."""
+        if self.tolerances:
+            return None
+        unit = float(np.max(limit)) / self.K if self.K else 0.0
+        return error / unit if unit else 0.0 if error == 0 else math.inf
 
     def is_noise_of_npnet(self, name: str) -> bool:
         """Whether one side is npnet's own gradients, and this one is noise compared with the rest.
@@ -330,8 +354,9 @@ class _Comparison:
         scale = self.zero_scales.get(name, largest(reference if truth is None else truth))
         scale = max(scale, self.scales.get(name, 0.0))
         if truth is None:
-            return self.K * max(eps(ours), eps(reference)) * scale
-        return self.K * max(largest(distance(reference, truth)), eps(ours) * scale)
+            return self.K * max(eps(ours), eps(reference), self.coarse_eps) * scale
+        unit = max(eps(ours), self.coarse_eps)
+        return self.K * max(largest(distance(reference, truth)), unit * scale)
 
 
 def _check_names(what: str, entries: object) -> None:

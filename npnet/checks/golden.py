@@ -3,11 +3,13 @@
 ``manifest.json`` lists every array with kind, name, dtype, shape and SHA-256. The arrays are in:
 
 * ``npz``: ``batch.npz`` has X, Y and eps; ``KIND.f32.npz`` and ``KIND.f64.npz`` have the others;
+* ``safetensors`` and ``json``: the same files with these suffixes;
 * ``raw``: ``raw/KIND/NAME.f32`` and ``.f64`` (X and Y ``.i64``) have the numbers alone, little
-  endian, in C order.
+  endian, in C order;
+* ``npy``: ``npy/KIND/NAME.f32.npy`` and so on, one for each array.
 
-``oracle golden`` writes one or both; reading needs no torch. Nothing in a file is executed: no
-pickle is read, and no path is taken from a manifest.
+``oracle golden`` writes some of them; ``npnet golden`` the set that comes with npnet. Reading needs
+no torch. Nothing in a file is executed: no pickle is read, and no path is taken from a manifest.
 """
 
 import hashlib
@@ -20,9 +22,10 @@ from typing import Any, NamedTuple
 
 from npnet.base.arrays import Array, Named
 from npnet.base.errors import InputError
-from npnet.base.npz import read_npz
-from npnet.checks.array_files import CONTAINERS, SUFFIXES, content, read_raw
+from npnet.checks.array_files import read_raw
+from npnet.checks.containers import CONTAINERS, MANY, ONE, SUFFIXES, content, decode
 from npnet.checks.reference import KINDS, PRECISIONS, Problem
+from npnet.corpora.known import SHIPPED_FOLDERS
 from npnet.network.names import shape_of
 
 FORMAT = "npnet golden"
@@ -36,16 +39,13 @@ class Place(NamedTuple):
     name: str
     dtype: str
 
-    @property
-    def npz(self) -> str:
-        """The npz file that has the array under its name."""
-        suffix = "" if self.kind == "batch" else f".{SUFFIXES[self.dtype]}"
-        return f"{self.kind}{suffix}.npz"
-
-    @property
-    def raw(self) -> str:
-        """The raw file, which has the numbers of this array alone."""
-        return f"raw/{self.kind}/{self.name}.{SUFFIXES[self.dtype]}"
+    def file(self, container: str) -> str:
+        """The file that has this array, with others of its kind and dtype or alone."""
+        if container in MANY:
+            suffix = "" if self.kind == "batch" else f".{SUFFIXES[self.dtype]}"
+            return f"{self.kind}{suffix}.{container}"
+        ending = ".npy" if container == "npy" else ""
+        return f"{container}/{self.kind}/{self.name}.{SUFFIXES[self.dtype]}{ending}"
 
     def shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
         """Its shape, for the sizes of n, T, E, H, V in ``sizes``."""
@@ -54,7 +54,7 @@ class Place(NamedTuple):
 
     def entry(self, sizes: Mapping[str, int], containers: Iterable[str]) -> dict[str, Any]:
         """Its entry in the manifest, without the checksum."""
-        files = {container: getattr(self, container) for container in containers}
+        files = {container: self.file(container) for container in containers}
         return {**self._asdict(), "shape": list(self.shape(sizes)), **files}
 
 
@@ -71,6 +71,19 @@ PLACES = (
 )
 
 
+def shipped_set() -> Path:
+    """The folder of the golden set that comes with npnet: the lecture's, with 8 hidden units.
+
+    Raises:
+        InputError: it is not there.
+    """
+    for folder in SHIPPED_FOLDERS:
+        if (folder / "golden").is_dir():
+            return folder / "golden"
+    places = " or ".join(str(folder) for folder in SHIPPED_FOLDERS)
+    raise InputError(f"golden: no folder golden in {places}: install npnet again")
+
+
 def checksum(array: Array) -> str:
     """SHA-256 of ``content``, the same for an npz file and a raw file."""
     return hashlib.sha256(content(array)).hexdigest()
@@ -78,7 +91,7 @@ def checksum(array: Array) -> str:
 
 def is_golden(folder: Path) -> bool:
     """Whether ``folder`` has only files of a golden set, perhaps damaged or of another version."""
-    known = {"manifest.json", *(getattr(place, way) for place in PLACES for way in CONTAINERS)}
+    known = {"manifest.json", *(place.file(way) for place in PLACES for way in CONTAINERS)}
     try:
         with (folder / "manifest.json").open("rb") as manifest:
             if FORMAT.encode() not in manifest.read(100):
@@ -86,7 +99,7 @@ def is_golden(folder: Path) -> bool:
         files = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
     except OSError:
         return False
-    folders = {"raw", *(f"raw/{place.kind}" for place in PLACES)}
+    folders = {*ONE, *(f"{way}/{place.kind}" for place in PLACES for way in ONE)}
     return files <= known | folders
 
 
@@ -132,16 +145,19 @@ def _printable(options: object) -> list[str]:
 
 def _read_arrays(folder: Path, manifest: dict[str, Any]) -> Problem:
     sizes, containers = manifest.pop("sizes", None), manifest.pop("containers", None)
-    known = containers in ([container] for container in CONTAINERS) or containers == [*CONTAINERS]
+    listed = containers if isinstance(containers, list) else []
+    known = listed and listed == [way for way in CONTAINERS if way in listed]
     if not _are_sizes(sizes) or not known:
         raise InputError(f"{folder / 'manifest.json'}: sizes {sizes!r}, containers {containers!r}")
     sums = _checksums(folder / "manifest.json", manifest.pop("arrays", None), sizes, containers)
     arrays: dict[tuple[str, str], dict[str, Array]] = {}
     for container in containers:
-        for place, array in _READERS[container](folder, sizes).items():
+        reader = _from_raw if container == "raw" else _decoded
+        read = reader(folder, container, sizes)
+        for place, array in read.items():
             if checksum(array) != sums[place]:
                 raise InputError(
-                    f"{folder / getattr(place, container)}: {place.kind} {place.name} is damaged: "
+                    f"{folder / place.file(container)}: {place.kind} {place.name} is damaged: "
                     "its SHA-256 is not that of the manifest"
                 )
             array.flags.writeable = False
@@ -180,30 +196,29 @@ def _checksums(
     return sums
 
 
-def _from_npz(folder: Path, sizes: Mapping[str, int]) -> dict[Place, Array]:
+def _decoded(folder: Path, container: str, sizes: Mapping[str, int]) -> dict[Place, Array]:
     read = {}
-    for file in dict.fromkeys(place.npz for place in PLACES):
-        arrays = read_npz(folder / file)
-        places = [place for place in PLACES if place.npz == file]
+    for file in dict.fromkeys(place.file(container) for place in PLACES):
+        stored = decode(folder / file)
+        places = [place for place in PLACES if place.file(container) == file]
         for place in places:
-            if place.name not in arrays:
+            key = place.name if container in MANY else (folder / file).stem
+            if key not in stored:
                 raise InputError(f"{folder / file}: {place.name} is missing")
-            array, shape = arrays[place.name], place.shape(sizes)
+            (array, _), shape = stored[key], place.shape(sizes)
             if array.dtype != place.dtype or array.shape != shape:
                 raise InputError(
                     f"{folder / file}: {place.name} is {array.dtype} of shape {array.shape}, "
                     f"wanted {place.dtype} of shape {shape}"
                 )
             read[place] = array
-        if len(arrays) > len(places):
-            raise InputError(f"{folder / file}: has {len(arrays)} arrays, wanted {len(places)}")
+        if len(stored) > len(places):
+            raise InputError(f"{folder / file}: has {len(stored)} arrays, wanted {len(places)}")
     return read
 
 
-def _from_raw(folder: Path, sizes: Mapping[str, int]) -> dict[Place, Array]:
+def _from_raw(folder: Path, container: str, sizes: Mapping[str, int]) -> dict[Place, Array]:
     return {
-        place: read_raw(folder / place.raw, place.dtype, place.shape(sizes)) for place in PLACES
+        place: read_raw(folder / place.file(container), place.dtype, place.shape(sizes))
+        for place in PLACES
     }
-
-
-_READERS = {"npz": _from_npz, "raw": _from_raw}

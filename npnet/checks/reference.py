@@ -1,17 +1,15 @@
 """A problem with torch's answers, and the rules that compare any program's gradients with them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import numpy as np
-
-from npnet.base.arrays import Array, Named, read_array
+from npnet.base.arrays import Named
 from npnet.base.equality import EqualFields
 from npnet.base.errors import InputError, kind_of
-from npnet.checks.compare import K_TRUTH, compare, zero_scales
-from npnet.checks.report import Report, Row
-from npnet.checks.rounding import rounding_scales
+from npnet.checks.array_names import plain_name
+from npnet.checks.judging import judge
+from npnet.checks.report import Report
 from npnet.network.forward import Values
 from npnet.network.gradients import GRADIENTS, Gradients
 from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES
@@ -29,55 +27,6 @@ KINDS = {
     "upstream": VALUE_NAMES,
     "line": tuple(GRADIENTS),
 }
-
-# Without a finer truth: ours may be K_TRUTH times the rounding errors away from the truth, and so
-# may the reference.
-K_BOTH = 2 * K_TRUTH
-
-
-def judge_by_truth(
-    ours: Mapping[str, object],
-    reference: Mapping[str, Array],
-    truth: Mapping[str, Array],
-    scales: Mapping[str, float],
-    *,
-    lines: bool,
-    labels: tuple[str, str],
-) -> Report:
-    """Compare float32 gradients of a batch with a float64 truth; torch's error sets the bound.
-
-    Where torch's error is small by luck, the size of the rounding errors sets it.
-
-    A gradient that was widened to float64 is wrong too. Numbers without a dtype, such as nested
-    lists, are accepted.
-
-    Args:
-        ours, reference, truth, labels: as ``npnet.compare`` takes them.
-        scales: the sizes of the rounding errors, of ``rounding_scales``.
-        lines: whether each line is taken alone; else ``truth`` has a whole backward pass.
-    """
-    report = compare(
-        ours,
-        reference,
-        truth=truth,
-        zero_scales={} if lines else zero_scales(truth),
-        scales=scales,
-        labels=labels,
-    )
-
-    def typed(row: Row) -> Row:
-        fits = not row.ok or _dtype(ours[row.name]) in ("", reference[row.name].dtype.name)
-        return row if fits else replace(row, verdict="dtype")
-
-    return replace(report, rows=tuple(map(typed, report.rows)))
-
-
-def _dtype(entry: object) -> str:
-    """The dtype's name of an array or tensor; empty if it has none or cannot be read."""
-    try:
-        return read_array("ours", entry).dtype.name if hasattr(entry, "dtype") else ""
-    except InputError:
-        return ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,39 +55,35 @@ class Reference(EqualFields):
         ours: Mapping[str, object],
         only: str | Iterable[str] | None = None,
         labels: tuple[str, str] = ("ours", "torch"),
+        *,
+        precision: str | None = None,
     ) -> Report:
         """Compare by the rules of ``npnet.compare``: with a truth in float32, without in float64.
 
         If all arrays are float64, they are compared with the float64 truth itself. If only some
-        are float64, these are wrong.
+        are float64, these are wrong. If all are float16 or bfloat16, they are compared by the eps
+        of that. A wrong row says what it looks like, where a simple cause explains its numbers.
 
         Args:
-            ours: name -> gradient, all 26 and nothing else. Names may have the lecture's d.
-            only: one name or several of the 26, to compare only these.
+            ours: name -> gradient, all 26 and nothing else, or the seven parameters' alone. Names
+                may have the lecture's d, or be like ``grad_W1`` and ``W1.grad``.
+            only: one name or several of the 26, to compare only these; ``parameters`` stands for
+                the seven.
             labels: the names of the two sides in the report.
+            precision: one of ``npnet.checks.precision.PRECISION_EPS``: judge by its eps, whatever
+                dtype holds the numbers.
 
         Raises:
             InputError: ``ours`` is not a mapping or has a name twice, ``only`` is empty or has an
-                unknown name.
+                unknown name, ``precision`` is unknown.
         """
         ours = plain_names(ours)
-        reference: Mapping[str, Array] = self.gradients
+        if only is None and ours.keys() == {*PARAMETER_NAMES}:
+            only = PARAMETER_NAMES
+        names = (*GRADIENTS,) if only is None else gradient_names(only)
         if only is not None:
-            wanted = gradient_names(only)
-            reference = {name: reference[name] for name in wanted}
-            ours = {name: ours[name] for name in wanted if name in ours}
-        precise = self.gradients if self.truth is None else self.truth
-        if self.truth is None or {*map(_dtype, ours.values())} == {"float64"}:
-            goal = {name: precise[name] for name in reference}
-            zero = {} if self.lines else zero_scales(precise)
-            scales = self._scales(np.float64)
-            return compare(ours, goal, K=K_BOTH, zero_scales=zero, scales=scales, labels=labels)
-        scales = self._scales(np.float32)
-        return judge_by_truth(ours, reference, self.truth, scales, lines=self.lines, labels=labels)
-
-    def _scales(self, dtype: type[np.floating[Any]]) -> dict[str, float]:
-        eps = float(np.finfo(dtype).eps)
-        return rounding_scales(self.values, self.given, eps, lines=self.lines)
+            ours = {name: ours[name] for name in names if name in ours}
+        return judge(self, ours, names, labels, precision)
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,33 +131,36 @@ class Problem(EqualFields):
         )
 
 
-def plain_name(name: str) -> str:
-    """``logits`` for ``dlogits``: no name of the 26 begins with a d itself."""
-    return name[1:] if name[:1] == "d" and name[1:] in GRADIENTS else name
-
-
 def plain_names(arrays: Mapping[str, T]) -> Mapping[str, T]:
-    """``arrays`` under the names of the 26: the lecture's d is removed where there is one.
+    """``arrays`` under the names of the 26: the lecture's d is removed, and what else is around it.
 
     Raises:
         InputError: it is not a mapping from names, or two entries are the same gradient.
     """
     if not isinstance(arrays, Mapping) or not all(isinstance(name, str) for name in arrays):
         raise InputError(f"gradients are {kind_of(arrays)}, wanted a mapping name -> array")
-    plain = {plain_name(name): array for name, array in arrays.items()}
-    if len(plain) < len(arrays):
-        twice = next(name for name in plain if name in arrays and f"d{name}" in arrays)
-        raise InputError(f"{twice} and d{twice} are the same gradient, wanted one of the two")
-    return plain
+    plain: dict[str, str] = {}
+    for name in arrays:
+        ours = plain_name(name)
+        if ours in plain:
+            raise InputError(
+                f"{plain[ours]} and {name} are the same gradient, wanted one of the two"
+            )
+        plain[ours] = name
+    return {ours: arrays[name] for ours, name in plain.items()}
 
 
 def gradient_names(names: str | Iterable[str]) -> tuple[str, ...]:
     """One or several of the 26, without the lecture's d, in the order in which they are computed.
 
+    The name ``parameters`` stands for the seven parameters.
+
     Raises:
         InputError: there are none, or one is unknown.
     """
     plain = {plain_name(name) for name in ([names] if isinstance(names, str) else names)}
+    if "parameters" in plain:
+        plain = plain - {"parameters"} | {*PARAMETER_NAMES}
     unknown = plain - GRADIENTS.keys()
     if unknown or not plain:
         raise InputError(

@@ -20,8 +20,20 @@ COLUMNS = {
     "maxdiff": ">",
     "scale": ">",
     "max ulp": ">",
+    "ratio/limit": ">",
     "bad/total": ">",
-    "worst": "<",
+    "verdict": "<",
+}
+# The same where there is a truth: the two errors stand where one difference says less.
+WITH_TRUTH = {
+    "name": "<",
+    "exact": "<",
+    "approximate": "<",
+    "maxdiff": ">",
+    "error": ">",
+    "own error": ">",
+    "ratio/limit": ">",
+    "bad/total": ">",
     "verdict": "<",
 }
 HTML_ALIGN = {"<": "left", ">": "right"}
@@ -61,6 +73,12 @@ class Row:
             values, in the coarser of the two dtypes. None for integers.
         bad, total: how many entries are beyond the bound or not finite; how many there are.
         worst: the entry to look at first, with its values.
+        error: largest |ours - truth|; without a truth, the same as ``maxdiff``.
+        reference_error: largest |reference - truth|; None without a truth.
+        ratio: ``error`` in units of what the rule multiplies by K: the larger of
+            ``reference_error`` and eps x scale. It may be up to ``limit``. None for integers and
+            where tolerances are the rule.
+        limit: the rule's K.
         bound: the largest allowed |ours - reference| (|ours - truth| if there is a truth); if each
             entry has its own bound, the one at ``worst``.
         zero_scale: for a gradient that is zero by mathematics, the sum of |summands| from which
@@ -70,6 +88,8 @@ class Row:
             compared: ``missing``, ``extra``, ``None``, ``unreadable``, ``dtype``, ``shape``,
             ``empty``, ``truth``, ``not finite``.
         reason: why, and what to do; a remark or an empty text if the verdict is ``ok``.
+        looks_like: a simple cause that explains the numbers to rounding, and what to try; or an
+            empty text. Only ``checks.reference`` looks for one.
     """
 
     name: str
@@ -78,6 +98,10 @@ class Row:
     maxdiff: float | None = None
     scale: float | None = None
     max_ulp: float | None = None
+    error: float | None = None
+    reference_error: float | None = None
+    ratio: float | None = None
+    limit: float | None = None
     bad: int | None = None
     total: int | None = None
     worst: Worst | None = None
@@ -86,6 +110,7 @@ class Row:
     blind: bool = False
     verdict: str
     reason: str = ""
+    looks_like: str = ""
 
     @property
     def ok(self) -> bool:
@@ -97,12 +122,14 @@ class Report:
     """A comparison: its rows, its rule, and the names of the two sides.
 
     It is true if it passed, so ``assert npnet.compare(ours, reference)`` works. Its ``repr`` is the
-    table, so that a failing assert shows it.
+    table, after the names that are wrong, so that a failing assert shows them. ``K`` is the rule's
+    factor, None where tolerances are the rule.
     """
 
     rows: tuple[Row, ...]
     rule: str
     labels: tuple[str, str]
+    K: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -141,23 +168,38 @@ class Report:
         """The table, a line for every reason, the rule and the footer. ASCII except for names."""
         if not self.rows:
             return self.footer
-        cells = [tuple(COLUMNS), *map(_cells, self.rows)]
-        lines = [table(cells, "".join(COLUMNS.values()))]
+        columns = self._columns()
+        cells = [self._titles(), *(_cells(row, columns) for row in self.rows)]
+        lines = [table(cells, "".join(columns.values()))]
         for text in (*self._reasons(), f"ok means {self.rule}"):
             lines += textwrap.wrap(
                 text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
             )
         return "\n".join([*lines, self.footer])
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        if self.passed or not self.rows:
+            return str(self)
+        # First: pytest shortens a long text in the middle.
+        return f"wrong: {', '.join(row.name for row in self.failures)}\n{self}"
+
+    def _columns(self) -> dict[str, str]:
+        truth = any(row.reference_error is not None for row in self.rows)
+        return WITH_TRUTH if truth else COLUMNS
+
+    def _titles(self) -> tuple[str, ...]:
+        own = f"{self.labels[1]}'s"
+        return tuple(own if title == "own error" else title for title in self._columns())
 
     def _repr_html_(self) -> str:
         """The same for a notebook, as one HTML table without style sheet or script."""
-        parts = ["<table><thead>", _html_line("th", tuple(COLUMNS), ""), "</thead><tbody>"]
+        columns = self._columns()
+        titles = _html_line("th", self._titles(), "", columns)
+        parts = ["<table><thead>", titles, "</thead><tbody>"]
         for row in self.rows:
             # Bold as well as red, because not everybody can see the colour.
             style = "" if row.ok else "font-weight:bold;color:#c62828;"
-            parts.append(_html_line("td", _cells(row), style))
+            parts.append(_html_line("td", _cells(row, columns), style, columns))
         parts.append("</tbody></table>")
         ends = [*self._reasons(), f"ok means {self.rule}", self.footer]
         parts += [f"<div>{escape(end)}</div>" for end in ends]
@@ -169,6 +211,7 @@ class Report:
             "passed": self.passed,
             "labels": self.labels,
             "rule": self.rule,
+            "K": self.K,
             "footer": self.footer,
             "blind": self.blind,
             "rows": [asdict(row) for row in self.rows],
@@ -179,8 +222,8 @@ class Report:
         # All 26 may have the same reason: it is printed once, after their names.
         groups: dict[str, list[str]] = {}
         for row in self.rows:
-            if row.reason:
-                groups.setdefault(row.reason, []).append(row.name)
+            for text in filter(None, (row.reason, row.looks_like)):
+                groups.setdefault(text, []).append(row.name)
         return (f"{', '.join(names)}: {reason}" for reason, names in groups.items())
 
 
@@ -194,26 +237,32 @@ def _apart(values: list[float]) -> list[str]:
     return texts
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    return (
-        row.name,
-        str(row.exact),
-        str(row.approximate),
-        *map(_short, (row.maxdiff, row.scale, row.max_ulp)),
-        "-" if row.total is None else f"{row.bad}/{row.total}",
-        "-" if row.worst is None else str(row.worst.index),
-        row.verdict if row.zero_scale is None else f"{row.verdict} (zero)",
-    )
+def _cells(row: Row, columns: dict[str, str]) -> tuple[str, ...]:
+    ratio = "-" if row.ratio is None else f"{_short(row.ratio)}/{row.limit:.3g}"
+    cells = {
+        "name": row.name,
+        "exact": str(row.exact),
+        "approximate": str(row.approximate),
+        "maxdiff": _short(row.maxdiff),
+        "scale": _short(row.scale),
+        "max ulp": _short(row.max_ulp),
+        "error": _short(row.error),
+        "own error": _short(row.reference_error),
+        "ratio/limit": ratio,
+        "bad/total": "-" if row.total is None else f"{row.bad}/{row.total}",
+        "verdict": row.verdict if row.zero_scale is None else f"{row.verdict} (zero)",
+    }
+    return tuple(cells[title] for title in columns)
 
 
 def _short(figure: float | None) -> str:
     return "-" if figure is None else f"{figure:.2g}"
 
 
-def _html_line(tag: str, cells: tuple[str, ...], style: str) -> str:
+def _html_line(tag: str, cells: tuple[str, ...], style: str, columns: dict[str, str]) -> str:
     cells_html = (
         f'<{tag} style="{style}text-align:{HTML_ALIGN[align]}">{escape(cell)}</{tag}>'
-        for cell, align in zip(cells, COLUMNS.values(), strict=True)
+        for cell, align in zip(cells, columns.values(), strict=True)
     )
     return f"<tr>{''.join(cells_html)}</tr>"
 

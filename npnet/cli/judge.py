@@ -5,12 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from npnet.checks.array_files import read_gradients
+from npnet.checks.array_files import Layout, Theirs, read_theirs
+from npnet.checks.array_names import parameters_alone
+from npnet.checks.forward_values import KNOWN, Forward, judge_values
 from npnet.checks.golden import read_golden
-from npnet.checks.reference import Problem, next_step
+from npnet.checks.joint_verdict import join
+from npnet.checks.precision import PRECISION_EPS
+from npnet.checks.reference import Problem, gradient_names, next_step
+from npnet.checks.report import Report
 from npnet.cli.parser import add_json, add_lines, add_only, names_of
+from npnet.network.gradients import GRADIENTS
 
 
 def add_commands(commands: Any) -> None:
@@ -26,8 +32,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "theirs",
         type=Path,
         metavar="THEIRS",
-        help="an npz file, or a folder with raw files NAME.f32 or NAME.f64 (little endian, C "
-        "order); names with or without the lecture's d",
+        help="an npz, npy, safetensors or JSON file; or a folder of .npy or raw files: NAME.f32, "
+        ".f64, .f16 or .bf16 (little endian, C order), or others that its manifest.json lists; "
+        "names such as W1, dW1, grad_W1, W1.grad, layers.0.weight",
     )
     parser.add_argument(
         "--reference",
@@ -36,8 +43,28 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="the golden set with the parameters and the batch, as oracle golden writes it",
     )
+    parser.add_argument(
+        "--values",
+        type=Path,
+        metavar="FILE",
+        help="a file or folder with the values of the forward pass (some of the twenty, perhaps "
+        "parameters), which are judged too; the gradients are then judged for these values",
+    )
     add_lines(parser)
-    add_only(parser, "logits,h,W2")
+    add_only(parser, "logits,h,W2; parameters stands for the seven")
+    parser.add_argument(
+        "--precision",
+        choices=[*PRECISION_EPS],
+        metavar="NAME",
+        help=f"judge by the eps of this precision: {', '.join(PRECISION_EPS)} (default: the one "
+        "they are stored in)",
+    )
+    parser.add_argument(
+        "--column-major", action="store_true", help="the numbers of raw files are in column order"
+    )
+    parser.add_argument(
+        "--big-endian", action="store_true", help="the numbers of raw files are big endian"
+    )
     add_json(parser)
 
 
@@ -48,14 +75,14 @@ def judge_command(options: argparse.Namespace) -> int:
 
 def judge(options: argparse.Namespace, problem: Problem, remark: str = "") -> int:
     """Print the comparison and return the exit code."""
-    only = names_of(options.only)
-    reports = {
-        precision: (problem.lines if options.lines else problem.whole)(precision).judge(
-            theirs, only, labels=("theirs", "torch")
-        )
-        for precision, theirs in read_gradients(options.theirs, problem.sizes).items()
-    }
-    passed = all(reports.values())
+    layout = Layout(options.column_major, options.big_endian)
+    shared = options.values is not None and options.values.exists()
+    shared = shared and options.values.samefile(options.theirs)
+    parts = read_theirs(
+        options.theirs, problem.sizes, shared=shared, precision=options.precision, layout=layout
+    )
+    verdicts = [_verdict(options, problem, theirs, layout) for theirs in parts]
+    passed = all(verdict.passed for verdict in verdicts)
     if options.json:
         figures = {
             "passed": passed,
@@ -63,17 +90,78 @@ def judge(options: argparse.Namespace, problem: Problem, remark: str = "") -> in
             "reference": str(options.reference),
             "remark": remark,
             "lines": options.lines,
-            "reports": {key: json.loads(report.to_json()) for key, report in reports.items()},
+            "said": {one.theirs.judged_as: one.theirs.said for one in verdicts},
+            "reports": {one.theirs.judged_as: json.loads(one.report.to_json()) for one in verdicts},
         }
+        if options.values:
+            figures["values"] = {
+                one.theirs.judged_as: json.loads(one.forward.report.to_json())
+                for one in verdicts
+                if one.forward
+            }
+            figures["verdict"] = {one.theirs.judged_as: one.sentence for one in verdicts}
         print(json.dumps(figures, indent=1))
         return 0 if passed else 1
     about = problem.about
     made = f"torch {about.get('torch')}, {about.get('cpu_capability')}"
     print(f"{options.reference}: {made}" + (f"; {remark}" if remark else ""))
-    for precision, report in reports.items():
-        kind = "each line alone" if options.lines else "end to end"
-        print(f"{options.theirs}: {precision}, {kind}")
-        print(report)
-        if not report:
-            print(next_step(report))
+    for verdict in verdicts:
+        _print(options, verdict)
     return 0 if passed else 1
+
+
+class Verdict(NamedTuple):
+    """The verdict on the arrays of one precision.
+
+    ``forward`` and ``sentence`` are there if values were given; ``passed`` holds for all.
+    """
+
+    theirs: Theirs
+    report: Report
+    passed: bool
+    forward: Forward | None = None
+    sentence: str = ""
+
+
+def _verdict(
+    options: argparse.Namespace, problem: Problem, theirs: Theirs, layout: Layout
+) -> Verdict:
+    only = names_of(options.only)
+    if only is None and parameters_alone(theirs.arrays):
+        only = ["parameters"]
+    labels = ("theirs", "torch")
+    if options.values is None or options.lines:
+        reference = (problem.lines if options.lines else problem.whole)(theirs.precision)
+        report = reference.judge(theirs.arrays, only, labels, precision=theirs.judged_as)
+        if options.values is None:
+            return Verdict(theirs, report, report.passed)
+    values = read_theirs(
+        options.values, problem.sizes, known=KNOWN, precision=theirs.judged_as, layout=layout
+    )
+    given = next((part for part in values if part.precision == theirs.precision), values[0])
+    forward = judge_values(problem, given.arrays, theirs.judged_as, labels)
+    theirs = theirs._replace(said=(*theirs.said, *given.said))
+    if options.lines:
+        right = "right" if report.passed else "not all right"
+        sentence = f"{forward}; the gradients, each line alone, are {right}"
+        return Verdict(theirs, report, report.passed and not forward.wrong, forward, sentence)
+    names = tuple(GRADIENTS) if only is None else gradient_names(only)
+    joint = join(forward, theirs.arrays, theirs.judged_as, names, labels)
+    return Verdict(theirs, joint.whole, joint.passed, forward, str(joint))
+
+
+def _print(options: argparse.Namespace, verdict: Verdict) -> None:
+    theirs, report, _, forward, sentence = verdict
+    if forward:
+        print(f"{options.values}: {theirs.judged_as}, the forward pass")
+        print(forward.report)
+    kind = "each line alone" if options.lines else "end to end"
+    kind += " for these values" if forward and not options.lines else ""
+    print(f"{options.theirs}: {theirs.judged_as}, {kind}")
+    for said in theirs.said:
+        print(said)
+    print(report)
+    if sentence:
+        print(sentence)
+    if not report:
+        print(next_step(report))

@@ -4,7 +4,7 @@ import textwrap
 
 from npnet.base.errors import InputError
 from npnet.base.suggestions import unknown
-from npnet.checks.reference import plain_name
+from npnet.checks.array_names import plain_name
 from npnet.learn.notation import (
     backward_lines,
     code_of,

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from npnet.base.errors import InputError
-from npnet.checks.array_files import CONTAINERS
-from npnet.checks.golden import is_golden, read_golden
+from npnet.checks.golden import read_golden
 from npnet.checks.reference import Problem
+from npnet.cli.golden import add_golden_options, refuse_older, write_golden
 from npnet.cli.judge import add_options, judge
-from npnet.cli.parser import add_force, add_json, add_old_name
+from npnet.cli.parser import add_old_name
 from npnet.cli.recipe_options import add_recipe_options, corpus_from, source_from
-from oracle.golden import confirm, first_batch, from_file, write
+from oracle.golden import confirm, first_batch, from_file
 
 # The options that define the problem, in the order in which the manifest repeats them.
 SOURCES: tuple[str, ...] = ("recipe", "hidden", "batch", "steps", "seed", "set", "words", "column")
@@ -29,7 +28,7 @@ def add_commands(commands: Any) -> None:
         description="Write the first minibatch of a recipe, or a problem of your own, and torch's "
         "values and gradients for it. An older golden set is replaced only with --force.",
     )
-    golden.add_argument("folder", type=Path, metavar="DIR", help="a new or empty folder")
+    add_golden_options(golden)
     add_recipe_options(golden)
     golden.add_argument(
         "--problem",
@@ -37,16 +36,6 @@ def add_commands(commands: Any) -> None:
         help="your own problem: an npz file with C W1 b1 W2 b2 bngain bnbias X Y, perhaps eps",
     )
     add_old_name(golden, "--from", "--problem")
-    for container in CONTAINERS:
-        golden.add_argument(
-            f"--{container}",
-            dest="containers",
-            action="append_const",
-            const=container,
-            help=f"write {container} files (default: {' and '.join(CONTAINERS)})",
-        )
-    add_force(golden)
-    add_json(golden)
     golden.set_defaults(command=golden_command)
 
     judging = commands.add_parser(
@@ -58,20 +47,9 @@ def add_commands(commands: Any) -> None:
 
 def golden_command(options: argparse.Namespace) -> int:
     """`oracle golden`."""
-    containers = options.containers or CONTAINERS
     given = {key: value for key in SOURCES if (value := getattr(options, key)) is not None}
-    if not options.force and is_golden(options.folder):
-        raise InputError(
-            f"{options.folder}: is a golden set, wanted a new folder, or --force to replace it"
-        )
-    write(_problem(options, given), options.folder, containers, _again(options, given))
-    files = [path for path in options.folder.rglob("*") if path.is_file()]
-    size = sum(path.stat().st_size for path in files)
-    if options.json:
-        print(json.dumps({"folder": str(options.folder), "files": len(files), "bytes": size}))
-    else:
-        print(f"{options.folder}: {len(files)} files, {size / 1000:,.0f} kB; read manifest.json")
-    return 0
+    refuse_older(options)
+    return write_golden(options, _problem(options, given), _again(options, given))
 
 
 def _problem(options: argparse.Namespace, given: dict[str, Any]) -> Problem:
@@ -91,8 +69,7 @@ def _again(options: argparse.Namespace, given: dict[str, Any]) -> list[str]:
     for key, value in given.items():
         for each in value if isinstance(value, list) else [value]:
             again += [f"--{key}", str(each)]
-    again += [f"--{name}" for name in ("fold", "unique") if getattr(options, name)]
-    return again + [f"--{container}" for container in options.containers or ()]
+    return again + [f"--{name}" for name in ("fold", "unique") if getattr(options, name)]
 
 
 def judge_command(options: argparse.Namespace) -> int:

@@ -17,8 +17,10 @@ import npnet
 from npnet import InputError
 from npnet.base.arrays import Named
 from npnet.base.npz import read_npz
+from npnet.checks import golden_writing
 from npnet.checks.array_files import read_gradients
 from npnet.checks.golden import read_golden
+from npnet.checks.golden_writing import write
 from npnet.checks.reference import KINDS, PRECISIONS, Problem
 from npnet.network.names import PARAMETER_NAMES
 from npnet.training.fit import examples_of
@@ -183,7 +185,7 @@ def same(one: Problem, other: Problem) -> bool:
     )
 
 
-# Writing, which takes torch.
+# Writing.
 
 
 @pytest.fixture
@@ -223,11 +225,9 @@ def test_the_committed_set_is_what_oracle_golden_writes_now(golden: Problem, wri
         assert now.lines(precision).judge(golden.arrays["line", precision])
 
 
-def test_what_is_written_is_read_again_bit_for_bit(
-    golden: Problem, tmp_path: Path, writing: Any
-) -> None:
+def test_what_is_written_is_read_again_bit_for_bit(golden: Problem, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "set"
-    writing.write(golden, folder)
+    write(golden, folder)
     assert same(read_golden(folder), golden)
 
     gradients = folder / "raw" / "gradient"
@@ -247,31 +247,29 @@ def test_what_is_written_is_read_again_bit_for_bit(
         read_golden(folder)
 
 
-def test_an_older_set_is_replaced_and_other_things_are_not(
-    golden: Problem, copy: Path, writing: Any
-) -> None:
+def test_an_older_set_is_replaced_and_other_things_are_not(golden: Problem, copy: Path) -> None:
     (copy / "value.f64.npz").unlink()
-    writing.write(golden, copy, ["npz"])
+    write(golden, copy, ["npz"])
     assert same(read_golden(copy), golden)
     (copy / "notes.txt").touch()
     before = sorted(copy.iterdir())
     with pytest.raises(InputError, match="set: holds other things"):
-        writing.write(golden, copy, ["npz"])
+        write(golden, copy, ["npz"])
     assert sorted(copy.iterdir()) == before
 
 
 def test_a_set_appears_whole_or_not_at_all(
-    golden: Problem, copy: Path, writing: Any, monkeypatch: pytest.MonkeyPatch
+    golden: Problem, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, data: bytes, write: Callable[..., None] = writing._write) -> None:
+    def full(path: Path, data: bytes, kept: Callable[..., None] = golden_writing._write) -> None:
         if path.name == "manifest.json":
             raise OSError(28, "No space left on device")
-        write(path, data)
+        kept(path, data)
 
-    monkeypatch.setattr(writing, "_write", full)
+    monkeypatch.setattr(golden_writing, "_write", full)
     for folder in (copy, copy.with_name("new")):
         with pytest.raises(InputError, match="No space left"):
-            writing.write(golden, folder, ["npz"])
+            write(golden, folder, ["npz"])
     assert same(read_golden(copy), golden)
     assert list(copy.parent.iterdir()) == [copy]
 
@@ -346,16 +344,13 @@ def test_options_that_exclude_each_other_are_refused(
 def test_oracle_judge_refuses_a_set_that_torch_would_not_write(
     golden: Problem,
     tmp_path: Path,
-    writing: Any,
     oracle_main: Callable[[list[str]], int],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     forged = dict(golden.arrays)
     gradients = golden.arrays["gradient", "float64"]
     forged["gradient", "float64"] = Named({**gradients, "h": gradients.h * (1 + 1e-9)})
-    writing.write(
-        Problem(golden.about, golden.sizes, golden.batch, forged), tmp_path / "set", ["npz"]
-    )
+    write(Problem(golden.about, golden.sizes, golden.batch, forged), tmp_path / "set", ["npz"])
     theirs = str(tmp_path / "set" / "gradient.f64.npz")
     assert judge(Path(theirs), reference=tmp_path / "set") == 0
     capsys.readouterr()

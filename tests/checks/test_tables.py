@@ -29,11 +29,11 @@ def test_the_table_as_text() -> None:
     assert (
         str(small())
         == """\
-name       exact  approximate  maxdiff  scale  max ulp  bad/total  worst   verdict
-bnvar_inv  False  False           0.12    0.5  4.2e+06        1/2  (0, 1)  WRONG
-bnmeani    False  False              -      -        -          -  -       shape
-<C>        True   True               0      3        0        0/1  (0, 0)  ok
-h          False  False            nan      1      nan        1/2  (1, 0)  not finite
+name       exact  approximate  maxdiff  scale  max ulp  ratio/limit  bad/total  verdict
+bnvar_inv  False  False           0.12    0.5  4.2e+06  2.1e+06/128        1/2  WRONG
+bnmeani    False  False              -      -        -            -          -  shape
+<C>        True   True               0      3        0        0/128        0/1  ok
+h          False  False            nan      1      nan      nan/128        1/2  not finite
 bnvar_inv: 1 of 2 entries beyond the bound, worst at (0, 1): ours 0.375, reference 0.25, off by
   0.12, bound 7.6e-06
 bnmeani: shape (2,), wanted (1, 2) like reference: sum with keepdims=True
@@ -89,4 +89,25 @@ def test_html_escapes_names_and_holds_no_script() -> None:
 def test_a_bare_assert_on_a_report_means_what_it_says() -> None:
     assert compare({"b2": floats(1)}, {"b2": floats(1)})
     assert not compare({"b2": floats(1)}, {"b2": floats(2)})
-    assert repr(small()) == str(small())
+    assert repr(small()) == f"wrong: bnvar_inv, bnmeani, h\n{small()}"
+    right = compare({"b2": floats(1)}, {"b2": floats(1)})
+    assert repr(right) == str(right)
+
+
+def test_with_a_truth_each_row_has_both_errors_and_their_ratio() -> None:
+    truth = {"h": np.array([1.0, 2.0])}
+    torch = {"h": floats([1.0, 2.0]) * np.float32(1 + 1e-6)}
+    ours = {"h": floats([1.0, 2.0]) * np.float32(1 + 4e-6)}
+    report = compare(ours, torch, truth=truth, labels=("ours", "torch"))
+    [row] = report.rows
+    assert row.error is not None
+    assert row.reference_error is not None
+    assert row.ratio == row.error / row.reference_error
+    assert (row.limit, report.K, json.loads(report.to_json())["K"]) == (8, 8, 8)
+    assert str(report).split("\n")[0].split() == [
+        *("name", "exact", "approximate", "maxdiff", "error", "torch's"),
+        *("ratio/limit", "bad/total", "verdict"),
+    ]
+    assert f"{row.ratio:.2g}/8" in str(report)
+    row = compare(ours, torch, rtol=1e-3, atol=0).rows[0]
+    assert (row.ratio, row.limit) == (None, None)

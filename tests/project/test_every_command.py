@@ -12,7 +12,7 @@ import npnet
 from npnet.cli import main
 
 SOURCE = Path(npnet.__file__).parent
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "data" / "golden"
 
 # One line a command, run in this order in one folder; those after `train` use its run.
 COMMANDS = """
@@ -24,7 +24,8 @@ plot run --out run.png
 data
 data --show emma
 check --hidden 3 --batch 8
-judge GOLDEN/gradient.f32.npz --reference GOLDEN
+golden set --format json
+judge GOLDEN/gradient.f32.npz --reference set
 replay
 replay constant-gain --steps 1
 recover --help

@@ -156,7 +156,7 @@ def test_reading_files_runs_imports_and_unpickles_nothing(
     training.run()
     folder = training.finish().save(tmp_path / "run", plot=False)
     write_checkpoint(folder, training.checkpoint())
-    command = [sys.executable, "-c", LISTENING, str(folder), str(ROOT / "tests" / "golden")]
+    command = [sys.executable, "-c", LISTENING, str(folder), str(ROOT / "data" / "golden")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

@@ -1,0 +1,211 @@
+"""Names that other programs give to the arrays of the network, and which of ours each one is.
+
+Two kinds are recognised. Decorated names have one of ours in them: ``grad_W1``, ``W1.grad``,
+``grads/W1``, ``dW1``. Names of a module's state, such as ``layers.0.weight``, do not: there the
+shape decides, and the module that a bias shares with a weight. Where two of ours fit, none is
+chosen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from npnet.base.arrays import Array
+from npnet.base.errors import InputError, shown
+from npnet.network.gradients import GRADIENTS
+from npnet.network.names import PARAMETER_NAMES, shape_of
+
+# What stands before or after a name: of anything, and of gradients alone.
+BEFORE = re.compile(
+    r"^(values?|acts?|activations|params?|parameters|model|module|forward)[/._:]", re.IGNORECASE
+)
+AFTER = re.compile(r"[/._:](values?|data)$", re.IGNORECASE)
+GRAD_BEFORE = re.compile(r"^(grads?|gradients?|g|d|backward)[/._:]", re.IGNORECASE)
+GRAD_AFTER = re.compile(r"[/._:](grads?|gradients?|g)$", re.IGNORECASE)
+KEY = re.compile(r"\[['\"](\w+)['\"]\]")  # of a dict in a dict
+QUOTED = re.compile(r"^\W*(\w.*?\w|\w)\W*$")
+
+# The last part of a name in a module's state, and which of the seven it can be.
+LEAVES = {
+    "weight": ("C", "W1", "W2", "bngain"),
+    "kernel": ("W1", "W2"),
+    "embedding": ("C",),
+    "embeddings": ("C",),
+    "scale": ("bngain",),
+    "gamma": ("bngain",),
+    "beta": ("bnbias",),
+    "bias": ("b1", "b2", "bnbias"),
+}
+# The bias that belongs to a weight of the same module.
+BIAS = {"W1": "b1", "W2": "b2", "bngain": "bnbias"}
+
+
+class Recognised(NamedTuple):
+    """Arrays under our names, and in words which names were read as others."""
+
+    arrays: dict[str, Array]
+    said: tuple[str, ...]
+
+
+class Fit(NamedTuple):
+    """One of our names that an array can be, and what makes it so."""
+
+    name: str
+    how: str  # empty, or ", transposed"
+    change: Callable[[Array], Array]
+
+
+def plain_name(name: str, known: Iterable[str] = tuple(GRADIENTS), *, gradient: bool = True) -> str:
+    """Our name in a decorated one, such as ``W1`` for ``grad_W1``; else ``name`` itself.
+
+    Args:
+        name: of any program.
+        known: the names that it can be; the 26 gradients by default.
+        gradient: whether it is that of a gradient; then ``dW1`` is ``W1`` as well.
+    """
+    known = tuple(known)
+    if name in known:
+        return name
+    lower = {each.casefold(): each for each in known}
+    found = set()
+    for form in _forms(name, gradient):
+        for each in (form, form[1:] if form[:1] == "d" and gradient else form):
+            if each in known:
+                found.add(each)
+            elif each.casefold() in lower:
+                found.add(lower[each.casefold()])
+    return found.pop() if len(found) == 1 else name
+
+
+def _forms(name: str, gradient: bool = True) -> set[str]:
+    """``name``, and what is left of it without what other programs put around it."""
+    patterns = (BEFORE, AFTER, GRAD_BEFORE, GRAD_AFTER) if gradient else (BEFORE, AFTER)
+    forms, new = set[str](), {name, KEY.sub(r"/\1", name)}
+    while new:
+        forms |= new
+        shorter = {pattern.sub("", form) for form in new for pattern in patterns}
+        quoted = {match[1] for form in new if (match := QUOTED.match(form))}
+        new = (shorter | quoted) - forms - {""}
+    return forms
+
+
+def recognise(
+    arrays: Mapping[str, Array], sizes: Mapping[str, int], known: Iterable[str], *, gradient: bool
+) -> Recognised:
+    """The arrays under our names where those are known; the others keep theirs.
+
+    Args:
+        arrays: by any names.
+        sizes: of n, T, E, H, V.
+        known: the names that they can have.
+        gradient: whether gradients are wanted, else values.
+
+    Raises:
+        InputError: two names are the same array.
+    """
+    known = tuple(known)
+    fits: dict[str, Fit] = {}
+    for name in arrays:
+        if (plain := plain_name(name, known, gradient=gradient)) in known:
+            fits[name] = Fit(plain, "", lambda array: array)
+    left = {name: array for name, array in arrays.items() if name not in fits}
+    states, doubts = _of_modules(left, sizes, {fit.name for fit in fits.values()})
+    decorated = [name for name, fit in fits.items() if name not in (fit.name, f"d{fit.name}")]
+    fits |= states
+    taken: dict[str, str] = {}
+    for name, fit in fits.items():
+        if fit.name in taken:
+            raise InputError(
+                f"{taken[fit.name]} and {name} are both {fit.name}, wanted one of the two; if one "
+                "is the value and one its gradient, give the file as --values too"
+            )
+        taken[fit.name] = name
+    found = {
+        fits[name].name if name in fits else name: fits[name].change(array)
+        if name in fits
+        else array
+        for name, array in arrays.items()
+    }
+    said = [f"{name} is read as {fit.name}{fit.how}" for name, fit in states.items()]
+    if decorated:
+        first = decorated[0]
+        others = f", and {len(decorated) - 1} more like it" if len(decorated) > 1 else ""
+        said.insert(0, f"{first} is read as {fits[first].name}{others}")
+    return Recognised(found, (*said, *doubts))
+
+
+def _of_modules(
+    arrays: Mapping[str, Array], sizes: Mapping[str, int], taken: set[str]
+) -> tuple[dict[str, Fit], list[str]]:
+    """The parameters among arrays that are named like a module's state; and what is in doubt."""
+    parts = {name: split for name in arrays if (split := _module_and_leaf(name))}
+    options = {
+        name: [fit for fit in _fits(arrays[name].shape, leaf, sizes) if fit.name not in taken]
+        for name, (_, leaf) in parts.items()
+    }
+    certain: dict[str, Fit] = {}
+    for name, fits in options.items():
+        if parts[name][1] != "bias" and len(fits) == 1:
+            certain[name] = fits[0]
+    owners = {parts[name][0]: BIAS.get(fit.name) for name, fit in certain.items()}
+    for name, fits in options.items():
+        module, leaf = parts[name]
+        if leaf == "bias" and module in owners:
+            options[name] = fits = [fit for fit in fits if fit.name == owners[module]]
+        if leaf == "bias" and len(fits) == 1:
+            certain[name] = fits[0]
+    claims = [fit.name for fit in certain.values()]
+    certain = {name: fit for name, fit in certain.items() if claims.count(fit.name) == 1}
+    doubts = []
+    for name, fits in options.items():
+        if name not in certain and fits:
+            could = " and ".join(f"{fit.name}{fit.how}" for fit in fits)
+            doubts.append(
+                f"{shown(name)} of shape {arrays[name].shape} fits {could}"
+                f"{', as others do' if len(fits) == 1 else ''}: give it one of our names"
+            )
+    return certain, doubts
+
+
+def _module_and_leaf(name: str) -> tuple[str, str] | None:
+    for form in sorted(_forms(name), key=len):
+        module, _, leaf = re.sub(r"[/:]", ".", form).rpartition(".")
+        if leaf.casefold() in LEAVES:
+            return module, leaf.casefold()
+    return None
+
+
+def _fits(shape: tuple[int, ...], leaf: str, sizes: Mapping[str, int]) -> list[Fit]:
+    """Which parameters an array of this shape can be, as it is, transposed or as a row."""
+    found = []
+    for name in LEAVES[leaf]:
+        wanted = shape_of(name, sizes)
+        if shape == wanted:
+            found.append(Fit(name, "", lambda array: array))
+        # nn.Linear holds (out, in), where ours holds (in, out).
+        if name in ("W1", "W2") and shape == wanted[::-1]:
+            found.append(Fit(name, ", transposed", lambda array: array.T))
+        if name in ("bngain", "bnbias") and shape == wanted[1:]:
+            found.append(Fit(name, ", as a row", lambda array: array[None]))
+    return found
+
+
+def without_values(names: Iterable[str]) -> list[str]:
+    """The names of the gradients, where a file has values and gradients side by side.
+
+    Such a file has ``W1`` and ``dW1`` (or ``grad_W1`` and so on) for some name: there, names
+    without any addition are values.
+    """
+    names = [*names]
+    plain = {name: plain_name(name) for name in names}
+    decorated = [name for name in names if plain[name] in GRADIENTS and plain[name] != name]
+    both = {plain[name] for name in decorated} & {*names}
+    return decorated if both else names
+
+
+def parameters_alone(names: Iterable[str]) -> bool:
+    """Whether these are gradients of the seven parameters, and of nothing else."""
+    names = {*names}
+    return bool(names) and names <= {*PARAMETER_NAMES}
