@@ -102,7 +102,7 @@ def _segment(
     made = set(gradients) - graph.values.keys()
     early = [at for at in range(start, first) if effects(units[at].node).makes & made]
     first = min(early, default=first)
-    return Segment(units, graph, first, end, passed, pairs) if first < end else None
+    return Segment(units, graph, first, end, passed, pairs, start) if first < end else None
 
 
 def _forward_start(units: Sequence[Unit], place: int, graph: Graph) -> int:

@@ -14,7 +14,7 @@ from npnet.checks.array_error import largest, shape_hint
 from npnet.notebooks.effects import effects, shares
 from npnet.notebooks.gradient_numbers import fits, passes_cmp, worst
 from npnet.notebooks.segments import Segment, Target
-from npnet.notebooks.slice_runs import Inputs, Outcome, run_slice
+from npnet.notebooks.slice_runs import Inputs, Outcome, replaced, run_slice
 from npnet.notebooks.slices import Slice
 from npnet.notebooks.truth import Backend, drawn_upstream
 from npnet.notebooks.verdicts import (
@@ -73,6 +73,11 @@ class Judge:
         self.segment, self.graph, self.backend = segment, segment.graph, backend
         self.lookup, self.ran = lookup, ran
         self.true = self.graph.gradients(self.graph.values, {})
+        self._rounded = {
+            name: self.backend.array(self.graph.tensor(name))
+            for name in self.graph.values
+            if name not in self.graph.leaves
+        }
         for name, tensors in segment.ambiguous().items():
             self._decide(name, tensors)
 
@@ -185,18 +190,32 @@ class Judge:
             if name in self.segment.tensor_of:
                 values[name] = upstream[self.segment.tensor_of[name]]
         needed = part.inputs | part.reads_grad_of | self._called(part)
-        place = part.units[0].place
         others = {}
-        for name in needed:
-            if name not in values:
-                try:
-                    others[name] = self.lookup(name, place)
-                except KeyError:
-                    continue
+        done: dict[int, Any] = {}
+        for name in sorted(needed - values.keys()):
+            try:
+                value = self.lookup(name, part.place(name))
+            except KeyError:
+                continue
+            others[name] = replaced(value, self.backend, self._exact, done)
         grads = {name: upstream[name] for name in part.reads_grad_of if name in upstream}
         values = {name: array for name, array in values.items() if name in needed | {target.name}}
         values.pop(target.name, None)
         return run_slice(part, target.name, Inputs(values, grads, others), self.backend, dtype)
+
+    def _exact(self, tensor: Any) -> Any:
+        """A tensor that holds a value of the forward pass, as in a cache: that value, unrounded."""
+        array = self.backend.array(tensor)
+        if array.dtype.kind != "f" or not array.ndim:
+            return tensor
+        for name, rounded in self._rounded.items():
+            if rounded.size == array.size and rounded.dtype == array.dtype:
+                for same in (rounded, rounded.T) if rounded.ndim == 2 else (rounded,):
+                    if np.array_equal(same.reshape(array.shape), array):
+                        exact = self.graph.values[name]
+                        exact = exact if same is rounded else exact.T
+                        return self.backend.tensor(exact.reshape(array.shape))
+        return tensor
 
     def _called(self, part: Slice) -> set[str]:
         """What functions of the notebook read when the slice calls them."""
@@ -204,7 +223,8 @@ class Judge:
         waiting = list(part.inputs)
         while waiting:
             try:
-                function = self.lookup(waiting.pop(), part.units[0].place)
+                name = waiting.pop()
+                function = self.lookup(name, part.place(name))
             except KeyError:
                 continue
             code = getattr(function, "__code__", None)
@@ -304,7 +324,7 @@ class Judge:
             return False
         for name in part.inputs:
             try:
-                value = self.lookup(name, part.units[0].place)
+                value = self.lookup(name, part.place(name))
             except KeyError:
                 continue
             if self.backend.is_tensor(value):
