@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -240,10 +241,12 @@ class Judge:
         if not read:
             return self._constant(target, part, tensor, dtype, rng)
         problem = ""
-        for independent in (True, False):
+        # The gradient of logprobs is zero but at the targets: who reads these may count on it.
+        sparse = (False, True) if self._reads_targets(part) else (False,)
+        for zeros, independent in itertools.product(sparse, (True, False)):
             problem = ""
             for _ in range(2):
-                drawn = drawn_upstream(self.graph, tensor, read, self.true, rng, independent)
+                drawn = drawn_upstream(self.graph, tensor, read, self.true, rng, independent, zeros)
                 if drawn is None:
                     return self._constant(target, part, tensor, dtype, rng)
                 upstream = {**self.true, **drawn}
@@ -322,6 +325,10 @@ class Judge:
         """Whether it reads no gradient at all, nor what a fused form needs: the targets."""
         if read or self.graph.root in self.graph.readers[tensor]:
             return False
+        return not self._reads_targets(part)
+
+    def _reads_targets(self, part: Slice) -> bool:
+        """Whether a row of whole numbers is read."""
         for name in part.inputs:
             try:
                 value = self.lookup(name, part.place(name))
@@ -330,8 +337,8 @@ class Judge:
             if self.backend.is_tensor(value):
                 array = self.backend.array(value)
                 if array.dtype.kind in "iu" and array.ndim and array.size == max(array.shape):
-                    return False
-        return True
+                    return True
+        return False
 
     def _upstream_names(self, tensor: str) -> list[str]:
         return sorted(self.graph.readers[tensor])

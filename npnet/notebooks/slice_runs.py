@@ -92,7 +92,8 @@ def run_slice(part: Slice, name: str, inputs: Inputs, backend: Backend, dtype: s
     tree = ast.Module([copy.deepcopy(statement) for statement in part.statements], [])
     if dtype == "float64":
         tree = _Wider().visit(tree)
-    with quietly(), backend.computing(dtype):
+    recorded = backend.recording() if _differentiates(tree) else contextlib.nullcontext()
+    with quietly(), backend.computing(dtype), recorded:
         try:
             exec(compile(ast.fix_missing_locations(tree), "<slice>", "exec"), scope)
         except NameError as error:
@@ -115,6 +116,14 @@ def run_slice(part: Slice, name: str, inputs: Inputs, backend: Backend, dtype: s
     if isinstance(value, int | float | np.ndarray):
         return Outcome(np.asarray(value), changed=changed)
     return Outcome(problem=f"it is a {type(value).__name__}, wanted a tensor", changed=changed)
+
+
+def _differentiates(tree: ast.Module) -> bool:
+    """Whether the code calls autograd itself."""
+    return any(
+        isinstance(node, ast.Attribute) and node.attr in ("autograd", "backward")
+        for node in ast.walk(tree)
+    )
 
 
 @contextlib.contextmanager

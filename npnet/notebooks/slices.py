@@ -136,6 +136,8 @@ def slice_of(
             needed -= made
             continue
         touched = _touched(unit.node, objects) & needed if place >= passed else set()
+        if _is_backward(unit.node):
+            touched |= found.reads_grad_of & needed
         before = found.inputs | needed
         kept = _kept(unit.node, needed, is_cut, found.inputs, uses, aliases.get(place, {}))
         if kept is None and touched:
@@ -249,6 +251,16 @@ def _objects(units: Sequence[Unit], end: int) -> set[str]:
         }
         for name in effects(unit.node).makes
     }
+
+
+def _is_backward(node: ast.stmt) -> bool:
+    """``part.backward()``, which gives tensors their ``.grad``."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Attribute)
+        and node.value.func.attr == "backward"
+    )
 
 
 def _touched(node: ast.AST, objects: Collection[str]) -> set[str]:
