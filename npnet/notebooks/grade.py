@@ -101,7 +101,8 @@ def _without_sides(
             own = graph.values.keys() - before.values.keys()
             end = graphs[number + 1][0] if number + 1 < len(graphs) else len(statements)
             asked = {pair.tensor for pair in pairs if place <= (pair.place or 0) < end}
-            asked |= {tensor_by_name(name, own) for name in gradients} - {None}
+            named = {tensor_by_name(name, own) for name in gradients}
+            asked |= {name for name in named if name}
             if 2 * len(same) > len(inner) and not asked & own:
                 continue
         kept.append((place, graph))
