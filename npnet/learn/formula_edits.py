@@ -160,6 +160,7 @@ def _of_power(node: ast.BinOp) -> list[Change]:
     found: list[Change] = [
         ("root", "a square root is too much", ast.BinOp(root, ast.Pow(), node.right)),
         ("function", "a logarithm stands where the power belongs", log),
+        _instead(node, ast.BinOp(node.right, ast.Mult(), node.left), "power"),
     ]
     return found + [
         ("power", f"the power {old} is missing", node.left)
@@ -319,6 +320,9 @@ def _of_name(node: ast.Name, exercise: Exercise) -> list[Change]:
         for function in ("exp", "log", "tanh", "sqrt"):
             call = ast.Call(ast.Name(f"np.{function}"), [node], [])
             found.append(_instead(node, call, "function"))
+        if name == "h":
+            slope = ast.parse("(1 - h**2)", mode="eval").body
+            found.append(("function", "the derivative of tanh stands where h belongs", slope))
     values = [other for other in exercise.reads if other in NAMES]
     for other, name_of in (
         *((f"d{other}", other) for other in exercise.upstream),

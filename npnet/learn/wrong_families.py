@@ -156,6 +156,11 @@ def _dlogits() -> Iterator[Mutant]:
         yield _mutant(kind, said, line)
 
 
+def _dnorm_logits() -> Iterator[Mutant]:
+    said = "exp of logits stands where counts, with the maximum subtracted, belong"
+    yield _mutant("name", said, "dnorm_logits = np.exp(logits) * dcounts")
+
+
 def _dhpreact() -> Iterator[Mutant]:
     for what, slope in (
         ("ReLU", "({} > 0)"),
@@ -237,6 +242,8 @@ def _softmax() -> Iterator[Mutant]:
     probabilities = (
         Piece(f"{shifted} / {shifted}.sum(1, keepdims=True)"),
         Piece(f"{shifted} / {shifted}.sum(0, keepdims=True)",
+              "the softmax runs along axis 0 where axis 1 belongs"),
+        Piece("np.exp(logits - logits.max(0)) / np.exp(logits - logits.max(0)).sum(0)",
               "the softmax runs along axis 0 where axis 1 belongs"),
         Piece(f"np.exp(logits) / {shifted}.sum(1, keepdims=True)",
               "exp without the shift by the maximum is divided by a sum with it"),
@@ -409,6 +416,7 @@ def _fits(axes: Sequence[str], own: Sequence[str]) -> bool:
 _BY_NAME: Mapping[str, Callable[[], Iterator[Mutant]]] = {
     "dlogprobs": _dlogprobs,
     "dlogits": _dlogits,
+    "dnorm_logits": _dnorm_logits,
     "dhpreact": _dhpreact,
     "dhprebn": _dhprebn,
     "dhprebn_at_once": _batch_norm,

@@ -14,6 +14,7 @@ from npnet.base.arrays import Array
 from npnet.checks.array_error import largest, shape_hint
 from npnet.notebooks.effects import effects, shares
 from npnet.notebooks.gradient_numbers import fits, passes_cmp, worst
+from npnet.notebooks.pairs import tensor_by_name
 from npnet.notebooks.segments import Segment, Target
 from npnet.notebooks.slice_runs import Inputs, Outcome, replaced, run_slice
 from npnet.notebooks.slices import Slice
@@ -108,7 +109,10 @@ class Judge:
         read = [one for one in read if one != tensor]
         judged = self._against(target, part, tensor, read)
         judged.upstream = tuple(read)
-        if judged.verdict in (WRONG, SHAPE, IGNORED):
+        if (
+            judged.verdict in (WRONG, SHAPE, IGNORED)
+            and tensor_by_name(target.name, self.graph.values) != tensor
+        ):
             other = self._other_tensor(target, part, tensor, read)
             if other is not None:
                 again = self._against(target, part, other, read)

@@ -1,4 +1,4 @@
-"""More right ways to write a gradient in a notebook: by the way it is written, not by the formula."""
+"""More right ways to write a gradient in a notebook: other code rather than other formulas."""
 
 from typing import NamedTuple
 
