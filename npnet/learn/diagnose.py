@@ -167,6 +167,8 @@ def _value(mutant: Mutant, case: Case, name: str) -> Array | None:
 def _of_scaled(name: str, got: Answers, wrong: Iterable[Mutant]) -> Cause | None:
     """A wrong formula, and a factor besides."""
     for mutant in wrong:
+        if mutant.kind == "coefficient":  # with a factor besides it is any power
+            continue
         values = {label: _value(mutant, cases()[label], name) for label in got}
         known = {label: value for label, value in values.items() if value is not None}
         cause = _of_factor(got, known, mutant.statement) if len(known) == len(got) else None

@@ -95,6 +95,11 @@ def _dlogprobs() -> Iterator[Mutant]:
     yield from _combined("index", code, (ROWS, _columns("logprobs"), shares), shown)
     rows = "dlogprobs = np.zeros_like(logprobs)\ndlogprobs[Y] = -dloss / len(Y)"
     yield _mutant("index", "Y picks whole rows: the row's number is missing", rows)
+    for value in ("logprobs", "probs"):
+        said = (
+            "that is the derivative of a logarithm: it belongs to probs, whose logarithm is taken"
+        )
+        yield _mutant("line", said, f"dlogprobs = 1 / {value}")
 
 
 def _dlogits() -> Iterator[Mutant]:

@@ -97,13 +97,14 @@ def _without_sides(
             before = kept[-1][1]
             inner = [name for name in before.values if name not in before.leaves | {before.root}]
             after = statements[place].after
-            same = [name for name in inner if after.get(name) is before.tensor(name)]
+            remade = [name for name in inner if after.get(name) is not before.tensor(name)]
+            anew = graph.values.keys() & set(remade)
             own = graph.values.keys() - before.values.keys()
             end = graphs[number + 1][0] if number + 1 < len(graphs) else len(statements)
             asked = {pair.tensor for pair in pairs if place <= (pair.place or 0) < end}
             named = {tensor_by_name(name, own) for name in gradients}
             asked |= {name for name in named if name}
-            if 2 * len(same) > len(inner) and not asked & own:
+            if not anew and not asked & own:
                 continue
         kept.append((place, graph))
     return kept

@@ -86,7 +86,7 @@ def run_slice(part: Slice, name: str, inputs: Inputs, backend: Backend, dtype: s
         scope[one] = backend.tensor(array, None if grad is None else np.array(grad, dtype))
     for one, value in list(scope.items()):
         if isinstance(value, types.FunctionType):
-            scope[one] = _rebound(value, scope)
+            scope[one] = rebound(value, scope)
     before = {one: backend.array(value) for one, value in scope.items() if backend.is_tensor(value)}
     given = {one: value for one, value in scope.items() if one in before}
     tree = ast.Module([copy.deepcopy(statement) for statement in part.statements], [])
@@ -186,7 +186,7 @@ def replaced(
     return made
 
 
-def _rebound(function: types.FunctionType, scope: dict[str, Any]) -> types.FunctionType:
+def rebound(function: types.FunctionType, scope: dict[str, Any]) -> types.FunctionType:
     """A function of the notebook that finds its names in the run."""
     if function.__module__ not in (None, "__main__"):
         return function
