@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -62,7 +63,7 @@ def infinities_are_silent(request: pytest.FixtureRequest) -> Iterator[None]:
 
 # No example may fail for taking long: what a machine does beside the tests decides that. Hypothesis
 # remembers failures in the current folder; where it may not, it warns, and fails.
-_database = {} if os.access(".", os.W_OK) else {"database": None}
+_database: dict[str, Any] = {} if os.access(".", os.W_OK) else {"database": None}
 settings.register_profile("all tests", deadline=None, max_examples=100, **_database)
 settings.register_profile("fast tests", deadline=None, max_examples=20, **_database)
 
@@ -73,11 +74,23 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("fast tests" if fast else "all tests")
 
 
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector off what lives to the end, a million objects of torch among it."""
+    gc.collect()
+    gc.freeze()
+
+
 def slow_but(cases: Iterable[Any], fast: Iterable[Any]) -> list[Any]:
-    """Cases of a test, of which the fast tests run only some."""
+    """Cases of a test, all but the fast ones marked slow. A tuple holds several arguments."""
     cases, fast = list(cases), list(fast)
     assert all(case in cases for case in fast)
-    return [case if case in fast else pytest.param(case, marks=pytest.mark.slow) for case in cases]
+    return [
+        pytest.param(
+            *(case if isinstance(case, tuple) else [case]),
+            marks=[] if case in fast else [pytest.mark.slow],
+        )
+        for case in cases
+    ]
 
 
 def copied(folder: Path, target: Path) -> Path:
