@@ -26,6 +26,7 @@ from npnet.training.fit import Training
 # compared with a list of what a formula may hold.
 RUN_CODE = {"exec", "compile"}
 RUNNING = {
+    "npnet/cli/check_lines.py": ({"runpy"}, "the user's network, which the user asks us to check"),
     "npnet/learn/diagnose.py": (RUN_CODE, "our own formulas, and the mistakes we make in them"),
     "npnet/learn/notation.py": ({"exec"}, "our own formulas"),
     "npnet/learn/sheet.py": ({"exec"}, "the learner's program, which the learner asks us to run"),
