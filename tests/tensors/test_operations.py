@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import npnet.tensors as torch
@@ -34,7 +34,6 @@ def test_every_form_agrees_with_torch(subject: str) -> None:
     assert [told(verdict) for verdict in wrong] == []
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     form=st.sampled_from(forms.FORMS),
     where=st.sampled_from(SMALL),
