@@ -199,6 +199,84 @@ torch.manual_seed(14); r = torch.rand_like(torch.ones(2, 2))
 torch.manual_seed(15); r = torch.initial_seed()|torch.randint(5, 5, (2,))
 torch.randn(2, generator=3)|torch.multinomial(torch.zeros(3), 1)|torch.randn(-1)
 torch.randint(0, 5, 3)
+torch.BoolTensor([True])|torch.DoubleTensor([1, 2])|torch.IntTensor([[1], [2]])
+torch.asarray([1.5, 2])|torch.asarray(np.arange(3))|torch.scalar_tensor(2)
+torch.scalar_tensor(2, dtype=torch.int64)|torch.logspace(0, 2, 5)
+torch.logspace(0, 1, 3, dtype=torch.float64)|torch.logspace(-3, 0, 1000)|torch.tril_indices(3, 3)
+torch.triu_indices(2, 4, 1)|torch.cartesian_prod(q, q)|torch.cartesian_prod(q)
+torch.meshgrid(q, M[0], indexing='xy')|torch.meshgrid([q, q], indexing='ij')
+torch.meshgrid(q, q, indexing='a')|torch.linspace(2, 3, 1)|torch.linspace(2, 3, 0)
+torch.linspace(0, 1, -1)|torch.linspace(0, 10, 5, dtype=torch.int64)|torch.arange(5, 0)
+torch.arange(3, requires_grad=True)|torch.arange(0.5, 3)|torch.tensor(2 ** 70)|torch.tensor(2 ** 63)
+torch.tensor(x)|torch.tensor([x.sum(), 1.0])|torch.tensor([q.detach(), q.detach()])
+torch.tensor({})|torch.tensor(object())|torch.tensor([[1], 2])|torch.tensor([None])
+torch.from_numpy([1, 2])|torch.as_tensor(np.ones(2))|torch.full((2,), True)
+torch.full((2,), 3.5, dtype=torch.int64)
+torch.zeros(2, layout=torch.strided)|torch.zeros(2, colour=3)|torch.zeros('a')
+torch.zeros(2, pin_memory=False)|torch.zeros(2, 3, names=None)
+x.to(device='cpu', dtype=torch.float64)|x.to(y)|x.to(i)
+x.type('torch.DoubleTensor')|x.type(torch.int64)|x.cpu()|torch.zeros(3)[0].type()
+torch.get_default_dtype()|torch.is_floating_point(x)|torch.seed() >= 0|torch.get_rng_state().dtype
+torch.manual_seed(21); g = torch.get_rng_state(); torch.rand(3); torch.set_rng_state(g); del g
+torch.manual_seed(21); g = torch.get_rng_state(); torch.set_rng_state(g); r = torch.rand(3); del g
+torch.manual_seed(22); r = torch.randint_like(torch.ones(5), 7)
+torch.manual_seed(23); r = torch.zeros(20).exponential_()
+torch.manual_seed(24); r = torch.zeros(20).random_(0, 9)
+torch.manual_seed(25); r = torch.normal(torch.zeros(20), torch.ones(20))
+torch.manual_seed(26); r = torch.normal(torch.zeros(20), 2.0)
+torch.manual_seed(28); r = torch.multinomial(torch.ones(5), 3)
+torch.manual_seed(29); r = torch.rand(5, dtype=torch.float64)
+torch.manual_seed(30); r = torch.randn(5, requires_grad=True)
+torch.manual_seed(31); r = torch.zeros(40).normal_(1, 2)
+torch.manual_seed(32); r = torch.randperm(5, dtype=torch.int32)
+torch.manual_seed(-1); r = torch.rand(2)|torch.manual_seed(2 ** 64)
+torch.manual_seed(1.5); r = torch.rand(2)|torch.manual_seed(None)|torch.randn(2, 'a')
+torch.rand(2.5)|torch.randint(5)|torch.randperm(-1)
+torch.multinomial(torch.ones(3), 4)|torch.multinomial(-torch.ones(3), 1)
+torch.normal(0.0, -1.0, (2,))
+torch.multinomial(torch.ones(3, dtype=torch.int64), 1)
+g = torch.Generator(); g.set_state(g.get_state()); r = torch.rand(2, generator=g); del g
+torch.finfo(torch.float32).eps|torch.finfo(x.dtype).max|torch.iinfo(torch.int64).max
+torch.iinfo(torch.int16).min|torch.finfo().eps
+torch.finfo(torch.float16).tiny|torch.finfo(torch.int64)|torch.iinfo(torch.float32)
+torch.finfo(torch.float64).bits
+torch.finfo(torch.float32).resolution|torch.tensor([1, [2]])|torch.tensor([[1, 2], [3, [4]]])
+torch.tensor('a')|torch.tensor([q.detach(), 1])|torch.tensor([q.detach()[:1], 2])
+torch.tensor(-2 ** 70)
+torch.cartesian_prod(q, M)|torch.linspace(0, 7, 5, dtype=torch.int64)
+torch.linspace(-7, 0, 5, dtype=torch.int64)|torch.inner(M, N)|torch.inner(s, M)|torch.inner(q, q)
+M.inner(M[0])|c.inner(M)|torch.tensor(np.array(['a']))|torch.inf
+torch.pi|torch.e|torch.float32|torch.long|torch.float32.is_floating_point|torch.device('cpu')
+torch.device('cpu').type|torch.Size([2, 3]).numel()|torch.Size([2]) + torch.Size([3])
+str(torch.float32)|repr(torch.Size([2, 3]))|str(torch.device('cpu'))
+"""
+
+OTHER_NAMES = """
+torch.absolute(x)|x.absolute()|torch.arccos(p / 3)|(p / 3).arccos()|torch.arcsin(p / 3)
+(p / 3).arcsin()|torch.arctan(x)|x.arctan()|torch.arccosh(p + 1)|(p + 1).arccosh()|torch.arcsinh(x)
+x.arcsinh()|torch.arctanh(p / 3)|(p / 3).arctanh()|torch.arctan2(x, y)|x.arctan2(y)|torch.fix(x)
+x.fix()|torch.sgn(x.detach())|x.detach().sgn()|torch.negative(x)|x.negative()|torch.subtract(x, y)
+x.subtract(y)
+torch.multiply(x, y)|x.multiply(2)|torch.divide(x, p)|x.divide(p, rounding_mode='floor')
+torch.rsub(x, 2)|torch.rsub(x, y, alpha=2)|torch.fmax(x, y)|x.fmax(y)|torch.fmin(x, y)|x.fmin(y)
+torch.clip(x, -1, 1)|x.clip(0)|torch.clamp_max(x, 0.5)|x.clamp_max(0)|torch.nan_to_num(x)
+x.nan_to_num(1.0)|torch.ge(x, y)|x.ge(0)|torch.gt(x, y)|x.gt(0)|torch.le(x, y)|x.le(0)
+torch.lt(x, y)|x.lt(y)|torch.less(x, y)|x.less(0)|torch.less_equal(x, y)|x.less_equal(y)
+torch.greater(x, 0)|x.greater(y)|torch.greater_equal(x, y)|x.greater_equal(0)|x.bitwise_and(y)
+torch.bitwise_and(i, 3)|torch.bitwise_or(i, i)|torch.bitwise_xor(i, 5)|torch.bitwise_not(i)
+b.bitwise_and(b)|b.bitwise_or(b)|i.bitwise_xor(i)|b.bitwise_not()|torch.argwhere(b)|x.argwhere()
+torch.inner(M, M)|M.inner(q)|torch.ger(q, q)|q.ger(q)|torch.std_mean(x, 0)|torch.std_mean(x)
+torch.concat([x, y])|torch.concatenate([x, y], 1)|torch.row_stack([x, y])|torch.moveaxis(x, 0, -1)
+c.moveaxis(0, 2)|torch.swapdims(x, 0, -1)|c.swapdims(0, 1)|x.reshape_as(y)|c.unflatten(2, (2, 2))
+torch.unflatten(c, 2, (2, 2))|c.unflatten(1, (-1, 1))|torch.tensor_split(x, 2)|x.tensor_split(2, -1)
+x.tensor_split([1, 2])|torch.diag_embed(q)|torch.histc(x, 5, -2, 2)|x.histc(4)
+torch.histogram(q.detach(), 4).hist|x.ndimension()|x.is_floating_point()|torch.is_floating_point(i)
+x.storage_offset()|M[1:].storage_offset()|x.byte()|(i % 9).short()|i.byte()|x.new_full((2,), 3)
+x.new_tensor([1, 2])|x.new_empty(2, 3).shape|i.new_full((2,), 3)|torch.empty_like(x).shape
+x.sin_()|x.cos_()|p.tan_()|x.sinh_()|x.cosh_()|x.atan_()|x.expm1_()|p.log10_()|p.log2_()
+p.log1p_()|p.rsqrt_()|x.square_()|x.sign_()|x.ceil_()|x.trunc_()|x.fix_()|x.frac_()
+x.absolute_()|x.negative_()|x.clip_(-1, 1)|x.multiply_(2)|x.divide_(p)|x.true_divide_(2)
+x.remainder_(2)|x.arctan_()|x.subtract_(y)|i.sin_()|torch.set_printoptions(precision=4)
 """
 
 GRADIENTS = """
@@ -234,6 +312,7 @@ BLOCKS: Final = {
     "losses": LOSSES,
     "creation": CREATION,
     "gradients": GRADIENTS,
+    "other names": OTHER_NAMES,
 }
 
 
@@ -268,6 +347,10 @@ KNOWN: Final[tuple[tuple[str, str, str], ...]] = (
     ("r = x.detach().requires_grad_(); r[0] = 1", "number empty", _CORNER),
     ("x.movedim(0, -1)", "number", _NAME),
     ("x.mT", "number", _NAME),
+    ("torch.moveaxis(x, 0, -1)", "number", _NAME),
+    ("torch.std_mean(x, 0)", "cube", _SUMS),
+    ("torch.std_mean(x, 0)", "special", _CORNER),
+    ("torch.std_mean(x)", "wide", _SUMS),
     ("x[1:] = x[1:] * 2", "empty", _NAME),
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ import torch
 
 from npnet.base.arrays import Array
 from npnet.notebooks.effects import effects
-from npnet.notebooks.slice_runs import quietly
+from npnet.notebooks.slice_runs import quietly, rebound, replaced
 from npnet.notebooks.truth import Upstream
 
 DRAWS = ("randint", "randn", "rand", "randperm", "multinomial")
@@ -139,6 +140,23 @@ class Torch:
         """The graph of the last backward pass."""
         return None if self._root is None else self.graph_of(self._root, namespace, nodes)
 
+    def _wider(self, namespace: Mapping[str, Any], mine: Mapping[str, Any]) -> dict[str, Any]:
+        """Copies of all names in float64, so that a forward pass changes nothing of the notebook.
+
+        The leaves of the graph are new leaves, in caches and objects too.
+        """
+        leaves = [value for value in mine.values() if value.is_leaf]
+        done = {id(one): self.leaf(self.array(one).astype(np.float64)) for one in leaves}
+
+        def wider(tensor: Any) -> Any:
+            return tensor.detach().double() if tensor.is_floating_point() else tensor
+
+        names = {name: replaced(value, self, wider, done) for name, value in namespace.items()}
+        for name, value in list(names.items()):
+            if isinstance(value, types.FunctionType):
+                names[name] = rebound(value, names)
+        return names
+
     def graph_of(
         self, loss: Any, namespace: Mapping[str, Any], nodes: Sequence[ast.stmt]
     ) -> TorchGraph | None:
@@ -160,10 +178,7 @@ class Torch:
         for name in made:
             places = [p for p, node in enumerate(nodes) if name in effects(node).makes]
             starts += places[-1:]
-        names = dict(namespace)
-        for name, value in mine.items():
-            if value.is_leaf:
-                names[name] = self.leaf(self.array(value).astype(np.float64))
+        names = self._wider(namespace, mine)
         before = torch.get_default_dtype()
         torch.set_default_dtype(torch.float64)
         try:

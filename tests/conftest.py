@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import gc
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,11 @@ from typing import TYPE_CHECKING, Any
 # It has to be said before NumPy is imported; who sets another number keeps it.
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_threads, "1")
+
+# Some containers forbid bytecode. Then each process that tests start compiles all of npnet anew,
+# which takes longer than most of what they run.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
@@ -36,8 +43,13 @@ GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=10, help="how often to kill a training process")
-    parser.addoption("--mutants", type=int, default=300, help="how many damaged files to read")
     parser.addoption("--networks", type=int, default=60, help="random networks for the judge")
+    parser.addoption(
+        "--mutants",
+        type=int,
+        default=300,
+        help="how many damaged files to read (the fast tests: 60)",
+    )
     parser.addoption("--seeds", type=int, default=50_000, help="seeds of a search for a lost one")
 
 
@@ -51,9 +63,34 @@ def infinities_are_silent(request: pytest.FixtureRequest) -> Iterator[None]:
 
 # No example may fail for taking long: what a machine does beside the tests decides that. Hypothesis
 # remembers failures in the current folder; where it may not, it warns, and fails.
-settings.register_profile("timeless", deadline=None)
-settings.register_profile("forgetful", deadline=None, database=None)
-settings.load_profile("timeless" if os.access(".", os.W_OK) else "forgetful")
+_database: dict[str, Any] = {} if os.access(".", os.W_OK) else {"database": None}
+settings.register_profile("all tests", deadline=None, max_examples=100, **_database)
+settings.register_profile("fast tests", deadline=None, max_examples=20, **_database)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hypothesis tries fewer examples where the slow tests are left out."""
+    fast = "not slow" in config.option.markexpr
+    settings.load_profile("fast tests" if fast else "all tests")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector off what lives to the end, a million objects of torch among it."""
+    gc.collect()
+    gc.freeze()
+
+
+def slow_but(cases: Iterable[Any], fast: Iterable[Any]) -> list[Any]:
+    """Cases of a test, all but the fast ones marked slow. A tuple holds several arguments."""
+    cases, fast = list(cases), list(fast)
+    assert all(case in cases for case in fast)
+    return [
+        pytest.param(
+            *(case if isinstance(case, tuple) else [case]),
+            marks=[] if case in fast else [pytest.mark.slow],
+        )
+        for case in cases
+    ]
 
 
 def copied(folder: Path, target: Path) -> Path:

@@ -148,6 +148,13 @@ MAXIMUM = Operation("MaximumBackward0", np.maximum,
 MINIMUM = Operation("MinimumBackward0", np.minimum,
     lambda g, _o, x, y: _larger(g, y, x),
     lambda g, _o, x, y: _larger(g, x, y))
+# Where one of the two is nan they give the other one.
+FMAX = Operation("FmaxBackward0", np.fmax,
+    lambda g, _o, x, y: np.where((x >= y) | np.isnan(y), g, 0).astype(g.dtype),
+    lambda g, _o, x, y: np.where((x >= y) | np.isnan(y), 0, g).astype(g.dtype))
+FMIN = Operation("FminBackward0", np.fmin,
+    lambda g, _o, x, y: np.where((x <= y) | np.isnan(y), g, 0).astype(g.dtype),
+    lambda g, _o, x, y: np.where((x <= y) | np.isnan(y), 0, g).astype(g.dtype))
 ATAN2 = Operation("Atan2Backward0", np.arctan2,
     lambda g, _o, x, y: _over_square(g * y, x, y),
     lambda g, _o, x, y: _over_square(g * -x, x, y))
@@ -219,6 +226,9 @@ RELU = Operation("ReluBackward0", lambda x: np.where(x <= 0, x.dtype.type(0), x)
     lambda g, o, _x: np.where(o <= 0, g.dtype.type(0), g))
 CLAMP = Operation("ClampBackward1", _clamped,
     _inside)
+NAN_TO_NUM = Operation("NanToNumBackward0",
+    lambda x, nan, posinf, neginf: np.nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf),
+    lambda g, _o, x, _nan, _posinf, _neginf: np.where(np.isfinite(x), g, 0).astype(g.dtype))
 CLONE = Operation("CloneBackward0", lambda x: x.copy(),
     lambda g, _o, _x: g)
 CAST = Operation("ToCopyBackward0", lambda x, kind: x.astype(kind),

@@ -32,6 +32,7 @@ from npnet.network.names import PARAMETER_NAMES
 # Two ways to compute the same may differ by this part of the largest entry: rounding in float64 is
 # some 1e-15, and the nearest mistake, a forgotten eps, is off by 1e-6.
 SAME = 1e-9
+NOTHING = 1e-12  # of the right gradient: what is smaller is zero but for rounding
 
 # The cases in which mistakes are told apart by their numbers: all gradients are random there.
 TELLING = (RANDOM[0], EVEN)
@@ -92,6 +93,8 @@ def _of_one(exercise: Exercise, got: Answers, attempt: Attempt) -> Cause | None:
         return _of_wrong(name, got, known_mistakes(exercise.name)) or Cause(
             "zero", "it is all zeros"
         )
+    if all(largest(got[label]) <= NOTHING * largest(right[label]) for label in got):
+        return _of_nothing(name, got, right, wrong)
     common = tuple(mutant for mutant in wrong if rare(mutant) <= 1)
     rarer = tuple(mutant for mutant in wrong if rare(mutant) > 1)
     return (
@@ -106,6 +109,20 @@ def _of_one(exercise: Exercise, got: Answers, attempt: Attempt) -> Cause | None:
         or _of_wrong(name, got, double_mutants(exercise.name))
         or _of_reading(exercise, attempt)
     )
+
+
+def _of_nothing(name: str, got: Answers, right: Answers, wrong: Iterable[Mutant]) -> Cause | None:
+    """A wrong formula that is zero by mathematics as the learner's is: what is left is rounding."""
+    for mutant in sorted(wrong, key=lambda mutant: mutant.kind != "sums"):
+        values = {label: _value(mutant, cases()[label], name) for label in got}
+        if all(
+            value is not None
+            and value.shape == got[label].shape
+            and largest(value) <= NOTHING * largest(right[label])
+            for label, value in values.items()
+        ):
+            return Cause(mutant.kind, f"looks like {mutant.statement}: {mutant.said}")
+    return Cause("zero", "it is zero but for rounding")
 
 
 def _of_part(exercise: Exercise, got: Answers, right: Answers) -> Cause | None:
@@ -150,6 +167,8 @@ def _value(mutant: Mutant, case: Case, name: str) -> Array | None:
 def _of_scaled(name: str, got: Answers, wrong: Iterable[Mutant]) -> Cause | None:
     """A wrong formula, and a factor besides."""
     for mutant in wrong:
+        if mutant.kind == "coefficient":  # with a factor besides it is any power
+            continue
         values = {label: _value(mutant, cases()[label], name) for label in got}
         known = {label: value for label, value in values.items() if value is not None}
         cause = _of_factor(got, known, mutant.statement) if len(known) == len(got) else None

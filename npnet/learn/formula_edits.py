@@ -79,7 +79,27 @@ def _of_sum(node: ast.BinOp, exercise: Exercise) -> list[Change]:
         (*_missing_term(right, left, exercise), left),
         (*_missing_term(left, right, exercise), other),
         ("sign", f"the sign before {ast.unparse(right)} is wrong", turned),
+        *_of_shares(node, exercise),
         *_of_terms(node),
+    ]
+
+
+def _of_shares(node: ast.BinOp, exercise: Exercise) -> list[Change]:
+    """A path through a sum, divided as if through a mean."""
+    name = exercise.gradients[0]
+    if not _upstream(node.right, exercise):
+        return []
+    return [
+        (
+            "share",
+            f"the path of a sum is divided as that of a mean: 1/{letter} is too much",
+            ast.BinOp(
+                node.left,
+                node.op,
+                ast.BinOp(node.right, ast.Div(), ast.parse(code, mode="eval").body),
+            ),
+        )
+        for letter, code in (("V", f"{name}.shape[1]"), ("n", f"len({name})"))
     ]
 
 
@@ -160,6 +180,7 @@ def _of_power(node: ast.BinOp) -> list[Change]:
     found: list[Change] = [
         ("root", "a square root is too much", ast.BinOp(root, ast.Pow(), node.right)),
         ("function", "a logarithm stands where the power belongs", log),
+        _instead(node, ast.BinOp(node.right, ast.Mult(), node.left), "coefficient"),
     ]
     return found + [
         ("power", f"the power {old} is missing", node.left)
@@ -319,6 +340,9 @@ def _of_name(node: ast.Name, exercise: Exercise) -> list[Change]:
         for function in ("exp", "log", "tanh", "sqrt"):
             call = ast.Call(ast.Name(f"np.{function}"), [node], [])
             found.append(_instead(node, call, "function"))
+        if name == "h":
+            slope = ast.parse("(1 - h**2)", mode="eval").body
+            found.append(("function", "the derivative of tanh stands where h belongs", slope))
     values = [other for other in exercise.reads if other in NAMES]
     for other, name_of in (
         *((f"d{other}", other) for other in exercise.upstream),

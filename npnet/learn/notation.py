@@ -57,7 +57,7 @@ def statements(function: Callable[..., object]) -> tuple[str, ...]:
     source, definition = _definition(function)
     found = []
     for node in definition.body:
-        text = plain(ast.get_source_segment(source, node) or "")
+        text = plain(_segment(source, node))
         called = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
         if called or isinstance(node, ast.Assign | ast.AugAssign):
             found.append(text)
@@ -78,7 +78,7 @@ def forward_lines() -> Mapping[str, str]:
     lines = {}
     for key, line in zip(table.keys, table.values, strict=True):
         name = str(cast(ast.Constant, key).value)
-        code = ast.get_source_segment(source, cast(ast.Lambda, line).body) or ""
+        code = _segment(source, cast(ast.Lambda, line).body)
         lines[name] = f"{name} = {plain(code)}"
     return lines
 
@@ -114,6 +114,20 @@ def compute(code: str | CodeType, names: Mapping[str, Any], result: str) -> Arra
     scope = dict(names)
     exec(code, scope)
     return cast(Array, scope[result])
+
+
+def _segment(source: str, node: ast.expr | ast.stmt) -> str:
+    """The source of one node. ``ast.get_source_segment`` splits the whole file for each."""
+    lines = _encoded_lines(source)[node.lineno - 1 : node.end_lineno]
+    lines[-1] = lines[-1][: node.end_col_offset]
+    lines[0] = lines[0][node.col_offset :]
+    return b"\n".join(lines).decode()
+
+
+@cache
+def _encoded_lines(source: str) -> list[bytes]:
+    """In UTF-8, in which the parser counts columns."""
+    return source.encode().split(b"\n")
 
 
 @cache

@@ -95,6 +95,11 @@ def _dlogprobs() -> Iterator[Mutant]:
     yield from _combined("index", code, (ROWS, _columns("logprobs"), shares), shown)
     rows = "dlogprobs = np.zeros_like(logprobs)\ndlogprobs[Y] = -dloss / len(Y)"
     yield _mutant("index", "Y picks whole rows: the row's number is missing", rows)
+    for value in ("logprobs", "probs"):
+        said = (
+            "that is the derivative of a logarithm: it belongs to probs, whose logarithm is taken"
+        )
+        yield _mutant("line", said, f"dlogprobs = 1 / {value}")
 
 
 def _dlogits() -> Iterator[Mutant]:
@@ -154,6 +159,11 @@ def _dlogits() -> Iterator[Mutant]:
          "targets"), "dlogits = probs / len(Y)"),
     ):  # fmt: skip
         yield _mutant(kind, said, line)
+
+
+def _dnorm_logits() -> Iterator[Mutant]:
+    said = "exp of logits stands where counts, with the maximum subtracted, belong"
+    yield _mutant("name", said, "dnorm_logits = np.exp(logits) * dcounts")
 
 
 def _dhpreact() -> Iterator[Mutant]:
@@ -237,6 +247,8 @@ def _softmax() -> Iterator[Mutant]:
     probabilities = (
         Piece(f"{shifted} / {shifted}.sum(1, keepdims=True)"),
         Piece(f"{shifted} / {shifted}.sum(0, keepdims=True)",
+              "the softmax runs along axis 0 where axis 1 belongs"),
+        Piece("np.exp(logits - logits.max(0)) / np.exp(logits - logits.max(0)).sum(0)",
               "the softmax runs along axis 0 where axis 1 belongs"),
         Piece(f"np.exp(logits) / {shifted}.sum(1, keepdims=True)",
               "exp without the shift by the maximum is divided by a sum with it"),
@@ -409,6 +421,7 @@ def _fits(axes: Sequence[str], own: Sequence[str]) -> bool:
 _BY_NAME: Mapping[str, Callable[[], Iterator[Mutant]]] = {
     "dlogprobs": _dlogprobs,
     "dlogits": _dlogits,
+    "dnorm_logits": _dnorm_logits,
     "dhpreact": _dhpreact,
     "dhprebn": _dhprebn,
     "dhprebn_at_once": _batch_norm,

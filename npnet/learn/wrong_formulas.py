@@ -25,7 +25,7 @@ WITH_AXES = ("sum", "argmax", "reshape")
 RARE = {
     "path": -1,
     **dict.fromkeys(("bracket", "twice", "product", "sums", "reshape", "ones", "name"), 1),
-    **dict.fromkeys(("inverse", "function", "extreme", "root"), 2),
+    **dict.fromkeys(("inverse", "function", "extreme", "root", "coefficient", "share"), 2),
     **dict.fromkeys(("extra", "reduced"), 3),
 }
 NO_FORMULA = ("targets", "target", "keywords", "slice")

@@ -128,7 +128,7 @@ class Causes:
         for letter, known in self.known.inputs.items():
             if name == known:
                 return self.backend.tensor(np.array(case.values[letter]))
-        value = self.lookup(name, part.units[0].place)
+        value = self.lookup(name, part.place(name))
         if isinstance(value, int) and not isinstance(value, bool):
             return self._sizes(case).get(value, value)
         return value

@@ -6,6 +6,7 @@ import ast
 import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 BUILTINS = frozenset(dir(builtins))
 BLOCKS = (ast.For, ast.While, ast.If, ast.With, ast.Try)
@@ -34,8 +35,18 @@ class Effects:
     reads: frozenset[str]
 
 
+_KNOWN: WeakKeyDictionary[ast.AST, Effects] = WeakKeyDictionary()
+
+
 def effects(statement: ast.AST) -> Effects:
-    """The effects of a statement, blocks included."""
+    """The effects of a statement, blocks included; a tree that was asked for must not change."""
+    found = _KNOWN.get(statement)
+    if found is None:
+        found = _KNOWN[statement] = _effects(statement)
+    return found
+
+
+def _effects(statement: ast.AST) -> Effects:
     makes: set[str] = set()
     changes: set[str] = set()
     for node in ast.walk(statement):

@@ -62,6 +62,7 @@ def grade_run(watch: Watch) -> Iterator[GradientVerdict | Finding]:
         for name in effects(statement.node).makes
         if tensor_by_name(name, tensors)
     }
+    graphs = _without_sides(graphs, statements, pairs, gradients)
     units = program(_with_expressions(statements, pairs), gradients)
     for number, (place, graph) in enumerate(graphs):
         segment = _segment(units, graphs, number, pairs, gradients)
@@ -77,6 +78,36 @@ def grade_run(watch: Watch) -> Iterator[GradientVerdict | Finding]:
         found = [verdict(judge, causes, target) for target in segment.targets()]
         yield from sorted(found, key=lambda one: (one.cell, one.line))
     yield from training(watch)
+
+
+def _without_sides(
+    graphs: Sequence[tuple[int, Graph]],
+    statements: Sequence[Statement],
+    pairs: Sequence[Pair],
+    gradients: Collection[str],
+) -> list[tuple[int, Graph]]:
+    """The forward passes, without those that only serve a gradient of the pass before.
+
+    Such a one leaves the tensors of the pass before as they are, and nothing is compared with its
+    own ones.
+    """
+    kept: list[tuple[int, Graph]] = []
+    for number, (place, graph) in enumerate(graphs):
+        if kept:
+            before = kept[-1][1]
+            inner = [name for name in before.values if name not in before.leaves | {before.root}]
+            after = statements[place].after
+            remade = [name for name in inner if after.get(name) is not before.tensor(name)]
+            anew = graph.values.keys() & set(remade)
+            own = graph.values.keys() - before.values.keys()
+            end = graphs[number + 1][0] if number + 1 < len(graphs) else len(statements)
+            asked = {pair.tensor for pair in pairs if place <= (pair.place or 0) < end}
+            named = {tensor_by_name(name, own) for name in gradients}
+            asked |= {name for name in named if name}
+            if not anew and not asked & own:
+                continue
+        kept.append((place, graph))
+    return kept
 
 
 def _segment(
@@ -102,7 +133,7 @@ def _segment(
     made = set(gradients) - graph.values.keys()
     early = [at for at in range(start, first) if effects(units[at].node).makes & made]
     first = min(early, default=first)
-    return Segment(units, graph, first, end, passed, pairs) if first < end else None
+    return Segment(units, graph, first, end, passed, pairs, start) if first < end else None
 
 
 def _forward_start(units: Sequence[Unit], place: int, graph: Graph) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,9 @@ from npnet.base.arrays import Array
 from npnet.checks.array_error import largest, shape_hint
 from npnet.notebooks.effects import effects, shares
 from npnet.notebooks.gradient_numbers import fits, passes_cmp, worst
+from npnet.notebooks.pairs import tensor_by_name
 from npnet.notebooks.segments import Segment, Target
-from npnet.notebooks.slice_runs import Inputs, Outcome, run_slice
+from npnet.notebooks.slice_runs import Inputs, Outcome, replaced, run_slice
 from npnet.notebooks.slices import Slice
 from npnet.notebooks.truth import Backend, drawn_upstream
 from npnet.notebooks.verdicts import (
@@ -73,6 +75,11 @@ class Judge:
         self.segment, self.graph, self.backend = segment, segment.graph, backend
         self.lookup, self.ran = lookup, ran
         self.true = self.graph.gradients(self.graph.values, {})
+        self._rounded = {
+            name: self.backend.array(self.graph.tensor(name))
+            for name in self.graph.values
+            if name not in self.graph.leaves
+        }
         for name, tensors in segment.ambiguous().items():
             self._decide(name, tensors)
 
@@ -102,7 +109,10 @@ class Judge:
         read = [one for one in read if one != tensor]
         judged = self._against(target, part, tensor, read)
         judged.upstream = tuple(read)
-        if judged.verdict in (WRONG, SHAPE, IGNORED):
+        if (
+            judged.verdict in (WRONG, SHAPE, IGNORED)
+            and tensor_by_name(target.name, self.graph.values) != tensor
+        ):
             other = self._other_tensor(target, part, tensor, read)
             if other is not None:
                 again = self._against(target, part, other, read)
@@ -185,18 +195,32 @@ class Judge:
             if name in self.segment.tensor_of:
                 values[name] = upstream[self.segment.tensor_of[name]]
         needed = part.inputs | part.reads_grad_of | self._called(part)
-        place = part.units[0].place
         others = {}
-        for name in needed:
-            if name not in values:
-                try:
-                    others[name] = self.lookup(name, place)
-                except KeyError:
-                    continue
+        done: dict[int, Any] = {}
+        for name in sorted(needed - values.keys()):
+            try:
+                value = self.lookup(name, part.place(name))
+            except KeyError:
+                continue
+            others[name] = replaced(value, self.backend, self._exact, done)
         grads = {name: upstream[name] for name in part.reads_grad_of if name in upstream}
         values = {name: array for name, array in values.items() if name in needed | {target.name}}
         values.pop(target.name, None)
         return run_slice(part, target.name, Inputs(values, grads, others), self.backend, dtype)
+
+    def _exact(self, tensor: Any) -> Any:
+        """A tensor that holds a value of the forward pass, as in a cache: that value, unrounded."""
+        array = self.backend.array(tensor)
+        if array.dtype.kind != "f" or not array.ndim:
+            return tensor
+        for name, rounded in self._rounded.items():
+            if rounded.size == array.size and rounded.dtype == array.dtype:
+                for same in (rounded, rounded.T) if rounded.ndim == 2 else (rounded,):
+                    if np.array_equal(same.reshape(array.shape), array):
+                        exact = self.graph.values[name]
+                        exact = exact if same is rounded else exact.T
+                        return self.backend.tensor(exact.reshape(array.shape))
+        return tensor
 
     def _called(self, part: Slice) -> set[str]:
         """What functions of the notebook read when the slice calls them."""
@@ -204,7 +228,8 @@ class Judge:
         waiting = list(part.inputs)
         while waiting:
             try:
-                function = self.lookup(waiting.pop(), part.units[0].place)
+                name = waiting.pop()
+                function = self.lookup(name, part.place(name))
             except KeyError:
                 continue
             code = getattr(function, "__code__", None)
@@ -220,10 +245,12 @@ class Judge:
         if not read:
             return self._constant(target, part, tensor, dtype, rng)
         problem = ""
-        for independent in (True, False):
+        # The gradient of logprobs is zero but at the targets: who reads these may count on it.
+        sparse = (False, True) if self._reads_targets(part) else (False,)
+        for zeros, independent in itertools.product(sparse, (True, False)):
             problem = ""
             for _ in range(2):
-                drawn = drawn_upstream(self.graph, tensor, read, self.true, rng, independent)
+                drawn = drawn_upstream(self.graph, tensor, read, self.true, rng, independent, zeros)
                 if drawn is None:
                     return self._constant(target, part, tensor, dtype, rng)
                 upstream = {**self.true, **drawn}
@@ -302,16 +329,20 @@ class Judge:
         """Whether it reads no gradient at all, nor what a fused form needs: the targets."""
         if read or self.graph.root in self.graph.readers[tensor]:
             return False
+        return not self._reads_targets(part)
+
+    def _reads_targets(self, part: Slice) -> bool:
+        """Whether a row of whole numbers is read."""
         for name in part.inputs:
             try:
-                value = self.lookup(name, part.units[0].place)
+                value = self.lookup(name, part.place(name))
             except KeyError:
                 continue
             if self.backend.is_tensor(value):
                 array = self.backend.array(value)
                 if array.dtype.kind in "iu" and array.ndim and array.size == max(array.shape):
-                    return False
-        return True
+                    return True
+        return False
 
     def _upstream_names(self, tensor: str) -> list[str]:
         return sorted(self.graph.readers[tensor])

@@ -14,7 +14,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from npnet.notebooks.effects import VIEWS, base
 from npnet.notebooks.watch import Statement
+
+COMPARING = ("allclose", "isclose", "equal", "assert_close", "eq", "assert_allclose")
 
 
 @dataclass(frozen=True)
@@ -131,8 +134,27 @@ def _pairs(node: ast.AST, known: Mapping[str, _Comparer], place: int) -> Iterato
                     yield _pair(*pair, place, line)
                 continue
         for gradient, tensor in _beside(inner):
-            if isinstance(gradient, ast.Name):
+            if _may_be_gradient(gradient, tensor, inner):
                 yield _pair(gradient, ast.Name(tensor), place, line)
+
+
+def _may_be_gradient(gradient: ast.expr, tensor: str, node: ast.AST) -> bool:
+    """Whether what stands beside ``tensor.grad`` can be a gradient: a name, or ``grads['x']``.
+
+    A function that compares by its name, such as ``torch.allclose``, may be given any expression.
+    """
+    if isinstance(gradient, ast.Name):
+        return gradient.id != tensor
+    names = {part.id for part in ast.walk(gradient) if isinstance(part, ast.Name)}
+    attributes = {part.attr for part in ast.walk(gradient) if isinstance(part, ast.Attribute)}
+    if not names or "grad" in attributes:
+        return False
+    if isinstance(gradient, ast.Subscript):
+        return isinstance(gradient.slice, ast.Constant) and base(gradient) != tensor
+    if isinstance(gradient, ast.Attribute):
+        return gradient.attr not in VIEWS and base(gradient) not in (tensor, "torch")
+    called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+    return called.rpartition(".")[2] in COMPARING
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:

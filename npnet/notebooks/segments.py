@@ -39,6 +39,8 @@ class Segment:
         graph: of the forward pass.
         first, end: the units of this part.
         passed: the unit in which the backward pass ends.
+        start: the unit in which the forward pass begins. What is made beside it, such as a detached
+            copy, is followed back to there.
         pairs: of gradient variables and tensors, of the whole notebook.
     """
 
@@ -50,9 +52,11 @@ class Segment:
         end: int,
         passed: int,
         pairs: Sequence[Pair],
+        start: int | None = None,
     ) -> None:
         self.units, self.graph = units, graph
         self.first, self.end, self.passed = first, end, passed
+        self.start = first if start is None else start
         self._effects = {place: effects(units[place].node) for place in range(first, end)}
         self._functions = called_functions(units)
         places = {units[place].place for place in range(first, end)}
@@ -122,7 +126,9 @@ class Segment:
             return self.tensor_of.get(name) not in tensors and self._cut(name, place)
 
         units, end = self.units, target.end
-        return slice_of(units, target.name, self.first, end, cut, self._uses, self.tensor_of)
+        return slice_of(
+            units, target.name, self.start, end, cut, self._uses, self.tensor_of, self.first
+        )
 
     def ambiguous(self) -> dict[str, list[str]]:
         """Variables that are compared with one tensor and named for another, and the tensors."""

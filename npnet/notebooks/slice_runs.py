@@ -8,7 +8,7 @@ import copy
 import io
 import types
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ from npnet.base.arrays import Array
 from npnet.notebooks.slices import Slice
 from npnet.notebooks.truth import Backend
 
+DEEPEST, LONGEST = 4, 1000  # of containers: what lies deeper or is longer is no cache of tensors
 _WIDER = {"float": "double", "float32": "float64", "FloatTensor": "DoubleTensor"}
 
 
@@ -85,13 +86,14 @@ def run_slice(part: Slice, name: str, inputs: Inputs, backend: Backend, dtype: s
         scope[one] = backend.tensor(array, None if grad is None else np.array(grad, dtype))
     for one, value in list(scope.items()):
         if isinstance(value, types.FunctionType):
-            scope[one] = _rebound(value, scope)
+            scope[one] = rebound(value, scope)
     before = {one: backend.array(value) for one, value in scope.items() if backend.is_tensor(value)}
     given = {one: value for one, value in scope.items() if one in before}
     tree = ast.Module([copy.deepcopy(statement) for statement in part.statements], [])
     if dtype == "float64":
         tree = _Wider().visit(tree)
-    with quietly(), backend.computing(dtype):
+    recorded = backend.recording() if _differentiates(tree) else contextlib.nullcontext()
+    with quietly(), backend.computing(dtype), recorded:
         try:
             exec(compile(ast.fix_missing_locations(tree), "<slice>", "exec"), scope)
         except NameError as error:
@@ -116,6 +118,14 @@ def run_slice(part: Slice, name: str, inputs: Inputs, backend: Backend, dtype: s
     return Outcome(problem=f"it is a {type(value).__name__}, wanted a tensor", changed=changed)
 
 
+def _differentiates(tree: ast.Module) -> bool:
+    """Whether the code calls autograd itself."""
+    return any(
+        isinstance(node, ast.Attribute) and node.attr in ("autograd", "backward")
+        for node in ast.walk(tree)
+    )
+
+
 @contextlib.contextmanager
 def quietly() -> Any:
     """Hold back what code prints, and NumPy's warnings."""
@@ -129,21 +139,54 @@ def quietly() -> Any:
 
 
 def _copied(values: Mapping[str, Any], backend: Backend, dtype: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        if backend.is_tensor(value):
-            array = backend.array(value)
-            if array.dtype.kind == "f":
-                array = array.astype(dtype)
-            found[name] = backend.tensor(array)
-        elif isinstance(value, list | dict | set | np.ndarray):
-            found[name] = copy.copy(value)
-        else:
-            found[name] = value
-    return found
+    def fresh(tensor: Any) -> Any:
+        array = backend.array(tensor)
+        return backend.tensor(array.astype(dtype) if array.dtype.kind == "f" else array)
+
+    done: dict[int, Any] = {}
+    return {name: replaced(value, backend, fresh, done) for name, value in values.items()}
 
 
-def _rebound(function: types.FunctionType, scope: dict[str, Any]) -> types.FunctionType:
+def replaced(
+    value: Any, backend: Backend, fresh: Callable[[Any], Any], done: dict[int, Any], depth: int = 0
+) -> Any:
+    """A copy of a value, with other tensors in it.
+
+    Args:
+        value: a tensor, or a list, tuple, dict or object of the notebook's own class that may hold
+            some; everything else is left as it is.
+        backend: the tensor library.
+        fresh: makes a tensor that takes the place of another.
+        done: copies by the ``id`` of what they were made from.
+        depth: how far inside of containers it stands.
+    """
+    if id(value) in done:
+        return done[id(value)]
+
+    def inner(part: Any) -> Any:
+        return replaced(part, backend, fresh, done, depth + 1)
+
+    made = value
+    if backend.is_tensor(value):
+        made = fresh(value)
+    elif isinstance(value, np.ndarray | set):
+        made = copy.copy(value)
+    elif depth > DEEPEST or (isinstance(value, list | dict) and len(value) > LONGEST):
+        made = copy.copy(value) if isinstance(value, list | dict) else value
+    elif type(value) is list:
+        made = [inner(part) for part in value]
+    elif type(value) is tuple:
+        made = tuple(inner(part) for part in value)
+    elif type(value) is dict:
+        made = {key: inner(part) for key, part in value.items()}
+    elif type(value).__module__ == "__main__" and hasattr(value, "__dict__"):
+        made = done[id(value)] = copy.copy(value)
+        vars(made).update({key: inner(part) for key, part in vars(value).items()})
+    done[id(value)] = made
+    return made
+
+
+def rebound(function: types.FunctionType, scope: dict[str, Any]) -> types.FunctionType:
     """A function of the notebook that finds its names in the run."""
     if function.__module__ not in (None, "__main__"):
         return function

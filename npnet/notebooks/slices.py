@@ -16,6 +16,13 @@ from dataclasses import dataclass, field
 from npnet.notebooks.effects import BUILTINS, effects, read_names, shares
 
 Cut = Callable[[str, int], bool]
+DRAWS = frozenset(
+    (
+        *("rand", "randn", "randint", "randperm", "normal", "multinomial", "bernoulli", "dropout"),
+        *("rand_like", "randn_like", "randint_like", "uniform_", "normal_", "bernoulli_", "choice"),
+        *("choices", "sample", "shuffle", "permutation", "Dropout"),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -42,11 +49,17 @@ class Slice:
         statements: to run, in order.
         units: those that they come from.
         inputs: names that have to be there before.
+        places: for an input, the notebook's statement that reads it first.
     """
 
     statements: list[ast.stmt] = field(default_factory=list)
     units: list[Unit] = field(default_factory=list)
     inputs: set[str] = field(default_factory=set)
+    places: dict[str, int] = field(default_factory=dict)
+
+    def place(self, name: str) -> int:
+        """The statement whose value of an input counts."""
+        return self.places.get(name, self.units[0].place)
 
     @property
     def reads_grad_of(self) -> set[str]:
@@ -92,6 +105,7 @@ def slice_of(
     cut: Cut,
     uses: Callable[[str], set[str]],
     variables: Collection[str],
+    passed: int = 0,
 ) -> Slice:
     """The statements among ``units[first:end]`` that make the last value of a variable.
 
@@ -103,9 +117,12 @@ def slice_of(
         uses: the names that a function of the notebook reads when it is called.
         variables: those of all gradients. What changes one of them by way of another is a fault of
             the other one, and no part of this one's code.
+        passed: units before this one ran beside the forward pass. What they drew is an input, since
+            it would be drawn anew.
     """
     found = Slice()
     aliases = _aliases(units, first, end, set(variables) - {name})
+    objects = _objects(units, end)
     needed = {name}
     for place in range(end - 1, first - 1, -1):
         unit = units[place]
@@ -113,10 +130,25 @@ def slice_of(
         def is_cut(one: str, place: int = place) -> bool:
             return one != name and cut(one, place)
 
+        if place < passed and draws(unit.node):
+            made = effects(unit.node).makes & needed
+            found.inputs |= made
+            needed -= made
+            continue
+        touched = _touched(unit.node, objects) & needed if place >= passed else set()
+        if _is_backward(unit.node):
+            touched |= found.reads_grad_of & needed
+        before = found.inputs | needed
         kept = _kept(unit.node, needed, is_cut, found.inputs, uses, aliases.get(place, {}))
+        if kept is None and touched:
+            kept = unit.node
+            for one in effects(unit.node).reads - BUILTINS:
+                (found.inputs if is_cut(one) else needed).add(one)
         if kept is not None:
             found.statements.insert(0, kept)
             found.units.insert(0, unit)
+            read = effects(unit.node).reads | ((found.inputs | needed) - before)
+            found.places |= dict.fromkeys(read, unit.place)
     found.inputs |= needed
     found.inputs -= BUILTINS
     return found
@@ -192,6 +224,54 @@ def _kept(
     needed -= found.makes - found.changes
     need({*found.reads} - BUILTINS)
     return node
+
+
+def draws(node: ast.AST) -> bool:
+    """Whether a statement draws random numbers."""
+    return any(
+        isinstance(inner, ast.Call)
+        and isinstance(inner.func, ast.Attribute | ast.Name)
+        and (inner.func.attr if isinstance(inner.func, ast.Attribute) else inner.func.id) in DRAWS
+        for inner in ast.walk(node)
+    )
+
+
+def _objects(units: Sequence[Unit], end: int) -> set[str]:
+    """Variables that hold objects of the notebook's own classes."""
+    classes = {unit.node.name for unit in units[:end] if isinstance(unit.node, ast.ClassDef)}
+    return {
+        name
+        for unit in units[:end]
+        if isinstance(unit.node, ast.Assign)
+        and classes
+        & {
+            call.func.id
+            for call in ast.walk(unit.node.value)
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name)
+        }
+        for name in effects(unit.node).makes
+    }
+
+
+def _is_backward(node: ast.stmt) -> bool:
+    """``part.backward()``, which gives tensors their ``.grad``."""
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Call)
+        and isinstance(node.value.func, ast.Attribute)
+        and node.value.func.attr == "backward"
+    )
+
+
+def _touched(node: ast.AST, objects: Collection[str]) -> set[str]:
+    """Objects of the notebook's own classes of which a statement calls something."""
+    found = set()
+    for call in ast.walk(node) if objects else ():
+        if isinstance(call, ast.Call):
+            called = call.func.value if isinstance(call.func, ast.Attribute) else call.func
+            if isinstance(called, ast.Name) and called.id in objects:
+                found.add(called.id)
+    return found
 
 
 def _leaves_loop(node: ast.AST) -> bool:

@@ -98,6 +98,7 @@ def drawn_upstream(
     true: Upstream,
     rng: np.random.Generator,
     independent: bool,
+    sparse: bool = False,
 ) -> dict[str, Array] | None:
     """Random gradients for the tensors whose gradients the code for ``name`` reads.
 
@@ -112,6 +113,7 @@ def drawn_upstream(
         rng: what draws.
         independent: draw each of them; else only those that no other one is computed from, and
             let the rest follow.
+        sparse: zero where the true ones are zero.
 
     Returns:
         The gradients by name, or None if none can be drawn.
@@ -131,5 +133,7 @@ def drawn_upstream(
         largest = max((float(np.abs(true[other]).max(initial=0)) for other in true), default=1.0)
         size = max(size, 1e-6 * largest)
         drawn[one] = size * rng.standard_normal(true[one].shape)
+        if sparse:
+            drawn[one][true[one] == 0] = 0
     rest = [one for one in read if one not in drawn]
     return {**drawn, **graph.gradients(rest, drawn)}

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 from npnet.base.arrays import Array
 from npnet.tensors.dtypes import DEFAULT, F32
+from npnet.tensors.missing import not_supported
 from npnet.tensors.tensor_class import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -65,7 +66,7 @@ def as_float(array: Array) -> Array:
 
 def no_more(name: str, more: dict[str, Any]) -> None:
     for key, value in more.items():
-        if key not in ("layout", "pin_memory", "memory_format", "out", "names") or (
-            value is not None and key in ("out", "names")
-        ):
+        if key == "out" and value is not None:
+            raise not_supported(f"{name}(out=...)")
+        if key not in ("layout", "pin_memory", "memory_format", "out"):
             raise TypeError(f"{name}() got an unexpected keyword argument {key!r}")

@@ -6,12 +6,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from npnet.derivatives import elementwise as table
 from npnet.tensors.attach import both, method, tensor_argument
 from npnet.tensors.dtypes import FLOATS
 from npnet.tensors.in_place import check_result
-from npnet.tensors.missing import not_supported
 from npnet.tensors.operands import NUMBERS, Method, checked, mismatch, operands, plain
-from npnet.tensors.tensor_class import MODE, Tensor, counter, wrap
+from npnet.tensors.tape import run
+from npnet.tensors.tensor_class import Tensor, counter, wrap
 
 
 def _comparison(name: str, ufunc: Any) -> Method:
@@ -145,9 +146,7 @@ def nan_to_num(
     input: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
 ) -> Tensor:
     """Numbers in place of nan and infinities."""
-    if input._req and MODE.grad:
-        raise not_supported("nan_to_num of a tensor that requires a gradient")
-    return wrap(np.nan_to_num(input._a, nan=nan, posinf=posinf, neginf=neginf))
+    return run(table.NAN_TO_NUM, (input._a, nan, posinf, neginf), (input,))
 
 
 @both("isclose")

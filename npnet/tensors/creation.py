@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.tensors.attach import function, method, no_more, tensor_argument
+from npnet.tensors.attach import FUNCTIONS, function, method, no_more, tensor_argument
 from npnet.tensors.conversion import to
 from npnet.tensors.device import on_cpu
 from npnet.tensors.dtypes import DEFAULT, I64, OF, number_type, numpy_of
@@ -30,8 +30,10 @@ def array_of(data: Any, dtype: Any = None) -> Array:
     """A new array of numbers, nested lists, arrays or tensors.
 
     Raises:
-        ValueError: lists of different lengths.
-        TypeError: something that is no number.
+        ValueError: lists of different lengths, a tensor of several numbers in a list, a text, a
+            number that is too large.
+        TypeError: lists in some places and numbers in others.
+        RuntimeError: something that is no number.
     """
     wanted = None if dtype is None else numpy_of(dtype)
     if isinstance(data, Tensor):
@@ -40,25 +42,16 @@ def array_of(data: Any, dtype: Any = None) -> Array:
         array = np.array(data)
         _known(array.dtype)
         return array.astype(wanted) if wanted is not None else array
+    plainly = _without_tensors(data)
     try:
-        array = np.array(_without_tensors(data))
+        array = np.array(plainly)
     except ValueError:
-        raise ValueError(_ragged(data)) from None
-    except OverflowError:
-        raise RuntimeError("Overflow when unpacking long long") from None
-    if array.dtype.kind not in "biuf":
-        if data is None:
-            raise RuntimeError("Could not infer dtype of NoneType: a value that is still None?")
-        if array.dtype.kind in "US":
-            raise ValueError("too many dimensions 'str': wanted numbers, got strings")
-        if array.dtype.kind == "O" and array.size:
-            raise TypeError(
-                f"tensor: got a {type(array.flat[0]).__name__} among the data, wanted numbers"
-            )
-        raise TypeError(f"tensor: got {type(data).__name__}, wanted numbers, lists or arrays")
+        raise _ragged(data) from None
+    if array.dtype.kind not in "biuf" or array.dtype == np.uint64:
+        raise _no_numbers(data, array)
     if wanted is None:
         if array.dtype.kind == "f" or not array.size:
-            wanted = DEFAULT.numpy
+            wanted = max((DEFAULT.numpy, *_float_types(data)), key=lambda kind: kind.itemsize)
         elif array.dtype.kind in "iu":
             wanted = I64
         else:
@@ -68,7 +61,13 @@ def array_of(data: Any, dtype: Any = None) -> Array:
 
 def _without_tensors(data: Any) -> Any:
     if isinstance(data, Tensor):
-        return data._a.tolist()
+        if data._a.size != 1:
+            # Torch asks whole numbers for an index.
+            raise (ValueError if data._a.dtype.kind == "f" else TypeError)(
+                "only one element tensors can be converted to Python scalars: torch.stack joins "
+                "tensors"
+            )
+        return data._a.item()
     if isinstance(data, (list, tuple)) and data and isinstance(data[0], (Tensor, list, tuple)):
         first = data[0]
         if isinstance(first, Tensor) or any(isinstance(one, Tensor) for one in data):
@@ -78,16 +77,43 @@ def _without_tensors(data: Any) -> Any:
     return data
 
 
-def _ragged(data: Any) -> str:
+def _float_types(data: Any) -> list[np.dtype[Any]]:
+    """Of the tensors in a list: the result has the widest float type of its entries."""
+    if isinstance(data, Tensor):
+        return [data._a.dtype] if data._a.dtype.kind == "f" else []
+    if isinstance(data, (list, tuple)) and data and isinstance(data[0], (Tensor, list, tuple)):
+        return [kind for one in data for kind in _float_types(one)]
+    return []
+
+
+def _no_numbers(data: Any, array: Array) -> Exception:
+    """What to raise for data of which NumPy makes no numbers, or larger ones than torch has."""
+    if array.dtype.kind in "US":
+        if isinstance(data, str):
+            return TypeError("new(): invalid data type 'str': wanted numbers, got a string")
+        return ValueError("too many dimensions 'str': wanted numbers, got strings")
+    numbers = (bool, int, float, np.generic)
+    strange = [one for one in array.flat if not isinstance(one, numbers)]
+    if not strange:
+        if all(-(2**63) <= int(one) < 2**63 for one in array.flat):
+            return RuntimeError("tensor: whole numbers and floats of different sizes")
+        return ValueError("Overflow when unpacking long long: wanted a number from -2^63 to 2^63-1")
+    remark = ": a value that is still None?" if strange[0] is None else ", wanted numbers"
+    return RuntimeError(f"Could not infer dtype of {type(strange[0]).__name__}{remark}")
+
+
+def _ragged(data: Any) -> Exception:
     depth, level = 0, [data]
     while level and all(isinstance(one, (list, tuple)) for one in level):
         wanted = len(level[0])
         for one in level:
             if len(one) != wanted:
-                return f"expected sequence of length {wanted} at dim {depth} (got {len(one)})"
+                return ValueError(
+                    f"expected sequence of length {wanted} at dim {depth} (got {len(one)})"
+                )
         level = [entry for one in level for entry in one]
         depth += 1
-    return "tensor: the data are lists in some places and numbers in others"
+    return TypeError("tensor: the data are lists in some places and numbers in others")
 
 
 def _known(kind: np.dtype[Any]) -> None:
@@ -279,12 +305,14 @@ def linspace(
         raise RuntimeError("number of steps must be non-negative")
     if steps == 1:
         return finish(np.full(1, plain(start), kind), requires_grad, device)
-    first, last = kind.type(start), kind.type(end)
     if not steps:
         return finish(np.zeros(0, kind), requires_grad, device)
-    # From both ends to the middle, as torch; its multiply and add round once.
+    # From both ends to the middle, as torch; its multiply and add round once. Whole numbers are
+    # cut from float64.
+    first, last = kind.type(plain(start)), kind.type(plain(end))
     wide = np.float64
-    step = wide(kind.type((last - first) / kind.type(steps - 1)))
+    narrow = kind.type if kind.kind == "f" else wide
+    step = wide((narrow(last) - narrow(first)) / narrow(steps - 1))
     places = np.arange(steps)
     up = wide(first) + step * places
     down = wide(last) - step * (steps - 1 - places)
@@ -332,24 +360,24 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
         tensors = tuple(tensors[0])
     if indexing not in ("ij", "xy"):
         raise RuntimeError('torch.meshgrid: indexing must be one of "xy" or "ij"')
-    order = list(tensors)
-    if indexing == "xy" and len(order) > 1:
-        order[:2] = order[1::-1]
-    sizes = [one._a.size for one in order]
-    grids = [
-        one.reshape([-1 if at == place else 1 for at in range(len(order))]).expand(sizes)
-        for place, one in enumerate(order)
-    ]
-    if indexing == "xy" and len(order) > 1:
-        grids = [grid.transpose(0, 1) for grid in grids]
-        grids[:2] = grids[1::-1]
-        grids = [grid.transpose(0, 1) for grid in grids]
-    return tuple(grids)
+    axes = list(range(len(tensors)))  # along which each one runs
+    if indexing == "xy" and len(axes) > 1:
+        axes[:2] = 1, 0
+    sizes = [tensors[axes.index(place)]._a.size for place in range(len(axes))]
+    return tuple(
+        one.reshape([-1 if place == axis else 1 for place in range(len(axes))]).expand(sizes)
+        for one, axis in zip(tensors, axes, strict=True)
+    )
 
 
 @function("cartesian_prod")
 def cartesian_prod(*tensors: Tensor) -> Tensor:
     """All combinations of entries, one a row."""
+    for one in tensors:
+        if one._a.ndim != 1:
+            raise RuntimeError(f"Expect a 1D vector, but got shape {list(one._a.shape)}")
     if len(tensors) == 1:
         return tensors[0]
-    return wrap(np.stack([grid._a.reshape(-1) for grid in meshgrid(*tensors)], 1))
+    columns = [grid.reshape(-1) for grid in meshgrid(*tensors)]
+    made: Tensor = FUNCTIONS["stack"](columns, 1)
+    return made

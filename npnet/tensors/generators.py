@@ -94,14 +94,15 @@ class Generator:
         """Begin the stream of this seed.
 
         Raises:
-            RuntimeError: no whole number from −2^63 to 2^64−1.
+            ValueError: a number that is not from −2^63 to 2^64−1.
+            TypeError: no number.
         """
         if isinstance(seed, Tensor):
             seed = seed.item()
         try:
             self.core = Counted(int(seed) if isinstance(seed, (float, np.generic)) else seed)
         except InputError as why:
-            kind = RuntimeError if isinstance(seed, int) else TypeError
+            kind = ValueError if isinstance(seed, int) else TypeError
             raise kind(f"manual_seed: {why}") from None
         return self
 

@@ -39,7 +39,7 @@ def clamp_min(input: Tensor, min: Any) -> Tensor:
 @both("clamp_max")
 def clamp_max(input: Tensor, max: Any) -> Tensor:
     """Values above ``max`` become ``max``."""
-    return clamp(input, None, max)
+    return renamed(clamp(input, None, max), "ClampMaxBackward0")
 
 
 @method("clamp_", "clip_")
@@ -64,8 +64,10 @@ def _pairwise(name: str, op: Operation) -> Method:
     return apply
 
 
-maximum: Final = both("maximum", "fmax")(_pairwise("maximum", table.MAXIMUM))
-minimum: Final = both("minimum", "fmin")(_pairwise("minimum", table.MINIMUM))
+maximum: Final = both("maximum")(_pairwise("maximum", table.MAXIMUM))
+minimum: Final = both("minimum")(_pairwise("minimum", table.MINIMUM))
+both("fmax")(_pairwise("fmax", table.FMAX))
+both("fmin")(_pairwise("fmin", table.FMIN))
 both("atan2", "arctan2")(_pairwise("atan2", table.ATAN2))
 
 

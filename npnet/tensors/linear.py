@@ -101,7 +101,24 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
     return matmul(input, vec)
 
 
-@both("dot", "inner")
+@both("inner")
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Sums of products over the last axes of both."""
+    x, y = tensor_argument("inner", input)._a, tensor_argument("inner", other)._a
+    if not x.ndim or not y.ndim:
+        return input * other
+    if x.shape[-1] != y.shape[-1]:
+        raise RuntimeError(
+            "inner() the last dimension must match on both input tensors but got shapes "
+            f"{list(x.shape)} and {list(y.shape)}"
+        )
+    if x.ndim == y.ndim == 1:
+        return renamed(dot(input, other), "ViewBackward0")
+    rows = reshape(other, -1, y.shape[-1])
+    return reshape(matmul(reshape(input, -1, x.shape[-1]), rows.T), (*x.shape[:-1], *y.shape[:-1]))
+
+
+@both("dot")
 def dot(input: Tensor, other: Tensor) -> Tensor:
     """The product of two vectors."""
     _axes("dot", (input, 1), (other, 1))

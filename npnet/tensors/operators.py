@@ -122,6 +122,13 @@ def _rdiv(self: Tensor, other: Any) -> Any:
     return _mul(FUNCTIONS["reciprocal"](self), other)
 
 
+def _from_the_right(input: Tensor, other: Any, *, alpha: Any = 1) -> Any:
+    """``torch.rsub``: other - alpha * input."""
+    if alpha == 1:
+        return checked("rsub", _rsub)(input, other)
+    return renamed(_sub(other, input * alpha), "RsubBackward0")
+
+
 def _rounded_division(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """``torch.div``; ``rounding_mode`` "floor" or "trunc" as torch."""
     if rounding_mode is None:
@@ -195,7 +202,7 @@ _FUNCTIONS: Final[dict[tuple[str, ...], Method]] = {
     ("floor_divide",): checked("floor_divide", _floor_divide),
     ("remainder",): checked("remainder", _remainder),
     ("fmod",): checked("fmod", _fmod),
-    ("rsub",): checked("rsub", _rsub),
+    ("rsub",): _from_the_right,
 }
 for _names, _made in _FUNCTIONS.items():
     both(*_names)(_made)

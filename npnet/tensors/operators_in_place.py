@@ -136,7 +136,7 @@ def add_(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     return _scaled_into(self, FUNCTIONS["add"](self, other, alpha=alpha), other, alpha)
 
 
-@method("sub_")
+@method("sub_", "subtract_")
 def sub_(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """``x.sub_(y, alpha=1)``: x -= alpha * y."""
     if alpha == 1:

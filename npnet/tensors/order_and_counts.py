@@ -122,12 +122,18 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """Counts of values in equal bins, as floats."""
     x = input._a
+    if x.dtype.kind != "f":
+        raise not_for("histogram_cpu", input.dtype)
     low, high = (x.min(), x.max()) if min == max == 0 and x.size else (min, max)
+    if not np.isfinite([low, high]).all():
+        raise RuntimeError(f"torch.histc: range of [{low}, {high}] is not finite")
     return wrap(np.histogram(x, bins, (float(low), float(high)))[0].astype(x.dtype))
 
 
 @function("histogram")
 def histogram(input: Tensor, bins: int = 100, *, density: bool = False) -> Any:
     """Counts (or densities) of values in equal bins, and the edges of the bins."""
+    if input._a.dtype.kind != "f":
+        raise not_for("histogramdd", input.dtype)
     hist, edges = np.histogram(input._a, bins, density=density)
     return Histogram(wrap(hist.astype(input._a.dtype)), wrap(edges.astype(input._a.dtype)))

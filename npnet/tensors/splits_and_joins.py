@@ -87,11 +87,23 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 @both("tensor_split")
-def tensor_split(input: Tensor, sections: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """Exactly this many stretches, of sizes that differ by at most 1."""
-    size = input._a.shape[axis_of(dim, input._a.ndim)]
-    least, more = divmod(size, sections)
-    return split(input, [least + (place < more) for place in range(sections)], dim)
+def tensor_split(input: Tensor, sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Exactly this many stretches, of sizes that differ by at most 1; or cut at these places."""
+    if not input._a.ndim:
+        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, got 0 axes")
+    axis = axis_of(dim, input._a.ndim)
+    if isinstance(sections, int):
+        if sections <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {sections}")
+        least, more = divmod(input._a.shape[axis], sections)
+        cuts = [least * place + min(place, more) for place in range(1, sections)]
+    else:
+        cuts = sections.tolist() if isinstance(sections, Tensor) else list(sections)
+    before = (slice(None),) * axis
+    return tuple(
+        input[(*before, slice(start, stop))]
+        for start, stop in zip([0, *cuts], [*cuts, None], strict=True)
+    )
 
 
 def _together(name: str, tensors: Any) -> tuple[list[Tensor], list[Array]]:

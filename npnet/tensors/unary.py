@@ -71,6 +71,12 @@ def _in_place(name: str, op: Operation) -> Method:
             raise RuntimeError("Boolean inputs not supported for relu")
         if self._a.dtype.kind == "b" and name == "abs":
             raise not_for("abs_cpu", "'Bool'")
+        if self._a.dtype.kind != "f" and name == "frac":
+            raise not_for("frac_cpu", self.dtype)
+        if self._a.dtype.kind == "b" and name == "square":
+            raise RuntimeError("result type Long can't be cast to the desired output type Bool")
+        if self._a.dtype.kind == "b" and name == "sign":
+            return self
         if name in ("floor", "ceil", "round", "trunc"):
             if self._a.dtype.kind == "b":
                 raise not_for(f"{name}_vml_cpu", "'Bool'")

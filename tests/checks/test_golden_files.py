@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import GOLDEN, copied, judge, solved
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import npnet
@@ -150,7 +150,6 @@ def test_the_command_is_the_one_that_wrote_the_set(copy: Path) -> None:
         read_golden(copy)
 
 
-@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_a_flipped_bit_is_refused_or_changes_no_array(
     golden: Problem, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

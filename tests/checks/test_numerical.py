@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import locked, random_network
-from hypothesis import given, settings
+from conftest import locked, random_network, slow_but
+from hypothesis import given
 from hypothesis import strategies as st
 
 import npnet
@@ -75,7 +75,6 @@ def assert_near(ours: Any, reference: dict[str, Array], noise: float) -> None:
 # What agrees
 
 
-@settings(deadline=None, max_examples=15)
 @given(
     sizes=st.fixed_dictionaries(SIZES),
     eps=st.sampled_from([0.1, 1.0]),  # with 1e-5 all but rounding cancels in a batch of two
@@ -90,7 +89,6 @@ def test_the_complex_step_agrees_with_the_hand_written_gradients(
     assert_near(ours, numerical.complex_step(values), noise=np.abs(ours.logits).max())
 
 
-@settings(deadline=None, max_examples=15)
 @given(sizes=st.fixed_dictionaries(SIZES), seed=st.integers(0, 1000))
 def test_every_line_alone_agrees_with_its_hand_written_gradient(
     sizes: dict[str, int], seed: int
@@ -102,7 +100,7 @@ def test_every_line_alone_agrees_with_its_hand_written_gradient(
     assert_near(ours, numerical.cut(values, upstream), noise=1e-3)
 
 
-@pytest.mark.parametrize("recipe", ["lecture", "part3"])
+@pytest.mark.parametrize("recipe", slow_but(["lecture", "part3"], ["lecture"]))
 def test_a_real_minibatch_passes_by_every_method(recipe: str) -> None:
     values = real_values(recipe, rows=16)
     for method in (check.by_complex_step, check.by_differences, check.line_by_line):
@@ -126,7 +124,7 @@ def test_tiny_probabilities_are_no_smaller_than_the_step() -> None:
     assert npnet.compare(npnet.backward(values), numerical.complex_step(values)).passed
 
 
-@pytest.mark.parametrize("step", [None, 1e-2, 1e-3, 1e-8, 1e-10])
+@pytest.mark.parametrize("step", slow_but([None, 1e-2, 1e-3, 1e-8, 1e-10], [None, 1e-8]))
 def test_finite_differences_know_their_error(step: float | None) -> None:
     for seed in range(3):
         values = random_values(seed, n=9, V=5, E=2, H=4)

@@ -14,7 +14,10 @@ from chromium import Chromium
 import npnet
 from npnet.learn.page import STEPS
 
-needs_chromium = pytest.mark.skipif(chromium.PROGRAM is None, reason="needs Debian's chromium")
+pytestmark = [
+    pytest.mark.slow,  # a browser takes seconds to start
+    pytest.mark.skipif(chromium.PROGRAM is None, reason="needs Debian's chromium"),
+]
 NEGATIVE = ("--low", "--zero")  # the colours of the most negative entry and of 0
 SHOWN = "[...document.querySelectorAll('section')].filter(s => !s.hidden).map(s => s.id).join()"
 
@@ -65,7 +68,6 @@ def follow(browser: Chromium, link: str, name: str) -> None:
     browser.wait(f"document.activeElement.id === '{name}-title'")
 
 
-@needs_chromium
 @pytest.mark.parametrize("how", ["keys", "clicks"])
 def test_all_26_steps_are_taken_forward_and_back(how: str, browser: Chromium) -> None:
     def go(key: str, button: str) -> None:
@@ -84,7 +86,6 @@ def test_all_26_steps_are_taken_forward_and_back(how: str, browser: Chromium) ->
     assert state(browser) == at(0)
 
 
-@needs_chromium
 def test_home_and_end_names_of_the_graph_names_in_code_and_the_address_lead_to_a_step(
     browser: Chromium, page_file: Path
 ) -> None:
@@ -103,7 +104,6 @@ def test_home_and_end_names_of_the_graph_names_in_code_and_the_address_lead_to_a
     assert state(browser) == at(STEPS.index("bnvar"))
 
 
-@needs_chromium
 def test_a_narrow_window_begins_at_the_top_and_follows_the_steps(
     browser: Chromium, page_file: Path
 ) -> None:
@@ -114,7 +114,6 @@ def test_a_narrow_window_begins_at_the_top_and_follows_the_steps(
     assert browser.run("scrollY") > 0
 
 
-@needs_chromium
 @pytest.mark.parametrize("width", [360, 700, 1280])
 def test_no_step_is_wider_than_the_window(width: int, browser: Chromium) -> None:
     browser.window(width)
@@ -125,7 +124,6 @@ def test_no_step_is_wider_than_the_window(width: int, browser: Chromium) -> None
         browser.press("ArrowRight")
 
 
-@needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_heat_map_has_the_schemes_colours_for_the_largest_and_for_zero(
     scheme: str, browser: Chromium, page_values: npnet.Values
@@ -147,7 +145,6 @@ def test_the_heat_map_has_the_schemes_colours_for_the_largest_and_for_zero(
     browser.wait(f"{pixels} === '{','.join(map(str, expected.ravel()))}'")
 
 
-@needs_chromium
 def test_a_heat_map_is_read_by_keys_and_by_pointer(
     browser: Chromium, page_values: npnet.Values
 ) -> None:
@@ -174,7 +171,6 @@ def assert_reads(text: str, values: npnet.Values, i: int, k: int) -> None:
     assert float(found[3]) == pytest.approx(values.h[i, k], rel=1e-6)
 
 
-@needs_chromium
 def test_the_keyboard_alone_reaches_everything_visibly_and_is_never_trapped(
     browser: Chromium,
 ) -> None:
@@ -199,7 +195,6 @@ def test_the_keyboard_alone_reaches_everything_visibly_and_is_never_trapped(
     assert state(browser) == at(2)
 
 
-@needs_chromium
 def test_who_asks_for_less_motion_gets_none(browser: Chromium) -> None:
     browser.press("ArrowRight")
     assert browser.run("document.getAnimations().length") > 0
@@ -208,7 +203,6 @@ def test_who_asks_for_less_motion_gets_none(browser: Chromium) -> None:
     assert browser.run("document.getAnimations().length") == 0
 
 
-@needs_chromium
 def test_without_script_every_text_is_in_sight(browser: Chromium, page_file: Path) -> None:
     browser.call("Emulation.setScriptExecutionDisabled", value=True)
     try:
@@ -234,7 +228,6 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     return script.read_text("utf-8")
 
 
-@needs_chromium
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1400, 800, 390])
@@ -251,7 +244,6 @@ def test_axe_finds_no_barrier(width: int, scheme: str, browser: Chromium, axe: s
         assert said == []
 
 
-@needs_chromium
 def test_the_name_of_a_gradient_leads_to_its_value(browser: Chromium, page_file: Path) -> None:
     browser.open(f"{page_file.as_uri()}#dprobs")
     assert browser.run(SHOWN) == "probs"
@@ -260,14 +252,12 @@ def test_the_name_of_a_gradient_leads_to_its_value(browser: Chromium, page_file:
     assert browser.run("document.querySelector('#probs .answer').open") is True
 
 
-@needs_chromium
 def test_the_graph_comes_first_on_a_phone(browser: Chromium) -> None:
     browser.window(390)
     top = "document.querySelector('{}').getBoundingClientRect().top"
     assert browser.run(f"{top.format('nav')} < {top.format('main')}")
 
 
-@needs_chromium
 @pytest.mark.parametrize("name", ["probs", "h", "C", "hprebn"])
 def test_the_readout_is_in_view_at_900_pixels(name: str, browser: Chromium) -> None:
     browser.window(1400, 900)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import locked, random_network
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import npnet
@@ -116,7 +116,6 @@ def test_a_derivation_ends_in_the_code_itself(name: str) -> None:
     assert blocks(name)[1][-len(lines) :] == lines
 
 
-@settings(deadline=None)
 @given(sizes=SIZES, dtype=st.sampled_from([np.float32, np.float64]))
 def test_every_gradient_has_its_shape_and_the_parameters_dtype(
     sizes: dict[str, int], dtype: Any
@@ -158,7 +157,6 @@ def assert_agree(one: Any, other: Any, what: str) -> None:
     np.testing.assert_allclose(one, other, rtol=0, atol=1000 * 2**-52 * scale, err_msg=what)
 
 
-@settings(deadline=None)
 @given(sizes=SIZES, seed=st.integers(0, 2**32), eps=st.sampled_from([1e-2, 1.0]))
 def test_the_fused_pass_has_the_tables_gradients(
     sizes: dict[str, int], seed: int, eps: float
@@ -172,7 +170,6 @@ def test_the_fused_pass_has_the_tables_gradients(
         assert_agree(array, gradients[name], name)
 
 
-@settings(deadline=None)
 @given(sizes=SIZES, seed=st.integers(0, 2**32))
 def test_cross_entropy_is_eight_lines_at_once(sizes: dict[str, int], seed: int) -> None:
     values = npnet.forward(*random_network(np.random.default_rng(seed), **sizes))
@@ -181,7 +178,6 @@ def test_cross_entropy_is_eight_lines_at_once(sizes: dict[str, int], seed: int) 
     assert_agree(dlogits, npnet.backward(values).logits, "logits")
 
 
-@settings(deadline=None)
 @given(sizes=SIZES, seed=st.integers(0, 2**32))
 def test_batch_norm_is_seven_lines_at_once(sizes: dict[str, int], seed: int) -> None:
     rng = np.random.default_rng(seed)

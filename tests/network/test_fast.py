@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import random_network
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import npnet
@@ -25,7 +25,6 @@ def fast_gradients(params: npnet.Parameters, X: Array, Y: Array) -> tuple[float,
     return float(workspace.losses(0, 1)[0]), workspace.gradient
 
 
-@settings(deadline=None)
 @given(st.fixed_dictionaries(SIZES), st.integers(0, 2**32 - 1))
 def test_in_float64_the_step_has_the_fused_gradients(sizes: dict[str, int], seed: int) -> None:
     params, X, Y = random_network(np.random.default_rng(seed), np.float64, **sizes)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import locked, random_network
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import npnet
@@ -45,7 +45,6 @@ def alone(values: Mapping[str, Any], seed: int) -> tuple[dict[str, Array], dict[
     return {name: function(v, d) for name, function in GRADIENTS.items()}, oracle.cut(values, above)
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
     tied=st.booleans(),

@@ -51,6 +51,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     running.close()
 
 
+@pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize("width", [390, 800, 1400])
 def test_the_page_is_no_wider_than_the_window(width: int, browser: Chromium) -> None:
@@ -64,6 +65,7 @@ def test_the_page_is_no_wider_than_the_window(width: int, browser: Chromium) -> 
     assert columns == (1 if width == 390 else 2)
 
 
+@pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_verdicts_and_marks_can_be_read_in_both_schemes(scheme: str, browser: Chromium) -> None:

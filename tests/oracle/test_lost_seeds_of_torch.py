@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from conftest import slow_but
 
 import npnet
 from npnet import InputError
@@ -217,7 +218,7 @@ def test_a_session_of_torch_is_found_and_no_other_seed(
         assert found(monkeypatch, paths, corpus[0], elsewhere, elsewhere + count) == []
 
 
-@pytest.mark.parametrize("seed", SEEDS_OF_TORCH)
+@pytest.mark.parametrize("seed", slow_but(SEEDS_OF_TORCH, SEEDS_OF_TORCH[-2:]))
 def test_a_seed_of_torch_anywhere_is_found_by_its_row(
     seed: int,
     corpus: tuple[Path, list[str]],
@@ -238,6 +239,7 @@ def test_four_digits_of_a_loss_are_refused_with_what_would_help(
         found(monkeypatch, paths, corpus[0], 0, 100)
 
 
+@pytest.mark.slow
 def test_names_txt_gives_the_published_cross_entropy(names_txt: list[str]) -> None:
     (printed,) = session(3033136719, [Cell()], names_txt)
     assert printed.fused == "3.3377387523651123"

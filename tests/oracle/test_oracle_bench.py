@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import slow_but
 
 pytest.importorskip("torch")
 
@@ -38,7 +39,12 @@ def setting() -> bench.Setting:
     return bench.Setting(npnet.default_words()[::40], **SMALL)
 
 
-@pytest.mark.parametrize("name", [name for name in bench.ROWS if name not in OPTIONAL])
+@pytest.mark.parametrize(
+    "name",
+    slow_but(
+        [name for name in bench.ROWS if name not in OPTIONAL], ["eager", "windows", "sampling"]
+    ),
+)
 def test_every_row_is_finite_and_its_sides_agree(name: str, setting: bench.Setting) -> None:
     rows = list(bench.measure(setting, [name]))
     assert len(rows) == (2 if name == "sizes" else 1)
@@ -82,6 +88,7 @@ def test_the_step_that_torch_would_compile_has_our_losses(monkeypatch: pytest.Mo
     np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", [baselines.jax_steps, baselines.jax_scan], ids=["jax", "scan"])
 def test_the_steps_of_jax_have_our_losses(loop: Any) -> None:
     pytest.importorskip("jax", reason="needs jax, which is no dependency")

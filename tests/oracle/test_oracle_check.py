@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from conftest import slow_but
 
 import npnet
 from npnet import GRADIENTS, InputError
@@ -47,7 +48,7 @@ def test_check_prints_both_tables_and_leaves_with_0(capsys: pytest.CaptureFixtur
     assert out.endswith("no line is wrong\n")
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", slow_but(["float32", "float64"], ["float32"]))
 @pytest.mark.parametrize("recipe", npnet.RECIPES)
 def test_check_passes_for_every_recipe(
     recipe: str, dtype: str, capsys: pytest.CaptureFixture[str]

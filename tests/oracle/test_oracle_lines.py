@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import SIZES, random_network
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import npnet
@@ -60,7 +60,6 @@ def stepped(values: Mapping[str, Any], name: str, direction: Array) -> Any:
     return SimpleNamespace(**{**values, name: values[name] + 1j * STEP * direction})
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     seed=st.integers(0, 2**32),
     n=st.integers(2, 9),

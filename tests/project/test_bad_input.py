@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import GOLDEN, copied
+from conftest import GOLDEN, copied, slow_but
 
 import npnet
 from npnet import DivergedError, InputError
@@ -315,7 +315,7 @@ def test_an_interruption_is_one_line(
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no /dev/full")
-@pytest.mark.parametrize("command", ["data", "data --json", "data --show anna"])
+@pytest.mark.parametrize("command", slow_but(["data", "data --json", "data --show anna"], ["data"]))
 def test_output_that_does_not_fit_is_one_line(command: str) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(

@@ -11,11 +11,8 @@ from pages import PAGES, ROOT, Session, agrees, blocks, refreshed, run, sessions
 README = ROOT / "README.md"
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
 
-# What takes more than a second or two.
-SLOW = (
-    r"npnet (train|check|bench)|npnet replay (?!mine)|exercise (check|mistakes)"
-    r"|npnet\.(fit|train|grade)|\boracle\b|pytest"
-)
+# Each step is a process of its own. The fast tests run one session of commands and one of Python.
+FAST = ("commands: Exit codes", "python: Errors")
 # What a session needs, by what stands in it.
 NEEDS_TORCH = r"\boracle\b|import torch|pytest"
 NEEDS_CORPORA = r"names\.txt|oracle bench|npnet replay(?! mine)|words_of"
@@ -28,15 +25,16 @@ def prose(page: str) -> str:
 
 
 def parameters() -> list[object]:
-    """All sessions, those that take long marked as slow."""
-    return [
-        pytest.param(
-            session,
-            id=f"{session.page.stem}: {session.heading or 'top'}",
-            marks=[pytest.mark.slow] if re.search(SLOW, session.text) else [],
-        )
+    """All sessions, all but two marked as slow."""
+    named = {
+        f"{session.page.stem}: {session.heading or 'top'}": session
         for page in PAGES
         for session in sessions(page)
+    }
+    assert {*FAST} <= {*named}
+    return [
+        pytest.param(session, id=name, marks=[] if name in FAST else [pytest.mark.slow])
+        for name, session in named.items()
     ]
 
 

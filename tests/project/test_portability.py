@@ -14,7 +14,7 @@ from pathlib import Path
 
 import matplotlib
 import pytest
-from conftest import GOLDEN
+from conftest import GOLDEN, slow_but
 
 import npnet
 
@@ -124,7 +124,8 @@ def in_turn(
 TRAIN = ("train", "--words", "my words.txt", "--steps", "70", "--hidden", "4")
 
 
-@pytest.mark.parametrize("kind", ENVIRONMENTS)
+# In ASCII alone everything can go wrong that can go wrong in the others.
+@pytest.mark.parametrize("kind", slow_but(ENVIRONMENTS, ["ASCII files and terminal"]))
 def test_an_accented_corpus_gives_the_same_run_in_any_locale(kind: str, home: Path) -> None:
     trained, sampled = in_turn(
         home, [(*TRAIN, "--out", "my rün"), ("sample", "my rün")], changes=ENVIRONMENTS[kind]
@@ -165,6 +166,7 @@ def test_whatever_a_command_prints_an_ascii_terminal_shows(home: Path) -> None:
         assert printed.strip(), command
 
 
+@pytest.mark.slow  # the fast tests run the commands in their own process, where warnings are errors
 def test_no_command_warns(home: Path) -> None:
     golden = str(GOLDEN)
     commands = [
@@ -182,6 +184,7 @@ def test_no_command_warns(home: Path) -> None:
         assert (code, said) == (0, b""), command
 
 
+@pytest.mark.slow
 def test_every_file_is_opened_with_its_encoding_said(home: Path) -> None:
     telling = ("-X", "warn_default_encoding", "-W", "always::EncodingWarning")
     package = str(Path(npnet.__file__).parent)
@@ -193,6 +196,7 @@ def test_every_file_is_opened_with_its_encoding_said(home: Path) -> None:
         assert not [line for line in warnings if line.startswith(package)]
 
 
+@pytest.mark.slow
 def test_a_path_with_spaces_can_be_pasted_from_what_is_said(home: Path) -> None:
     command = "train --steps 9000000 --hidden 4 --checkpoint 0.01 --quiet"
     process = subprocess.Popen(
@@ -248,6 +252,7 @@ with obeyed():
 """
 
 
+@pytest.mark.slow
 def test_a_checkout_in_which_nobody_may_write_is_enough() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

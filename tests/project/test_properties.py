@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +20,7 @@ from npnet.network.names import PARAMETER_NAMES
 from npnet.recipes.field_checks import SPLITS, STATISTICS
 
 # The same examples every time: what a suite finds should not depend on the day.
-FIXED: dict[str, Any] = {"deadline": None, "derandomize": True}
+FIXED = settings(derandomize=True)
 
 # Any Unicode, lone surrogates and invisible characters too, but for the mark that ends a word.
 WORD = st.text(st.characters(exclude_characters="."), max_size=12)
@@ -139,19 +138,19 @@ def check_a_folder(run: npnet.Run, folder: Path) -> None:
 
 
 # One of every kind is given, for what is drawn depends on hypothesis's release.
-@pytest.mark.parametrize("count", [40, pytest.param(400, marks=pytest.mark.slow)])
-def test_any_corpus_and_any_recipe_give_numbers_or_an_error_in_words(count: int) -> None:
-    @settings(max_examples=count, **FIXED)
-    @given(WORDS, recipes())
-    @example(NAMES, SMALL)
-    @example([f"{name}\t" for name in NAMES], SMALL)
-    @example(NAMES, dataclasses.replace(SMALL, rates=((0, 1e308),)))
-    @example(NAMES, dataclasses.replace(SMALL, batch_over=1_000_000))
-    def check(words: list[str], recipe: Recipe) -> None:
-        check_a_run(words, recipe)
+@FIXED
+@given(WORDS, recipes())
+@example(NAMES, SMALL)
+@example([f"{name}\t" for name in NAMES], SMALL)
+@example(NAMES, dataclasses.replace(SMALL, rates=((0, 1e308),)))
+@example(NAMES, dataclasses.replace(SMALL, batch_over=1_000_000))
+def check_runs(words: list[str], recipe: Recipe) -> None:
+    check_a_run(words, recipe)
 
+
+def test_any_corpus_and_any_recipe_give_numbers_or_an_error_in_words() -> None:
     outcomes.clear()
-    check()
+    check_runs()
     # The examples are of every kind, or the test says nothing.
     assert outcomes == {"run", "InputError", "DivergedError", "saved", "not saved"}
 
@@ -165,7 +164,7 @@ ANY = st.recursive(
 )
 
 
-@settings(max_examples=300, **FIXED)
+@FIXED
 @given(st.sampled_from([*Recipe.__dataclass_fields__, "width"]), ANY)
 def test_a_recipe_takes_any_plain_value_or_refuses_it_in_one_line(field: str, value: Any) -> None:
     recipe, said = outcome(lambda: Recipe.from_entries({"name": "x", field: value}, "here"))
@@ -188,7 +187,7 @@ ARRAYS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, **FIXED)
+@FIXED
 @given(st.sampled_from(["X", "Y", *PARAMETER_NAMES, "logits", "mean", "eps"]), ARRAYS)
 def test_an_array_of_anything_is_taken_or_refused_by_name(which: str, entry: Any) -> None:
     rng = np.random.default_rng(0)

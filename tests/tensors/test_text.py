@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -27,21 +27,18 @@ def both(array: Array, **options: Any) -> tuple[str, str]:
     return repr(ours.tensor(array, **options)), repr(torch.tensor(array, **options))
 
 
-@settings(max_examples=300, deadline=None)
 @given(arrays.arrays(st.sampled_from([np.float32, np.float64]), SHAPES, elements=FLOATS))
 def test_floats_of_all_sizes_print_alike(array: Array) -> None:
     mine, theirs = both(array)
     assert mine == theirs
 
 
-@settings(max_examples=300, deadline=None)
 @given(arrays.arrays(np.float32, SHAPES, elements=ORDINARY), st.booleans())
 def test_ordinary_numbers_print_alike(array: Array, grad: bool) -> None:
     mine, theirs = both(array, requires_grad=grad)
     assert mine == theirs
 
 
-@settings(max_examples=150, deadline=None)
 @given(arrays.arrays(st.sampled_from([np.int64, np.int32, np.uint8, np.bool_, np.float16]), SHAPES))
 def test_other_types_print_alike(array: Array) -> None:
     mine, theirs = both(array)
@@ -57,7 +54,6 @@ def test_long_tensors_are_summarized_alike(shape: tuple[int, ...], scale: float)
         assert mine == theirs
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     arrays.arrays(np.float32, arrays.array_shapes(max_dims=3, max_side=12), elements=ORDINARY),
     st.integers(0, 8),

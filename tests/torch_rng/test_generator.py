@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import frozen
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from npnet.base.arrays import Array
@@ -250,7 +250,6 @@ DRAWS = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.sampled_from(SEEDS) | st.integers(-(2**63), 2**64 - 1), st.lists(DRAWS, max_size=12))
 def test_any_sequence_of_draws_is_torchs_and_ends_in_its_state(
     seed: int, draws: list[list[Any]]

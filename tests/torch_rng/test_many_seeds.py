@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from npnet.base.arrays import Floats
@@ -39,7 +39,6 @@ def normals_one_by_one(
     return np.concatenate([g.randn(size, dtype=np.dtype(dtype)) for size in sizes])
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     st.lists(SEED, min_size=1, max_size=5),
     st.lists(
@@ -68,7 +67,6 @@ def test_all_32_bits_of_the_words_are_the_engines() -> None:
         np.testing.assert_array_equal(words[:, column], engine.random_raw(2000))
 
 
-@settings(deadline=None, max_examples=60)
 @given(
     st.lists(SEED, min_size=1, max_size=4),
     st.lists(SIZES, min_size=1, max_size=4),

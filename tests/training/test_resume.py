@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from conftest import slow_but
 from permissions import obeyed
 
 import npnet
@@ -77,8 +78,13 @@ def uninterrupted(small_words: list[str]) -> Callable[[npnet.Recipe], dict[str, 
     return functools.cache(lambda recipe: bits(npnet.fit(recipe, small_words)))
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("step", [1, 65, 300, 499])
+@pytest.mark.parametrize(
+    ("variant", "step"),
+    slow_but(
+        itertools.product(VARIANTS, [1, 65, 300, 499]),
+        [*((variant, 300) for variant in VARIANTS), *(("plain", step) for step in (1, 65, 499))],
+    ),
+)
 def test_a_resumed_training_ends_with_the_same_bits(
     variant: str,
     step: int,
