@@ -283,7 +283,8 @@ def cancelled(
     if not spread > eps * max(largest(goal), rule.zero_scale or 0):
         return None
     error = np.maximum(rule.error, K_CANCELLED * spread)
-    return rule._replace(reference=np.asarray(goal, dtype), error=error, cancelled=True)
+    why = "few digits are left: what is added cancels"
+    return rule._replace(reference=np.asarray(goal, dtype), error=error, measured=True, why=why)
 
 
 def dtype_of(table: Lines, values: Named) -> str:
