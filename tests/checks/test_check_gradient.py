@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import locked
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from npnet import InputError, check_gradient
@@ -67,6 +67,7 @@ def test_a_right_gradient_passes(case: str, dtype: str) -> None:
     assert report.passed, report
 
 
+@settings(max_examples=25)
 @given(error=st.floats(1e-12, 10), dtype=st.sampled_from(["float32", "float64"]))
 def test_a_small_error_is_found(error: float, dtype: str) -> None:
     error = max(error, 1e-5) if dtype == "float32" else error
