@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,9 @@ from npnet.base.errors import InputError, shown
 from npnet.base.files import new_folder, unwritable
 from npnet.base.npz import read_npz
 from npnet.base.version import __version__
-from npnet.checks.array_files import SUFFIXES, content
+from npnet.checks.array_files import read_raw
+from npnet.checks.array_names import plain_name
+from npnet.checks.containers import SUFFIXES, content, decode, encode
 from npnet.checks.differentiate import Derivative
 from npnet.checks.golden import checksum
 from npnet.checks.line_check import widened
@@ -55,27 +57,32 @@ class LinesGolden(EqualFields):
     zero: Mapping[str, Any]
     arrays: Mapping[tuple[str, str], Named]
 
-    def judge(self, ours: Mapping[str, object], *, lines: bool = False) -> Report:
+    def judge(
+        self, ours: Mapping[str, object], *, lines: bool = False, only: Iterable[str] | None = None
+    ) -> Report:
         """Compare gradients of any program with those of the set.
 
         Args:
-            ours: name -> array; names may have a d. All in float64 are compared in float64, others
-                in float32, with the float64 ones as the truth.
+            ours: name -> array; names such as ``dW1`` or ``grad_W1`` are known. If all are
+                float64, they are compared in float64; else in float32, with the float64 ones of the
+                set as the truth.
             lines: each gradient alone, from the set's values and its upstream gradients.
+            only: the names to compare; by default all of the set, and what is not there is missing.
 
         Raises:
-            InputError: none of the names is known.
+            InputError: none of the names is known, or one of ``only`` is not.
         """
         kind = "line" if lines else "gradient"
         right = self.arrays[kind, "float64"]
-        ours = {_plain(name, right): entry for name, entry in ours.items()}
-        names = [name for name in right if name in ours]
-        if not names:
+        ours = {plain_name(name, right): entry for name, entry in ours.items()}
+        names = [*right] if only is None else [plain_name(name, right) for name in only]
+        known = [name for name in names if name in ours and name in right]
+        if not known or not set(names) <= right.keys():
             raise InputError(
                 f"golden set: got {', '.join(ours) or 'no gradients'}, wanted some of "
-                f"{', '.join(right)}"
+                f"{', '.join(right if only is None else names)}"
             )
-        doubles = {str(getattr(ours[name], "dtype", "")) for name in names} == {"float64"}
+        doubles = {str(getattr(ours[name], "dtype", "")) for name in known} == {"float64"}
         scales = {}
         for name, (source, axis) in self.zero.items() if not lines else ():
             axes = tuple(axis) if isinstance(axis, list) else axis
@@ -89,7 +96,7 @@ class LinesGolden(EqualFields):
             rough = Derivative(self.arrays[kind, "float32"][name], exact.error, "")
             K = (default_K(True) if lines else K_WHOLE) * growth(self.arrays["value", "float64"])
             rules[name] = rule_for([rough], [exact], K, scales.get(name))
-        return judge_all({name: ours[name] for name in names}, rules, lambda name, row: None)
+        return judge_all(ours, rules, lambda name, row: None)
 
 
 def write_golden(table: Lines, folder: str | os.PathLike[str], seed: int = 0) -> LinesGolden:
@@ -111,8 +118,7 @@ def write_golden(table: Lines, folder: str | os.PathLike[str], seed: int = 0) ->
         for (kind, dtype), named in golden.arrays.items():
             suffix = SUFFIXES[dtype]
             npz = f"{kind}.{suffix}.npz"
-            with (path / npz).open("wb") as file:
-                np.savez_compressed(file, **dict(named))
+            (path / npz).write_bytes(encode("npz", named))
             for name, array in named.items():
                 raw = f"raw/{kind}/{name}.{suffix}"
                 (path / raw).parent.mkdir(parents=True, exist_ok=True)
@@ -249,5 +255,32 @@ def read_lines_golden(folder: str | os.PathLike[str]) -> LinesGolden:
         raise InputError(f"{path}: its manifest is damaged: write the set again") from error
 
 
-def _plain(name: str, known: Mapping[str, object]) -> str:
-    return name[1:] if name not in known and name[:1] == "d" and name[1:] in known else name
+def read_gradients(path: Path, golden: LinesGolden) -> dict[str, dict[str, Array]]:
+    """Gradients of another program, by the precision in which they are compared.
+
+    Args:
+        path: an npz, npy, safetensors or JSON file; or a folder with raw files NAME.f32 or
+            NAME.f64, little endian, in C order.
+        golden: names and shapes.
+
+    Raises:
+        InputError: the file is missing, damaged or of another kind, or a raw file has another
+            length.
+    """
+    if not path.is_dir():
+        arrays = {name: stored.array for name, stored in decode(path).items()}
+        doubles = {array.dtype for array in arrays.values()} == {np.dtype(np.float64)}
+        return {"float64" if doubles else "float32": arrays}
+    right = golden.arrays["gradient", "float64"]
+    parts: dict[str, dict[str, Array]] = {}
+    for dtype in DTYPES:
+        for file in sorted(path.glob(f"*.{SUFFIXES[dtype]}")):
+            name = plain_name(file.stem, right)
+            if name in right:
+                parts.setdefault(dtype, {})[name] = read_raw(file, dtype, right[name].shape)
+    if not parts:
+        raise InputError(
+            f"{path}: holds no raw file of a gradient, wanted NAME.f32 or NAME.f64 for "
+            f"{', '.join(right)}"
+        )
+    return parts

@@ -41,9 +41,8 @@ def add_commands(commands: Any) -> None:
         description="Compare the 26 hand-written gradients of a real minibatch, in float64, with "
         "what the forward pass says when one number at a time is moved. With 64 hidden units it "
         "takes about 3 seconds, with 200 about 13. With FILE.py: the gradients of your own "
-        "network, a table npnet.Lines that this program defines (npnet help own-network); of the "
-        "options, --lines, --planted, --golden, --seed, --set dtype=float32 and --json mean something "
-        "there.",
+        "network, a table npnet.Lines that this program defines (npnet help own-network). There "
+        "--lines, --planted, --golden, --seed, --set dtype=float32 and --json mean something.",
     )
     check.add_argument("file", nargs="?", metavar="FILE.py", help="a program with your network")
     add_recipe_options(check, default="lecture-64")

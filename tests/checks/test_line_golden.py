@@ -8,8 +8,11 @@ import pytest
 from own_networks import networks
 
 from npnet import InputError
+from npnet.base.arrays import Array
+from npnet.checks.containers import encode
 from npnet.checks.line_golden import is_lines_golden, read_lines_golden, write_golden
 from npnet.checks.network_lines import network
+from npnet.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -62,14 +65,53 @@ def test_the_files_are_listed_with_shapes_and_read_as_raw_numbers(folder: Path) 
             assert np.array_equal(raw, arrays[entry["name"]])
 
 
+@pytest.mark.parametrize("way", ["npz", "raw", "json"])
+def test_the_judge_takes_gradients_from_files(
+    way: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with np.load(folder / "line.f32.npz") as arrays:
+        right = dict(arrays)
+    theirs = tmp_path / f"theirs.{way}"
+
+    def judged(arrays: dict[str, Array], *options: str) -> tuple[int, str]:
+        if way == "raw":
+            theirs.mkdir(exist_ok=True)
+            for name, array in arrays.items():
+                (theirs / f"d{name}.f32").write_bytes(array.tobytes())
+        else:
+            theirs.write_bytes(encode(way, {f"grad_{name}": arrays[name] for name in arrays}))
+        code = main(["judge", str(theirs), "--reference", str(folder), "--lines", *options])
+        return code, "".join(capsys.readouterr())
+
+    assert judged(right)[0] == 0
+    code, printed = judged({**right, "q": right["q"] * np.float32(1.001)})
+    assert code == 1
+    assert "first wrong in the order of computation: q" in printed
+    assert judged({"val": right["val"]}, "--only", "val", "--json")[0] == 0
+    assert judged({"val": right["val"]}, "--only", "val,other")[0] == 2
+    code, printed = judged(right, "--big-endian")
+    assert code == 2
+    assert "--big-endian: got it and a set of your own network" in printed
+
+
+def test_a_folder_without_a_gradient_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["judge", str(tmp_path), "--reference", str(folder)]) == 2
+    assert "holds no raw file of a gradient, wanted NAME.f32" in capsys.readouterr().err
+    np.savez(tmp_path / "q.npz", other=np.ones(3))
+    assert main(["judge", str(tmp_path / "q.npz"), "--reference", str(folder)]) == 2
+    assert "golden set: got other, wanted some of att" in capsys.readouterr().err
+
+
 def test_a_set_is_never_written_over_another(folder: Path) -> None:
     with pytest.raises(InputError, match="exists already, wanted a new name"):
         write_golden(networks()["attention_head"], folder)
 
 
 def test_gradients_of_no_known_name_are_refused(folder: Path) -> None:
-    with pytest.raises(InputError, match="golden set: got Q, wanted some of att, e, scores"):
-        read_lines_golden(folder).judge({"Q": np.ones(3)})
+    with pytest.raises(InputError, match="golden set: got other, wanted some of att, e, scores"):
+        read_lines_golden(folder).judge({"other": np.ones(3)})
 
 
 @pytest.mark.parametrize(
