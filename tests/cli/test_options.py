@@ -59,6 +59,8 @@ MEANINGS = {
     "--force": "replace files that are there",
     "--format": "the files to write: npz, raw, npy, safetensors, json; give it again for several",
     "--from": "first seed",
+    "--golden": "of your own network: also write its inputs, values and right gradients into this "
+    "new folder, for programs in any language",
     "--grade": "judge every gradient that is written by hand, each alone",
     "--growth": "instead: time and memory for corpora of these numbers of sampled names",
     "--help": "show this help message and exit",
