@@ -76,7 +76,7 @@ def test_a_run_comes_back_from_its_folder_bit_for_bit(
 def test_a_run_folder_holds_what_the_readme_lists(run: npnet.Run, tmp_path: Path) -> None:
     folder = run.save(tmp_path / "run")
     listed = {"recipe.json", "words.txt", "model.npz", "history.csv", "losses.json", "samples.txt"}
-    assert {path.name for path in folder.iterdir()} == {*listed, "loss.png"}
+    assert {path.name for path in folder.iterdir()} == {*listed, "times.csv", "loss.png"}
     recipe = json.loads((folder / "recipe.json").read_text())
     assert set(recipe["made_with"]) == {"npnet", "numpy", "blas"}
     with (folder / "history.csv").open() as file:
