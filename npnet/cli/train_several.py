@@ -9,18 +9,20 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from npnet.base.errors import InputError
 from npnet.base.tables import table
 from npnet.cli.grid import Grid
 from npnet.cli.output_files import new_run_folder
 from npnet.cli.progress import Progress, progress
 from npnet.cli.recipe_options import corpus_from
 from npnet.cli.signals import signals_caught
-from npnet.cli.workers import check_workers, workers_of
+from npnet.cli.workers import Workers, check_workers, workers_of
 from npnet.recipes.recipe import Recipe
 from npnet.training.fit import SPLIT_NAMES, Training
 from npnet.training.run_folders import make_runs, run_folders
@@ -55,7 +57,10 @@ def train(options: argparse.Namespace, folder: Path) -> int:
     done, wanted = steps_of(folder, options.steps)
     started = time.perf_counter()
     with (
-        workers_of(options, "train") as workers,
+        # Not even processes are needed for what is done.
+        nullcontext(Workers(None, 1))
+        if done == wanted
+        else workers_of(options, "train") as workers,
         signals_caught() as caught,
         _shown(done, wanted, silent) as shown,
     ):
@@ -64,7 +69,9 @@ def train(options: argparse.Namespace, folder: Path) -> int:
                 f"{folder}: {len(run_folders(folder))} runs of {wanted:,} steps in all, "
                 f"{workers.count} at a time"
             )
-            if done:
+            if done == wanted:
+                shown.print("all steps are taken: --steps N goes further")
+            elif done:
                 shown.print(f"going on after {done:,} steps")
 
         def watch(state: State) -> None:
@@ -91,15 +98,26 @@ def train(options: argparse.Namespace, folder: Path) -> int:
         )
         return 128 + caught[0]
     seconds = time.perf_counter() - started
+    if done < wanted:
+        _draw(folder)
     if options.json:
         print(json.dumps(_figures(folder, seconds), indent=2, ensure_ascii=False))
     elif options.quiet:
         print(folder)
     else:
-        print(f"{seconds:.1f} s, {(wanted - done) / seconds:,.0f} steps a second")
+        if done < wanted:
+            print(f"{seconds:.1f} s, {(wanted - done) / seconds:,.0f} steps a second")
         print(_table(folder))
-        print(f"{folder}: npnet plot {shlex.quote(str(folder))}")
+        print(f"{folder}: {len(run_folders(folder))} runs and loss.png")
     return 1 if any(diverged_at(path) is not None for path in run_folders(folder)) else 0
+
+
+def _draw(folder: Path) -> None:
+    """One picture of all runs, as `npnet plot` draws it; none if all diverged."""
+    from npnet.plotting import drawn, plots
+
+    with contextlib.suppress(InputError):
+        plots.save(plots.draw(drawn.drawn(folder)), folder / "loss.png")
 
 
 @contextlib.contextmanager

@@ -45,6 +45,15 @@ def with_seed(recipe: Recipe, seed: int) -> Recipe:
     return dataclasses.replace(recipe, seed=seed, draws=drawn, split_seed=split_seed)
 
 
+def without_seed(recipe: Recipe) -> Recipe:
+    """What the recipes of several seeds have in common, in order to compare them."""
+    draws = tuple(
+        dataclasses.replace(draw, seed=0) if isinstance(draw.seed, int) else draw
+        for draw in recipe.draws
+    )
+    return dataclasses.replace(recipe, name="any", seed=0, draws=draws, split_seed=None)
+
+
 def of_seeds(recipe: Recipe, seeds: int | Iterable[int]) -> dict[str, Recipe]:
     """One recipe from several seeds, by the names of their folders.
 

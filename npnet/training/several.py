@@ -279,5 +279,5 @@ def _kept(path: Path, run: _Standing, piece: Piece) -> _Standing:
         run = run._replace(taken=len(piece.checkpoint.losses), checkpoint=piece.checkpoint)
     if piece.run is None:
         return run
-    piece.run.write(path)
+    piece.run.write(path, plot=False)
     return run._replace(ended=True)

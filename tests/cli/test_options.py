@@ -53,6 +53,7 @@ MEANINGS = {
     "--download": "fetch a corpus into the cache folder and check its SHA-256",
     "--dtype": "of all arithmetic",
     "--encoding": "how the file is written, such as cp1252 or utf-16",
+    "--eval-every": "measure train and dev loss after every N steps",
     "--figures": "draw real pictures into this folder",
     "--finite": "by finite differences, within their own error",
     "--fold": "make all words lower case",
@@ -103,6 +104,7 @@ MEANINGS = {
     "--seconds": "seconds for each figure, function or cell",
     "--seed": "seed of the random numbers, as torch.manual_seed takes it",
     "--seeds": "how many seeds, the first of them --seed",
+    "--seeds": "train from N seeds, counted on from --seed",
     "--separator": "what separates the columns; tab or blanks too",
     "--set": "any other field of the recipe, such as dtype=float64 or "
     "'rates=[[0, 0.1], [5000, 0.01]]'; may be given many times",
