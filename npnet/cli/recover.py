@@ -125,7 +125,7 @@ def recover_command(options: argparse.Namespace) -> int:
                 first,
                 end,
                 executor=workers.executor,
-                workers=workers.count,
+                workers=workers.at_once,
                 progress=notes,
                 watch=watch,
             )

@@ -72,7 +72,14 @@ NEW_ONLY = (
 
 def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
-    train = commands.add_parser("train", help="train a model and keep it in a new run folder")
+    train = commands.add_parser(
+        "train",
+        help="train a model and keep it in a new run folder",
+        description="Train a model and keep it in a new run folder.\n\nWith --seeds N, or with "
+        "several values in --set, such as hidden=64,128, several models are trained into one "
+        "folder, in several processes: a recipe from N seeds, with other parameters and "
+        "minibatches and the same split; a recipe for each value.",
+    )
     add_recipe_options(train)
     train.add_argument(
         "--out", type=Path, metavar="FOLDER", help=f"{OUT} (default: runs/RECIPE-NNN)"
@@ -93,15 +100,14 @@ def add_commands(commands: Any) -> None:
         nargs="?",
         const=0,
         metavar="N",
-        help="measure train and dev loss after every N steps (without a number: as often as takes "
-        "less than 2 % of the time)",
+        help="measure train and dev loss after every N steps (default: as often as takes less "
+        "than 2 %% of the time)",
     )
     train.add_argument(
         "--seeds",
         type=whole_number,
         metavar="N",
-        help="train from N seeds, counted on from --seed: other parameters and minibatches, the "
-        "same split. With several values in --set too, each recipe",
+        help="how many seeds, the first of them --seed",
     )
     add_workers(train)
     add_threads(train)

@@ -67,7 +67,7 @@ def train(options: argparse.Namespace, folder: Path) -> int:
         if not silent:
             shown.print(
                 f"{folder}: {len(run_folders(folder))} runs of {wanted:,} steps in all, "
-                f"{workers.count} at a time"
+                f"{workers.at_once} at a time"
             )
             if done == wanted:
                 shown.print("all steps are taken: --steps N goes further")
@@ -83,7 +83,7 @@ def train(options: argparse.Namespace, folder: Path) -> int:
             folder,
             steps=options.steps,
             executor=workers.executor,
-            workers=workers.count,
+            workers=workers.at_once,
             seconds=PIECE if options.checkpoint is None else options.checkpoint,
             threads=options.threads,
             stop=lambda: bool(caught),

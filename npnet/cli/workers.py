@@ -25,7 +25,7 @@ class Workers(NamedTuple):
     """An executor, None for this process, and how many pieces of work it does at once."""
 
     executor: Executor | None
-    count: int
+    at_once: int
 
 
 def add_workers(parser: argparse.ArgumentParser) -> None:

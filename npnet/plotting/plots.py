@@ -169,8 +169,8 @@ def _draw_curve(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool) -> 
     colour = COLOURS[each.number % len(COLOURS)]
     style = STYLES[each.number % len(STYLES)] if training else SPLIT_STYLES[curve.split]
     if each.low is not None and each.high is not None:
-        ends = (_positive(values, log=log) for values in (each.low, each.high))
-        ax.fill_between(each.x / unit, *ends, color=colour, alpha=0.2, linewidth=0, zorder=1)
+        low, high = (_positive(values, log=log) for values in (each.low, each.high))
+        ax.fill_between(each.x / unit, low, high, color=colour, alpha=0.2, linewidth=0, zorder=1)
     elif training and not _same(each):
         # Dense raw lines fill an area, sparse ones leave white between them. Those of several
         # runs overlap, and are drawn fainter so that the means stay visible.

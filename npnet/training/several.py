@@ -252,9 +252,9 @@ class _Standing(NamedTuple):
 
 def _standing(path: Path, steps: int | None, common: dict[str, Sequence[str]]) -> _Standing:
     """How a run stands; the words of many runs on one corpus are kept once, in ``common``."""
-    recipe, words = read_recipe(path / "recipe.json"), read_words_of(path)
-    key = digest(words)
-    words = common.setdefault(key, words)
+    recipe, own = read_recipe(path / "recipe.json"), read_words_of(path)
+    key = digest(own)
+    words = common.setdefault(key, own)
     every = read_eval_every(path)
     if diverged_at(path) is not None:
         return _Standing(recipe, words, every, recipe.steps, True)

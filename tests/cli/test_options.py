@@ -104,7 +104,6 @@ MEANINGS = {
     "--seconds": "seconds for each figure, function or cell",
     "--seed": "seed of the random numbers, as torch.manual_seed takes it",
     "--seeds": "how many seeds, the first of them --seed",
-    "--seeds": "train from N seeds, counted on from --seed",
     "--separator": "what separates the columns; tab or blanks too",
     "--set": "any other field of the recipe, such as dtype=float64 or "
     "'rates=[[0, 0.1], [5000, 0.01]]'; may be given many times",
