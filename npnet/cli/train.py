@@ -118,11 +118,10 @@ def add_commands(commands: Any) -> None:
 
 def train_command(options: argparse.Namespace) -> int:
     """`npnet train`."""
-    if options.threads < 1 or not (options.checkpoint is None or options.checkpoint >= 0):
-        raise InputError(
-            f"train: got --threads {options.threads} and --checkpoint {options.checkpoint}, "
-            "wanted 1 or more and 0 or more"
-        )
+    if options.threads < 1:
+        raise InputError(f"--threads: got {options.threads}, wanted 1 or more")
+    if options.checkpoint is not None and not options.checkpoint >= 0:
+        raise InputError(f"--checkpoint: got {options.checkpoint}, wanted 0 seconds or more")
     if options.eval_every is not None and options.eval_every < 0:
         raise InputError(f"--eval-every: got {options.eval_every}, wanted 1 step or more")
     if options.resume and is_several(options.resume):
