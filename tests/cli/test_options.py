@@ -53,6 +53,7 @@ MEANINGS = {
     "--download": "fetch a corpus into the cache folder and check its SHA-256",
     "--dtype": "of all arithmetic",
     "--encoding": "how the file is written, such as cp1252 or utf-16",
+    "--eval-every": "measure train and dev loss after every N steps",
     "--figures": "draw real pictures into this folder",
     "--finite": "by finite differences, within their own error",
     "--fold": "make all words lower case",
