@@ -7,58 +7,29 @@ import sys
 
 import numpy as np
 import pytest
+from exercise_notebook import FORWARD, LINES, NETWORK
 from hypothesis import given
 from hypothesis import strategies as st
 
 import npnet
 import npnet.tensors as torch
 from npnet.base.arrays import Array
+from npnet.network.names import PARAMETER_NAMES
 from npnet.tensors import autograd, random
 from npnet.tensors import functional as F
 
 # Torch computes infinities silently. Pytest's filters come before the one of npnet.tensors.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
-CELL = """
-g = torch.Generator().manual_seed(2147483647)
-C = torch.randn((27, 10), generator=g)
-W1 = torch.randn((30, 64), generator=g) * (5/3)/(30**0.5)
-b1 = torch.randn(64, generator=g) * 0.1
-W2 = torch.randn((64, 27), generator=g) * 0.1
-b2 = torch.randn(27, generator=g) * 0.1
-bngain = torch.randn((1, 64), generator=g) * 0.1 + 1.0
-bnbias = torch.randn((1, 64), generator=g) * 0.1
-parameters = [C, W1, b1, W2, b2, bngain, bnbias]
-for p in parameters:
-    p.requires_grad = True
+CELL = f"""
+vocab_size, block_size = 27, 3
+{NETWORK}
 Xb = torch.randint(0, 27, (n, 3), generator=g)
 Yb = torch.randint(0, 27, (n,), generator=g)
-emb = C[Xb]
-embcat = emb.view(emb.shape[0], -1)
-hprebn = embcat @ W1 + b1
-bnmeani = 1/n*hprebn.sum(0, keepdim=True)
-bndiff = hprebn - bnmeani
-bndiff2 = bndiff**2
-bnvar = 1/(n-1)*(bndiff2).sum(0, keepdim=True)
-bnvar_inv = (bnvar + 1e-5)**-0.5
-bnraw = bndiff * bnvar_inv
-hpreact = bngain * bnraw + bnbias
-h = torch.tanh(hpreact)
-logits = h @ W2 + b2
-logit_maxes = logits.max(1, keepdim=True).values
-norm_logits = logits - logit_maxes
-counts = norm_logits.exp()
-counts_sum = counts.sum(1, keepdims=True)
-counts_sum_inv = counts_sum**-1
-probs = counts * counts_sum_inv
-logprobs = probs.log()
-loss = -logprobs[range(n), Yb].mean()
-named = [logprobs, probs, counts, counts_sum, counts_sum_inv, norm_logits, logit_maxes, logits, h,
-         hpreact, bnraw, bnvar_inv, bnvar, bndiff2, bndiff, hprebn, bnmeani, embcat, emb]
-for t in named:
-    t.retain_grad()
-loss.backward()
+{FORWARD}
 """
+# The tensors between the parameters and the loss, which keep their gradients.
+NAMED = [name[1:] for name in LINES if name[1:] not in PARAMETER_NAMES]
 
 
 def ran() -> dict[str, object]:
@@ -188,7 +159,7 @@ def test_no_grad_has_three_forms() -> None:
 
 def test_gradients_between_cuts_are_those_of_single_lines() -> None:
     names = ran()
-    named = [*names["named"], names["loss"]]  # type: ignore[misc]
+    named = [names[name] for name in (*NAMED, "loss")]
     rng = np.random.default_rng(0)
     upstream = [rng.standard_normal(tuple(t.shape)).astype(np.float32) for t in named]
     by_name = dict(zip(map(id, named), upstream, strict=True))
