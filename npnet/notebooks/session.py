@@ -29,7 +29,7 @@ import traceback
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,7 +37,6 @@ from npnet.base.arrays import Array
 from npnet.notebooks.corpus_files import CorpusFiles
 from npnet.notebooks.display import shown
 from npnet.notebooks.drawn import drawn_tensors
-from npnet.notebooks.grade_messages import send_grades, watch_for
 from npnet.notebooks.magics import plain_python
 from npnet.notebooks.random_sources import RandomSources
 from npnet.notebooks.stand_ins import (
@@ -48,6 +47,9 @@ from npnet.notebooks.stand_ins import (
     install_pyplot,
     install_tqdm,
 )
+
+if TYPE_CHECKING:
+    from npnet.notebooks.watch import Watch
 
 FLUSH = 0.2  # seconds after which what is printed is sent on
 WORDS_AT_ONCE = 1 << 20  # that are skipped: an index of randint takes one of 32 bits
@@ -178,7 +180,11 @@ class Session:
         self.default_seed = default_seed
         if default_seed is not None:
             self.skip(0)
-        self.watch = watch_for(grader) if grader else None
+        self.watch: Watch | None = None
+        if grader:  # what judges gradients takes four times as long to import as all the rest
+            from npnet.notebooks.grade_messages import watch_for
+
+            self.watch = watch_for(grader)
         self.stand_in = torch == "numpy"
         self.samples = False  # whether any cell so far has the word multinomial
         self.last: tuple[int, str, Any] = (0, "", None)  # the last cell, and what was before it
@@ -431,6 +437,8 @@ def main() -> None:
         elif kind == "skip":
             session.skip(**message)
         elif kind == "grade":
+            from npnet.notebooks.grade_messages import send_grades
+
             send_grades(session.watch, send)
         elif kind == "tensors":
             np.savez(message["path"], **session.tensors())  # type: ignore[arg-type]
