@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.derivatives.operation import KEPT, Operation
+from npnet.derivatives.operation import INDICES, NOTHING, Operation
 
 
 def _top(x: Array, axis: int) -> Array:
@@ -159,10 +159,13 @@ def _unpadded(g: Array, shape: tuple[int, ...], widths: Any) -> Array:
 
 
 # fmt: off
+# Along one axis; o has the shape of x.
 SOFTMAX: Final = Operation("SoftmaxBackward0", _softmax, _softmax_gradient)
 LOG_SOFTMAX: Final = Operation("LogSoftmaxBackward0", _log_softmax, _log_softmax_gradient)
-NLL: Final = Operation("NllLossBackward0", _nll, _nll_gradient)
-NLL_MEAN: Final = Operation("NllLossBackward0", _plain_nll, _plain_nll_gradient)
+# (n, C) log probabilities and (n,) classes -> (n,), or () if reduced; the mean is the usual case.
+NLL: Final = Operation("NllLossBackward0", _nll, _nll_gradient, saves=INDICES)
+NLL_MEAN: Final = Operation("NllLossBackward0", _plain_nll, _plain_nll_gradient, saves=INDICES)
+# All others keep the shape of x, element by element; only PAD makes it larger.
 ERF: Final = Operation("ErfBackward0", _erf,
     lambda g, _o, x: g * (2 / math.sqrt(math.pi) * np.exp(-x * x)))
 HARDTANH: Final = Operation("HardtanhBackward0", lambda x, low, high: np.clip(x, low, high),
@@ -182,8 +185,5 @@ LOG_SIGMOID: Final = Operation("LogSigmoidBackward0",
     lambda g, _o, x: g / (1 + np.exp(x)))
 PAD: Final = Operation("ConstantPadNdBackward0",
     lambda x, widths, value: np.pad(x, widths, constant_values=value),
-    lambda g, _o, x, widths, _value: _unpadded(g, x.shape, widths))
+    lambda g, _o, x, widths, _value: _unpadded(g, x.shape, widths), saves=NOTHING)
 # fmt: on
-PAD.reads = ((),)
-for _op in (NLL, NLL_MEAN):
-    _op.reads = ((KEPT,),)

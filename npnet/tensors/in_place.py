@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.derivatives.operation import Operation
+from npnet.derivatives.operation import NOTHING, Operation
 from npnet.tensors.dtypes import type_name
 from npnet.tensors.tape import ALWAYS, edge, node_of, save_result, seen
 from npnet.tensors.tensor_class import MODE, Tensor, counter, new
@@ -135,5 +135,4 @@ def _part(g: Array, _out: Array, base: Array, _value: Array, view: Any) -> Array
     return seen(view, found)
 
 
-WRITTEN: Final = Operation("CopySlices", _written, _rest, _part)
-WRITTEN.reads = ((), ())
+WRITTEN: Final = Operation("CopySlices", _written, _rest, _part, saves=NOTHING)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.derivatives.operation import OUT, Operation
+from npnet.derivatives.operation import NOTHING, OUT, Operation
 from npnet.tensors.tensor_class import MODE, Tensor, counter, new
 
 
@@ -236,6 +236,6 @@ def _view_gradient(g: Array, _out: Array, base: Array, view: Any) -> Array:
 
 
 # A part of a base, through any chain of views; and a base of which a part was written.
-VIEW: Final = Operation("AsStridedBackward0", lambda base, view: seen(view, base), _view_gradient)
-# What only needs the memory's layout reads no values: nothing is saved.
-VIEW.reads = ((),)
+VIEW: Final = Operation(
+    "AsStridedBackward0", lambda base, view: seen(view, base), _view_gradient, saves=NOTHING
+)
