@@ -13,7 +13,7 @@ from npnet.derivatives.operation import INDICES, NOTHING, Operation
 
 
 def _top(x: Array, axis: int) -> Array:
-    """The largest values along an axis, of size 1 there; for an empty axis what is never used."""
+    """The largest values along an axis, of size 1 there; zeros for an empty axis."""
     if not x.shape[axis]:
         return np.zeros([1 if at == axis else size for at, size in enumerate(x.shape)], x.dtype)
     if x.ndim == 2 and axis == 1 and x.flags.c_contiguous:
@@ -110,7 +110,7 @@ def _nll_gradient(
 
 
 def _plain_nll(x: Array, target: Array) -> Array:
-    """The mean over all rows, with no weights and nothing ignored: what is used most."""
+    """The mean over all rows, with no weights and nothing ignored: the usual case."""
     losses = x.reshape(-1)[target + _row_starts(*x.shape)]
     return np.asarray(-in_order(losses) / x.dtype.type(len(x)))
 
@@ -122,7 +122,7 @@ def _plain_nll_gradient(g: Array, _o: Array, x: Array, target: Array) -> Array:
 
 
 def plain_cross_entropy(x: Array, target: Array) -> Array:
-    """``_plain_nll`` of ``_log_softmax``, whose other entries nobody reads: 3 µs of 16."""
+    """``_plain_nll`` of ``_log_softmax``, computed only at the targets: 3 µs of 16 less."""
     shifted = x - _top(x, 1)
     losses = shifted.reshape(-1)[target + _row_starts(*x.shape)]
     losses -= np.log(np.add.reduce(np.exp(shifted, shifted), 1))

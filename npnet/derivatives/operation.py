@@ -21,7 +21,7 @@ from npnet.base.arrays import Array
 
 Derivative = Callable[..., Array]
 OUT = -1  # among the places that a derivative reads: the result
-KEPT = -2  # indices that the operation found itself, which nobody can change
+KEPT = -2  # indices that the operation copied: no later change reaches them
 NOTHING: tuple[int, ...] = ()
 INDICES = (KEPT,)
 

@@ -15,7 +15,7 @@ from npnet.tensors.tensor_class import MODE, Tensor, counter, new
 
 
 def changed(tensor: Tensor) -> None:
-    """Count a change of the tensor's memory that nobody records."""
+    """Count a change of the tensor's memory that is not recorded."""
     if tensor._base is not None:
         tensor = tensor._base
     if tensor._root is not None:
@@ -52,7 +52,7 @@ def write(
     wanted = MODE.grad and any(t is not None and t._req for t in tensors)
     if wanted:
         refuse_leaf(tensor)
-        args = (tensor._a.copy(), *args[1:])  # what comes back must find the values of before
+        args = (tensor._a.copy(), *args[1:])  # the backward pass needs the earlier values
     out = np.asarray(op.forward(*args))
     check_result(tensor._a, out)
     if not wanted:

@@ -59,7 +59,7 @@ def remainder_of(x: Any, y: Any) -> Any:
 
 
 def checked(name: str, apply: Method) -> Method:
-    """As a function or method, where what is no number or tensor is an error."""
+    """As a function or method: an argument that is no number or tensor is an error."""
 
     def call(input: Any, other: Any) -> Any:
         found = apply(input if isinstance(input, Tensor) else wrap_number(input), other)

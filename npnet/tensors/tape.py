@@ -140,7 +140,7 @@ def node_of(
 
 
 _AFTER: Final = ([0], 0)  # stands for the count of a result that has no tensor yet
-ALWAYS: Final = ([0], 0)  # the count of what nobody can change
+ALWAYS: Final = ([0], 0)  # the count of what cannot change
 
 
 def record(
@@ -187,7 +187,7 @@ def run(op: Operation, args: tuple[Any, ...], tensors: Sequence[Tensor | None]) 
 
 
 def run_one(op: Operation, args: tuple[Any, ...], tensor: Tensor) -> Tensor:
-    """``run`` for an operation of one tensor: with fewer questions asked."""
+    """``run`` for an operation of one tensor, with fewer checks."""
     out = op.forward(*args)
     if type(out) is not np.ndarray:
         out = np.asarray(out)
@@ -199,7 +199,7 @@ def run_one(op: Operation, args: tuple[Any, ...], tensor: Tensor) -> Tensor:
 
 
 def seen(view: Any, array: Array) -> Array:
-    """The view of an array that a view of its base stands for."""
+    """The part of an array that belongs to a view: ``view`` is a tensor's ``_view``."""
     earlier, function, argument = view
     if earlier is not None:
         array = seen(earlier, array)
