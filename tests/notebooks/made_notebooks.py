@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from exercise_notebook import COMPARE, FORWARD, LINES
+from exercise_notebook import COMPARE, LINES
+from exercise_notebook import FORWARD as FORWARD
 
 import npnet
 

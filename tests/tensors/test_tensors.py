@@ -4,6 +4,7 @@ import copy
 import pickle
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,8 +33,8 @@ Yb = torch.randint(0, 27, (n,), generator=g)
 NAMED = [name[1:] for name in LINES if name[1:] not in PARAMETER_NAMES]
 
 
-def ran() -> dict[str, object]:
-    names: dict[str, object] = {"torch": torch, "F": F, "n": 32}
+def ran() -> dict[str, Any]:
+    names: dict[str, Any] = {"torch": torch, "F": F, "n": 32}
     exec(CELL, names)
     return names
 
@@ -50,9 +51,9 @@ def test_the_lecture_has_npnets_own_gradients() -> None:
     )
     values = npnet.forward(params, array(names["Xb"]), array(names["Yb"]))
     grads = npnet.backward(values)
-    assert abs(float(values.loss) - names["loss"].item()) < 1e-6  # type: ignore[attr-defined]
+    assert abs(float(values.loss) - names["loss"].item()) < 1e-6
     for name in npnet.GRADIENTS:
-        mine = array(names[name].grad)  # type: ignore[attr-defined]
+        mine = array(names[name].grad)
         assert mine.shape == grads[name].shape
         assert mine.dtype == np.float32
         scale = max(float(np.abs(grads[name]).max()), 0.01)
@@ -164,10 +165,10 @@ def test_gradients_between_cuts_are_those_of_single_lines() -> None:
     upstream = [rng.standard_normal(tuple(t.shape)).astype(np.float32) for t in named]
     by_name = dict(zip(map(id, named), upstream, strict=True))
     before = [t.grad.numpy().copy() for t in named[:-1]]
-    (dh,) = autograd.vjp(named, upstream, [names["h"]], cut=named)  # type: ignore[list-item]
+    (dh,) = autograd.vjp(named, upstream, [names["h"]], cut=named)
     assert dh is not None
     assert np.array_equal(dh, by_name[id(names["logits"])] @ array(names["W2"]).T)
-    (dW2,) = autograd.vjp(named, upstream, [names["W2"]], cut=named)  # type: ignore[list-item]
+    (dW2,) = autograd.vjp(named, upstream, [names["W2"]], cut=named)
     assert dW2 is not None
     assert np.array_equal(dW2, array(names["h"]).T @ by_name[id(names["logits"])])
     assert all(np.array_equal(t.grad.numpy(), g) for t, g in zip(named[:-1], before, strict=True))
@@ -175,8 +176,8 @@ def test_gradients_between_cuts_are_those_of_single_lines() -> None:
 
 def test_a_replay_in_double_has_npnets_double_gradients() -> None:
     names = ran()
-    replay = autograd.replay([names["loss"]], dtype=np.float64)  # type: ignore[list-item]
-    loss = replay.of(names["loss"])  # type: ignore[arg-type]
+    replay = autograd.replay([names["loss"]], dtype=np.float64)
+    loss = replay.of(names["loss"])
     assert loss.dtype is torch.float64
     names_of_seven = ("C", "W1", "b1", "W2", "b2", "bngain", "bnbias")
     params = npnet.Parameters(**{name: array(names[name]).astype(float) for name in names_of_seven})
@@ -184,7 +185,7 @@ def test_a_replay_in_double_has_npnets_double_gradients() -> None:
     grads = npnet.backward(values)
     assert abs(loss.item() - float(values.loss)) < 1e-14
     for name in npnet.GRADIENTS:
-        tensor = replay.of(names[name])  # type: ignore[arg-type]
+        tensor = replay.of(names[name])
         (gradient,) = autograd.vjp([loss], [np.ones(())], [tensor])
         assert gradient is not None
         assert float(np.abs(gradient - grads[name]).max()) < 1e-14
