@@ -31,6 +31,7 @@ from npnet.training.sample import sample
 from npnet.training.sgd import Record, train
 
 if TYPE_CHECKING:
+    from npnet.checks.check_gradient import check_gradient
     from npnet.checks.lines import Lines
     from npnet.learn.explain import explain
     from npnet.learn.grading import grade
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 # reads the source of the network.
 _LATER = {
     "Lines": "npnet.checks.lines",
+    "check_gradient": "npnet.checks.check_gradient",
     "explain": "npnet.learn.explain",
     "find_lost_seed": "npnet.replays.lost_seeds",
     "grade": "npnet.learn.grading",
@@ -72,6 +74,7 @@ __all__ = [
     "batch_norm_backward",
     "build_dataset",
     "calibrate",
+    "check_gradient",
     "compare",
     "cross_entropy",
     "default_words",

@@ -5,7 +5,10 @@ they cannot share its mistakes. The library does not change ``torch.set_num_thre
 setting of torch; commands restore the settings that they change.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from oracle.own_lines import lines_of as lines_of
 
 WITHOUT_TORCH = "torch is not installed, wanted 2.7 or newer: pip install 'npnet[oracle]'"
 
@@ -24,3 +27,12 @@ except ModuleNotFoundError as error:
         if name.startswith("__"):
             raise AttributeError(f"module 'oracle' has no attribute {name!r}")
         raise ModuleNotFoundError(f"oracle: {WITHOUT_TORCH}", name="torch")
+
+else:
+
+    def __getattr__(name: str) -> Any:
+        if name == "lines_of":  # it needs the stand-in for torch, which other uses do not
+            from oracle.own_lines import lines_of
+
+            return lines_of
+        raise AttributeError(f"module 'oracle' has no attribute {name!r}")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from npnet.base.errors import InputError
 from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES, shape_of
+from oracle.tables import each_alone
 
 Array = NDArray[Any]
 
@@ -79,7 +80,7 @@ def cut(values: Mapping[str, Any], upstream: Mapping[str, ArrayLike]) -> dict[st
     """
     v = leaves("oracle.cut", values, (*PARAMETER_NAMES, *VALUE_NAMES[:-1]))
     _refuse_missing("oracle.cut: upstream", upstream, VALUE_NAMES)
-    weights = []
+    weights = {}
     for name in VALUE_NAMES:
         weight = np.asarray(upstream[name])
         wanted = () if name == "loss" else tuple(getattr(v, name).shape)
@@ -88,16 +89,9 @@ def cut(values: Mapping[str, Any], upstream: Mapping[str, ArrayLike]) -> dict[st
                 f"oracle.cut: upstream {name} has shape {weight.shape} and dtype {weight.dtype}, "
                 f"wanted {wanted} and real numbers: a gradient has the shape of its value"
             )
-        weights.append(tensor_of(weight).to(v.C.dtype))
-    # As one sum: given the weights as grad_outputs, torch imports sympy, which takes a second.
-    pairs = zip(LINES.values(), weights, strict=True)
-    S = torch.stack([(line(v) * weight).sum() for line, weight in pairs]).sum()
-    grads = torch.autograd.grad(
-        [S],
-        [getattr(v, name) for name in GRADIENT_NAMES],
-        materialize_grads=True,  # zeros for a leaf that no line reads
-    )
-    return {name: array_of(grad) for name, grad in zip(GRADIENT_NAMES, grads, strict=True)}
+        weights[name] = tensor_of(weight).to(v.C.dtype)
+    alone = each_alone(LINES, v, GRADIENT_NAMES, weights)
+    return {name: array_of(gradient) for name, gradient in alone.items()}
 
 
 def leaves(who: str, entries: Mapping[str, Any], names: tuple[str, ...]) -> SimpleNamespace:

@@ -17,6 +17,7 @@ from npnet.network.gradients import GRADIENTS, Gradient
 from npnet.network.names import PARAMETER_NAMES, shape_of
 from npnet.network.parameters import Parameters
 from oracle.lines import GRADIENT_NAMES, LINES, leaves
+from oracle.tables import run
 
 
 class Mistake(NamedTuple):
@@ -82,10 +83,7 @@ def rerun(
     """
     v = leaves("oracle.mistakes", {**params, "X": X, "Y": Y, "eps": eps}, PARAMETER_NAMES)
     for again in (False, True):
-        for name, line in LINES.items():
-            value = line(v)
-            value.retain_grad()
-            setattr(v, name, value)
+        run(LINES, v)
         if not again:
             v.loss.backward()
     return {name: getattr(v, name).grad for name in GRADIENT_NAMES}

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike
 
 from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES
 from oracle.lines import GRADIENT_NAMES, LINES, Array, array_of, leaves
+from oracle.tables import run
 
 
 def whole(
@@ -32,10 +33,7 @@ def whole(
     0, the loss is infinite and gradients are nan.
     """
     v = leaves("oracle.whole", {**params, "X": X, "Y": Y, "eps": eps}, PARAMETER_NAMES)
-    for name, line in LINES.items():
-        value = line(v)
-        value.retain_grad()
-        setattr(v, name, value)
+    run(LINES, v)
     v.loss.backward()
     values = {name: getattr(v, name) for name in (*PARAMETER_NAMES, "X", "Y", *VALUE_NAMES)}
     grads = {name: array_of(getattr(v, name).grad) for name in GRADIENT_NAMES}

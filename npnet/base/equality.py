@@ -41,13 +41,16 @@ def _equal_arrays(one: Any, other: Any) -> bool:
 class EqualFields:
     """For dataclasses with ``eq=False``: equal if of one class with ``equal`` fields.
 
+    Fields with ``compare=False`` do not count.
+
     They have no hash, because arrays can change.
     """
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        names = [field.name for field in dataclasses.fields(self)]  # type: ignore[arg-type]
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        names = [field.name for field in fields if field.compare]
         return all(equal(getattr(self, name), getattr(other, name)) for name in names)
 
 

@@ -39,6 +39,7 @@ class DivergedError(ArithmeticError):
     Attributes:
         step: the step, counted from 0, whose loss it was. The number of steps that a run has, if
             its last one left parameters that have no loss.
+        loss: that loss.
         losses: the losses before it, where the one who trained kept them; else None.
     """
 
@@ -50,5 +51,5 @@ class DivergedError(ArithmeticError):
         super().__init__(
             f"train: the loss of step {step} is {loss}, wanted a finite number: {hint}"
         )
-        self.step = step
+        self.step, self.loss = step, loss
         self.losses: NDArray[np.floating[Any]] | None = None

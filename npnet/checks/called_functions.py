@@ -99,7 +99,12 @@ def read_result(who: str, result: Any) -> Array:
 
 
 class Unmade(AttributeError, ValueError):
-    """Replaces a gradient whose function raised an error; reading it raises the error again."""
+    """Replaces a gradient whose function raised an error; reading it raises the error again.
+
+    ``verdict``: one word for a report's column.
+    """
+
+    verdict = "unreadable"
 
     def __array__(self, *_: Any, **__: Any) -> Array:
         raise self

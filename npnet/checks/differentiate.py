@@ -87,9 +87,10 @@ def complex_step(
     dtype = x.dtype.name
     size = np.maximum(sizes(x), SMALLEST[dtype]) if size is None else size
     s = STEPS[dtype] * size
-    s = -s if backwards else s
-    derivative: Floats = (moved(terms, x, 1j * s.astype(x.dtype)).imag / s).astype(x.dtype)
-    return derivative
+    s = np.asarray(-s if backwards else s, x.dtype)
+    shifts = np.asarray(1j * s)  # of one number, Python would make a complex without a dtype
+    slopes: Floats = (moved(terms, x, shifts).imag / s).astype(x.dtype)
+    return slopes
 
 
 def moved(terms: Terms, x: Floats, shifts: Array) -> Array:
@@ -133,7 +134,7 @@ def differences(terms: Terms, x: Floats, s: Floats) -> tuple[Floats, Floats]:
     near = (at[1] - at[-1]) / (2 * s)
     far = (at[2] - at[-2]) / (4 * s)
     squares = (at[2] - 4 * at[1] + 6 * here - 4 * at[-1] + at[-2]) ** 2
-    usual = np.median(squares) if squares.size else 0.0
+    usual = np.quantile(squares, 0.5, method="lower") if squares.size else 0.0
     noise = np.sqrt(squares[squares <= 1e4 * usual].mean() / 70) if usual else 0.0
     rounding = max(6 * noise, EPS * max(abs(here), 1)) / s
     # At a kink the second differences of both steps are the same jump, elsewhere one is twice the

@@ -38,6 +38,8 @@ class LinesCheck:
         whole: the gradients of a whole backward pass.
         isolation: which are wrong by themselves, and which only because of those.
         differences: name -> why finite differences stand for the complex step there.
+        method: where the reference is from.
+        values: the values of the forward pass, where there is a reference for them.
     """
 
     dtype: str
@@ -45,11 +47,14 @@ class LinesCheck:
     whole: Report
     isolation: Isolation
     differences: Mapping[str, str]
+    method: str = "complex step"
+    values: Report | None = None
 
     @property
     def passed(self) -> bool:
-        """All gradients are right, alone and in order."""
-        return self.alone.passed and self.whole.passed
+        """All gradients are right, alone and in order, and all values that were compared."""
+        values = self.values is None or self.values.passed
+        return values and self.alone.passed and self.whole.passed
 
     @property
     def first_wrong(self) -> str | None:
@@ -62,7 +67,10 @@ class LinesCheck:
 
     def __str__(self) -> str:
         """Both tables, how they were made, and where the mistakes are."""
-        parts = [f"each line alone, {self.dtype}, random upstream gradients: {self._method()}"]
+        parts = []
+        if self.values is not None:
+            parts = [f"the forward pass, {self.dtype}", str(self.values)]
+        parts.append(f"each line alone, {self.dtype}, random upstream gradients: {self._method()}")
         parts += [str(self.alone), f"the whole backward pass, {self.dtype}", str(self.whole)]
         return "\n".join([*parts, str(self.isolation)])
 
@@ -74,7 +82,9 @@ class LinesCheck:
             "passed": self.passed,
             "dtype": self.dtype,
             "first_wrong": self.isolation._asdict(),
+            "method": self.method,
             "differences": self.differences,
+            "values": None if self.values is None else json.loads(self.values.to_json()),
             "alone": json.loads(self.alone.to_json()),
             "whole": json.loads(self.whole.to_json()),
         }
@@ -82,12 +92,12 @@ class LinesCheck:
 
     def _method(self) -> str:
         if not self.differences:
-            return "complex step"
+            return self.method
         by_reason: dict[str, list[str]] = {}
         for name, why in self.differences.items():
             by_reason.setdefault(why, []).append(name)
         groups = (f"{', '.join(names)} ({why})" for why, names in by_reason.items())
-        return f"complex step; finite differences for {'; '.join(groups)}"
+        return f"{self.method}; finite differences for {'; '.join(groups)}"
 
 
 def check(table: Lines, dtype: str = "float64", seed: int = 0) -> LinesCheck:
@@ -283,7 +293,8 @@ def cancelled(
     if not spread > eps * max(largest(goal), rule.zero_scale or 0):
         return None
     error = np.maximum(rule.error, K_CANCELLED * spread)
-    return rule._replace(reference=np.asarray(goal, dtype), error=error, cancelled=True)
+    why = "few digits are left: what is added cancels"
+    return rule._replace(reference=np.asarray(goal, dtype), error=error, measured=True, why=why)
 
 
 def dtype_of(table: Lines, values: Named) -> str:

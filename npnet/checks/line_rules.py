@@ -10,6 +10,7 @@ import numpy as np
 
 from npnet.base.arrays import Array, Floats, UnusableArray, read_array
 from npnet.checks.array_error import eps, largest
+from npnet.checks.called_functions import Unmade
 from npnet.checks.compare import K_REFERENCE, K_TRUTH, compare
 from npnet.checks.differentiate import Derivative
 from npnet.checks.report import Report, Row
@@ -36,7 +37,8 @@ class Rule(NamedTuple):
         K: how many times eps, or the reference's error, ours may be off.
         zero_scale: the sum of |summands|, for a gradient that is zero by mathematics.
         left_out: entries without a derivative, which are not compared.
-        cancelled: whether ``error`` is what a backward pass loses to cancellation.
+        measured: whether ``error`` is what ours may be off, in place of what a truth allows.
+        why: of that, for the row.
     """
 
     reference: Floats
@@ -45,7 +47,8 @@ class Rule(NamedTuple):
     K: float
     zero_scale: float | None
     left_out: Array
-    cancelled: bool = False
+    measured: bool = False
+    why: str = ""
 
     @property
     def own_error(self) -> float:
@@ -73,7 +76,7 @@ def rule_for(
     left_out = np.zeros(reference.shape, bool)
     if error.any():
         size = largest(reference if truth is None else truth)
-        usual = float(np.median(error))
+        usual = float(np.quantile(error, 0.1, method="lower"))
         left_out = error > max(UNCLEAR * usual, UNCLEAR_SHARE * size)
         K = max(K, K_REFERENCE)  # rounded from float64, the reference has no error to go by
     return Rule(reference, truth, error, K, zero_scale, left_out | ~np.isfinite(error))
@@ -85,7 +88,7 @@ def judge(name: str, ours: object, rule: Rule) -> Row:
         ours = _patched(ours, rule)
     scales = {} if rule.zero_scale is None else {name: rule.zero_scale}
     mine, reference = {name: ours}, {name: rule.reference}
-    if rule.truth is not None and not rule.cancelled:
+    if rule.truth is not None and not rule.measured:
         report = compare(
             mine, reference, truth={name: rule.truth}, K=rule.K, zero_scales=scales, labels=LABELS
         )
@@ -96,8 +99,8 @@ def judge(name: str, ours: object, rule: Rule) -> Row:
     else:
         report = compare(mine, reference, K=rule.K, zero_scales=scales, labels=LABELS)
     row = report.rows[0]
-    if rule.cancelled and row.ok:
-        row = replace(row, reason="few digits are left: what is added cancels")
+    if rule.why and row.ok:
+        row = replace(row, reason=rule.why)
     if row.ok and rule.truth is not None and _is_wider(ours, rule.reference):
         why = "dtype float64, wanted float32: a wider operand widened it"
         row = replace(row, verdict="dtype", reason=why)
@@ -147,7 +150,11 @@ def judge_all(
         if name not in ours:
             rows.append(Row(name=name, verdict="missing", reason="ours has no such name"))
             continue
-        row = judge(name, ours[name], rule)
+        entry = ours[name]
+        if isinstance(entry, Unmade):
+            rows.append(Row(name=name, verdict=entry.verdict, reason=str(entry)))
+            continue
+        row = judge(name, entry, rule)
         if row.verdict in ("WRONG", "not finite"):
             milder = look(name, row)
             row = row if milder is None else judge(name, ours[name], milder)

@@ -16,6 +16,7 @@ from npnet.base.version import __version__
 from npnet.cli import (
     bench,
     check,
+    compare_runs,
     data,
     golden,
     help,
@@ -35,6 +36,7 @@ COMMANDS = (
     train,
     runs,
     plot,
+    compare_runs,
     data,
     check,
     golden,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,8 @@ def add_commands(commands: Any) -> None:
         description="Compare the 26 hand-written gradients of a real minibatch, in float64, with "
         "what the forward pass says when one number at a time is moved. With 64 hidden units it "
         "takes about 3 seconds, with 200 about 13. With FILE.py: the gradients of your own "
-        "network, a table npnet.Lines that this program defines (npnet help own-network); of the "
-        "options, --lines, --planted, --seed, --set dtype=float32 and --json mean something there.",
+        "network, a table npnet.Lines that this program defines (npnet help own-network). There "
+        "--lines, --planted, --golden, --seed, --set dtype=float32 and --json mean something.",
     )
     check.add_argument("file", nargs="?", metavar="FILE.py", help="a program with your network")
     add_recipe_options(check, default="lecture-64")
@@ -56,6 +57,13 @@ def add_commands(commands: Any) -> None:
         action="store_true",
         help="of your own network: also put mistakes into right gradients, and see them caught",
     )
+    check.add_argument(
+        "--golden",
+        type=Path,
+        metavar="DIR",
+        help="of your own network: also write its inputs, values and right gradients into this new "
+        "folder, for programs in any language",
+    )
     add_json(check)
     check.set_defaults(command=check_command)
 
@@ -64,8 +72,12 @@ def check_command(options: argparse.Namespace) -> int:
     """`npnet check`."""
     if options.file is not None:
         return check_lines_command(options)
-    if options.planted:
-        raise InputError("--planted: got no FILE.py, wanted your own network; else oracle selftest")
+    for given, option, other in (
+        (options.planted, "--planted", "oracle selftest"),
+        (options.golden, "--golden", "oracle golden"),
+    ):
+        if given:
+            raise InputError(f"{option}: got no FILE.py, wanted your own network; else {other}")
     recipe, publication = source_from(options)
     recipe = checkable(recipe, options)
     words, source = corpus_from(options, publication)

@@ -13,11 +13,12 @@ from typing import Any
 
 from npnet.base.errors import InputError
 from npnet.checks.line_check import LinesCheck
+from npnet.checks.line_golden import write_golden
 from npnet.checks.lines import Lines
 from npnet.checks.planted import Planted
 
 # What of the command's options means something for a table.
-TAKEN = ("file", "json", "lines", "planted", "seed", "set")
+TAKEN = ("file", "json", "lines", "planted", "golden", "seed", "set")
 
 
 def check_lines_command(options: argparse.Namespace) -> int:
@@ -30,6 +31,9 @@ def check_lines_command(options: argparse.Namespace) -> int:
         try:
             checked = table.check(dtype, options.seed or 0)
             planted = table.planted(options.seed or 0) if options.planted else None
+            if options.golden is not None:
+                folder = options.golden if len(tables) == 1 else options.golden / name
+                write_golden(table, folder, options.seed or 0)
         except InputError as error:
             raise InputError(f"{options.file}: {name}: {error}") from error
         report = checked.alone if options.lines else checked

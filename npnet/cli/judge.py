@@ -12,9 +12,11 @@ from npnet.checks.array_names import parameters_alone
 from npnet.checks.forward_values import KNOWN, Forward, judge_values
 from npnet.checks.golden import read_golden
 from npnet.checks.joint_verdict import join
+from npnet.checks.line_golden import is_lines_golden
 from npnet.checks.precision import PRECISION_EPS
 from npnet.checks.reference import Problem, gradient_names, next_step
 from npnet.checks.report import Report
+from npnet.cli.judge_lines import judge_lines_command
 from npnet.cli.parser import add_json, add_lines, add_only, names_of
 from npnet.network.gradients import GRADIENTS
 
@@ -70,6 +72,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def judge_command(options: argparse.Namespace) -> int:
     """`npnet judge`."""
+    if is_lines_golden(options.reference):
+        return judge_lines_command(options)
     return judge(options, read_golden(options.reference))
 
 

@@ -6,10 +6,15 @@ for it shows nothing but that run.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from npnet.base.errors import InputError
+from npnet.base.files import new_folder
+from npnet.training.runs import ROOT, new_numbered
 
 PICTURES = (".png", ".svg", ".pdf")
 
@@ -45,3 +50,18 @@ def check_new_picture(path: Path, *, force: bool, who: str) -> None:
 
 def _is_picture_of_a_run(path: Path) -> bool:
     return path.suffix.lower() in PICTURES and os.path.isfile(path.parent / "recipe.json")
+
+
+@contextlib.contextmanager
+def new_run_folder(out: Path | None, name: str) -> Iterator[Path]:
+    """Make the folder ``out``, or the next ``runs/NAME-NNN``; removed if the block refuses.
+
+    Raises:
+        InputError: it cannot be made, or ``out`` is there already.
+    """
+    folder = new_folder(out) if out else new_numbered(ROOT, name.replace("/", "-"))
+    try:
+        yield folder
+    except InputError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise

@@ -93,9 +93,7 @@ def source_from(options: argparse.Namespace, who: str = "--recipe") -> Source:
     recipe, publication = find_recipe(options.recipe or options.default_recipe, who)
     entries = json.loads(recipe.to_json())
     for assignment in options.set or ():
-        key, equals, value = assignment.partition("=")
-        if not equals:
-            raise InputError(f"--set: got {assignment!r}, wanted KEY=VALUE such as eps=0")
+        key, value = assigned(assignment)
         if key not in entries and (near := nearest(key, entries)):
             raise InputError(f"--set: no field {key!r}, did you mean {near}?")
         with contextlib.suppress(ValueError, RecursionError):
@@ -105,6 +103,18 @@ def source_from(options: argparse.Namespace, who: str = "--recipe") -> Source:
         if getattr(options, key) is not None:
             entries[key] = getattr(options, key)
     return Source(Recipe.from_entries(entries, "recipe"), publication)
+
+
+def assigned(assignment: str) -> tuple[str, str]:
+    """Field and value of a ``--set``, both as text.
+
+    Raises:
+        InputError: there is no ``=`` in it.
+    """
+    key, equals, value = assignment.partition("=")
+    if not equals:
+        raise InputError(f"--set: got {assignment!r}, wanted KEY=VALUE such as eps=0")
+    return key, value
 
 
 def find_recipe(name: str, who: str = "--recipe") -> Source:

@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import concurrent.futures
 import contextlib
 import dataclasses
-import importlib
 import json
-import multiprocessing
-import os
 import shlex
-import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from npnet.base.errors import InputError
 from npnet.cli import recover_notebook
@@ -27,6 +20,7 @@ from npnet.cli.parser import SECONDS, add_force, add_json, number, whole_number
 from npnet.cli.progress import progress
 from npnet.cli.terminal import wrap
 from npnet.cli.word_options import add_words_option, word_file
+from npnet.cli.workers import add_workers, check_workers, workers_of
 from npnet.notebooks.publish import write_publications
 from npnet.replays.filled_in import copy_of, write_filled_in
 from npnet.replays.lost_seeds import LostSeed, LostSession
@@ -35,14 +29,6 @@ from npnet.replays.seed_progress import State
 from npnet.torch_rng.many_seeds import SEEDS
 
 SAID = 60.0  # seconds from one line to the next where there is no bar
-LOOKED = 1.0  # seconds after which a worker looks whether its parent is still there
-
-
-class Workers(NamedTuple):
-    """What runs the search: an executor, None for this process, and how many blocks it takes."""
-
-    executor: Executor | None
-    blocks: int
 
 
 def add_commands(commands: Any) -> None:
@@ -91,15 +77,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--to", dest="last", type=whole_number, metavar="B", help="last seed (default: 2^32 - 1)"
     )
-    parser.add_argument(
-        "--jobs",
-        type=whole_number,
-        metavar="N",
-        help="processes (default: as many as there are cores)",
-    )
-    parser.add_argument(
-        "--dask", metavar="ADDRESS", help="run on the cluster of this dask scheduler instead"
-    )
+    add_workers(parser)
     parser.add_argument(
         "--progress",
         metavar="FILE",
@@ -139,12 +117,15 @@ def recover_command(options: argparse.Namespace) -> int:
         say(f"{notes}: {done:,} of {end - first:,} seeds are done already")
     started = time.monotonic()
     try:
-        with _workers(options) as workers, _shown(end - first, done, options.json) as watch:
+        with (
+            workers_of(options, "recover") as workers,
+            _shown(end - first, done, options.json) as watch,
+        ):
             found = session.run(
                 first,
                 end,
                 executor=workers.executor,
-                workers=workers.blocks,
+                workers=workers.at_once,
                 progress=notes,
                 watch=watch,
             )
@@ -186,10 +167,7 @@ def _range(options: argparse.Namespace) -> tuple[int, int]:
             raise InputError(f"{name}: got {seed}, wanted a seed from 0 to {SEEDS - 1}")
     if last < options.first:
         raise InputError(f"--to: got {last}, wanted {options.first} or more as --from says")
-    if options.jobs is not None and options.jobs < 1:
-        raise InputError(f"--jobs: got {options.jobs}, wanted 1 or more")
-    if options.jobs is not None and options.dask is not None:
-        raise InputError("--jobs: got --dask as well, wanted one of them")
+    check_workers(options)
     return options.first, last + 1
 
 
@@ -234,88 +212,6 @@ def _arguments(options: argparse.Namespace) -> Iterator[str]:
         if given != default:
             yield from (name, str(given))
     yield from (f"--{name}" for name in ("write", "force", "json") if getattr(options, name))
-
-
-@contextlib.contextmanager
-def _workers(options: argparse.Namespace) -> Iterator[Workers]:
-    if options.dask is not None:
-        with _cluster(options.dask) as workers:
-            yield workers
-        return
-    jobs = options.jobs or _cores()
-    if jobs == 1:
-        yield Workers(None, 1)
-        return
-    # Spawned, since the progress bar has a thread, and a fork copies only one.
-    context = multiprocessing.get_context("spawn")
-    parent = (os.getpid(),)
-    executor = ProcessPoolExecutor(jobs, context, initializer=_prepare_worker, initargs=parent)
-    try:
-        with _ignoring_interrupts():  # what begins now inherits it: no traceback of a worker
-            for _ in range(jobs):
-                executor.submit(abs, 0)
-        yield Workers(executor, jobs)
-    except concurrent.futures.BrokenExecutor as error:
-        raise InputError(
-            "recover: a process ended before its work was done, wanted it to live: is there "
-            "enough memory? What is done is kept; fewer --jobs take less"
-        ) from error
-    finally:
-        executor.shutdown(wait=True, cancel_futures=True)
-
-
-@contextlib.contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _prepare_worker(parent: int) -> None:
-    """Leave Ctrl-C to the parent, and end when the parent is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def look() -> None:
-        while os.getppid() == parent:
-            time.sleep(LOOKED)
-        os._exit(1)
-
-    threading.Thread(target=look, daemon=True).start()
-
-
-@contextlib.contextmanager
-def _cluster(address: str) -> Iterator[Workers]:
-    try:
-        distributed: Any = importlib.import_module("distributed")
-    except ImportError as error:
-        raise InputError(
-            "--dask: dask.distributed is not installed, wanted it: pip install 'npnet[dask]'"
-        ) from error
-    try:
-        client = distributed.Client(address, timeout=10)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"--dask: {address}: {error}, wanted the address of a dask scheduler, such as "
-            "tcp://localhost:8786"
-        ) from error
-    with client:
-        count = sum(client.nthreads().values())
-        if not count:
-            raise InputError(f"--dask: {address} has no workers, wanted one or more: dask worker")
-        with client.get_executor() as executor:
-            yield Workers(executor, count)
 
 
 @contextlib.contextmanager

@@ -8,31 +8,35 @@ import dataclasses
 import json
 import os
 import shlex
-import shutil
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from npnet.base import blas
 from npnet.base.arrays import Floats
 from npnet.base.errors import DivergedError, InputError
-from npnet.base.files import new_folder
-from npnet.cli.parser import OUT, add_json, add_threads, number
+from npnet.cli import train_several
+from npnet.cli.grid import grid_of
+from npnet.cli.output_files import new_run_folder
+from npnet.cli.parser import OUT, add_json, add_threads, number, whole_number
 from npnet.cli.progress import Progress, progress
 from npnet.cli.recipe_options import add_recipe_options, corpus_from, source_from
+from npnet.cli.signals import Interrupted, signals_caught
+from npnet.cli.workers import add_workers
 from npnet.corpora.words import split_words
 from npnet.recipes.recipe import Recipe
 from npnet.training.checkpoint import digest, read_checkpoint, write_checkpoint
 from npnet.training.fit import Training
+from npnet.training.run_folders import is_several
 from npnet.training.runs import (
-    ROOT,
     Run,
     locked,
     losses_line,
-    new_numbered,
+    read_eval_every,
     read_recipe,
     read_words_of,
     require_space,
@@ -42,6 +46,7 @@ from npnet.training.runs import (
     write_recipe,
     write_words,
 )
+from npnet.training.several import PIECE
 
 EVERY = 10_000  # steps from one printed line to the next, as in the lecture
 # Seconds from one checkpoint to the next. Writing one takes some 20 ms at the end of 200,000
@@ -58,22 +63,23 @@ NEW_ONLY = (
     "hidden",
     "batch",
     "seed",
+    "seeds",
+    "eval_every",
     "set",
     "out",
 )
 
 
-class Interrupted(Exception):
-    """A signal asked training to stop; its checkpoint is written."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(signum)
-        self.signum = signum
-
-
 def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
-    train = commands.add_parser("train", help="train a model and keep it in a new run folder")
+    train = commands.add_parser(
+        "train",
+        help="train a model and keep it in a new run folder",
+        description="Train a model and keep it in a new run folder.\n\nWith --seeds N, or with "
+        "several values in --set, such as hidden=64,128, several models are trained into one "
+        "folder, in several processes: a recipe from N seeds, with other parameters and "
+        "minibatches and the same split; a recipe for each value.",
+    )
     add_recipe_options(train)
     train.add_argument(
         "--out", type=Path, metavar="FOLDER", help=f"{OUT} (default: runs/RECIPE-NNN)"
@@ -84,10 +90,26 @@ def add_commands(commands: Any) -> None:
     train.add_argument(
         "--checkpoint",
         type=number,
-        default=INTERVAL,
         metavar="SECONDS",
-        help=f"time from one checkpoint to the next (default: {INTERVAL:g})",
+        help=f"time from one checkpoint to the next (default: {INTERVAL:g}; {PIECE:g} for several "
+        "runs)",
     )
+    train.add_argument(
+        "--eval-every",
+        type=whole_number,
+        nargs="?",
+        const=0,
+        metavar="N",
+        help="measure train and dev loss after every N steps (default: as often as takes less "
+        "than 2 %% of the time)",
+    )
+    train.add_argument(
+        "--seeds",
+        type=whole_number,
+        metavar="N",
+        help="how many seeds, the first of them --seed",
+    )
+    add_workers(train)
     add_threads(train)
     train.add_argument("--quiet", action="store_true", help="print nothing but the run's folder")
     add_json(train)
@@ -96,11 +118,20 @@ def add_commands(commands: Any) -> None:
 
 def train_command(options: argparse.Namespace) -> int:
     """`npnet train`."""
-    if options.threads < 1 or not options.checkpoint >= 0:
-        raise InputError(
-            f"train: got --threads {options.threads} and --checkpoint {options.checkpoint}, "
-            "wanted 1 or more and 0 or more"
-        )
+    if options.threads < 1:
+        raise InputError(f"--threads: got {options.threads}, wanted 1 or more")
+    if options.checkpoint is not None and not options.checkpoint >= 0:
+        raise InputError(f"--checkpoint: got {options.checkpoint}, wanted 0 seconds or more")
+    if options.eval_every is not None and options.eval_every < 0:
+        raise InputError(f"--eval-every: got {options.eval_every}, wanted 1 step or more")
+    if options.resume and is_several(options.resume):
+        _refuse_new(options)
+        return train_several.train(options, options.resume)
+    if not options.resume and (grid := grid_of(options)) is not None:
+        return train_several.train(options, train_several.begin(options, grid))
+    for name in ("jobs", "dask"):
+        if getattr(options, name) is not None:
+            raise InputError(f"--{name}: got one run, wanted several: --seeds N, or --set KEY=A,B")
     folder, training = _resumed(options) if options.resume else _new_run(options)
     with locked(folder):
         return _train(options, folder, training())
@@ -110,22 +141,17 @@ def _new_run(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]
     recipe, publication = source_from(options)
     words = corpus_from(options, publication).words
     # This finds all that can be wrong with recipe and words, before the folder is made.
-    training = Training(recipe, words)
+    training = Training(recipe, words, eval_every=options.eval_every)
     if not (options.quiet or options.json):
-        _tell_repeats(recipe, words)
-    name = recipe.name.replace("/", "-")
-    folder = new_folder(options.out) if options.out else new_numbered(ROOT, name)
-    try:
+        tell_repeats(recipe, words)
+    with new_run_folder(options.out, recipe.name) as folder:
         require_space(folder, recipe)
-        write_recipe(folder, recipe)
+        write_recipe(folder, recipe, training.eval_every)
         write_words(folder, training.words)
-    except InputError:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
     return folder, lambda: training
 
 
-def _tell_repeats(recipe: Recipe, words: Sequence[str]) -> None:
+def tell_repeats(recipe: Recipe, words: Sequence[str]) -> None:
     """Say how many of the test words are training words too, which makes their loss too low."""
     if recipe.split != "words" or len(set(words)) == len(words):
         return
@@ -140,14 +166,18 @@ def _tell_repeats(recipe: Recipe, words: Sequence[str]) -> None:
         )
 
 
-def _resumed(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]:
+def _refuse_new(options: argparse.Namespace) -> None:
     given = [name for name in NEW_ONLY if getattr(options, name) is not None]
     given += [name for name in ("fold", "unique") if getattr(options, name)]
     if given:
         raise InputError(
-            f"--resume: got --{given[0]} as well, wanted --steps at most: a run keeps the "
-            "recipe and the words that it began with"
+            f"--resume: got --{given[0].replace('_', '-')} as well, wanted --steps at most: a run "
+            "keeps the recipe and the words that it began with"
         )
+
+
+def _resumed(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]:
+    _refuse_new(options)
     folder = options.resume
     if not os.path.isfile(folder / "recipe.json"):
         raise InputError(f"--resume: {folder} has no recipe.json, wanted the folder of a run")
@@ -175,7 +205,7 @@ def _resumed(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]
         steps = steps if options.steps is None else options.steps
         recipe = dataclasses.replace(recipe, steps=steps)
         require_space(folder, recipe)
-        return Training(recipe, words, checkpoint)
+        return Training(recipe, words, checkpoint, eval_every=read_eval_every(folder))
 
     return folder, training
 
@@ -195,22 +225,25 @@ def _train(options: argparse.Namespace, folder: Path, training: Training) -> int
     try:
         with (
             blas.limited(options.threads),
-            _signals() as caught,
+            signals_caught() as caught,
             _shown(recipe.steps, training.done, silent) as show,
         ):
-            training.run(_checkpoints(training, folder, options.checkpoint, caught, show))
+            interval = INTERVAL if options.checkpoint is None else options.checkpoint
+            training.run(_checkpoints(training, folder, interval, caught, show))
             write_checkpoint(folder, training.checkpoint())
             run = training.finish()
     except Interrupted as stop:
         return _stopped(folder, training, stop)
     except DivergedError as error:
         if error.losses is not None and not (folder / "model.npz").exists():
-            write_history(folder, recipe, error.losses)
+            # The loss that is not finite ends it, so that a plot can show where it diverged.
+            ended = np.append(error.losses, error.losses.dtype.type(error.loss))
+            write_history(folder, recipe, ended)
             print(f"{folder}: keeps the recipe and the losses so far", file=sys.stderr)
         raise
     seconds = time.perf_counter() - started
     run.write(folder)
-    _report(options, folder, run, seconds, recipe.steps - begun)
+    _report(options, folder, run, seconds, recipe.steps - begun, training.evaluating)
     return 0
 
 
@@ -234,31 +267,6 @@ def _checkpoints(
             raise Interrupted(caught[0])
 
     return watch
-
-
-@contextlib.contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Collect Ctrl-C and SIGTERM in a list to be read between steps; a second one acts at once."""
-    caught: list[int] = []
-    watched = (signal.SIGINT, signal.SIGTERM)
-    try:
-        before = {signum: signal.getsignal(signum) for signum in watched}
-        for signum in watched:
-            signal.signal(signum, lambda signum, _: _catch(signum, caught, before))
-    except ValueError:  # only the main thread may ask for signals
-        yield caught
-        return
-    try:
-        yield caught
-    finally:
-        for signum, handler in before.items():
-            signal.signal(signum, handler)
-
-
-def _catch(signum: int, caught: list[int], before: dict[signal.Signals, Any]) -> None:
-    caught.append(signum)
-    for each, handler in before.items():
-        signal.signal(each, handler)
 
 
 def _stopped(folder: Path, training: Training, stop: Interrupted) -> int:
@@ -292,7 +300,12 @@ def _show(shown: Progress, steps: int, first: int, losses: Floats) -> None:
 
 
 def _report(
-    options: argparse.Namespace, folder: Path, run: Run, seconds: float, steps: int
+    options: argparse.Namespace,
+    folder: Path,
+    run: Run,
+    seconds: float,
+    steps: int,
+    evaluating: float,
 ) -> None:
     names = run.sample()
     if options.json:
@@ -302,6 +315,7 @@ def _report(
             "steps": run.recipe.steps,
             "seconds": round(seconds, 2),
             "split_losses": dict(run.split_losses),
+            **({"evaluated": run.evaluations.tolist()} if len(run.evaluations) else {}),
             "samples": names,
         }
         print(json.dumps(figures, indent=2, ensure_ascii=False))
@@ -309,6 +323,11 @@ def _report(
         print(folder)
     else:
         print(f"{seconds:.1f} s, {steps / seconds:,.0f} steps a second")
+        if len(run.evaluations):
+            print(
+                f"train and dev loss measured {len(run.evaluations)} times in {evaluating:.2f} s, "
+                f"{evaluating / seconds:.1%} of the time"
+            )
         print(losses_line(run.split_losses))
         print("\n".join(names))
         print(f"{folder}: model, history, samples and loss.png")

@@ -1,8 +1,9 @@
 """The table of element-wise operations: each with its derivatives beside it.
 
 g: the upstream gradient. o: the result. x, y: the arguments. A name that begins with ``_`` is not
-read. The formulas and the order of their factors are those of torch's derivatives.yaml, since a
-different order rounds differently.
+read. Shapes: x and y are broadcast to the shape of o. The gradients have that shape too; the tape
+sums them to the shapes of x and y. The formulas and the order of their factors are those of torch's
+derivatives.yaml, since a different order rounds differently.
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@ from typing import Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.derivatives.operation import KEPT, Operation
+from npnet.derivatives.operation import INDICES, NOTHING, Operation
 
 
 def _top(x: Array, axis: int) -> Array:
-    """The largest values along an axis, of size 1 there; for an empty axis what is never used."""
+    """The largest values along an axis, of size 1 there; zeros for an empty axis."""
     if not x.shape[axis]:
         return np.zeros([1 if at == axis else size for at, size in enumerate(x.shape)], x.dtype)
     if x.ndim == 2 and axis == 1 and x.flags.c_contiguous:
@@ -110,7 +110,7 @@ def _nll_gradient(
 
 
 def _plain_nll(x: Array, target: Array) -> Array:
-    """The mean over all rows, with no weights and nothing ignored: what is used most."""
+    """The mean over all rows, with no weights and nothing ignored: the usual case."""
     losses = x.reshape(-1)[target + _row_starts(*x.shape)]
     return np.asarray(-in_order(losses) / x.dtype.type(len(x)))
 
@@ -122,7 +122,7 @@ def _plain_nll_gradient(g: Array, _o: Array, x: Array, target: Array) -> Array:
 
 
 def plain_cross_entropy(x: Array, target: Array) -> Array:
-    """``_plain_nll`` of ``_log_softmax``, whose other entries nobody reads: 3 µs of 16."""
+    """``_plain_nll`` of ``_log_softmax``, computed only at the targets: 3 µs of 16 less."""
     shifted = x - _top(x, 1)
     losses = shifted.reshape(-1)[target + _row_starts(*x.shape)]
     losses -= np.log(np.add.reduce(np.exp(shifted, shifted), 1))
@@ -159,10 +159,13 @@ def _unpadded(g: Array, shape: tuple[int, ...], widths: Any) -> Array:
 
 
 # fmt: off
+# Along one axis; o has the shape of x.
 SOFTMAX: Final = Operation("SoftmaxBackward0", _softmax, _softmax_gradient)
 LOG_SOFTMAX: Final = Operation("LogSoftmaxBackward0", _log_softmax, _log_softmax_gradient)
-NLL: Final = Operation("NllLossBackward0", _nll, _nll_gradient)
-NLL_MEAN: Final = Operation("NllLossBackward0", _plain_nll, _plain_nll_gradient)
+# (n, C) log probabilities and (n,) classes -> (n,), or () if reduced; the mean is the usual case.
+NLL: Final = Operation("NllLossBackward0", _nll, _nll_gradient, saves=INDICES)
+NLL_MEAN: Final = Operation("NllLossBackward0", _plain_nll, _plain_nll_gradient, saves=INDICES)
+# All others keep the shape of x, element by element; only PAD makes it larger.
 ERF: Final = Operation("ErfBackward0", _erf,
     lambda g, _o, x: g * (2 / math.sqrt(math.pi) * np.exp(-x * x)))
 HARDTANH: Final = Operation("HardtanhBackward0", lambda x, low, high: np.clip(x, low, high),
@@ -182,8 +185,5 @@ LOG_SIGMOID: Final = Operation("LogSigmoidBackward0",
     lambda g, _o, x: g / (1 + np.exp(x)))
 PAD: Final = Operation("ConstantPadNdBackward0",
     lambda x, widths, value: np.pad(x, widths, constant_values=value),
-    lambda g, _o, x, widths, _value: _unpadded(g, x.shape, widths))
+    lambda g, _o, x, widths, _value: _unpadded(g, x.shape, widths), saves=NOTHING)
 # fmt: on
-PAD.reads = ((),)
-for _op in (NLL, NLL_MEAN):
-    _op.reads = ((KEPT,),)

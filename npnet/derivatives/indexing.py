@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.derivatives.operation import KEPT, Operation
+from npnet.derivatives.operation import INDICES, NOTHING, Operation
 
 
 def _select(array: Array, key: Any) -> Array:
@@ -81,23 +81,6 @@ def _put_sum(x: Array, value: Any, key: Any) -> Array:
     return found
 
 
-SELECT: Final = Operation("SelectBackward0", _select, _selected_gradient)
-SLICE: Final = Operation("SliceBackward0", _select, _selected_gradient)
-UNSQUEEZE: Final = Operation("UnsqueezeBackward0", _select, _selected_gradient)
-UNBIND: Final = Operation("UnbindBackward0", _select, _selected_gradient)
-ALIAS: Final = Operation("AliasBackward0", _select, _selected_gradient)
-INDEX: Final = Operation("IndexBackward0", _select, _gathered_gradient)
-PUT: Final = Operation("IndexPutBackward0", _put, _put_rest, _put_part)
-PUT_SUM: Final = Operation(
-    "IndexPutBackward0", _put_sum, lambda g, _o, _x, _value, _key: g, _put_part
-)
-SET: Final = Operation("CopySlices", _put, _put_rest, _put_part)
-for _op in (SELECT, SLICE, UNSQUEEZE, UNBIND, ALIAS):
-    _op.reads = ((),)
-INDEX.reads = ((KEPT,),)
-PUT.reads, PUT_SUM.reads, SET.reads = ((KEPT,), (KEPT,)), ((KEPT,), (KEPT,)), ((), ())
-
-
 def _scatter_put(x: Array, value: Any, key: Any) -> Array:
     found = np.array(x)
     found[key] = _leading(value, key)
@@ -133,23 +116,39 @@ def _key_gradient(g: Array, _o: Array, x: Array, key: Any) -> Array:
     return found
 
 
-GATHER: Final = Operation("GatherBackward0", _select, _key_gradient)
-INDEX_SELECT: Final = Operation("IndexSelectBackward0", _select, _key_gradient)
-MASKED_SELECT: Final = Operation("MaskedSelectBackward0", _select, _key_gradient)
-SCATTER: Final = Operation("ScatterBackward0", _scatter_put, _put_rest, _source_gradient)
-SCATTER_ADD: Final = Operation(
-    "ScatterAddBackward0", _scatter_sum, lambda g, _o, _x, _v, _key: g, _source_gradient
-)
-INDEX_ADD: Final = Operation(
-    "IndexAddBackward0",
-    _put_sum,
-    lambda g, _o, _x, _v, _key: g,
-    lambda g, _o, _x, _v, key: g[key],
-)
-for _op in (GATHER, INDEX_SELECT, MASKED_SELECT):
-    _op.reads = ((KEPT,),)
-for _op in (SCATTER, SCATTER_ADD, INDEX_ADD):
-    _op.reads = ((KEPT,), (KEPT,))
+# fmt: off
+# o: x[key]; g has its shape. What is written (value) is broadcast to the shape of x[key].
+SELECT: Final = Operation("SelectBackward0", _select, _selected_gradient, saves=NOTHING)
+SLICE: Final = Operation("SliceBackward0", _select, _selected_gradient, saves=NOTHING)
+UNSQUEEZE: Final = Operation("UnsqueezeBackward0", _select, _selected_gradient, saves=NOTHING)
+UNBIND: Final = Operation("UnbindBackward0", _select, _selected_gradient, saves=NOTHING)
+ALIAS: Final = Operation("AliasBackward0", _select, _selected_gradient, saves=NOTHING)
+INDEX: Final = Operation("IndexBackward0", _select,
+    _gathered_gradient, saves=INDICES)  # repeated indices add up
+PUT: Final = Operation("IndexPutBackward0", _put,
+    _put_rest,
+    _put_part, saves=INDICES)
+PUT_SUM: Final = Operation("IndexPutBackward0", _put_sum,
+    lambda g, _o, _x, _value, _key: g,
+    _put_part, saves=INDICES)
+SET: Final = Operation("CopySlices", _put,
+    _put_rest,
+    _put_part, saves=NOTHING)
+# Along one axis by number: o has the index's shape, apart from INDEX_SELECT and INDEX_ADD, which
+# take or add whole slices, and MASKED_SELECT, whose o is a row of values.
+GATHER: Final = Operation("GatherBackward0", _select, _key_gradient, saves=INDICES)
+INDEX_SELECT: Final = Operation("IndexSelectBackward0", _select, _key_gradient, saves=INDICES)
+MASKED_SELECT: Final = Operation("MaskedSelectBackward0", _select, _key_gradient, saves=INDICES)
+SCATTER: Final = Operation("ScatterBackward0", _scatter_put,
+    _put_rest,
+    _source_gradient, saves=INDICES)
+SCATTER_ADD: Final = Operation("ScatterAddBackward0", _scatter_sum,
+    lambda g, _o, _x, _value, _key: g,
+    _source_gradient, saves=INDICES)
+INDEX_ADD: Final = Operation("IndexAddBackward0", _put_sum,
+    lambda g, _o, _x, _value, _key: g,
+    lambda g, _o, _x, _value, key: g[key], saves=INDICES)
+# fmt: on
 
 
 def largest(places: Array) -> int:

@@ -6,7 +6,9 @@ respect to its argument **before** any broadcasting is undone: the sum over broa
 same for all operations, and the backward pass does it in one place.
 
 A parameter whose name begins with ``_`` is not read. What a derivative does read is what torch
-saves, and an in-place change of it between the forward and the backward pass is an error.
+saves, and an in-place change of it between the forward and the backward pass is an error. Where a
+derivative takes only a shape from a parameter, or only reads indices, the table says so by
+``saves=NOTHING`` or ``saves=INDICES``.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from npnet.base.arrays import Array
 
 Derivative = Callable[..., Array]
 OUT = -1  # among the places that a derivative reads: the result
-KEPT = -2  # indices that the operation found itself, which nobody can change
+KEPT = -2  # indices that the operation copied: no later change reaches them
+NOTHING: tuple[int, ...] = ()
+INDICES = (KEPT,)
 
 
 class Operation:
@@ -30,14 +34,20 @@ class Operation:
         forward: arrays and plain arguments in, one array out.
         derivatives: one for each of the first arguments.
         reads: for each derivative the places of the arguments that it reads, ``OUT`` for the
-            result.
+            result; by default those of its parameters that do not begin with ``_``.
     """
 
     __slots__ = ("derivatives", "forward", "name", "reads")
 
-    def __init__(self, name: str, forward: Callable[..., Any], *derivatives: Derivative) -> None:
+    def __init__(
+        self,
+        name: str,
+        forward: Callable[..., Any],
+        *derivatives: Derivative,
+        saves: tuple[int, ...] | None = None,
+    ) -> None:
         self.name, self.forward, self.derivatives = name, forward, derivatives
-        self.reads = tuple(_places(derivative) for derivative in derivatives)
+        self.reads = tuple(_places(one) if saves is None else saves for one in derivatives)
 
     def __repr__(self) -> str:
         return f"<Operation {self.name}>"

@@ -15,18 +15,19 @@ def _swapped(x: Array) -> Array:
 
 
 # fmt: off
-MM: Final = Operation("MmBackward0", lambda x, y: x @ y,
+MM: Final = Operation("MmBackward0", lambda x, y: x @ y,  # (n, m) @ (m, k) -> (n, k)
     lambda g, _o, _x, y: g @ y.T,
     lambda g, _o, x, _y: x.T @ g)
-MV: Final = Operation("MvBackward0", lambda x, y: x @ y,
+MV: Final = Operation("MvBackward0", lambda x, y: x @ y,  # (n, m) @ (m,) -> (n,)
     lambda g, _o, _x, y: np.outer(g, y),
     lambda g, _o, x, _y: x.T @ g)
-DOT: Final = Operation("DotBackward0", lambda x, y: x @ y,
+DOT: Final = Operation("DotBackward0", lambda x, y: x @ y,  # (m,) @ (m,) -> ()
     lambda g, _o, _x, y: g * y,
     lambda g, _o, x, _y: g * x)
-BMM: Final = Operation("BmmBackward0", lambda x, y: x @ y,
+BMM: Final = Operation("BmmBackward0", lambda x, y: x @ y,  # (…, n, m) @ (…, m, k) -> (…, n, k)
     lambda g, _o, _x, y: g @ _swapped(y),
     lambda g, _o, x, _y: _swapped(x) @ g)
+# (n, k), or what broadcasts to it, + (n, m) @ (m, k) -> (n, k)
 ADDMM: Final = Operation("AddmmBackward0", lambda b, x, y: x @ y + b,
     lambda g, _o, _b, _x, _y: g,
     lambda g, _o, _b, _x, y: g @ y.T,

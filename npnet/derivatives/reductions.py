@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.derivatives.operation import KEPT, Operation
+from npnet.derivatives.operation import INDICES, NOTHING, Operation
 from npnet.derivatives.sums import F32, F64, summed
 
 Axes = tuple[int, ...] | None
@@ -157,16 +157,17 @@ def _soft_sum(x: Array, axes: Axes, keepdim: bool) -> Array:
 
 
 # fmt: off
-# One derivative each; a name that begins with _ is not read, so it is not saved.
+# o has x's shape without the axes, or with size 1 there if keepdim; axes None are all of them.
+# g has o's shape, and what each derivative returns has x's.
 SUM = Operation("SumBackward0", lambda x: summed(x, None, False),
-    lambda g, _o, x: np.broadcast_to(g, x.shape))
+    lambda g, _o, x: np.broadcast_to(g, x.shape), saves=NOTHING)
 SUM_DIM = Operation("SumBackward1", summed,
-    lambda g, _o, x, axes, keepdim: spread(g, x.shape, axes, keepdim))
+    lambda g, _o, x, axes, keepdim: spread(g, x.shape, axes, keepdim), saves=NOTHING)
 MEAN = Operation("MeanBackward0", lambda x: _mean(x, None, False),
-    lambda g, _o, x: np.broadcast_to(g, x.shape) / x.size)
+    lambda g, _o, x: np.broadcast_to(g, x.shape) / x.size, saves=NOTHING)
 MEAN_DIM = Operation("MeanBackward1", _mean,
     lambda g, _o, x, axes, keepdim: spread(
-        np.asarray(g / (count(x.shape, axes) or math.nan)), x.shape, axes, keepdim))
+        np.asarray(g / (count(x.shape, axes) or math.nan)), x.shape, axes, keepdim), saves=NOTHING)
 VAR = Operation("VarBackward0", _variance, _variance_gradient)
 STD = Operation("StdBackward0",
     lambda x, axes, correction, keepdim: np.sqrt(_variance(x, axes, correction, keepdim)),
@@ -183,17 +184,23 @@ AMAX = Operation("AmaxBackward0", lambda x, axes, keepdim: x.max(axes, keepdims=
 AMIN = Operation("AminBackward0", lambda x, axes, keepdim: x.min(axes, keepdims=keepdim),
     _share_among_ties)
 MAX_DIM = Operation("MaxBackward0", _taken,
-    lambda g, _o, x, axis, keepdim, index: at_index(g, x.shape, axis, keepdim, index))
+    lambda g, _o, x, axis, keepdim, index: at_index(g, x.shape, axis, keepdim, index),
+    saves=INDICES)
 MIN_DIM = Operation("MinBackward0", _taken,
-    lambda g, _o, x, axis, keepdim, index: at_index(g, x.shape, axis, keepdim, index))
+    lambda g, _o, x, axis, keepdim, index: at_index(g, x.shape, axis, keepdim, index),
+    saves=INDICES)
 MEDIAN_DIM = Operation("MedianBackward1", _taken,
-    lambda g, _o, x, axis, keepdim, index: at_index(g, x.shape, axis, keepdim, index))
+    lambda g, _o, x, axis, keepdim, index: at_index(g, x.shape, axis, keepdim, index),
+    saves=INDICES)
 SORT = Operation("SortBackward0", _taken,
-    lambda g, _o, x, axis, keepdim, index: at_index(g, x.shape, axis, keepdim, index))
+    lambda g, _o, x, axis, keepdim, index: at_index(g, x.shape, axis, keepdim, index),
+    saves=INDICES)
 TOPK = Operation("TopkBackward0", _taken,
-    lambda g, _o, x, axis, keepdim, index: at_index(g, x.shape, axis, keepdim, index))
+    lambda g, _o, x, axis, keepdim, index: at_index(g, x.shape, axis, keepdim, index),
+    saves=INDICES)
 CUMSUM = Operation("CumsumBackward0", lambda x, axis: np.cumsum(x, axis) if x.ndim else x.copy(),
-    lambda g, _o, x, axis: np.flip(np.cumsum(np.flip(g, axis), axis), axis) if x.ndim else g)
+    lambda g, _o, x, axis: np.flip(np.cumsum(np.flip(g, axis), axis), axis) if x.ndim else g,
+    saves=NOTHING)
 LOGSUMEXP = Operation("LogsumexpBackward0", _soft_sum,
     lambda g, o, x, axes, keepdim: spread_narrow(g, x.shape, axes, keepdim)
         * np.exp(x - spread_narrow(o, x.shape, axes, keepdim)))
@@ -204,8 +211,3 @@ NORM = Operation("LinalgVectorNormBackward0",
         out=np.zeros_like(spread_narrow(o, x.shape, axes, keepdim)),
         where=spread_narrow(o, x.shape, axes, keepdim) != 0))
 # fmt: on
-# Of these only the shape of x is used, which no change in place touches.
-for _op in (SUM, SUM_DIM, MEAN, MEAN_DIM, CUMSUM):
-    _op.reads = ((),)
-for _op in (MAX_DIM, MIN_DIM, MEDIAN_DIM, SORT, TOPK):
-    _op.reads = ((KEPT,),)

@@ -8,9 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.derivatives.operation import Operation
-
-# --- views ----------------------------------------------------------------------------------------
+from npnet.derivatives.operation import NOTHING, Operation
 
 
 def _reshaped(x: Array, shape: tuple[int, ...]) -> Array:
@@ -58,26 +56,21 @@ def _back(g: Array, _o: Array, x: Array, _shape: Any) -> Array:
     return g.reshape(x.shape)
 
 
-def _view_operation(name: str, forward: Any, derivative: Any) -> Operation:
-    op = Operation(name, forward, derivative)
-    op.reads = ((),)  # only the shape
-    return op
-
-
-VIEW = _view_operation("ViewBackward0", _reshaped, _back)
-UNSAFE_VIEW = _view_operation("UnsafeViewBackward0", _reshaped, _back)
-SQUEEZE = _view_operation("SqueezeBackward0", _reshaped, _back)
-SQUEEZE_DIM = _view_operation("SqueezeBackward1", _reshaped, _back)
-UNSQUEEZE = _view_operation("UnsqueezeBackward0", _reshaped, _back)
-PERMUTE = _view_operation("PermuteBackward0", _transposed, _unturned)
-TRANSPOSE = _view_operation("TransposeBackward0", _transposed, _unturned)
-T = _view_operation("TBackward0", _transposed, _unturned)
-# The gradient has the result's shape; the tape sums it to the argument's.
-EXPAND = _view_operation("ExpandBackward0", _expanded, lambda g, _o, _x, _shape: g)
-DIAGONAL = _view_operation("DiagonalBackward0", _diagonal, _diagonal_gradient)
-
-
-# --- copies ---------------------------------------------------------------------------------------
+# fmt: off
+# The same memory in another shape. x.shape is all that a derivative needs of x.
+VIEW = Operation("ViewBackward0", _reshaped, _back, saves=NOTHING)
+UNSAFE_VIEW = Operation("UnsafeViewBackward0", _reshaped, _back, saves=NOTHING)
+SQUEEZE = Operation("SqueezeBackward0", _reshaped, _back, saves=NOTHING)
+SQUEEZE_DIM = Operation("SqueezeBackward1", _reshaped, _back, saves=NOTHING)
+UNSQUEEZE = Operation("UnsqueezeBackward0", _reshaped, _back, saves=NOTHING)
+PERMUTE = Operation("PermuteBackward0", _transposed, _unturned, saves=NOTHING)
+TRANSPOSE = Operation("TransposeBackward0", _transposed, _unturned, saves=NOTHING)
+T = Operation("TBackward0", _transposed, _unturned, saves=NOTHING)
+EXPAND = Operation("ExpandBackward0", _expanded,
+    lambda g, _o, _x, _shape: g,  # of o's shape; the tape sums it to x's
+    saves=NOTHING)
+DIAGONAL = Operation("DiagonalBackward0", _diagonal, _diagonal_gradient, saves=NOTHING)
+# fmt: on
 
 
 def _tiled_gradient(g: Array, _o: Array, x: Array, repeats: tuple[int, ...]) -> Array:
@@ -134,22 +127,19 @@ def joining(name: str, forward: Any, derivative: Any, count: int) -> Operation:
     return op
 
 
-REPEAT: Final = _view_operation("RepeatBackward0", np.tile, _tiled_gradient)
-REPEAT_EACH: Final = _view_operation("RepeatInterleaveBackward0", np.repeat, _repeated_gradient)
-FLIP: Final = _view_operation(
-    "FlipBackward0",
-    lambda x, axes: np.flip(x, axes).copy(),
-    lambda g, _o, _x, axes: np.flip(g, axes),
-)
-ROLL: Final = _view_operation(
-    "RollBackward0",
-    lambda x, shifts, axes: np.roll(x, shifts, axes),
-    lambda g, _o, _x, shifts, axes: np.roll(
-        g, -shifts if isinstance(shifts, int) else [-shift for shift in shifts], axes
-    ),
-)
-TRIL: Final = _view_operation("TrilBackward0", np.tril, lambda g, _o, _x, k: np.tril(g, k))
-TRIU: Final = _view_operation("TriuBackward0", np.triu, lambda g, _o, _x, k: np.triu(g, k))
-DIAG_EMBED: Final = _view_operation(
-    "DiagEmbedBackward0", np.diag, lambda g, _o, _x, k: np.diag(g, k)
-)
+# fmt: off
+# New memory: o is larger than x (REPEAT, REPEAT_EACH, DIAG_EMBED) or has its shape.
+REPEAT: Final = Operation("RepeatBackward0", np.tile, _tiled_gradient, saves=NOTHING)
+REPEAT_EACH: Final = Operation("RepeatInterleaveBackward0", np.repeat,
+    _repeated_gradient, saves=NOTHING)
+FLIP: Final = Operation("FlipBackward0", lambda x, axes: np.flip(x, axes).copy(),
+    lambda g, _o, _x, axes: np.flip(g, axes), saves=NOTHING)
+ROLL: Final = Operation("RollBackward0", np.roll,
+    lambda g, _o, _x, shifts, axes: np.roll(g, np.negative(shifts).tolist(), axes), saves=NOTHING)
+TRIL: Final = Operation("TrilBackward0", np.tril,
+    lambda g, _o, _x, k: np.tril(g, k), saves=NOTHING)
+TRIU: Final = Operation("TriuBackward0", np.triu,
+    lambda g, _o, _x, k: np.triu(g, k), saves=NOTHING)
+DIAG_EMBED: Final = Operation("DiagEmbedBackward0", np.diag,
+    lambda g, _o, _x, k: np.diag(g, k), saves=NOTHING)
+# fmt: on

@@ -1,7 +1,8 @@
-"""A cell run once more in a copy of its process, to see what older torch would have printed.
+"""A cell run once more in a copy of its process: as older torch, or with cells before it left out.
 
-The copy puts the names and the random generators back as they were before the cell, runs it, and
-gives what it printed. The run itself goes on as if nothing had been tried.
+The copy puts the names and the random generators back as they were before the cell, or before one
+of the cells above it, runs the cell, and gives what it printed. The run itself goes on as if this
+had never happened.
 """
 
 from __future__ import annotations

@@ -75,6 +75,8 @@ def explained(
         return Explanation()
     if ran.stopped is not None:
         return Explanation((Reason("time", ran.stopped, False),), False)
+    if ran.left_out:
+        return Explanation((_without(ran),))
     found: dict[Reason, None] = {}
     complete = True
     differences = list(comparison.differences)
@@ -107,6 +109,15 @@ def explained(
                 text = f"some differences have no known reason{text[18:]}"
         found[Reason("none known", text, False)] = None
     return Explanation(tuple(found), complete)
+
+
+def _without(ran: Ran) -> Reason:
+    """It prints what is stored if the cells just above it are left out."""
+    cells = ", ".join(map(str, ran.left_out))
+    which = f"cell {cells} is" if len(ran.left_out) == 1 else f"cells {cells} are"
+    older = ", and with --sampler mkl" if ran.older_order else ""
+    text = f"order: equal if {which} left out{older}: not run again before this was stored"
+    return Reason("order", text, True)
 
 
 def _left_with_older_sampler(differences: list[Difference], ran: Ran) -> list[Difference]:

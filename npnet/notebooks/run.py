@@ -12,13 +12,14 @@ from typing import Any
 from npnet.base.child_process import ChildProcess, Message
 from npnet.base.errors import InputError
 from npnet.notebooks.cells import Cell, Notebook, Output
-from npnet.notebooks.outputs import DIFFERENT, compare_outputs
+from npnet.notebooks.outputs import DIFFERENT, EQUAL, compare_outputs
 
 SECONDS = 3600.0  # for one cell: 200,000 steps with a double loop take some minutes
 START = 60.0  # for the process to begin
 CTRL_C = "stopped by Ctrl-C"
 PATIENCE = 5.0  # for a cell to give up after it was interrupted
-QUICK = 20.0  # seconds: a cell that took less is tried with the sampler of older torch
+QUICK = 20.0  # seconds: a cell that took less may be run again
+MOST_LEFT_OUT = 3  # cells before it that are left out then
 OLDER = "mkl"  # that sampler
 
 
@@ -64,6 +65,8 @@ class Ran:
         sampler: whose exponentials multinomial took.
         sampled: whether it drew with multinomial.
         older: what it prints with the sampler of torch 2.0 to 2.6, where that was tried.
+        left_out: cells before it without which it prints what is stored, where that was tried.
+        older_order: whether it does so with the sampler of torch 2.0 to 2.6.
         notes: files that were answered by others.
         skipped: magics and shell lines that were not run.
         stopped: why the cell did not run to its end, if it was not its own exception.
@@ -82,6 +85,8 @@ class Ran:
     sampler: str = "torch"
     sampled: bool = False
     older: list[Output] | None = None
+    left_out: list[int] = field(default_factory=list)
+    older_order: bool = False
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     stopped: str | None = None
@@ -144,7 +149,8 @@ def run_notebook(
     with Session(notebook, options) as session:
         for cell in notebook.cells:
             ran = session.run(cell)
-            session.try_older_sampler(ran)
+            session.try_again(ran)
+            session.before.append(cell.number)
             if after is not None and not session.ended:
                 after(session, ran)
             yield ran
@@ -156,6 +162,8 @@ class Session:
     def __init__(self, notebook: Notebook, options: Options) -> None:
         self.options = options
         self.ended: str | None = None
+        self.before: list[int] = []  # the numbers of the cells that ran before the last one
+        self.unseeded = False  # whether any cell drew without a seed
         figures = options.figures
         if figures is not None:
             try:
@@ -220,35 +228,57 @@ class Session:
             ran.seconds = time.monotonic() - begun
         return ran
 
-    def try_older_sampler(self, ran: Ran) -> None:
-        """Let a cell that sampled, and not what is stored, sample as torch 2.0 to 2.6 did."""
+    def try_again(self, ran: Ran) -> None:
+        """Run a cell that prints other things than stored again, in a copy of the process.
+
+        First as torch 2.0 to 2.6, if it sampled; then as if up to three cells before it had not
+        run, since people run cells in another order than they stand.
+        """
         if (
             self.options.torch != "numpy"
-            or self.options.sampler == OLDER
-            or not ran.sampled
             or not ran.cell.outputs
             or ran.stopped is not None
             or ran.seconds > QUICK
             or compare_outputs(ran.cell.outputs, ran.outputs, True).verdict != DIFFERENT
         ):
             return
+        samplers = [self.options.sampler]
+        if ran.sampled and OLDER not in samplers:
+            samplers.append(OLDER)
+            ran.older = self._again(ran, OLDER, 0)
+            if _is_stored(ran, ran.older):
+                return
+        if self.unseeded:  # nothing would be the same
+            return
+        for count in range(1, min(len(self.before), MOST_LEFT_OUT) + 1):
+            for sampler in samplers:
+                if self.ended is not None:
+                    return
+                if _is_stored(ran, self._again(ran, sampler, count)):
+                    ran.left_out, ran.older_order = self.before[-count:], sampler == OLDER
+                    return
+
+    def _again(self, ran: Ran, sampler: str, left_out: int) -> list[Output] | None:
+        """What the cell prints then; None if that cannot be told."""
         seconds = PATIENCE + 3 * ran.seconds
-        self._child.send(kind="again", sampler=OLDER, seconds=seconds)
+        self._child.send(kind="again", sampler=sampler, left_out=left_out, seconds=seconds)
         try:
             answer = self._child.receive(seconds + PATIENCE)
         except KeyboardInterrupt:
             ran.stopped = CTRL_C
             self.ended = f"not run: {CTRL_C}"
             self._child.kill()
-            return
+            return None
         if answer is None or answer["kind"] != "again":
             self.ended = f"not run: after cell {ran.cell.number} the process does not answer"
             self._child.kill()
-        elif answer["outputs"] is not None:
-            older = Ran(ran.cell)
-            for message in answer["outputs"]:
-                self._take(older, message, live=False)
-            ran.older = older.outputs
+            return None
+        if answer["outputs"] is None:
+            return None
+        again = Ran(ran.cell)
+        for message in answer["outputs"]:
+            self._take(again, message, live=False)
+        return again.outputs
 
     def ask(self, kind: str, patience: float) -> Iterator[Message | None]:
         """Send a message of this kind, and yield what comes; None if nothing comes in time."""
@@ -291,12 +321,19 @@ class Session:
                 ran.files, ran.shuffle = message["files"], message["shuffle"]
                 ran.sampled = message["sampled"]
                 ran.draws = [_draw(ran.cell.number, entry) for entry in message["draws"]]
+                self.unseeded |= bool(ran.draws)
                 return True
             case {"kind": "ended", "text": text}:
                 ran.stopped = text
                 self.ended = f"not run: in cell {ran.cell.number} {text}"
                 return True
         return False
+
+
+def _is_stored(ran: Ran, outputs: list[Output] | None) -> bool:
+    if outputs is None:
+        return False
+    return compare_outputs(ran.cell.outputs, outputs, True).verdict == EQUAL
 
 
 def _joined(before: Output, text: str, lines: tuple[int, ...]) -> Output:

@@ -5,8 +5,9 @@ It reads JSON messages, a line each, and answers in the same way (``npnet.base.c
 * ``{"kind": "start", ...}`` with the options of ``Session``; the answer is ``ready``.
 * ``{"kind": "cell", "number": 3, "source": "..."}``; the answers are ``output`` messages as they
   are printed, and at the end ``done``.
-* ``{"kind": "again", "sampler": "mkl", "seconds": 5}`` runs the last cell again in a copy of the
-  process; the answer, ``again``, has its outputs, or None.
+* ``{"kind": "again", "sampler": "mkl", "left_out": 0, "seconds": 5}`` runs the last cell again in a
+  copy of the process, with so many cells before it left out; the answer, ``again``, has its
+  outputs, or None.
 * ``{"kind": "skip", "words": 560}`` puts torch's default generator at this word of its stream.
 * ``{"kind": "grade"}`` judges the gradients by hand of the cells so far: ``grade`` messages, then
   ``graded``.
@@ -27,9 +28,10 @@ import threading
 import time
 import traceback
 import types
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,7 +39,6 @@ from npnet.base.arrays import Array
 from npnet.notebooks.corpus_files import CorpusFiles
 from npnet.notebooks.display import shown
 from npnet.notebooks.drawn import drawn_tensors
-from npnet.notebooks.grade_messages import send_grades, watch_for
 from npnet.notebooks.magics import plain_python
 from npnet.notebooks.random_sources import RandomSources
 from npnet.notebooks.stand_ins import (
@@ -49,6 +50,10 @@ from npnet.notebooks.stand_ins import (
     install_tqdm,
 )
 
+if TYPE_CHECKING:
+    from npnet.notebooks.watch import Watch
+
+MOST_LEFT_OUT = 3  # cells before one that ``again`` can leave out
 FLUSH = 0.2  # seconds after which what is printed is sent on
 WORDS_AT_ONCE = 1 << 20  # that are skipped: an index of randint takes one of 32 bits
 MOST_PRINTED = 2_000_000  # characters of a cell that are kept
@@ -178,16 +183,19 @@ class Session:
         self.default_seed = default_seed
         if default_seed is not None:
             self.skip(0)
-        self.watch = watch_for(grader) if grader else None
+        self.watch: Watch | None = None
+        if grader:  # what judges gradients takes four times as long to import as all the rest
+            from npnet.notebooks.grade_messages import watch_for
+
+            self.watch = watch_for(grader)
         self.stand_in = torch == "numpy"
-        self.samples = False  # whether any cell so far has the word multinomial
-        self.last: tuple[int, str, Any] = (0, "", None)  # the last cell, and what was before it
+        self.last: tuple[int, str] = (0, "")  # the last cell
+        self.before: deque[Any] = deque(maxlen=MOST_LEFT_OUT + 1)  # what was before the last cells
         self.namespace.update(display=self._display, get_ipython=Shell, Out=self.results)
 
     def run(self, number: int, source: str) -> None:
         """Run a cell and send what it gives."""
-        self.samples |= "multinomial" in source
-        self.last = number, source, self._before()
+        self._remember(number, source)
         plain = plain_python(source)
         self.name = f"cell {number}"
         lines = plain.source.splitlines(True)
@@ -233,23 +241,24 @@ class Session:
             shuffle=self.sources.shuffle,
         )
 
-    def _before(self) -> Any:
-        """What ``again`` has to put back; None as long as there is nothing to sample."""
-        if not (self.stand_in and self.samples):
-            return None
-        from npnet.notebooks.again import Before
+    def _remember(self, number: int, source: str) -> None:
+        """Keep the cell, and what ``again`` has to put back."""
+        self.last = number, source
+        if self.stand_in:
+            from npnet.notebooks.again import Before
 
-        return Before(self.namespace)
+            self.before.append(Before(self.namespace))
 
-    def again(self, sampler: str, seconds: float) -> None:
-        """Run the last cell again, with another sampler, and send what it prints then."""
+    def again(self, sampler: str, left_out: int, seconds: float) -> None:
+        """Run the last cell again with this sampler, as if ``left_out`` cells had not run."""
         from npnet.notebooks.again import in_a_copy
 
-        number, source, before = self.last
+        number, source = self.last
+        befores = list(self.before)[-1 - left_out :]
 
         def work() -> list[dict[str, Any]]:
             messages: list[dict[str, Any]] = []
-            before.restore()
+            befores[0].restore()
             sys.modules["npnet.tensors.random"].set_sampler(sampler)
             self.send = lambda **message: messages.append(message)
             for stream in self.streams:
@@ -257,7 +266,7 @@ class Session:
             self.run(number, source)
             return [message for message in messages if message["kind"] == "output"]
 
-        outputs = in_a_copy(work, seconds) if before is not None else None
+        outputs = in_a_copy(work, seconds) if befores else None
         self.send(kind="again", outputs=outputs)
 
     def skip(self, words: int) -> None:
@@ -431,6 +440,8 @@ def main() -> None:
         elif kind == "skip":
             session.skip(**message)
         elif kind == "grade":
+            from npnet.notebooks.grade_messages import send_grades
+
             send_grades(session.watch, send)
         elif kind == "tensors":
             np.savez(message["path"], **session.tensors())  # type: ignore[arg-type]

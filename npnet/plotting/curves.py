@@ -14,6 +14,8 @@ from npnet.recipes.recipe import Recipe
 
 # What a curve shows. All others of a run are drawn beside its training loss.
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
+# Of a run of npnet with --eval-every: the losses of two whole splits over time.
+TRAIN_SET, DEV = "train set", "dev"
 # How losses are written: as they are, or as the lecture keeps them in its list ``lossi``.
 WRITTEN = ("plain", "log10")
 # In place of a column: the rows, numbered from 0.
@@ -29,6 +31,8 @@ class Result(Protocol):
     def losses(self) -> Floats: ...
     @property
     def split_losses(self) -> Mapping[str, float]: ...
+
+    # Of some results too: ``evaluations`` (count, 3) and ``times`` (count, 2), as of a ``Run``.
 
 
 @dataclass(frozen=True)
@@ -57,10 +61,13 @@ class Curve(ReadOnlyFields):
         steps, losses: (points,) float64; the steps increase.
         rates: (first step, learning rate) pairs.
         split_losses: of a finished run.
-        split: ``train``, ``validation`` or ``test``.
+        split: ``train``, ``validation`` or ``test``; of a run of npnet, ``train`` are its
+            minibatches, ``train set`` and ``dev`` the losses of these splits.
         notes: what was done to the log, a sentence each.
         recipe: of a run of npnet.
         seconds: (points,), when each loss was written; None where the log does not say.
+        members: the curves of several seeds whose mean this is.
+        ended: whether nothing more will come; None where the log does not say.
     """
 
     name: str
@@ -72,6 +79,8 @@ class Curve(ReadOnlyFields):
     notes: tuple[str, ...] = ()
     recipe: Recipe | None = None
     seconds: Floats | None = None
+    members: tuple[Curve, ...] = ()
+    ended: bool | None = None
 
     @property
     def diverged(self) -> float | None:

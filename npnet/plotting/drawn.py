@@ -37,6 +37,7 @@ class Drawn:
         steps, means: of the smooth curve, both (n,).
         raw: the loss at each of ``steps``.
         x, raw_x: where the smooth curve and all losses stand on the x axis.
+        low, high: of a mean of several seeds, the lowest and highest of their smooth curves, (n,).
     """
 
     run: str
@@ -47,6 +48,8 @@ class Drawn:
     raw: Floats
     x: Floats
     raw_x: Floats
+    low: Floats | None = None
+    high: Floats | None = None
 
     @property
     def best(self) -> tuple[float, float] | None:
@@ -109,10 +112,22 @@ def drawn(
             raw = curve.losses[np.searchsorted(curve.steps, steps)]
             raw_x = _x(run, curve, x)
             here = raw_x[np.searchsorted(curve.steps, steps)]
-            result.append(Drawn(run.name, number, curve, steps, means, raw, here, raw_x))
+            low, high = _spread(curve, steps.size, *how)
+            result.append(Drawn(run.name, number, curve, steps, means, raw, here, raw_x, low, high))
     if not any(np.isfinite(each.means).any() for each in result):
         raise InputError(f"losses: {runs[0].name}: no finite loss, wanted some")
     return result
+
+
+def _spread(
+    curve: Curve, count: int, window: int | None, weight: float | None
+) -> tuple[Floats | None, Floats | None]:
+    """The lowest and highest of the seeds' smooth curves; None for a single run."""
+    if not curve.members:
+        return None, None
+    smoothed = [smooth(curve.steps, each.losses, window, weight)[1] for each in curve.members]
+    same = [each for each in smoothed if each.size == count] or smoothed[:1]
+    return np.min(same, axis=0), np.max(same, axis=0)
 
 
 def _listed(sources: Any) -> list[Any]:
@@ -190,7 +205,9 @@ def rows_of(curves: Sequence[Drawn]) -> list[dict[str, Any]]:
                 "best": None if best is None else best[1],
                 "at_step": None if best is None else best[0],
                 "diverged_at": curve.diverged,
+                "seeds": len(curve.members) or 1,
                 "split_losses": dict(curve.split_losses),
+                "split_ranges": _ranges(curve),
                 "seconds": None
                 if curve.seconds is None
                 else float(curve.seconds[-1] - curve.seconds[0]),
@@ -199,22 +216,39 @@ def rows_of(curves: Sequence[Drawn]) -> list[dict[str, Any]]:
     return rows
 
 
+def _ranges(curve: Curve) -> dict[str, list[float]]:
+    """The lowest and highest loss of each split, over seeds."""
+    found = [each.split_losses for each in curve.members if curve.split_losses]
+    splits = curve.split_losses if found else ()
+    return {
+        split: [end(losses[split] for losses in found) for end in (min, max)] for split in splits
+    }
+
+
 def text_of(curves: Sequence[Drawn]) -> str:
     """A table with a line for each curve."""
     rows = rows_of(curves)
     splits = list(dict.fromkeys(split for row in rows for split in row["split_losses"]))
     kinds = {row["losses"] for row in rows} != {TRAIN}
     timed = any(row["seconds"] is not None for row in rows)
-    titles = ["run", *["losses"] * kinds, "last step", "last", "best", "at step"]
-    lines = [[*titles, *splits, *["time"] * timed, ""]]
+    several = any(row["seeds"] > 1 for row in rows)
+    titles = ["run", *["losses"] * kinds, *["seeds"] * several]
+    titles += ["last step", "last", "best", "at step"]
+    ranged = [split for split in ("dev",) if any(split in row["split_ranges"] for row in rows)]
+    ranges = [f"{split} range" for split in ranged]
+    lines = [[*titles, *splits, *ranges, *["time"] * timed, ""]]
     for row in rows:
-        end = row["diverged_at"]
-        cells = [row["run"], *[row["losses"]] * kinds, _count(row["steps"])]
+        diverged = row["diverged_at"]
+        cells = [row["run"], *[row["losses"]] * kinds, *[str(row["seeds"])] * several]
+        cells += [_count(row["steps"])]
         cells += [_loss(row["last"]), _loss(row["best"]), _count(row["at_step"])]
         cells += [_loss(row["split_losses"].get(split)) for split in splits]
+        ends = [row["split_ranges"].get(split) for split in ranged]
+        cells += ["-" if end is None else f"{end[0]:.4f}–{end[1]:.4f}" for end in ends]
         cells += [_time(row["seconds"])] * timed
-        lines.append([*cells, "" if end is None else f"diverged at step {_count(end)}"])
-    return table(lines, "<" + "<" * kinds + ">>>>" + ">" * len(splits) + ">" * timed + "<")
+        lines.append([*cells, "" if diverged is None else f"diverged at step {_count(diverged)}"])
+    numbers = several + 4 + len(splits) + len(ranges) + timed
+    return table(lines, "<" + "<" * kinds + ">" * numbers + "<")
 
 
 def _loss(value: float | None) -> str:
@@ -245,12 +279,19 @@ def write_data(curves: Sequence[Drawn], path: str | os.PathLike[str]) -> None:
         temporary.open("w", encoding="utf-8", newline="") as file,
     ):
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["run", "curve", "step", "loss", "smooth"])
+        several = any(each.low is not None for each in curves)
+        writer.writerow(
+            ["run", "curve", "step", "loss", "smooth", *["lowest", "highest"] * several]
+        )
         for each in curves:
-            lists = (each.steps.tolist(), each.raw.tolist(), each.means.tolist())
+            arrays = [each.raw, each.means]
+            if several:
+                same = each.low is None or each.high is None
+                arrays += [each.means, each.means] if same else [each.low, each.high]  # type: ignore[list-item]
+            lists = [array.tolist() for array in arrays]
             writer.writerows(
-                [each.run, each.curve.split, f"{step:.15g}", loss, mean]
-                for step, loss, mean in zip(*lists, strict=True)
+                [each.run, each.curve.split, f"{step:.15g}", *values]
+                for step, *values in zip(each.steps.tolist(), *lists, strict=True)
             )
 
 
@@ -259,7 +300,12 @@ def limits(curves: Sequence[Drawn], *, log: bool) -> tuple[float, float] | None:
 
     What exploded is left out, and a curve that diverged sets nothing for the others.
     """
-    ranges = [(each.curve.diverged is not None, _range(each.means, log=log)) for each in curves]
+    ranges = [
+        (each.curve.diverged is not None, _range(values, log=log))
+        for each in curves
+        for values in (each.means, each.low, each.high)
+        if values is not None
+    ]
     good = [found for ended, found in ranges if found and not ended]
     others = [found for ended, found in ranges if found and ended]
     if not good:

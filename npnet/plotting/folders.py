@@ -3,33 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
-from npnet.base.arrays import Floats
 from npnet.base.errors import InputError
-from npnet.base.npz import read_npz
 from npnet.plotting.columns import listed, split_of, words_of
 from npnet.plotting.content import unreadable
-from npnet.plotting.curves import TRAIN, Curve
-from npnet.plotting.python_logs import curve_of_result
-from npnet.recipes.recipe import Recipe
+from npnet.plotting.curves import Curve
+from npnet.plotting.npnet_runs import CHECKPOINTS, SEVERAL, NoLog, Read, run_curves, several_curves
 
-CHECKPOINTS = ("checkpoint.bin", "checkpoint-before.bin")
 # What programs call their logs, in the order in which they are looked for.
 LOGS = ["metrics.csv", "trainer_state.json", "history.csv", "log.csv", "progress.csv", "main.log"]
 LOGS += ["training.log", "train.log", "log.txt", "history.json", "metrics.jsonl", "metrics.json"]
 ENDINGS = (".csv", ".tsv", ".jsonl", ".log", ".npy", ".txt", ".json", ".npz")
 DEEPEST = 4
-
-# Reads the files of one run; the name is that of the run.
-Read = Callable[[list[Path], str], list[Curve]]
 
 
 def read_folder(folder: Path, read: Read, depth: int = 0) -> list[Curve]:
@@ -47,8 +35,10 @@ def read_folder(folder: Path, read: Read, depth: int = 0) -> list[Curve]:
         raise unreadable(str(folder), error) from error
     names = {entry.name for entry in entries}
     called = folder.resolve().name
+    if SEVERAL in names:
+        return several_curves(folder, lambda inner: read_folder(inner, read, depth + 1))
     if names & {"recipe.json", *CHECKPOINTS} or {"history.csv", "losses.json"} <= names:
-        return [_run(folder, read)]
+        return run_curves(folder, read)
     found = [name for name in LOGS if name in names or f"{name}.gz" in names]
     if found:
         name = found[0] if found[0] in names else f"{found[0]}.gz"
@@ -84,10 +74,6 @@ def read_folder(folder: Path, read: Read, depth: int = 0) -> list[Curve]:
     return curves
 
 
-class NoLog(InputError):
-    """A folder without a log."""
-
-
 def _or_none(read: Callable[[], list[Curve]]) -> list[Curve] | None:
     try:
         return read()
@@ -110,78 +96,3 @@ def _natural(path: Path) -> list[tuple[int, str]]:
         (int(part), "") if part.isdecimal() else (-1, part)
         for part in re.split(r"(\d+)", path.name)
     ]
-
-
-def _run(folder: Path, read: Read) -> Curve:
-    """A run of npnet: finished, in training, or killed before it wrote its history."""
-    history = folder / "history.csv"
-    split_losses = _split_losses(folder / "losses.json")
-    recipe = _recipe(folder / "recipe.json")
-    name = folder.resolve().name
-    losses, refused = _of_checkpoint(folder)
-    curve = None
-    if history.is_file():
-        [curve, *_] = read([history], name)
-    if curve is None or (losses is not None and losses.size > curve.losses.size):
-        if losses is None or not losses.size:
-            why = f": {refused[0]}" if refused else ""
-            raise InputError(
-                f"{folder}: neither history.csv nor a checkpoint with losses in it{why}: wait "
-                "until the run has written one"
-            )
-        if recipe is None:
-            curve = Curve(name, np.arange(0.0, losses.size), losses)
-        else:
-            curve = curve_of_result(_Unfinished(recipe, losses))
-        note = f"{folder}: {losses.size:,} steps of its last checkpoint: it has not finished"
-        curve = dataclasses.replace(curve, notes=(note,))
-        split_losses = {}
-    return dataclasses.replace(
-        curve, name=name, split_losses=split_losses, recipe=recipe, split=TRAIN
-    )
-
-
-@dataclasses.dataclass(frozen=True)
-class _Unfinished:
-    recipe: Recipe
-    losses: Floats
-    split_losses: dict[str, float] = dataclasses.field(default_factory=dict)
-
-
-def _of_checkpoint(folder: Path) -> tuple[Floats | None, list[str]]:
-    """The losses of the newest whole checkpoint: a checksum, a line end and an npz file."""
-    refused: list[str] = []
-    for name in CHECKPOINTS:
-        path = folder / name
-        if not path.is_file():
-            continue
-        try:
-            check, _, body = path.read_bytes().partition(b"\n")
-            if check != hashlib.sha256(body).hexdigest().encode():
-                raise InputError(f"{path}: is damaged")
-            losses = read_npz(path, body)["losses"].astype(np.float64)
-            if losses.ndim == 1:
-                return losses, refused
-            raise InputError(f"{path}: losses {losses.shape}")
-        except (InputError, OSError, KeyError, ValueError) as error:
-            refused.append(str(error).partition("\n")[0])
-    return None, refused
-
-
-def _recipe(path: Path) -> Recipe | None:
-    """The recipe of a run; without one its curve is drawn all the same."""
-    try:
-        entries = json.loads(path.read_bytes())
-        known = {field.name for field in dataclasses.fields(Recipe)}
-        return Recipe.from_entries({k: v for k, v in entries.items() if k in known}, str(path))
-    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
-        return None
-
-
-def _split_losses(path: Path) -> dict[str, float]:
-    try:
-        entries = json.loads(path.read_bytes()) if os.path.exists(path) else {}
-        return {split: float(loss) for split, loss in entries.items()}
-    # The last two: a number of hundreds of digits, brackets within brackets without end.
-    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise InputError(f'{path}: {error}, wanted losses like {{"train": 2.07}}') from error

@@ -81,7 +81,8 @@ def _names(runs: Sequence[Labelled]) -> list[str]:
     names = [run.name for run in runs]
     recipes = [run.recipe for run in runs if run.recipe is not None]
     if len(recipes) > 1:
-        different = iter(_differences(recipes))
+        several = any(run.curves[0].members for run in runs)
+        different = iter(_differences(recipes, ("seed", "split_seed") if several else ()))
         names = [
             name if run.recipe is None else next(different) or name
             for name, run in zip(names, runs, strict=True)
@@ -95,9 +96,13 @@ def _names(runs: Sequence[Labelled]) -> list[str]:
     return names
 
 
-def _differences(recipes: Sequence[Recipe]) -> list[str]:
-    """What distinguishes each recipe from the others; empty texts if there is no short way."""
-    fields = [field.name for field in dataclasses.fields(Recipe) if field.name != "name"]
+def _differences(recipes: Sequence[Recipe], besides: tuple[str, ...] = ()) -> list[str]:
+    """What distinguishes each recipe from the others; empty texts if there is no short way.
+
+    ``besides``: fields that are no difference, as the seed is none where several are averaged.
+    """
+    unnamed = ("name", *besides)
+    fields = [field.name for field in dataclasses.fields(Recipe) if field.name not in unnamed]
     values = [{name: getattr(recipe, name) for name in fields} for recipe in recipes]
     differ = [name for name in fields if any(each[name] != values[0][name] for each in values)]
     if not 1 <= len(differ) <= MOST_FIELDS or "draws" in differ:

@@ -17,11 +17,11 @@ from npnet.plotting.curves import ROW, Curve, Reading, Result
 from npnet.plotting.event_files import is_event_file, read_scalars
 from npnet.plotting.folders import read_folder
 from npnet.plotting.json_logs import read_json
+from npnet.plotting.npnet_runs import curves_of_result
 from npnet.plotting.printed_lines import is_printed, read_printed
 from npnet.plotting.python_logs import (
     are_columns,
     are_numbers,
-    curve_of_result,
     is_frame,
     read_numpy,
     table_of_object,
@@ -55,7 +55,7 @@ def read_logs(source: Source, reading: Reading = DEFAULT) -> list[Curve]:
     if isinstance(source, list) and source and all(isinstance(each, Curve) for each in source):
         return list(source)
     if hasattr(source, "recipe") and hasattr(source, "losses"):
-        return [curve_of_result(cast(Result, source))]
+        return curves_of_result(cast(Result, source))
     if isinstance(history := getattr(source, "history", None), Mapping):  # what Keras's fit returns
         source = history
     if isinstance(source, Mapping) and not are_columns(source):

@@ -29,7 +29,7 @@ from matplotlib.typing import LineStyleType
 from npnet.base.arrays import Floats, Ints
 from npnet.base.errors import InputError
 from npnet.base.files import replacing
-from npnet.plotting.curves import TRAIN, Reading
+from npnet.plotting.curves import DEV, TEST, TRAIN, TRAIN_SET, VALIDATION, Reading
 from npnet.plotting.drawn import Drawn, changes_of, drawn, limits, notes_of
 from npnet.plotting.loss_logs import DEFAULT, Source, read_curve
 from npnet.plotting.smoothing import parsed, smooth
@@ -41,6 +41,14 @@ __all__ = ["Reading", "draw", "gaps", "losses", "save", "smooth"]
 COLOURS = ("#0072B2", "#E69F00", "#000000", "#009E73", "#D55E00", "#56B4E9", "#CC79A7")
 # Dashes in line widths. Seven colours and four styles meet again only after 28 runs.
 STYLES: tuple[LineStyleType, ...] = ("-", (0, (4, 1.2)), (0, (1, 0.8)), (0, (5, 1.2, 1, 1.2)))
+# Curves of other losses than the minibatches' are told apart by dashes and marks.
+SPLIT_STYLES: dict[str, LineStyleType] = {
+    VALIDATION: (0, (2, 1.5)),
+    DEV: (0, (2, 1.5)),
+    TEST: (0, (1, 1)),
+    TRAIN_SET: (0, (6, 1.5)),
+}
+SPLIT_MARKERS = {VALIDATION: "s", DEV: "s", TEST: "D", TRAIN_SET: "^"}
 # The raw losses of a longer run are drawn as the lowest and highest of at most this many
 # stretches: as fine as a screen shows, and 60 KB of SVG for a run of any length.
 STRETCHES = 1000
@@ -125,10 +133,12 @@ def draw(
     if shown is None:
         raise InputError(f"losses: {curves[0].run}: no finite loss above 0, wanted one for --log")
     runs = len({each.number for each in curves})
-    validated = any(each.curve.split != TRAIN for each in curves)
+    validated = any(each.curve.split not in (TRAIN, TRAIN_SET, DEV) for each in curves)
+    measured = any(each.curve.split == DEV for each in curves)
     if ax is None:
         ax = _new_axes(len(curves))
-        what = "Training and validation loss" if validated else "Training loss"
+        what = "Training and dev loss" if measured else "Training loss"
+        what = "Training and validation loss" if validated else what
         heading = _plain(what if title is None else title)
         ax.figure.figure.suptitle(heading, x=0.01, ha="left", fontsize="medium")
     if log:
@@ -157,8 +167,11 @@ def _draw_curve(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool) -> 
     """The raw and the smooth line of a curve and its marks; returns what the legend shows."""
     curve, training = each.curve, each.curve.split == TRAIN
     colour = COLOURS[each.number % len(COLOURS)]
-    style = STYLES[each.number % len(STYLES)] if training else (0, (2, 1.5))
-    if training and not _same(each):
+    style = STYLES[each.number % len(STYLES)] if training else SPLIT_STYLES[curve.split]
+    if each.low is not None and each.high is not None:
+        low, high = (_positive(values, log=log) for values in (each.low, each.high))
+        ax.fill_between(each.x / unit, low, high, color=colour, alpha=0.2, linewidth=0, zorder=1)
+    elif training and not _same(each):
         # Dense raw lines fill an area, sparse ones leave white between them. Those of several
         # runs overlap, and are drawn fainter so that the means stay visible.
         ink = (0.3 if curve.losses.size > STRETCHES else 0.4) / runs
@@ -171,9 +184,12 @@ def _draw_curve(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool) -> 
         line.set(marker="o", markersize=4)
     elif not training:
         often = max(1, means.size // 30)
-        line.set(marker="s", markersize=3.5, markerfacecolor="white", markevery=often)
+        line.set(marker=SPLIT_MARKERS[curve.split], markersize=3.5, markevery=often)
+        line.set_markerfacecolor("white")
     ax.add_artist(line)
     names = [each.run] if training else [f"{each.run}, {curve.split}"]
+    if curve.members and training:
+        names.append(f"mean and range of {len(curve.members)} seeds")
     names += [f"{split} {loss:.2f}" for split, loss in curve.split_losses.items()]
     if curve.diverged is not None:
         names.append(f"diverged at step {curve.diverged:,.10g}")

@@ -17,30 +17,11 @@ from npnet.base.errors import InputError
 from npnet.base.npz import read_npy, read_npz
 from npnet.plotting.columns import SPLITS, Choice, Pick, is_loss, split_of
 from npnet.plotting.content import Content
-from npnet.plotting.curves import TRAIN, Curve, Reading, Result
+from npnet.plotting.curves import TRAIN, Reading
 from npnet.plotting.json_logs import Named, table_of_columns, table_of_pairs
 from npnet.plotting.records import Table
 
 UNNAMED = "losses"
-
-
-def curve_of_result(result: Result) -> Curve:
-    """The curve of a run of npnet in memory.
-
-    Raises:
-        InputError: its losses are not one for each step.
-    """
-    try:
-        recipe, split_losses = result.recipe, result.split_losses
-        values = np.asarray(result.losses, np.float64)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise InputError(f"losses: {result!r:.60} is no result of a run: {error}") from error
-    if values.ndim != 1 or not values.size:
-        raise InputError(f"losses: {recipe.name}: losses {values.shape}, wanted one for each step")
-    firsts = [0] if isinstance(recipe.rates, str) else [first for first, _ in recipe.rates]
-    rates = [(step, recipe.rate(step)) for step in firsts]
-    steps = np.arange(0.0, values.size)
-    return Curve(recipe.name, steps, values, rates, split_losses, recipe=recipe)
 
 
 def is_frame(source: Any) -> bool:

@@ -204,7 +204,7 @@ class Recipe:
             raise InputError(f"{source}: no JSON ({error}), wanted the JSON of a recipe") from error
         if not isinstance(entries, dict):
             raise InputError(f"{source}: wanted a JSON object with the fields of a recipe")
-        notes = ("made_with", "began_with")  # further entries in recipe.json of a run
+        notes = ("made_with", "began_with", "eval_every")  # further entries in recipe.json of a run
         return cls.from_entries(
             {key: value for key, value in entries.items() if key not in notes}, source
         )

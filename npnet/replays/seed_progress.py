@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import contextlib
 import json
 import os
@@ -11,19 +10,17 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from npnet.base.errors import InputError, shown
+from npnet.base.executors import results
 from npnet.base.files import replacing
 from npnet.replays.seed_search import BLOCK, Candidate, Search, run_block
 from npnet.torch_rng.many_seeds import SEEDS
 
 SAVED = 20.0  # seconds between two writes of the progress file: the most work that can be lost
-IN_FLIGHT = 2  # blocks for each worker, waiting or running, so that no worker waits for its next
 
 Range = tuple[int, int]
-Key = TypeVar("Key")
-Result = TypeVar("Result")
 
 
 class State(NamedTuple):
@@ -246,36 +243,3 @@ def _blocks(ranges: list[Range], block: int) -> Iterator[Range]:
     for first, end in ranges:
         for start in range(first, end, block):
             yield start, min(start + block, end)
-
-
-def results(
-    work: Callable[..., Result],
-    tasks: Iterator[tuple[Key, tuple[Any, ...]]],
-    executor: Executor | None,
-    workers: int | None,
-) -> Iterator[tuple[Key, Result]]:
-    """The key and result of ``work(*arguments)`` for each (key, arguments), first finished first.
-
-    The executor gets only ``IN_FLIGHT`` tasks for each worker at a time, because millions of tasks
-    would fill the memory.
-    """
-    if executor is None:
-        for key, arguments in tasks:
-            yield key, work(*arguments)
-        return
-    most = IN_FLIGHT * (workers or int(getattr(executor, "_max_workers", 2)))
-    running: dict[concurrent.futures.Future[Result], Key] = {}
-    try:
-        while True:
-            while len(running) < most and (task := next(tasks, None)) is not None:
-                running[executor.submit(work, *task[1])] = task[0]
-            if not running:
-                return
-            done, _ = concurrent.futures.wait(
-                running, return_when=concurrent.futures.FIRST_COMPLETED
-            )
-            for future in done:
-                yield running.pop(future), future.result()
-    finally:
-        for future in running:
-            future.cancel()

@@ -181,7 +181,7 @@ def _seed(tensor: Tensor, gradient: Any) -> Array:
 
 @method("retain_grad")
 def retain_grad(self: Tensor) -> None:
-    """Keep the gradient of a tensor that is no leaf, in ``.grad``, when a backward pass comes by.
+    """Keep the gradient of a tensor that is no leaf in ``.grad``, in every backward pass.
 
     Raises:
         RuntimeError: it requires no gradient.

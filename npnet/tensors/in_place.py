@@ -8,14 +8,14 @@ from typing import Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.derivatives.operation import Operation
+from npnet.derivatives.operation import NOTHING, Operation
 from npnet.tensors.dtypes import type_name
 from npnet.tensors.tape import ALWAYS, edge, node_of, save_result, seen
 from npnet.tensors.tensor_class import MODE, Tensor, counter, new
 
 
 def changed(tensor: Tensor) -> None:
-    """Count a change of the tensor's memory that nobody records."""
+    """Count a change of the tensor's memory that is not recorded."""
     if tensor._base is not None:
         tensor = tensor._base
     if tensor._root is not None:
@@ -52,7 +52,7 @@ def write(
     wanted = MODE.grad and any(t is not None and t._req for t in tensors)
     if wanted:
         refuse_leaf(tensor)
-        args = (tensor._a.copy(), *args[1:])  # what comes back must find the values of before
+        args = (tensor._a.copy(), *args[1:])  # the backward pass needs the earlier values
     out = np.asarray(op.forward(*args))
     check_result(tensor._a, out)
     if not wanted:
@@ -135,5 +135,4 @@ def _part(g: Array, _out: Array, base: Array, _value: Array, view: Any) -> Array
     return seen(view, found)
 
 
-WRITTEN: Final = Operation("CopySlices", _written, _rest, _part)
-WRITTEN.reads = ((), ())
+WRITTEN: Final = Operation("CopySlices", _written, _rest, _part, saves=NOTHING)

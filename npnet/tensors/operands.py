@@ -43,17 +43,23 @@ def mismatch(x: Any, y: Any, why: ValueError) -> Exception:
     return why
 
 
+def _refuse_divisor(kernel: str, x: Any, y: Any) -> None:
+    """Refuse what torch refuses: bools, and whole numbers over 0."""
+    kind = np.asarray(x).dtype.kind
+    if kind == "b":
+        raise not_for(f"{kernel}_cpu", "'Bool'")
+    if kind in "ui" and np.any(np.equal(y, 0)):
+        raise RuntimeError("ZeroDivisionError: a division of whole numbers by 0")
+
+
 def remainder_of(x: Any, y: Any) -> Any:
-    """The remainder, of y's sign; of whole numbers over 0 it is refused, as torch does."""
-    if np.asarray(x).dtype.kind == "b":
-        raise not_for("remainder_cpu", "'Bool'")
-    if np.asarray(x).dtype.kind in "ui" and np.any(np.equal(y, 0)):
-        raise RuntimeError("ZeroDivisionError: a remainder of integers by 0")
+    """The remainder, of y's sign."""
+    _refuse_divisor("remainder", x, y)
     return np.remainder(x, y)
 
 
 def checked(name: str, apply: Method) -> Method:
-    """As a function or method, where what is no number or tensor is an error."""
+    """As a function or method: an argument that is no number or tensor is an error."""
 
     def call(input: Any, other: Any) -> Any:
         found = apply(input if isinstance(input, Tensor) else wrap_number(input), other)
@@ -75,9 +81,6 @@ def wrap_number(value: Any) -> Tensor:
 
 
 def floored(x: Any, y: Any) -> Any:
-    """``x // y``; of bools it is refused, and a whole number over 0 is refused, as torch does."""
-    if np.asarray(x).dtype.kind == "b":
-        raise not_for("div_floor_cpu", "'Bool'")
-    if np.asarray(x).dtype.kind in "ui" and np.any(np.equal(y, 0)):
-        raise RuntimeError("ZeroDivisionError: a division of integers by 0")
+    """``x // y``."""
+    _refuse_divisor("div_floor", x, y)
     return np.floor_divide(x, y)

@@ -1,4 +1,4 @@
-"""Sums, means, variances, maxima and what else makes fewer numbers out of many."""
+"""Sums, means, variances, maxima and other reductions."""
 
 from __future__ import annotations
 

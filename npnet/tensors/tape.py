@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.derivatives.operation import OUT, Operation
+from npnet.derivatives.operation import NOTHING, OUT, Operation
 from npnet.tensors.tensor_class import MODE, Tensor, counter, new
 
 
@@ -140,7 +140,7 @@ def node_of(
 
 
 _AFTER: Final = ([0], 0)  # stands for the count of a result that has no tensor yet
-ALWAYS: Final = ([0], 0)  # the count of what nobody can change
+ALWAYS: Final = ([0], 0)  # the count of what cannot change
 
 
 def record(
@@ -187,7 +187,7 @@ def run(op: Operation, args: tuple[Any, ...], tensors: Sequence[Tensor | None]) 
 
 
 def run_one(op: Operation, args: tuple[Any, ...], tensor: Tensor) -> Tensor:
-    """``run`` for an operation of one tensor: with fewer questions asked."""
+    """``run`` for an operation of one tensor, with fewer checks."""
     out = op.forward(*args)
     if type(out) is not np.ndarray:
         out = np.asarray(out)
@@ -199,7 +199,7 @@ def run_one(op: Operation, args: tuple[Any, ...], tensor: Tensor) -> Tensor:
 
 
 def seen(view: Any, array: Array) -> Array:
-    """The view of an array that a view of its base stands for."""
+    """The part of an array that belongs to a view: ``view`` is a tensor's ``_view``."""
     earlier, function, argument = view
     if earlier is not None:
         array = seen(earlier, array)
@@ -236,6 +236,6 @@ def _view_gradient(g: Array, _out: Array, base: Array, view: Any) -> Array:
 
 
 # A part of a base, through any chain of views; and a base of which a part was written.
-VIEW: Final = Operation("AsStridedBackward0", lambda base, view: seen(view, base), _view_gradient)
-# What only needs the memory's layout reads no values: nothing is saved.
-VIEW.reads = ((),)
+VIEW: Final = Operation(
+    "AsStridedBackward0", lambda base, view: seen(view, base), _view_gradient, saves=NOTHING
+)

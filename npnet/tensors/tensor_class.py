@@ -65,7 +65,7 @@ class Tensor(metaclass=_TensorType):
     __array_priority__ = 1000
     __module__ = "torch"
 
-    # --- what it is -----------------------------------------------------------------------------
+    # --- its properties -------------------------------------------------------------------------
 
     @property
     def shape(self) -> Size:
@@ -117,7 +117,7 @@ class Tensor(metaclass=_TensorType):
 
     @property
     def grad(self) -> Tensor | None:
-        """The sum of all gradients that ``backward`` brought here; None before the first."""
+        """The sum of the gradients of all backward passes; None before the first."""
         return self._grad
 
     @grad.setter
@@ -136,7 +136,7 @@ class Tensor(metaclass=_TensorType):
 
     @property
     def data(self) -> Tensor:
-        """The same memory as a tensor outside of the graph, whose changes nobody counts."""
+        """The same memory as a tensor outside of the graph. Changes of it are not counted."""
         found = new(Tensor)
         found._a = self._a
         return found

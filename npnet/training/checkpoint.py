@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from npnet.network.parameters import Parameters
 from npnet.recipes.recipe import Recipe
 
 FORMAT = "npnet checkpoint 1"
+# Lists that not every checkpoint has, and how many numbers their entries have.
+LISTS = {"evaluations": 3, "times": 2}
 NEWEST, BEFORE = "checkpoint.bin", "checkpoint-before.bin"
 
 
@@ -40,6 +42,8 @@ class Checkpoint(ReadOnlyFields):
         generator: the state of the minibatches' generator.
         averages: mean (H,) and spread (H,) of the running statistics; empty without any.
         losses: (steps so far,).
+        evaluations: (count, 3): steps taken, train and dev loss.
+        times: (count, 2): steps taken, and seconds of training until then.
     """
 
     recipe: Recipe
@@ -48,6 +52,8 @@ class Checkpoint(ReadOnlyFields):
     generator: dict[str, Any]
     averages: tuple[Floats, ...]
     losses: Floats
+    evaluations: Floats = field(default_factory=lambda: np.empty((0, 3)))
+    times: Floats = field(default_factory=lambda: np.empty((0, 2)), compare=False)
 
 
 def digest(words: Sequence[str]) -> str:
@@ -64,6 +70,9 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     head = {"format": FORMAT, "recipe": asdict(checkpoint.recipe), "words": checkpoint.words}
     arrays: dict[str, Any] = {**checkpoint.params, "losses": checkpoint.losses}
     arrays |= {f"generator_{name}": value for name, value in checkpoint.generator.items()}
+    for name in LISTS:
+        if len(getattr(checkpoint, name)):
+            arrays[name] = getattr(checkpoint, name)
     arrays |= {f"average_{i}": array for i, array in enumerate(checkpoint.averages)}
     content = io.BytesIO()
     np.savez(content, head=np.array(json.dumps(head)), **arrays)
@@ -128,9 +137,13 @@ def _read(path: Path, recipe: Recipe, words: str) -> Checkpoint:
             },
             averages,
             entries["losses"],
+            *(entries.get(name, np.empty((0, width))) for name, width in LISTS.items()),
         )
         if checkpoint.losses.ndim != 1:
             raise ValueError(f"losses of shape {checkpoint.losses.shape}")
+        for name, width in LISTS.items():
+            if getattr(checkpoint, name).shape[1:] != (width,):
+                raise ValueError(f"{name} of shape {getattr(checkpoint, name).shape}")
     except InputError:
         raise
     except (KeyError, TypeError, ValueError, RecursionError) as error:

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,8 @@ from npnet.training.sample import sample, unnormalised
 # Where commands make runs and look for them, and the lock file of a run folder.
 ROOT = Path("runs")
 LOCK = ".lock"
+# Files of a run that are lists, and their titles.
+LISTS = {"evaluations": "step,train,dev", "times": "step,seconds"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +48,10 @@ class Run(ReadOnlyFields):
         split_losses: mean cross-entropy of ``train``, ``dev`` and ``test``, in nats.
         vocab: the characters.
         words: the corpus, all splits, in its own order.
+        evaluations: (count, 3): after how many steps, the train and the dev loss then. Without
+            ``eval_every`` there are none.
+        times: (count, 2): after how many steps, the seconds of training until then. Runs are
+            equal whatever time they took.
     """
 
     recipe: Recipe
@@ -55,6 +61,8 @@ class Run(ReadOnlyFields):
     split_losses: Mapping[str, float]
     vocab: Vocabulary
     words: tuple[str, ...]
+    evaluations: Floats = field(default_factory=lambda: np.empty((0, 3)))
+    times: Floats = field(default_factory=lambda: np.empty((0, 2)), compare=False)
 
     def sample(self, count: int = 20) -> list[str]:
         """``count`` names, drawn with the recipe's sample seed, in its way of sampling."""
@@ -68,7 +76,8 @@ class Run(ReadOnlyFields):
         """Write the run into ``folder``, which is made, or must be empty.
 
         Writes recipe.json, words.txt, history.csv, model.npz (no pickle), losses.json,
-        samples.txt and, unless ``plot`` is False, loss.png; each beside and renamed.
+        samples.txt, times.csv, evaluations.csv if there are any and, unless ``plot`` is False,
+        loss.png; each beside and renamed.
 
         Raises:
             InputError: the folder holds something already or cannot be written to; a word has
@@ -90,6 +99,9 @@ class Run(ReadOnlyFields):
         """Write everything except the words into a run folder that has its words already."""
         write_recipe(folder, self.recipe)
         write_history(folder, self.recipe, self.losses)
+        for name, titles in LISTS.items():
+            if len(getattr(self, name)):
+                write_list(folder / f"{name}.csv", titles, getattr(self, name))
         write_text(folder / "losses.json", json.dumps(dict(self.split_losses), indent=2))
         write_text(folder / "samples.txt", "\n".join(self.sample()))
         if plot:
@@ -171,13 +183,46 @@ def versions_of(folder: Path) -> dict[str, str]:
         return {}
 
 
-def write_recipe(folder: Path, recipe: Recipe) -> None:
-    """Write recipe.json: the recipe's fields, and what it was run with, from the beginning."""
+def write_recipe(folder: Path, recipe: Recipe, eval_every: int | None = None) -> None:
+    """Write recipe.json: the recipe's fields, and what it was run with, from the beginning.
+
+    ``eval_every`` is written down for a run that is stopped and goes on; None keeps what is there.
+    """
+    eval_every = read_eval_every(folder) if eval_every is None else eval_every
     entries = {**json.loads(recipe.to_json()), "made_with": versions()}
+    if eval_every is not None:
+        entries["eval_every"] = eval_every
     began_with = versions_of(folder)
     if began_with not in ({}, versions()):
         entries["began_with"] = began_with
     write_text(folder / "recipe.json", json.dumps(entries, indent=2))
+
+
+def read_eval_every(folder: Path) -> int | None:
+    """After how many steps a run measures its losses, as its recipe.json says; None for never."""
+    try:
+        every = json.loads(_text(folder / "recipe.json")).get("eval_every")
+    except (AttributeError, ValueError, RecursionError):
+        return None
+    return every if isinstance(every, int) and every >= 0 else None
+
+
+def write_list(path: Path, titles: str, rows: Floats) -> None:
+    """Write steps and the numbers that belong to them, which are read back as the same floats."""
+    lines = [",".join([f"{step:.0f}", *map(repr, rest)]) for step, *rest in rows.tolist()]
+    write_text(path, "\n".join([titles, *lines]))
+
+
+def diverged_at(folder: Path) -> int | None:
+    """The step at which a run diverged, as its history.csv says at the end; None if it did not."""
+    try:
+        with (folder / "history.csv").open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 200))
+            step, loss, _ = file.read().decode().splitlines()[-1].split(",")
+            return None if np.isfinite(float(loss)) else int(step)
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def write_words(folder: Path, words: tuple[str, ...]) -> None:
@@ -226,11 +271,12 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     recipe = read_recipe(folder / "recipe.json")
     params, stats, vocab = _read_model(folder / "model.npz", recipe)
     losses = _read_losses(folder / "history.csv", recipe)
-    split_losses = _read_split_losses(folder / "losses.json")
+    split_losses = read_split_losses(folder / "losses.json")
     words = read_words_of(folder)
+    lists = [read_list(folder / f"{name}.csv", titles) for name, titles in LISTS.items()]
     if unknown := {*"".join(words)} - {*vocab.chars[1:]}:
         raise InputError(f"{folder / 'words.txt'}: has {min(unknown)!r}, which model.npz has not")
-    return Run(recipe, params, stats, losses, split_losses, vocab, words)
+    return Run(recipe, params, stats, losses, split_losses, vocab, words, *lists)
 
 
 def _text(path: Path) -> str:
@@ -280,7 +326,32 @@ def _read_losses(path: Path, recipe: Recipe) -> Floats:
         raise InputError(f"{path}: damaged ({error}), wanted three numbers a line") from error
 
 
-def _read_split_losses(path: Path) -> dict[str, float]:
+def read_list(path: Path, titles: str) -> Floats:
+    """What ``write_list`` wrote; no rows if there is no such file.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    columns = titles.count(",") + 1
+    if not path.exists():
+        return np.empty((0, columns))
+    try:
+        first, *lines = _text(path).splitlines()
+        if first != titles:
+            raise ValueError(f"its first line is not {titles}")
+        return np.array([[float(cell) for cell in line.split(",")] for line in lines]).reshape(
+            -1, columns
+        )
+    except ValueError as error:
+        raise InputError(f"{path}: damaged ({error}), wanted {columns} numbers a line") from error
+
+
+def read_split_losses(path: Path) -> dict[str, float]:
+    """The losses of a run's losses.json by split.
+
+    Raises:
+        InputError: missing or damaged.
+    """
     text = _text(path)
     try:
         return {split: float(loss) for split, loss in json.loads(text).items()}

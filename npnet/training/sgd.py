@@ -81,6 +81,7 @@ def train_blocks(
     every: int = AHEAD,
     running: Running | None = None,
     start: int = 0,
+    cut: int | None = None,
 ) -> Yielding[Floats, None, None]:
     """As ``train``, without a record of each step: yields ``every`` losses at a time.
 
@@ -89,7 +90,7 @@ def train_blocks(
     prepared stretch of at most ``AHEAD`` minibatches. Raises what ``train`` raises: the good losses
     of the block in which it happens are yielded first, with ``params`` as they were before that
     block. ``start`` is the number of the first step, for a run that goes on: ``params``, ``g`` and
-    ``running`` are as that step finds them.
+    ``running`` are as that step finds them. With ``cut`` no block goes over a multiple of it.
     """
     Recipe.of(recipe)
     if not isinstance(params, Parameters):  # one made of a mapping would be trained and lost
@@ -120,8 +121,7 @@ def train_blocks(
     ahead = max(1, min(AHEAD, AHEAD_NUMBERS // numbers))
     examples = compact(X, Y, params.sizes["V"])
     before, since = g.get_state(), start
-    for first in range(start, recipe.steps, ahead):
-        count = min(ahead, recipe.steps - first)
+    for first, count in stretches(start, recipe.steps, ahead, cut):
         if first - since >= NOTED:
             before, since = g.get_state(), first
         rows = draw_rows(recipe, len(X), g, count) if once is None else once.repeat(count, axis=0)
@@ -151,6 +151,17 @@ def train_blocks(
             if done < count and once is None:  # give back what was drawn for steps not taken
                 g.set_state(before)
                 draw_rows(recipe, len(X), g, first + done - since)
+
+
+def stretches(start: int, end: int, most: int, cut: int | None) -> Iterator[tuple[int, int]]:
+    """First step and number of steps of stretches from ``start`` to ``end``, none over ``cut``."""
+    first = start
+    while first < end:
+        count = min(most, end - first)
+        if cut is not None:
+            count = min(count, cut - first % cut)
+        yield first, count
+        first += count
 
 
 def draw_rows(recipe: Recipe, examples: int, g: Generator, count: int = 1) -> Ints:

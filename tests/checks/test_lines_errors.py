@@ -208,6 +208,9 @@ def test_the_command_judges_every_table_of_a_program(
     printed = capsys.readouterr()
     assert "each line alone" not in printed.out
     assert "alone: 10 of 10 caught" in printed.out
+    assert main(["check", str(file), "--golden", str(tmp_path / "set")]) == 0
+    assert (tmp_path / "set" / "raw" / "gradient" / "x.f64").stat().st_size == 48
+    capsys.readouterr()
     assert main(["check", str(file), "--json", "--planted"]) == 0
     assert '"planted"' in capsys.readouterr().out
 

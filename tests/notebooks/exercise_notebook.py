@@ -185,20 +185,9 @@ def renamed(cells: Sequence[str], names: Mapping[str, str]) -> list[str]:
     return found
 
 
-TRAINING = """
-n_embd = 10
-n_hidden = 20
-g = torch.Generator().manual_seed(2147483647)
-C = torch.randn((vocab_size, n_embd), generator=g)
-W1 = torch.randn((n_embd * block_size, n_hidden), generator=g) * (5/3)/((n_embd * block_size)**0.5)
-b1 = torch.randn(n_hidden, generator=g) * 0.1
-W2 = torch.randn((n_hidden, vocab_size), generator=g) * 0.1
-b2 = torch.randn(vocab_size, generator=g) * 0.1
-bngain = torch.randn((1, n_hidden), generator=g)*0.1 + 1.0
-bnbias = torch.randn((1, n_hidden), generator=g)*0.1
-parameters = [C, W1, b1, W2, b2, bngain, bnbias]
-for p in parameters:
-  p.requires_grad = True
+TRAINING = (
+    NETWORK.replace("n_hidden = 64", "n_hidden = 20")
+    + """
 max_steps = 50
 batch_size = 32
 n = batch_size
@@ -246,6 +235,7 @@ with torch.no_grad():
       p.data += -lr * grad
     lossi.append(loss.log10().item())
 """
+)
 
 CALIBRATION = """
 with torch.no_grad():

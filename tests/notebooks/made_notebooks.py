@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from exercise_notebook import COMPARE, LINES
+from exercise_notebook import FORWARD as FORWARD
+
 import npnet
 
 WORDS = npnet.default_words()[:300]
@@ -51,86 +54,15 @@ W2 = torch.randn((H, V), generator=g) * 0.2
 b2 = torch.randn(V, generator=g) * 0.1
 bngain = torch.randn((1, H), generator=g) * 0.1 + 1.0
 bnbias = torch.randn((1, H), generator=g) * 0.1
-weights = [C, W1, b1, W2, b2, bngain, bnbias]
-for w in weights:
-    w.requires_grad = True
+parameters = [C, W1, b1, W2, b2, bngain, bnbias]
+for p in parameters:
+    p.requires_grad = True
 n = 12
 ix = torch.randint(0, Xtr.shape[0], (n,), generator=g)
 Xb, Yb = Xtr[ix], Ytr[ix]
 """
-FORWARD = """
-emb = C[Xb]
-embcat = emb.view(emb.shape[0], -1)
-hprebn = embcat @ W1 + b1
-bnmeani = hprebn.sum(0, keepdim=True) / n
-bndiff = hprebn - bnmeani
-bndiff2 = bndiff**2
-bnvar = bndiff2.sum(0, keepdim=True) / (n - 1)
-bnvar_inv = (bnvar + 1e-5)**-0.5
-bnraw = bndiff * bnvar_inv
-hpreact = bngain * bnraw + bnbias
-h = torch.tanh(hpreact)
-logits = h @ W2 + b2
-logit_maxes = logits.max(1, keepdim=True).values
-norm_logits = logits - logit_maxes
-counts = norm_logits.exp()
-counts_sum = counts.sum(1, keepdims=True)
-counts_sum_inv = counts_sum**-1
-probs = counts * counts_sum_inv
-logprobs = probs.log()
-loss = -logprobs[range(n), Yb].mean()
-for w in weights:
-    w.grad = None
-for t in [logprobs, probs, counts_sum_inv, counts_sum, counts, norm_logits, logit_maxes, logits,
-          h, hpreact, bnraw, bnvar_inv, bnvar, bndiff2, bndiff, bnmeani, hprebn, embcat, emb]:
-    t.retain_grad()
-loss.backward()
-loss
-"""
-CHECK = """
-def cmp(name, ours, t):
-    same = torch.all(ours == t.grad).item()
-    near = torch.allclose(ours, t.grad)
-    far = (ours - t.grad).abs().max().item()
-    print(f'{name:15s} | exact: {str(same):5s} | approximate: {str(near):5s} | maxdiff: {far}')
-"""
-GRADIENTS = """
-dlogprobs = torch.zeros_like(logprobs)
-dlogprobs[range(n), Yb] = -1.0 / n
-dprobs = dlogprobs / probs
-dcounts_sum_inv = (counts * dprobs).sum(1, keepdim=True)
-dcounts = counts_sum_inv * dprobs
-dcounts_sum = -counts_sum**-2 * dcounts_sum_inv
-dcounts += torch.ones_like(counts) * dcounts_sum
-dnorm_logits = counts * dcounts
-dlogits = dnorm_logits.clone()
-dlogit_maxes = (-dnorm_logits).sum(1, keepdim=True)
-dlogits += F.one_hot(logits.max(1).indices, num_classes=logits.shape[1]) * dlogit_maxes
-dh = dlogits @ W2.T
-dW2 = h.T @ dlogits
-db2 = dlogits.sum(0)
-dhpreact = (1.0 - h**2) * dh
-dbngain = (bnraw * dhpreact).sum(0, keepdim=True)
-dbnraw = bngain * dhpreact
-dbnbias = dhpreact.sum(0, keepdim=True)
-dbndiff = bnvar_inv * dbnraw
-dbnvar_inv = (bndiff * dbnraw).sum(0, keepdim=True)
-dbnvar = (-0.5 * (bnvar + 1e-5)**-1.5) * dbnvar_inv
-dbndiff2 = (1.0 / (n - 1)) * torch.ones_like(bndiff2) * dbnvar
-dbndiff += (2 * bndiff) * dbndiff2
-dhprebn = dbndiff.clone()
-dbnmeani = (-dbndiff).sum(0)
-dhprebn += 1.0 / n * (torch.ones_like(hprebn) * dbnmeani)
-dembcat = dhprebn @ W1.T
-dW1 = embcat.T @ dhprebn
-db1 = dhprebn.sum(0)
-demb = dembcat.view(emb.shape)
-dC = torch.zeros_like(C)
-for k in range(Xb.shape[0]):
-    for j in range(Xb.shape[1]):
-        dC[Xb[k, j]] += demb[k, j]
-"""
-BASE = (IMPORTS, DATA, PARAMETERS, FORWARD, CHECK, GRADIENTS)
+GRADIENTS = "\n".join(LINES.values())
+BASE = (IMPORTS, DATA, PARAMETERS, FORWARD, COMPARE, GRADIENTS)
 
 
 class Made(NamedTuple):
@@ -206,8 +138,8 @@ MADE: dict[str, Made] = {
         (("for i in range(30):\n    ix = torch.randint(0, Xtr.shape[0], (n,), generator=g)\n"
          "    Xb, Yb = Xtr[ix], Ytr[ix]\n    hp = C[Xb].view(n, -1) @ W1 + b1\n"
          "    loss = F.cross_entropy(torch.tanh(hp) @ W2 + b2, Yb)\n"
-         "    for w in weights:\n        w.grad = None\n    loss.backward()\n"
-         "    for w in weights[:5]:\n        w.data += -0.1 * w.grad\n"
+         "    for w in parameters:\n        w.grad = None\n    loss.backward()\n"
+         "    for w in parameters[:5]:\n        w.data += -0.1 * w.grad\n"
          "    if i % 10 == 0:\n        print(f'{i:7d}/{30:7d}: {loss.item():.4f}')\n"
          "print(loss.item() > 0)"),), (), "True"),
     "sampling by multinomial": Made(

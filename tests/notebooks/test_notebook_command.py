@@ -57,6 +57,12 @@ def stored(folder: Path, cells: Sequence[str], **options: Any) -> Path:
     return file
 
 
+@pytest.fixture(scope="module")
+def lost(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A notebook whose gain and bias come from a default generator that it never seeds."""
+    return stored(tmp_path_factory.mktemp("lost"), LOST_CELLS, default_seed=SEED)
+
+
 def test_a_seeded_notebook_is_equal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     gradients = "cmp('logits', dlogits, logits)\ncmp('C', dC, C)"
     file = stored(tmp_path, [*made.BASE, gradients])
@@ -115,10 +121,10 @@ def test_a_notebook_in_a_folder_that_is_read_only_runs(tmp_path: Path) -> None:
 
 
 def test_a_lost_seed_is_found_from_the_notebook_and_the_rerun_matches(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    lost: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file = stored(tmp_path, LOST_CELLS, default_seed=SEED)
-    monkeypatch.chdir(tmp_path)
+    file = lost
+    monkeypatch.chdir(file.parent)
     assert main(["notebook", str(file)]) == 0  # it differs, and no seed decides it
     assert f"npnet recover {file}" in " ".join(capsys.readouterr().out.split())
     where = ["--from", str(SEED - 40), "--to", str(SEED + 40), "--jobs", "1"]
@@ -130,13 +136,12 @@ def test_a_lost_seed_is_found_from_the_notebook_and_the_rerun_matches(
     assert command == f"npnet notebook {file} --default-seed {SEED}"
     assert main(shlex.split(command)[1:]) == 0
     assert "3 equal" in capsys.readouterr().out
-    words = ["--words", str(tmp_path / "names.txt")]
-    assert main(["replay", str(tmp_path / "mine-1-found.toml"), *words]) == 0
+    words = ["--words", str(file.with_name("names.txt"))]
+    assert main(["replay", str(file.with_name("mine-1-found.toml")), *words]) == 0
 
 
-def test_a_publication_of_a_notebook_is_read_back(tmp_path: Path) -> None:
-    file = stored(tmp_path, LOST_CELLS, default_seed=SEED)
-    report = NotebookReport(read_notebook(file))
+def test_a_publication_of_a_notebook_is_read_back(lost: Path, tmp_path: Path) -> None:
+    report = NotebookReport(read_notebook(lost))
     for ran in run_notebook(report.notebook, Options()):
         report.add(ran)
     (found,) = publications(report).publications

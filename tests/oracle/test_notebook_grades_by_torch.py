@@ -1,17 +1,8 @@
 """Real torch's autograd gives the same verdicts on notebooks as npnet's own tape."""
 
-import sys
 from pathlib import Path
 
 import pytest
-
-from npnet.notebooks.read import read_notebook
-from npnet.notebooks.run import Options
-from oracle.cli import main
-from oracle.notebook_grades import disagreements, grade_by_both
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "notebooks"))
-
 from exercise_notebook import (
     BATCH,
     CALIBRATION,
@@ -19,15 +10,21 @@ from exercise_notebook import (
     EVALUATION,
     EXERCISE_2,
     EXERCISE_3,
+    FORWARD,
     NETWORK,
     SETUP,
     TRAINING,
     cells_with,
     write_notebook,
 )
-from made_notebooks import FORWARD, GRADIENTS, MADE, PARAMETERS, Made, cells_of, write_words
+from made_notebooks import GRADIENTS, MADE, PARAMETERS, Made, cells_of, write_words
 from right_gradients import MORE_RIGHT, WHOLE
 from written_gradients import MISTAKES, RIGHT_FORMS
+
+from npnet.notebooks.read import read_notebook
+from npnet.notebooks.run import Options
+from oracle.cli import main
+from oracle.notebook_grades import disagreements, grade_by_both
 
 EXERCISES = [*cells_with(), EXERCISE_2, EXERCISE_3]
 

@@ -70,9 +70,9 @@ def listing(folder: Path) -> dict[str, int]:
 
 
 TRAIN = [
-    ("--threads 0", "--threads 0 and --checkpoint 10.0, wanted 1 or more"),
-    ("--checkpoint -1", "--checkpoint -1.0"),
-    ("--checkpoint nan", "--checkpoint nan"),
+    ("--threads 0", "--threads: got 0, wanted 1 or more"),
+    ("--checkpoint -1", "--checkpoint: got -1.0, wanted 0 seconds"),
+    ("--checkpoint nan", "--checkpoint: got nan"),
     ("--hidden 0", "hidden: got 0, wanted 1 or more"),
     ("--steps 2147483648", "steps: got 2147483648"),
     ("--seed 18446744073709551616", "seed: got 18446744073709551616"),

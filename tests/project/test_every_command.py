@@ -21,6 +21,8 @@ train --steps 20 --hidden 8 --quiet --out run
 sample run --count 3
 eval run
 plot run --out run.png
+train --steps 5 --hidden 4 --seeds 2 --jobs 1 --quiet --out seeds
+compare-runs seeds seeds
 data
 data --show emma
 check --hidden 3 --batch 8

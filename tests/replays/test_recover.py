@@ -349,8 +349,8 @@ def test_a_file_that_cannot_be_filled_in_says_what_to_write(here: Path) -> None:
 def test_workers_end_when_their_parent_is_gone() -> None:
     code = (
         "import os, sys, time, subprocess\n"
-        "from npnet.cli.recover import _prepare_worker\n"
-        "_prepare_worker(os.getppid() + 1)\n"
+        "from npnet.cli.workers import prepare_worker\n"
+        "prepare_worker(os.getppid() + 1)\n"
         "time.sleep(30)\n"
     )
     started = time.monotonic()

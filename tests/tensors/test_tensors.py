@@ -4,65 +4,37 @@ import copy
 import pickle
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
+from exercise_notebook import FORWARD, LINES, NETWORK
 from hypothesis import given
 from hypothesis import strategies as st
 
 import npnet
 import npnet.tensors as torch
 from npnet.base.arrays import Array
+from npnet.network.names import PARAMETER_NAMES
 from npnet.tensors import autograd, random
 from npnet.tensors import functional as F
 
 # Torch computes infinities silently. Pytest's filters come before the one of npnet.tensors.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
-CELL = """
-g = torch.Generator().manual_seed(2147483647)
-C = torch.randn((27, 10), generator=g)
-W1 = torch.randn((30, 64), generator=g) * (5/3)/(30**0.5)
-b1 = torch.randn(64, generator=g) * 0.1
-W2 = torch.randn((64, 27), generator=g) * 0.1
-b2 = torch.randn(27, generator=g) * 0.1
-bngain = torch.randn((1, 64), generator=g) * 0.1 + 1.0
-bnbias = torch.randn((1, 64), generator=g) * 0.1
-parameters = [C, W1, b1, W2, b2, bngain, bnbias]
-for p in parameters:
-    p.requires_grad = True
+CELL = f"""
+vocab_size, block_size = 27, 3
+{NETWORK}
 Xb = torch.randint(0, 27, (n, 3), generator=g)
 Yb = torch.randint(0, 27, (n,), generator=g)
-emb = C[Xb]
-embcat = emb.view(emb.shape[0], -1)
-hprebn = embcat @ W1 + b1
-bnmeani = 1/n*hprebn.sum(0, keepdim=True)
-bndiff = hprebn - bnmeani
-bndiff2 = bndiff**2
-bnvar = 1/(n-1)*(bndiff2).sum(0, keepdim=True)
-bnvar_inv = (bnvar + 1e-5)**-0.5
-bnraw = bndiff * bnvar_inv
-hpreact = bngain * bnraw + bnbias
-h = torch.tanh(hpreact)
-logits = h @ W2 + b2
-logit_maxes = logits.max(1, keepdim=True).values
-norm_logits = logits - logit_maxes
-counts = norm_logits.exp()
-counts_sum = counts.sum(1, keepdims=True)
-counts_sum_inv = counts_sum**-1
-probs = counts * counts_sum_inv
-logprobs = probs.log()
-loss = -logprobs[range(n), Yb].mean()
-named = [logprobs, probs, counts, counts_sum, counts_sum_inv, norm_logits, logit_maxes, logits, h,
-         hpreact, bnraw, bnvar_inv, bnvar, bndiff2, bndiff, hprebn, bnmeani, embcat, emb]
-for t in named:
-    t.retain_grad()
-loss.backward()
+{FORWARD}
 """
+# The tensors between the parameters and the loss, which keep their gradients.
+NAMED = [name[1:] for name in LINES if name[1:] not in PARAMETER_NAMES]
 
 
-def ran() -> dict[str, object]:
-    names: dict[str, object] = {"torch": torch, "F": F, "n": 32}
+def ran() -> dict[str, Any]:
+    names: dict[str, Any] = {"torch": torch, "F": F, "n": 32}
     exec(CELL, names)
     return names
 
@@ -79,9 +51,9 @@ def test_the_lecture_has_npnets_own_gradients() -> None:
     )
     values = npnet.forward(params, array(names["Xb"]), array(names["Yb"]))
     grads = npnet.backward(values)
-    assert abs(float(values.loss) - names["loss"].item()) < 1e-6  # type: ignore[attr-defined]
+    assert abs(float(values.loss) - names["loss"].item()) < 1e-6
     for name in npnet.GRADIENTS:
-        mine = array(names[name].grad)  # type: ignore[attr-defined]
+        mine = array(names[name].grad)
         assert mine.shape == grads[name].shape
         assert mine.dtype == np.float32
         scale = max(float(np.abs(grads[name]).max()), 0.01)
@@ -188,15 +160,15 @@ def test_no_grad_has_three_forms() -> None:
 
 def test_gradients_between_cuts_are_those_of_single_lines() -> None:
     names = ran()
-    named = [*names["named"], names["loss"]]  # type: ignore[misc]
+    named = [names[name] for name in (*NAMED, "loss")]
     rng = np.random.default_rng(0)
     upstream = [rng.standard_normal(tuple(t.shape)).astype(np.float32) for t in named]
     by_name = dict(zip(map(id, named), upstream, strict=True))
     before = [t.grad.numpy().copy() for t in named[:-1]]
-    (dh,) = autograd.vjp(named, upstream, [names["h"]], cut=named)  # type: ignore[list-item]
+    (dh,) = autograd.vjp(named, upstream, [names["h"]], cut=named)
     assert dh is not None
     assert np.array_equal(dh, by_name[id(names["logits"])] @ array(names["W2"]).T)
-    (dW2,) = autograd.vjp(named, upstream, [names["W2"]], cut=named)  # type: ignore[list-item]
+    (dW2,) = autograd.vjp(named, upstream, [names["W2"]], cut=named)
     assert dW2 is not None
     assert np.array_equal(dW2, array(names["h"]).T @ by_name[id(names["logits"])])
     assert all(np.array_equal(t.grad.numpy(), g) for t, g in zip(named[:-1], before, strict=True))
@@ -204,8 +176,8 @@ def test_gradients_between_cuts_are_those_of_single_lines() -> None:
 
 def test_a_replay_in_double_has_npnets_double_gradients() -> None:
     names = ran()
-    replay = autograd.replay([names["loss"]], dtype=np.float64)  # type: ignore[list-item]
-    loss = replay.of(names["loss"])  # type: ignore[arg-type]
+    replay = autograd.replay([names["loss"]], dtype=np.float64)
+    loss = replay.of(names["loss"])
     assert loss.dtype is torch.float64
     names_of_seven = ("C", "W1", "b1", "W2", "b2", "bngain", "bnbias")
     params = npnet.Parameters(**{name: array(names[name]).astype(float) for name in names_of_seven})
@@ -213,7 +185,7 @@ def test_a_replay_in_double_has_npnets_double_gradients() -> None:
     grads = npnet.backward(values)
     assert abs(loss.item() - float(values.loss)) < 1e-14
     for name in npnet.GRADIENTS:
-        tensor = replay.of(names[name])  # type: ignore[arg-type]
+        tensor = replay.of(names[name])
         (gradient,) = autograd.vjp([loss], [np.ones(())], [tensor])
         assert gradient is not None
         assert float(np.abs(gradient - grads[name]).max()) < 1e-14

@@ -76,7 +76,7 @@ def test_a_run_comes_back_from_its_folder_bit_for_bit(
 def test_a_run_folder_holds_what_the_readme_lists(run: npnet.Run, tmp_path: Path) -> None:
     folder = run.save(tmp_path / "run")
     listed = {"recipe.json", "words.txt", "model.npz", "history.csv", "losses.json", "samples.txt"}
-    assert {path.name for path in folder.iterdir()} == {*listed, "loss.png"}
+    assert {path.name for path in folder.iterdir()} == {*listed, "times.csv", "loss.png"}
     recipe = json.loads((folder / "recipe.json").read_text())
     assert set(recipe["made_with"]) == {"npnet", "numpy", "blas"}
     with (folder / "history.csv").open() as file:
@@ -265,7 +265,7 @@ def test_a_diverging_run_names_its_step_and_keeps_its_history(
     assert main(["train", "--words", words, "--steps", "99", "--quiet", "--set", rates]) == 1
     step = int(capsys.readouterr().err.split("the loss of step ")[1].split()[0])
     rows = (here / "runs/lecture-001/history.csv").read_text().splitlines()
-    assert len(rows) == step + 1
+    assert len(rows) == step + 2  # the titles, and the loss that is not finite
     assert (here / "runs/lecture-001/recipe.json").is_file()
     assert not (here / "runs/lecture-001/model.npz").exists()
 

@@ -1,9 +1,10 @@
-"""Names of older torch: the cell is tried again with its sampler, and the run is not disturbed."""
+"""A cell that differs is tried again: as older torch, and with cells before it left out."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import made_notebooks as made
 import pytest
@@ -57,6 +58,22 @@ def test_names_of_no_sampler_have_no_reason(
     printed = capsys.readouterr().out
     assert "no reason is known" in printed
     assert "sampler" not in printed
+
+
+def test_cells_that_had_not_run_again_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "order.ipynb"
+    cells: list[Any] = ["m = [3.5]", "n = 1", "m = m + [7.25]"]
+    for shown, stored in (("m + [n]", "[3.5, 1]"), ("m", "[3.5]"), ("m", "[9.5]")):
+        cells.append((shown, [made.result(stored)]))
+    file.write_text(made.ipynb(cells), encoding="utf-8")
+    assert main(["notebook", str(file)]) == 1
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "order: equal if cell 3 is left out" in printed
+    assert "order: equal if cells 3, 4 are left out" in printed
+    assert printed.count("no reason is known") == 1
+    assert "[3.5, 7.25, 1]" in printed  # the run itself left nothing out
 
 
 def test_names_and_generators_are_put_back() -> None:

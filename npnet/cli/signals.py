@@ -1,0 +1,41 @@
+"""Ctrl-C and SIGTERM while a command trains: what is done is kept, then it stops."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+
+class Interrupted(Exception):
+    """A signal asked training to stop; its checkpoint is written."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+@contextlib.contextmanager
+def signals_caught() -> Iterator[list[int]]:
+    """Collect Ctrl-C and SIGTERM in a list to be read between steps; a second one acts at once."""
+    caught: list[int] = []
+    watched = (signal.SIGINT, signal.SIGTERM)
+    try:
+        before = {signum: signal.getsignal(signum) for signum in watched}
+        for signum in watched:
+            signal.signal(signum, lambda signum, _: _catch(signum, caught, before))
+    except ValueError:  # only the main thread may ask for signals
+        yield caught
+        return
+    try:
+        yield caught
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def _catch(signum: int, caught: list[int], before: dict[signal.Signals, Any]) -> None:
+    caught.append(signum)
+    for each, handler in before.items():
+        signal.signal(each, handler)

@@ -1,0 +1,122 @@
+"""`npnet compare-runs`: is one recipe better, or is it the seed?"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import npnet
+from npnet import InputError
+from npnet.cli import main
+from npnet.training.run_difference import bootstrap, compare_runs, student
+from npnet.training.run_folders import make_runs, of_seeds, run_folders, with_seed
+from npnet.training.runs import write_history
+
+SEEDS = range(1, 9)
+NOISE = np.random.default_rng(3).standard_normal(8) * 0.02
+Make = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def run(small_words: list[str]) -> npnet.Run:
+    return npnet.fit(npnet.Recipe("tiny", hidden=3, batch=4, steps=2, seed=1), small_words)
+
+
+@pytest.fixture
+def side(tmp_path: Path, run: npnet.Run) -> Make:
+    """``side(name, losses)`` makes a folder of runs of seeds 1, 2, … with these dev losses."""
+
+    def make(name: str, losses: list[float], first: int = 1) -> str:
+        recipes = of_seeds(with_seed(run.recipe, first), len(losses))
+        folder = make_runs(tmp_path / name, recipes, run.words)
+        for path, recipe, loss in zip(run_folders(folder), recipes.values(), losses, strict=True):
+            run_of(run, recipe, loss).write(path, plot=False)
+        return str(folder)
+
+    return make
+
+
+def run_of(run: npnet.Run, recipe: npnet.Recipe, loss: float) -> npnet.Run:
+    lists = (run.params, run.stats, run.losses, {"train": loss, "dev": loss, "test": loss})
+    return npnet.Run(recipe, *lists, run.vocab, run.words)
+
+
+def test_a_paired_difference_is_seen_through_the_noise(side: Make) -> None:
+    a = side("a", [2.5 + each for each in NOISE])
+    b = side("b", [2.488 + each + 0.002 * (-1) ** k for k, each in enumerate(NOISE)])
+    found = compare_runs(a, b)
+    assert found.paired
+    assert found.better_by == pytest.approx(0.012)
+    assert 0.009 < found.interval[0] < 0.012 < found.interval[1] < 0.015
+    words = "B is better by 0.012, 95 % between 0.011 and 0.013, 8 seeds each"
+    assert str(found) == words
+    assert str(compare_runs(b, a)) == words.replace("B is", "A is")
+
+
+def test_other_seeds_are_compared_unpaired_and_that_is_said(side: Make) -> None:
+    a = side("a", [2.5 + each for each in NOISE])
+    b = side("b", [2.488 + each for each in NOISE], first=20)
+    found = compare_runs(a, b)
+    assert not found.paired
+    assert str(found).startswith("No difference can be seen: 95 % between A better by 0.0")
+    assert str(found).endswith("8 seeds each, not paired: the seeds differ")
+
+
+def test_a_missing_seed_is_left_out_on_both_sides(side: Make, run: npnet.Run) -> None:
+    a, b = side("a", [2.5, 2.6, 2.7, 2.4]), side("b", [2.4, 2.5, 2.6, 2.3])
+    broken = run_folders(b)[1]
+    (broken / "model.npz").unlink()
+    found = compare_runs(a, b)
+    assert (found.paired, len(found.a.losses), len(found.b.losses)) == (True, 3, 3)
+    assert found.b.left_out == (f"{broken} has not finished",)
+    assert "left out: 2" in found.a.left_out[0]
+    write_history(broken, run.recipe, np.array([1, np.nan]))
+    assert compare_runs(a, b).b.left_out == (f"{broken} diverged at step 1",)
+
+
+def test_the_command_says_it_in_words_and_in_json(
+    side: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a, b = side("a", [2.5, 2.52, 2.51]), side("b", [2.4, 2.41, 2.42])
+    assert main(["compare-runs", a, b]) == 0
+    shown = capsys.readouterr()
+    assert "B is better by 0.100, 95 % between" in shown.out
+    assert "3 seeds are few" in shown.err
+    assert main(["compare-runs", a, b, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["better"], figures["paired"], figures["A"]["seeds"]) == ("B", True, [1, 2, 3])
+    assert main(["compare-runs", a, a]) == 0
+    assert "No difference can be seen: the dev losses are the same" in capsys.readouterr().out
+
+
+def test_one_seed_says_nothing(side: Make, tmp_path: Path) -> None:
+    a, b = side("a", [2.5]), side("b", [2.4, 2.5])
+    with pytest.raises(InputError, match="one finished seed, so that nothing can be said"):
+        compare_runs(f"{a}/seed-1", b)
+    with pytest.raises(InputError, match="no runs in it"):
+        compare_runs(tmp_path, b)
+
+
+def test_runs_on_other_words_are_not_compared(side: Make) -> None:
+    a, b = side("a", [2.5, 2.6]), side("b", [2.4, 2.5])
+    for path in run_folders(b):
+        (path / "words.txt").write_text("anna\nbob\n")
+    with pytest.raises(InputError, match="other words"):
+        compare_runs(a, b)
+
+
+def test_quantiles_are_students() -> None:
+    found = [round(student(0.975, freedom), 3) for freedom in (1, 2, 7, 30)]
+    assert found == [12.706, 4.303, 2.365, 2.042]
+
+
+def test_intervals_hold_the_mean_as_often_as_they_say() -> None:
+    """Of 200 samples of 8 numbers, 95 % means 190; less than 180 would be 6 deviations away."""
+    generator = np.random.default_rng(0)
+    one, two = generator.standard_normal((2, 200, 8))
+    paired = [bootstrap(each) for each in one]
+    apart = [bootstrap(each, 2 * other) for each, other in zip(one, two, strict=True)]
+    assert 180 <= sum(low <= 0 <= high for low, high in paired) < 200
+    assert 180 <= sum(low <= 0 <= high for low, high in apart) < 200
