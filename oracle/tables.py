@@ -38,18 +38,17 @@ def each_alone(
         upstream: the gradient of each line's result; lines without one are left out.
         skip: lines at whose results the graph is not cut.
     """
-    results, weights = [], []
+    terms = []
     for name, line in lines.items():
         if name in skip:
             setattr(v, name, line(v))
         elif name in upstream:
-            results.append(line(v))
-            weights.append(upstream[name])
+            terms.append((line(v) * upstream[name]).sum())
     names = tuple(names)
+    # As one sum: given the upstream gradients, torch imports sympy, which takes a second.
     gradients = torch.autograd.grad(
-        results,
+        [torch.stack(terms).sum()],
         [getattr(v, name) for name in names],
-        weights,
         materialize_grads=True,  # zeros for a leaf that no line reads
     )
     return dict(zip(names, gradients, strict=True))

@@ -120,7 +120,7 @@ def read_array(side: str, entry: Any) -> Array:
         said = str(error).partition("\n")[0]
         reason = said if isinstance(error, _SAID) else f"{type(error).__name__}: {said}"
         raise UnusableArray(
-            "unreadable", f"{side} is {with_article(kind)}, wanted an array: {reason}"
+            "unreadable", f"{side} is {with_article(kind)}, wanted an array: {reason}{_how(entry)}"
         ) from None
     if masked:
         raise UnusableArray(
@@ -130,7 +130,8 @@ def read_array(side: str, entry: Any) -> Array:
         )
     if array.dtype.kind not in "fiub":
         raise UnusableArray(
-            "dtype", f"{side} is {_contents(kind, array)}, wanted floats, integers or bools"
+            "dtype",
+            f"{side} is {_contents(kind, array)}, wanted floats, integers or bools{_how(entry)}",
         )
     return array
 
@@ -156,6 +157,21 @@ def _type_name(entry: Any) -> str:
     package = kind.__module__.partition(".")[0]
     plain = package in ("builtins", "numpy", "__main__")
     return kind.__name__ if plain else f"{package}.{kind.__name__}"
+
+
+# Methods of other libraries' arrays that give one of NumPy, or numbers.
+_CONVERTING = ("numpy", "to_numpy", "asnumpy", "get", "eval", "tolist")
+
+
+def _how(entry: Any) -> str:
+    """What an object of an unknown class can be converted with, as a clause for a message."""
+    if isinstance(entry, np.ndarray | np.generic | list | tuple | dict | str | bytes):
+        return ""
+    # Asked of the class: an object may have anything as an attribute.
+    found = next((name for name in _CONVERTING if callable(getattr(type(entry), name, None))), "")
+    if found:
+        return f": convert it, perhaps with .{found}()"
+    return ": np.from_dlpack converts it" if hasattr(type(entry), "__dlpack__") else ""
 
 
 def _contents(kind: str, array: Array) -> str:

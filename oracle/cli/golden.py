@@ -14,6 +14,7 @@ from npnet.cli.judge import add_options, judge
 from npnet.cli.parser import add_old_name
 from npnet.cli.recipe_options import add_recipe_options, corpus_from, source_from
 from oracle.golden import confirm, first_batch, from_file
+from oracle.threads import one_thread
 
 # The options that define the problem, in the order in which the manifest repeats them.
 SOURCES: tuple[str, ...] = ("recipe", "hidden", "batch", "steps", "seed", "set", "words", "column")
@@ -45,6 +46,7 @@ def add_commands(commands: Any) -> None:
     judging.set_defaults(command=judge_command)
 
 
+@one_thread()
 def golden_command(options: argparse.Namespace) -> int:
     """`oracle golden`."""
     given = {key: value for key in SOURCES if (value := getattr(options, key)) is not None}
@@ -72,6 +74,7 @@ def _again(options: argparse.Namespace, given: dict[str, Any]) -> list[str]:
     return again + [f"--{name}" for name in ("fold", "unique") if getattr(options, name)]
 
 
+@one_thread()
 def judge_command(options: argparse.Namespace) -> int:
     """`oracle judge`."""
     problem = read_golden(options.reference)

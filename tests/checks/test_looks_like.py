@@ -245,3 +245,36 @@ def test_a_gradient_shared_among_tied_maxima_is_right(golden: Problem) -> None:
     for wrong in (lambda at: 1.0 * at, lambda at: 0.3 * at, lambda at: 0 * at, np.ones_like):
         assert not reference.judge(given_to(reference, wrong))
     assert not reference.judge({**reference.gradients, "logits": "none"})
+
+
+# Arrays of other libraries
+
+
+def test_an_array_of_an_unknown_library_is_named_with_what_converts_it(golden: Problem) -> None:
+    class Lazy:
+        """Not computed before it is asked for, as in pytensor."""
+
+        def eval(self) -> Array:
+            return np.ones(27)
+
+    class Shared:
+        """As in a library with the exchange format alone."""
+
+        def __dlpack__(self) -> object:
+            return None
+
+    Lazy.__module__, Shared.__module__ = "pytensor.tensor", "other.arrays"
+    report = golden.whole().judge({"b2": Lazy(), "C": Shared(), "h": object()})
+    text = " ".join(str(report).split())
+    assert (
+        "pytensor.Lazy, wanted floats, integers or bools: convert it, perhaps with .eval()" in text
+    )
+    assert "other.Shared, wanted floats, integers or bools: np.from_dlpack converts it" in text
+    assert "h: ours is an object, wanted floats, integers or bools" in text
+
+
+def test_a_tensor_of_bfloat16_is_read(golden: Problem) -> None:
+    torch = pytest.importorskip("torch")
+    reference = golden.lines("float32")
+    mine = {name: torch.tensor(array).bfloat16() for name, array in ours(reference).items()}
+    assert reference.judge(mine)
