@@ -112,12 +112,13 @@ def _nll_gradient(
 def _plain_nll(x: Array, target: Array) -> Array:
     """The mean over all rows, with no weights and nothing ignored: the usual case."""
     losses = x.reshape(-1)[target + _row_starts(*x.shape)]
-    return np.asarray(-in_order(losses) / x.dtype.type(len(x)))
+    return np.asarray(in_order(losses).item() / -len(x), x.dtype)
 
 
 def _plain_nll_gradient(g: Array, _o: Array, x: Array, target: Array) -> Array:
     found = np.zeros(x.shape, x.dtype)
-    found.reshape(-1)[target + _row_starts(*x.shape)] = -g / x.dtype.type(len(x))
+    # Divided in double and rounded: the same bits as divided in the type of x.
+    found.reshape(-1)[target + _row_starts(*x.shape)] = g.item() / -len(x)
     return found
 
 
@@ -126,7 +127,7 @@ def plain_cross_entropy(x: Array, target: Array) -> Array:
     shifted = x - _top(x, 1)
     losses = shifted.reshape(-1)[target + _row_starts(*x.shape)]
     losses -= np.log(np.add.reduce(np.exp(shifted, shifted), 1))
-    return np.asarray(-in_order(losses) / x.dtype.type(len(x)))
+    return np.asarray(in_order(losses).item() / -len(x), x.dtype)
 
 
 def _gelu(x: Array) -> Array:

@@ -2,7 +2,8 @@
 
 The copy puts the names and the random generators back as they were before the cell, or before one
 of the cells above it, runs the cell, and gives what it printed. The run itself goes on as if this
-had never happened.
+had never happened: the copy may read files, but it may not write any, start a program or use the
+network.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import random
 import signal
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +20,14 @@ import numpy as np
 
 from npnet.tensors.random import Generator, default_generator
 
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+# Names of Python's audit events: what else would change something outside of the process.
+EFFECTS = {
+    *("os.chmod", "os.chown", "os.exec", "os.fork", "os.kill", "os.link", "os.mkdir"),
+    *("os.posix_spawn", "os.remove", "os.rename", "os.rmdir", "os.spawn", "os.symlink"),
+    *("os.system", "os.truncate", "os.utime", "pty.spawn", "shutil.copyfile", "shutil.move"),
+    *("shutil.rmtree", "socket.connect", "sqlite3.connect", "subprocess.Popen", "urllib.Request"),
+}
 MOST_FILES = 1024  # file numbers that a process has at most, as a rule
 
 
@@ -63,6 +73,7 @@ def in_a_copy(work: Callable[[], Any], seconds: float) -> Any:
             os.closerange(writing + 1, MOST_FILES)
             signal.setitimer(signal.ITIMER_REAL, seconds)  # its signal ends the copy
             with os.fdopen(writing, "w") as answer:
+                sys.addaudithook(_refuse_effects)
                 json.dump(work(), answer)
             code = 0
         finally:
@@ -72,3 +83,8 @@ def in_a_copy(work: Callable[[], Any], seconds: float) -> Any:
         text = answer.read()
     _, status = os.waitpid(child, 0)
     return json.loads(text) if status == 0 else None
+
+
+def _refuse_effects(event: str, details: tuple[Any, ...]) -> None:
+    if event in EFFECTS or (event == "open" and details[2] & WRITING):
+        raise PermissionError(f"{event}: a trial of a cell changes nothing outside of itself")

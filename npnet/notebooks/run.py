@@ -18,7 +18,7 @@ SECONDS = 3600.0  # for one cell: 200,000 steps with a double loop take some min
 START = 60.0  # for the process to begin
 CTRL_C = "stopped by Ctrl-C"
 PATIENCE = 5.0  # for a cell to give up after it was interrupted
-QUICK = 20.0  # seconds: a cell that took less may be run again
+QUICK = 10.0  # seconds: a cell that took less may be run again
 MOST_LEFT_OUT = 3  # cells before it that are left out then
 OLDER = "mkl"  # that sampler
 

@@ -259,6 +259,7 @@ class Session:
         def work() -> list[dict[str, Any]]:
             messages: list[dict[str, Any]] = []
             befores[0].restore()
+            self.figures = None
             sys.modules["npnet.tensors.random"].set_sampler(sampler)
             self.send = lambda **message: messages.append(message)
             for stream in self.streams:

@@ -237,6 +237,30 @@ def test_names_of_older_torch_are_told() -> None:
     assert kinds(story.last()) == (["none known"], True)
 
 
+@pytest.mark.parametrize(
+    ("older", "expected"),
+    [
+        ("mora\nmayah", (["sampler"], False)),
+        ("mora\nmeyah", (["sampler", "none known"], True)),
+        ("nora\nmeyah", (["none known"], True)),
+    ],
+)
+def test_only_lines_that_older_torch_prints_are_its_names(
+    older: str, expected: tuple[list[str], bool]
+) -> None:
+    code = "ix = torch.multinomial(p, 1)\nprint(name)"
+    outputs = [Output("stdout", older)]
+    story = Story().cell(code, "mora\nmayah", "kora\nmeyah", line=2, older=outputs)
+    assert kinds(story.last()) == expected
+
+
+def test_cells_that_were_left_out_are_told_with_the_sampler() -> None:
+    story = Story().cell("print(1)", "2", "1", left_out=[3, 4], older_order=True)
+    assert kinds(story.last()) == (["order"], False)
+    text = story.last().reasons[0].text
+    assert text.startswith("order: equal if cells 3, 4 are left out, and with --sampler mkl")
+
+
 def test_a_module_that_is_missing_is_named() -> None:
     note = ["pandas is not installed: its uses will fail"]
     story = Story().cell("import pandas", "A warning of pandas", notes=note)

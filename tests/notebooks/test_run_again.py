@@ -65,7 +65,8 @@ def test_cells_that_had_not_run_again_are_named(
 ) -> None:
     file = tmp_path / "order.ipynb"
     cells: list[Any] = ["m = [3.5]", "n = 1", "m = m + [7.25]"]
-    for shown, stored in (("m + [n]", "[3.5, 1]"), ("m", "[3.5]"), ("m", "[9.5]")):
+    write = "open('log.txt', 'a').write('x')"
+    for shown, stored in (("m + [n]", "[3.5, 1]"), ("m", "[3.5]"), (write, "7")):
         cells.append((shown, [made.result(stored)]))
     file.write_text(made.ipynb(cells), encoding="utf-8")
     assert main(["notebook", str(file)]) == 1
@@ -74,6 +75,7 @@ def test_cells_that_had_not_run_again_are_named(
     assert "order: equal if cells 3, 4 are left out" in printed
     assert printed.count("no reason is known") == 1
     assert "[3.5, 7.25, 1]" in printed  # the run itself left nothing out
+    assert file.with_name("log.txt").read_text(encoding="utf-8") == "x"  # and wrote once
 
 
 def test_names_and_generators_are_put_back() -> None:
