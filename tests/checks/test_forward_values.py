@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from conftest import judge
 
+import npnet
 from npnet import GRADIENTS
 from npnet.base.arrays import Array
 from npnet.checks.forward_values import Forward, judge_values
@@ -138,6 +139,21 @@ def test_values_and_gradients_have_one_verdict(golden: Problem, other: str, dtyp
     assert str(joint) == said
     assert joint.passed == (other == "right")
     assert forward.report.passed == (other == "right")
+
+
+@pytest.mark.parametrize("dtype", PRECISIONS)
+def test_right_passes_of_random_networks_are_never_refused(dtype: str) -> None:
+    pytest.importorskip("torch")
+    from oracle.golden import solve
+    from oracle.networks import random_network
+
+    for seed in range(8):
+        net = random_network(seed)
+        values = npnet.forward(net.params.astype(dtype), net.X, net.Y)
+        solved = solve(net.params, net.X, net.Y)
+        forward, joint = verdict(solved, dtype, values, npnet.backward(values))
+        assert str(joint) == "the forward pass is right; the gradients are right", net.sizes
+        assert not forward.deviations
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS)

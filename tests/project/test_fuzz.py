@@ -5,7 +5,9 @@
 
 import dataclasses
 import hashlib
+import importlib.util
 import io
+import json
 import pickle
 import random
 import re
@@ -20,11 +22,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from conftest import GOLDEN, copied
+from conftest import GOLDEN, SIZES, copied
 
 import npnet
 from npnet import InputError
+from npnet.base.arrays import Array
 from npnet.base.npz import MOST_BYTES, read_npz
+from npnet.checks.array_files import read_theirs
+from npnet.checks.containers import encode
 from npnet.checks.golden import read_golden
 from npnet.checks.reference import Problem
 from npnet.plotting.loss_logs import read_curve
@@ -166,6 +171,34 @@ def read_sealed(folder: Path, words: list[str]) -> Any:
     return bits_of(training.finish()), training.done, drawn
 
 
+def theirs(folder: Path) -> list[Target]:
+    """Gradients of another program in each format but npz."""
+    arrays: dict[str, Array] = {
+        "h": np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4),
+        "b2": np.ones(27),
+    }
+    entry = {"name": "h", "dtype": "bf16", "shape": [3, 4], "file": "h.bin"}
+    packed = {"dtype": "f64", "shape": [1, 2], "base64": "AAAAAAAA8D8AAAAAAADwPw=="}
+    texts = {
+        "listed/manifest.json": json.dumps({"arrays": [entry]}),
+        "packed/theirs.json": json.dumps({"grads": {"C": packed, "h": [[1, 0.5], [0.1, 2]]}}),
+    }
+    contents = {name: text.encode() for name, text in texts.items()}
+    contents["listed/h.bin"] = bytes(24)
+    contents["folder/h.npy"] = encode("npy", {"h": arrays["h"]})
+    contents["json/theirs.json"] = encode("json", arrays)
+    if importlib.util.find_spec("safetensors"):
+        contents["safetensors/theirs"] = encode("safetensors", arrays)
+    found = []
+    for name, content in contents.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        whole = path.parent if path.parent.name in ("listed", "folder") else path
+        found.append(Target(path, partial(read_theirs, whole, SIZES), False))
+    return found
+
+
 @pytest.fixture(scope="module")
 def targets(run: Path, small_words: list[str]) -> list[Target]:
     forged = run.with_name("forged")
@@ -189,6 +222,7 @@ def targets(run: Path, small_words: list[str]) -> list[Target]:
     archives = ("batch.npz", "value.f32.npz", "line.f64.npz")
     found += [Target(golden / name, golden_bits, True) for name in archives]
     found.append(Target(golden / "manifest.json", golden_bits, False))
+    found += theirs(run.with_name("theirs"))
     for source in shipped().values():
         path = run.with_name(source.name)
         path.write_bytes(source.read_bytes())
