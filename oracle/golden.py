@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from npnet.base.arrays import Named
 from npnet.base.errors import InputError
-from npnet.base.npz import read_npz
 from npnet.base.version import __version__
+from npnet.checks.containers import decode
 from npnet.checks.reference import KINDS, PRECISIONS, Problem
 from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES
 from npnet.recipes.recipe import Recipe
@@ -106,12 +106,18 @@ def first_batch(recipe: Recipe, words: Sequence[str]) -> Problem:
 
 
 def from_file(path: Path) -> Problem:
-    """The problem of an npz file with the seven parameters, X, Y, and eps if it is not 1e-5.
+    """The problem of a file with the seven parameters, X, Y, and eps if it is not 1e-5.
+
+    It is an npz, safetensors or JSON file; X and Y of JSON may be plain lists of whole numbers.
 
     Raises:
         InputError: the file is missing or damaged, or a name in it is missing or unknown.
     """
-    entries: dict[str, Any] = {"eps": np.array(1e-5), **read_npz(path)}
+    stored = decode(path)
+    entries: dict[str, Any] = {"eps": np.array(1e-5)}
+    for name, (array, dtype) in stored.items():
+        plain = name in ("X", "Y") and not dtype and (array == np.trunc(array)).all()
+        entries[name] = array.astype(np.int64) if plain else array
     wanted = {*PARAMETER_NAMES, "X", "Y", "eps"}
     if entries.keys() != wanted:
         raise InputError(

@@ -34,7 +34,8 @@ def add_commands(commands: Any) -> None:
     golden.add_argument(
         "--problem",
         metavar="FILE",
-        help="your own problem: an npz file with C W1 b1 W2 b2 bngain bnbias X Y, perhaps eps",
+        help="your own problem: an npz, safetensors or JSON file with C W1 b1 W2 b2 bngain "
+        "bnbias X Y, perhaps eps",
     )
     add_old_name(golden, "--from", "--problem")
     golden.set_defaults(command=golden_command)

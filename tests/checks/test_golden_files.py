@@ -304,6 +304,16 @@ def test_a_problem_of_ones_own_is_solved_and_judges_in_both_precisions(
     assert "gives the same bits for 104 of its 104 gradients" in capsys.readouterr().out
 
 
+def test_a_problem_may_be_json(tmp_path: Path, writing: Any) -> None:
+    arrays = read_npz(own_problem(tmp_path / "mine.npz"))
+    lists = {name: array.tolist() for name, array in arrays.items()}
+    (tmp_path / "mine.json").write_text(json.dumps({**lists, "eps": 0.25}))
+    problem = writing.from_file(tmp_path / "mine.json")
+    assert problem.batch.eps == 0.25
+    assert np.array_equal(problem.batch.X, arrays["X"])
+    assert np.array_equal(problem.values().W1, arrays["W1"])
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -87,7 +87,8 @@ MEANINGS = {
     "--planted": "of your own network: also put mistakes into right gradients, and see them caught",
     "--plot": "also draw the figures into a new PNG, SVG or PDF file",
     "--precision": "judge by the eps of this precision: float64, float32, tf32, float16, bfloat16",
-    "--problem": "your own problem: an npz file with C W1 b1 W2 b2 bngain bnbias X Y, perhaps eps",
+    "--problem": "your own problem: an npz, safetensors or JSON file with C W1 b1 W2 b2 bngain "
+    "bnbias X Y, perhaps eps",
     "--progress": "what is done so far, so that the same command goes on",
     "--quick": "1 s a row in place of 10, and no compile: under a minute",
     "--quiet": "print nothing but the run's folder",

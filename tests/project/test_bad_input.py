@@ -197,7 +197,7 @@ def test_a_command_that_cannot_be_done_is_one_line_and_exit_2(
         ),
         ("golden words.txt/set --recipe nowhere", "--recipe: got 'nowhere'"),
         ("golden words.txt/set --words words.txt --hidden 2", "words.txt/set: cannot be written"),
-        ("golden set --from few.txt", "few.txt: cannot be read as an npz file"),
+        ("golden set --from few.txt", "few.txt: is of an unknown kind, wanted an npz"),
         ("golden set --from few.txt --fold", "--problem with --fold"),
         ("golden half --words words.txt --hidden 2", "half: holds other things"),
         ("bench --only nothing", "--only: got 'nothing'"),
