@@ -70,6 +70,7 @@ def _names(value: object) -> bool:
 
 
 WHOLE = Kind("a whole number", _whole)
+SEED = Kind("a whole number, 0 or more", lambda value: _whole(value) and value >= 0)
 SIZE = Kind("a whole number below 2^31", _size)
 NUMBER = Kind("a number", _number)
 SWITCH = Kind("True or False", lambda value: isinstance(value, bool | np.bool_))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from npnet.base.arguments import MAPPING, NAMES, WHOLE, Kind, checked
+from npnet.base.arguments import MAPPING, NAMES, SEED, Kind, checked
 from npnet.base.arrays import Array, Floats, Named
 from npnet.base.errors import InputError, shown
 from npnet.checks import line_table
@@ -80,7 +80,7 @@ class Lines:
         zero=MAPPING,
         skip=NAMES,
         shapes=MAPPING,
-        seed=Kind("a whole number, 0 or more", lambda got: WHOLE.takes(got) and got >= 0),
+        seed=SEED,
     )
     def __init__(
         self,

@@ -48,7 +48,7 @@ class Start(NamedTuple):
     generator: Generator
 
 
-@checked(watch=FUNCTION, threads=SIZE)
+@checked(watch=FUNCTION, threads=SIZE, eval_every=SIZE)
 def fit(
     recipe: Recipe,
     words: Sequence[str],

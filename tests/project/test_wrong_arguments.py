@@ -55,6 +55,10 @@ CALLS: dict[str, tuple[Callable[..., Any], Callable[[], list[Any]]]] = {
     "batch_norm_backward": (npnet.batch_norm_backward, lambda: [HPREACT, SAVED]),
     "build_dataset": (npnet.build_dataset, lambda: [WORDS, VOCAB, 3]),
     "calibrate": (npnet.calibrate, lambda: [PARAMS, X, 1e-5]),
+    "check_gradient": (
+        npnet.check_gradient,
+        lambda: [np.tanh, lambda x: 1 - np.tanh(x) ** 2, np.ones(3)],
+    ),
     "compare": (npnet.compare, lambda: [GRADS, GRADS]),
     "cross_entropy": (npnet.cross_entropy, lambda: [VALUES.logits, Y[:4]]),
     "default_words": (npnet.default_words, list),
@@ -94,7 +98,7 @@ CALLS: dict[str, tuple[Callable[..., Any], Callable[[], list[Any]]]] = {
     "plots.losses": (npnet.plots.losses, lambda: [[2.3, 2.2]]),
 }
 # Called by npnet with arguments of its own: their number is the caller's business.
-CALLED = {"watch", "executor"}
+CALLED = {"watch", "executor", "f", "df"}
 
 
 def test_every_public_name_is_called() -> None:
