@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from npnet.base.arguments import MAPPING, require
 from npnet.base.equality import equal, read_only
 from npnet.base.errors import InputError, with_article
 
@@ -25,6 +26,7 @@ class Named(Mapping[str, Any]):
     """
 
     def __init__(self, entries: Mapping[str, Any]) -> None:
+        require(type(self).__name__, "", entries, MAPPING)
         self.__dict__["_entries"] = {name: self._held(entry) for name, entry in entries.items()}
 
     @staticmethod

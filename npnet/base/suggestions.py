@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from npnet.base.errors import InputError, shown
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
-    """The one of ``names`` that is most similar to ``name``, if any is."""
-    return next(iter(difflib.get_close_matches(name, names, 1)), None)
+def nearest(name: str, names: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The one of ``names`` that is most similar to ``name``, if one reaches ``cutoff`` of 1."""
+    return next(iter(difflib.get_close_matches(name, names, 1, cutoff)), None)
 
 
 def unknown(who: str, name: str, names: Iterable[str]) -> InputError:

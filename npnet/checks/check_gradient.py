@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npnet.base import blas
+from npnet.base.arguments import SEED, checked
 from npnet.base.arrays import Array, Floats, UnusableArray, read_array
 from npnet.base.errors import InputError, kind_of, shown
 from npnet.checks.array_error import largest
@@ -49,6 +50,7 @@ class _Function(NamedTuple):
         return terms
 
 
+@checked(seed=SEED)
 def check_gradient(
     f: Callable[..., Any],
     df: Any,

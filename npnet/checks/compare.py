@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from npnet.base.arguments import NAMES, require
 from npnet.base.arrays import Array, UnusableArray, read_array
-from npnet.base.errors import InputError, kind_of
+from npnet.base.errors import InputError, kind_of, shown
 from npnet.checks.array_error import distance, eps, largest, max_ulp, shape_hint
 from npnet.checks.report import Report, Row, Worst
 from npnet.network.gradients import Gradients
@@ -91,10 +92,10 @@ def compare(
     _check_names("compare: zero_scales", {} if zero_scales is None else zero_scales)
     _check_names("compare: scales", {} if scales is None else scales)
     if not isinstance(labels, tuple) or [type(label) for label in labels] != [str, str]:
-        raise InputError(f"compare: labels is {labels!r}, wanted a tuple of two strings")
+        raise InputError(f"compare: labels is {shown(labels)}, wanted a tuple of two strings")
     if (rtol is None) != (atol is None):
         raise InputError(
-            f"compare: rtol is {rtol} and atol is {atol}, wanted both or neither: "
+            f"compare: rtol is {shown(rtol)} and atol is {shown(atol)}, wanted both or neither: "
             "an entry may be off by atol + rtol x |reference|"
         )
     tolerances = None
@@ -125,10 +126,11 @@ def compare(
     )
     names = [*reference, *(name for name in ours if name not in reference)]
     if only is not None:
+        require("compare", "only", only, NAMES)
         wanted = [only] if isinstance(only, str) else list(only)
         if strange := [name for name in wanted if name not in names]:
             raise InputError(
-                f"compare: only has {strange[0]!r}, which neither side has, wanted some of "
+                f"compare: only has {shown(strange[0])}, which neither side has, wanted some of "
                 f"{', '.join(names)}"
             )
         names = wanted
@@ -366,5 +368,5 @@ def _check_names(what: str, entries: object) -> None:
 
 def _number(name: str, value: object) -> float:
     if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
-        raise InputError(f"compare: {name} is {value!r}, wanted a finite number, 0 or more")
+        raise InputError(f"compare: {name} is {shown(value)}, wanted a finite number, 0 or more")
     return float(value)

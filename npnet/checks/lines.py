@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from npnet.base.arguments import MAPPING, NAMES, SEED, Kind, checked
 from npnet.base.arrays import Array, Floats, Named
 from npnet.base.errors import InputError, shown
 from npnet.checks import line_table
@@ -70,6 +71,17 @@ class Lines:
             again.
     """
 
+    @checked(
+        gradients=Kind(
+            "a mapping from names to functions",
+            lambda got: isinstance(got, Iterable) and not isinstance(got, np.ndarray),
+        ),
+        integers=NAMES,
+        zero=MAPPING,
+        skip=NAMES,
+        shapes=MAPPING,
+        seed=SEED,
+    )
     def __init__(
         self,
         lines: Functions,

@@ -10,7 +10,7 @@ import argparse
 import re
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -69,22 +69,40 @@ class Parser(argparse.ArgumentParser):
             message = re.sub(pattern, words, message)
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
-    def refuse_unknown(self, unknown: Sequence[str]) -> NoReturn:
-        """The error for arguments that the command does not take, with the nearest option."""
-        first = unknown[0].partition("=")[0]
-        if not first.startswith("-"):
-            self.error(f"got {shown(first)} as well, wanted nothing more")
-        options = [
+    @property
+    def options(self) -> list[str]:
+        """The long options that its help shows."""
+        return [
             name
             for name, action in self._option_string_actions.items()
             if name.startswith("--") and action.help != argparse.SUPPRESS
         ]
-        likely = [name for name in options if name.startswith(first)]
-        # Without the dashes, which all options have in common.
-        near = likely[0] if likely else nearest(first.strip("-"), (o[2:] for o in options))
-        near = f"--{near.removeprefix('--')}" if near else None
-        wanted = f"did you mean {near}?" if near else f"wanted some of {', '.join(options)}"
-        self.error(f"no option {first}, {wanted}")
+
+    def refuse_unknown(self, unknown: Sequence[str], commands: Mapping[str, Parser]) -> NoReturn:
+        """The error for arguments that the command does not take.
+
+        It names the option that was meant, if one is likely; or the command of ``commands`` that
+        has this option; or else all options.
+        """
+        first = unknown[0].partition("=")[0]
+        if not first.startswith("-"):
+            self.error(f"got {shown(first)} as well, wanted nothing more")
+        elsewhere = [name for name, command in commands.items() if first in command.options]
+        likely = [
+            name
+            for name in self.options
+            if name.startswith(first) or first.startswith(f"{name}-")  # --batch-size
+        ]
+        if not likely and not elsewhere:
+            # Without the dashes, which all options have in common. A typing mistake is seldom in
+            # the first letter: --count is not meant for --out.
+            alike = [name[2:] for name in self.options if name[2] == first.strip("-")[:1]]
+            near = nearest(first.strip("-"), alike, cutoff=0.75)
+            likely = [f"--{near}"] if near else []
+        if likely:
+            self.error(f"no option {first}, did you mean {likely[0]}?")
+        of = f", which is one of {' and '.join(elsewhere[:2])}" if elsewhere else ""
+        self.error(f"no option {first}{of}, wanted some of {', '.join(self.options)}")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         choices = action.choices
@@ -102,7 +120,7 @@ def parse(parser: Parser, arguments: Sequence[str] | None) -> argparse.Namespace
     """The options; the command that was called refuses what it does not take."""
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
-        options.parser.refuse_unknown(unknown)
+        options.parser.refuse_unknown(unknown, commands_of(parser))
     return options
 
 

@@ -17,7 +17,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from npnet.base.arrays import Ints
+from npnet.base.arguments import (
+    PATH,
+    SIZE,
+    SWITCH,
+    TEXT,
+    TEXTS,
+    WHOLE,
+    Kind,
+    an,
+    checked,
+    or_none,
+    require,
+)
+from npnet.base.arrays import Ints, read_array
 from npnet.base.errors import InputError, shown
 from npnet.corpora.kinds import refuse_numbers, refuse_other_kinds, refuse_other_separators
 
@@ -59,6 +72,14 @@ class Words:
     )
 
 
+@checked(
+    path=PATH,
+    fold=SWITCH,
+    column=or_none(Kind("a title or a number", lambda got: isinstance(got, str | int))),
+    lines=TEXT,
+    separator=TEXT,
+    encoding=TEXT,
+)
 def read_words(
     path: FilePath,
     *,
@@ -110,7 +131,7 @@ def load_words(
     """
     if lines not in LINES:
         raise InputError(f"load_words: lines={lines!r}, wanted one of {', '.join(LINES)}")
-    source = "standard input" if os.fspath(path) == "-" else os.fspath(path)
+    source = "standard input" if os.fspath(path) == "-" else os.fspath(path) or "''"
     text = _read(path, source, encoding)
     if separator is not None and len(separator) != 1 and separator not in NAMED_SEPARATORS:
         raise InputError(
@@ -259,6 +280,7 @@ class Vocabulary:
     chars: str
 
     def __post_init__(self) -> None:
+        require("Vocabulary", "chars", self.chars, TEXT)
         if len(self.chars) < 2 or self.chars != END + "".join(sorted({*self.chars} - {END})):
             raise InputError(
                 f"Vocabulary: {reprlib.repr(self.chars)}, wanted the end mark {END!r} and at "
@@ -274,8 +296,16 @@ class Vocabulary:
 
     @classmethod
     def from_chars(cls, chars: Iterable[str]) -> "Vocabulary":
-        """Make a vocabulary of characters in any order, with or without the end mark."""
-        return cls(END + "".join(sorted({*"".join(chars)} - {END})))
+        """Make a vocabulary of characters in any order, with or without the end mark.
+
+        Raises InputError for anything but a str or several.
+        """
+        require("Vocabulary.from_chars", "chars", chars, TEXTS)
+        try:
+            known = {*"".join(chars)}
+        except TypeError as error:
+            raise InputError(f"Vocabulary.from_chars: {error}, wanted characters") from None
+        return cls(END + "".join(sorted(known - {END})))
 
     @property
     def size(self) -> int:
@@ -295,6 +325,7 @@ class Vocabulary:
 
         The end mark may occur. Raises InputError naming an unknown character and its word.
         """
+        require("Vocabulary.encode", "text", text, TEXT)
         # All code points beyond the table are clipped to its last entry.
         indices = self._index_of.take(_code_points(text), mode="clip")
         if (indices < 0).any():
@@ -311,7 +342,7 @@ class Vocabulary:
 
         Raises InputError for anything else.
         """
-        indices = np.asarray(ids)
+        indices = read_array("Vocabulary.decode: ids", ids)
         if indices.size == 0:
             return ""
         if indices.ndim != 1 or indices.dtype.kind not in "iu":
@@ -327,6 +358,7 @@ class Vocabulary:
         return "".join([self.chars[index] for index in indices.tolist()])
 
 
+@checked(words=TEXTS, seed=or_none(WHOLE), times=SIZE)
 def split_words(
     words: Sequence[str], seed: int | None = 42, *, times: int = 1
 ) -> tuple[list[str], list[str], list[str]]:
@@ -353,6 +385,7 @@ def split_words(
     return parts
 
 
+@checked(vocab=an(Vocabulary, "an npnet.Vocabulary"), block_size=SIZE)
 def build_dataset(
     words: Sequence[str], vocab: Vocabulary, block_size: int = 3
 ) -> tuple[Ints, Ints]:

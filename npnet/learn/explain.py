@@ -2,6 +2,7 @@
 
 import textwrap
 
+from npnet.base.arguments import SIZE, SWITCH, TEXT, checked
 from npnet.base.errors import InputError
 from npnet.base.suggestions import unknown
 from npnet.checks.array_names import plain_name
@@ -28,6 +29,7 @@ class Text(str):
         return str(self)
 
 
+@checked(name=TEXT, width=SIZE, answer=SWITCH)
 def explain(name: str | None = None, *, width: int = WIDTH, answer: bool = True) -> Text:
     """What there is to know about one gradient; without a name, forward and backward pass.
 
@@ -44,6 +46,8 @@ def explain(name: str | None = None, *, width: int = WIDTH, answer: bool = True)
     Raises:
         InputError: no such name.
     """
+    if width < 1:
+        raise InputError(f"explain: width is {width}, wanted 1 or more columns")
     return Text(_passes(answer) if name is None else _page(known(name), width, answer))
 
 

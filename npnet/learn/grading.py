@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from html import escape
 
+from npnet.base.arguments import NUMBER, SIZE, checked
 from npnet.base.errors import InputError, kind_of
 from npnet.checks.compare import compare, zero_scales
 from npnet.checks.report import Row
@@ -189,6 +190,7 @@ class Grades:
         return json.dumps(content, indent=1, ensure_ascii=False)
 
 
+@checked(steps=SIZE, seconds=NUMBER)
 def grade(
     functions: Mapping[str, Function], *, steps: int = STEPS, seconds: float = SECONDS
 ) -> Grades:

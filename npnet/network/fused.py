@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from npnet.base.arguments import an, require
 from npnet.base.arrays import Floats, Ints, read_array
 from npnet.base.equality import equal
 from npnet.base.errors import InputError
@@ -112,6 +113,9 @@ class BatchNormSaved(NamedTuple):
         return type(other) is type(self) and equal(tuple(self), tuple(other))
 
 
+SAVED = an(BatchNormSaved, "the second result of npnet.batch_norm")
+
+
 def batch_norm(
     hprebn: Floats, bngain: Floats, bnbias: Floats, eps: float = 1e-5
 ) -> tuple[Floats, BatchNormSaved]:
@@ -160,6 +164,7 @@ def batch_norm_backward(dhpreact: Floats, saved: BatchNormSaved) -> tuple[Floats
     Raises:
         InputError: ``dhpreact`` has another shape than ``hpreact`` had.
     """
+    require("batch_norm_backward", "saved", saved, SAVED)
     bnraw, bnvar_inv, bngain = saved
     dhpreact = read_array("batch_norm_backward: dhpreact", dhpreact)
     if dhpreact.shape != bnraw.shape:

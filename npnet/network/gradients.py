@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from npnet.base.arguments import an, require
 from npnet.base.arrays import Floats, Named
 from npnet.base.errors import InputError
 from npnet.network.forward import Values
@@ -87,6 +88,7 @@ def backward(values: Values | Mapping[str, ArrayLike]) -> Gradients:
     Raises:
         InputError: a value is missing.
     """
+    require("backward", "values", values, an(Mapping, "what npnet.forward returned"))
     v = values if isinstance(values, Values) else Values(values)
     d: Any = SimpleNamespace(loss=1.0)
     for name, function in GRADIENTS.items():

@@ -91,7 +91,13 @@ class Parameters(Named):
         return self.C.dtype
 
     def astype(self, dtype: DTypeLike) -> Parameters:
-        """A copy in another dtype (always a copy, in C order)."""
+        """A copy in another dtype (always a copy, in C order): float32 or float64."""
+        try:
+            np.dtype(dtype)
+        except TypeError:
+            raise InputError(
+                f"Parameters.astype: got {shown(dtype)}, wanted float32 or float64"
+            ) from None
         return Parameters(**{name: array.astype(dtype, order="C") for name, array in self.items()})
 
     def copy(self) -> Parameters:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from npnet.base.arguments import NUMBER, PATH, checked
 from npnet.notebooks.grade_messages import STAND_IN
 from npnet.notebooks.read import read_notebook
 from npnet.notebooks.run import Options, Ran, Session, run_notebook
@@ -84,6 +85,7 @@ class NotebookGrades:
         return json.dumps(self.content(), indent=1, ensure_ascii=False)
 
 
+@checked(path=PATH, seconds=NUMBER, words=PATH)
 def grade_notebook(
     path: str | os.PathLike[str],
     *,

@@ -26,6 +26,7 @@ from matplotlib.ticker import (
 )
 from matplotlib.typing import LineStyleType
 
+from npnet.base.arguments import PATH, SIZE, SWITCH, TEXT, TEXTS, Kind, an, checked
 from npnet.base.arrays import Floats, Ints
 from npnet.base.errors import InputError
 from npnet.base.files import replacing
@@ -65,6 +66,17 @@ CLOCK = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 logger = logging.getLogger("npnet")
 
 
+@checked(
+    ax=Kind("matplotlib's Axes", lambda got: hasattr(got, "update_datalim")),
+    log=SWITCH,
+    window=SIZE,
+    smoothing=TEXT,
+    labels=TEXTS,
+    reading=an(Reading, "an npnet.plotting.curves.Reading"),
+    join=SWITCH,
+    x=TEXT,
+    title=TEXT,
+)
 def losses(
     sources: Source | Iterable[Source],
     ax: Axes | None = None,
@@ -325,6 +337,7 @@ def gaps(
     return figure
 
 
+@checked(path=PATH)
 def save(axes: Axes | Figure, path: str | os.PathLike[str]) -> None:
     """Write the figure that ``axes`` belongs to as PNG, SVG or PDF, by the suffix of ``path``.
 

@@ -73,7 +73,7 @@ class Draw:
         )
         object.__setattr__(self, "scale", tuple(self.scale))
         self._check(isinstance(self.trained, bool), "trained", "true or false")
-        if self.seed is not None and self.seed != LOST:
+        if self.seed is not None and not (isinstance(self.seed, str) and self.seed == LOST):
             whole = type(self.seed) is int and -(2**63) <= self.seed < 2**64
             self._check(whole, "seed", 'a whole number from -2^63 to 2^64-1, as torch, or "lost"')
         if self.skip is not None:
@@ -97,7 +97,7 @@ class Draw:
             raise InputError(f"draws: {self.name} has the {key} {shown(got)}, wanted {wanted}")
 
     def _check_name(self) -> None:
-        if self.name in PARAMETER_NAMES:
+        if isinstance(self.name, str) and self.name in PARAMETER_NAMES:
             self._check(self.shape is None, "shape", f"none: the network decides {self.name}'s")
             return
         known = ", ".join(PARAMETER_NAMES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from npnet.base.arguments import SIZE, an, checked
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError
 from npnet.network.names import PARAMETER_NAMES, shape_of
@@ -13,6 +14,7 @@ from npnet.recipes.recipe import Recipe
 from npnet.torch_rng.generator import Generator
 
 
+@checked(V=SIZE, generator=an(Generator, "an npnet.Generator"))
 def draw_parameters(recipe: Recipe, V: int, generator: Generator) -> Parameters:
     """Draw the parameters as ``recipe.draws`` says, in that order, for ``V`` characters.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from npnet.base.arguments import MAPPING, require
 from npnet.base.errors import InputError, shown
 from npnet.base.suggestions import nearest
 from npnet.network.names import PARAMETER_NAMES
@@ -200,7 +201,7 @@ class Recipe:
         """
         try:
             entries = json.loads(text)
-        except (ValueError, RecursionError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise InputError(f"{source}: no JSON ({error}), wanted the JSON of a recipe") from error
         if not isinstance(entries, dict):
             raise InputError(f"{source}: wanted a JSON object with the fields of a recipe")
@@ -212,6 +213,7 @@ class Recipe:
     @classmethod
     def from_entries(cls, entries: Mapping[str, Any], source: str = "recipe") -> Recipe:
         """A recipe from plain values, as JSON and TOML hold them; errors as ``from_json``."""
+        require("Recipe.from_entries", "entries", entries, MAPPING)
         fields = [field.name for field in dataclasses.fields(cls)]
         unknown = [key for key in entries if key not in fields]
         if unknown:

@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from npnet.base.arguments import FUNCTION, PATH, SIZE, WHOLE, Kind, checked
 from npnet.base.errors import DivergedError, InputError, shown
 from npnet.recipes.publication import Publication, find_publication
 from npnet.replays.lost_cells import cell_of, with_seed
@@ -183,6 +184,15 @@ def trains(publications: Sequence[Publication], words: Sequence[Sequence[str] | 
     return all(map(_reproduces, publications, words))
 
 
+@checked(
+    publications=Kind("a list: [file]", lambda got: isinstance(got, list | tuple)),
+    reruns=SIZE,
+    first=WHOLE,
+    end=WHOLE,
+    workers=SIZE,
+    progress=PATH,
+    watch=FUNCTION,
+)
 def find_lost_seed(
     publications: Sequence[Publication | str | os.PathLike[str]],
     executor: concurrent.futures.Executor | None = None,

@@ -20,8 +20,9 @@ from typing import Any, Self, overload
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from npnet.base.arguments import SWITCH, require
 from npnet.base.arrays import Array, Floats, Ints
-from npnet.base.errors import InputError, kind_of
+from npnet.base.errors import InputError, kind_of, shown
 from npnet.torch_rng import cephes, mkl, multinomial
 from npnet.torch_rng.torch_state import is_torch_state, read_torch_state
 
@@ -151,8 +152,10 @@ class Generator:
         ``engine="mkl"``: the numbers of torch 2.0 to 2.6 on x86, where MKL's generator MCG31m1
         draws them. Each call seeds that generator with one word of this one.
         """
-        if engine not in ENGINES:
-            raise InputError(f"exponential: engine {engine!r}, wanted one of {', '.join(ENGINES)}")
+        if not isinstance(engine, str) or engine not in ENGINES:
+            raise InputError(
+                f"exponential: engine {shown(engine)}, wanted one of {', '.join(ENGINES)}"
+            )
         out = _floats("exponential", shape, dtype)
         if engine == "mkl":
             if out.size:
@@ -216,6 +219,7 @@ class Generator:
         left; here that raises InputError. If several classes have the same p / q, the first one is
         taken. Torch does so for one draw; for several it does not say in which order they come.
         """
+        require("multinomial", "replacement", replacement, SWITCH)
         wanted = 1 if num_samples is None else num_samples
         count = _whole("multinomial", "num_samples", wanted, 1, 2**63 - 1)
         # Infinities and NaNs (a q of 0, a sum beyond the range) have the same effect as in torch.
@@ -329,8 +333,8 @@ def _fill(flat: Array, draw: Callable[[int], Array]) -> None:
 
 
 def _floats(who: str, shape: tuple[Any, ...], dtype: DTypeLike) -> Floats:
-    if dtype not in (np.float32, np.float64):
-        raise InputError(f"{who}: dtype {dtype!r}, wanted np.float32 or np.float64")
+    if isinstance(dtype, np.ndarray | np.generic) or dtype not in (np.float32, np.float64):
+        raise InputError(f"{who}: dtype {shown(dtype)}, wanted np.float32 or np.float64")
     return _empty(who, shape, dtype)
 
 
@@ -350,7 +354,7 @@ def _scalable(who: str, one: float, other: float, dtype: DTypeLike) -> np.dtype[
     for number in (one, other):
         real = isinstance(number, (int, float, np.integer, np.floating))
         if not real or not abs(number) <= float(np.finfo(kind).max):
-            raise InputError(f"{who}: {number!r}, wanted a number in the range of {kind}")
+            raise InputError(f"{who}: {shown(number)}, wanted a number in the range of {kind}")
     return kind
 
 
@@ -366,7 +370,7 @@ def _whole(who: str, what: str, value: Any, least: int, most: int) -> int:
         number = int(value)
         if least <= number <= most:
             return number
-    raise InputError(f"{who}: {what} {value!r}, wanted a whole number from {least} to {most}")
+    raise InputError(f"{who}: {what} {shown(value)}, wanted a whole number from {least} to {most}")
 
 
 def _kind(value: Any) -> str:

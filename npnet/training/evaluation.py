@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from npnet.base.arguments import an, checked
 from npnet.base.arrays import Floats, Ints
 from npnet.base.errors import InputError
 from npnet.network.parameters import Parameters, check_batch
@@ -15,6 +16,7 @@ from npnet.training.batchnorm import UNTRAINED, Statistics, refuse_infinite
 from npnet.training.distinct_rows import BLOCK_NUMBERS, blocks, distinct, places
 
 
+@checked(stats=an(Statistics, "npnet.Statistics"))
 def evaluate(
     params: Parameters | Mapping[str, ArrayLike], stats: Statistics, X: ArrayLike, Y: ArrayLike
 ) -> float:

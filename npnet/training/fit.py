@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from npnet.base import blas
+from npnet.base.arguments import FUNCTION, SIZE, checked
 from npnet.base.arrays import Floats, Ints
 from npnet.base.errors import DivergedError, InputError
 from npnet.corpora.words import Vocabulary, build_dataset, split_words
@@ -47,6 +48,7 @@ class Start(NamedTuple):
     generator: Generator
 
 
+@checked(watch=FUNCTION, threads=SIZE, eval_every=SIZE)
 def fit(
     recipe: Recipe,
     words: Sequence[str],

@@ -31,7 +31,7 @@ class Running(EqualFields):
     @classmethod
     def begin(cls, recipe: Recipe) -> Running:
         """The averages before the first step of ``recipe``."""
-        H, dtype = recipe.hidden, recipe.dtype
+        H, dtype = Recipe.of(recipe).hidden, recipe.dtype
         last = recipe.statistics == "last-batch"
         return cls(
             np.zeros(H, dtype),

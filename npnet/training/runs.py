@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from npnet.base import blas
+from npnet.base.arguments import PATH, checked
 from npnet.base.arrays import Floats
 from npnet.base.equality import ReadOnlyFields
 from npnet.base.errors import InputError
@@ -258,6 +259,7 @@ def read_words_of(folder: Path) -> tuple[str, ...]:
     return tuple(_text(folder / "words.txt").removesuffix("\n").split("\n"))
 
 
+@checked(folder=PATH)
 def load_run(folder: str | os.PathLike[str]) -> Run:
     """Read what ``Run.save`` wrote.
 

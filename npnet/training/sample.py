@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from npnet.base.arguments import NUMBER, SIZE, TEXT, an, checked
 from npnet.base.arrays import Floats
 from npnet.base.errors import InputError
 from npnet.corpora.words import END, Vocabulary
@@ -31,6 +32,16 @@ DRAWS = 256
 DRAWN_NUMBERS = 1 << 18
 
 
+@checked(
+    stats=an(Statistics, "npnet.Statistics"),
+    vocab=an(Vocabulary, "an npnet.Vocabulary"),
+    count=SIZE,
+    generator=an(Generator, "an npnet.Generator"),
+    start=TEXT,
+    temperature=NUMBER,
+    max_length=SIZE,
+    sampler=TEXT,
+)
 def sample(
     params: Parameters | Mapping[str, ArrayLike],
     stats: Statistics,

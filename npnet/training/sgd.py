@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from npnet.base.arguments import an, checked
 from npnet.base.arrays import Floats, Ints
 from npnet.base.errors import DivergedError, InputError, kind_of
 from npnet.network.fast import Workspace
@@ -35,6 +36,7 @@ class Record(NamedTuple):
     lr: float
 
 
+@checked(g=an(Generator, "an npnet.Generator"), running=an(Running, "an npnet.Running"))
 def train(
     recipe: Recipe,
     params: Parameters,

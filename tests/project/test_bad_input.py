@@ -229,6 +229,12 @@ def test_the_oracle_refuses_as_npnet_does(
         ("trian", "npnet: COMMAND: got 'trian', wanted one of train, "),
         ("trian", ": did you mean train? (see npnet --help)"),
         ("sample --temp 1", "npnet sample: no option --temp, did you mean --temperature?"),
+        (
+            "train --count 5",
+            "no option --count, which is one of npnet sample, wanted some of --help",
+        ),
+        ("sample --tmeperature 1", "no option --tmeperature, did you mean --temperature?"),
+        ("eval --emperature 1", "no option --emperature, wanted some of --help"),
         ("sample --nope", "npnet sample: no option --nope, wanted some of --help, --threads"),
         (
             "exercise check --step=3",

@@ -1,0 +1,120 @@
+"""What the arguments of public functions may be, declared above the function.
+
+A declaration is about types alone. Ranges, shapes and what has to fit together are checked by the
+function itself, which has the words for it.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import operator
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from npnet.base.errors import InputError, kind_of, shown
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What an argument may be, and how a message says so."""
+
+    wanted: str
+    takes: Callable[[Any], bool]
+
+
+def an(kind: type, wanted: str) -> Kind:
+    """An object of one class."""
+    return Kind(wanted, lambda value: isinstance(value, kind))
+
+
+def or_none(kind: Kind) -> Kind:
+    return Kind(f"{kind.wanted}, or None", lambda value: value is None or kind.takes(value))
+
+
+def _whole(value: object) -> bool:
+    if isinstance(value, bool | np.bool_):
+        return False
+    try:
+        operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return False
+    return True
+
+
+def _size(value: Any) -> bool:
+    return _whole(value) and abs(operator.index(value)) < 2**31
+
+
+def _number(value: object) -> bool:
+    numbers = isinstance(value, int | float | np.integer | np.floating)
+    return numbers and not isinstance(value, bool)
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, bytes | np.ndarray)
+
+
+def _names(value: object) -> bool:
+    # An iterator can be read only once: its entries are not looked at.
+    return _texts(value) and (
+        not isinstance(value, Collection) or all(isinstance(each, str) for each in value)
+    )
+
+
+WHOLE = Kind("a whole number", _whole)
+SEED = Kind("a whole number, 0 or more", lambda value: _whole(value) and value >= 0)
+SIZE = Kind("a whole number below 2^31", _size)
+NUMBER = Kind("a number", _number)
+SWITCH = Kind("True or False", lambda value: isinstance(value, bool | np.bool_))
+TEXT = an(str, "a str")
+TEXTS = Kind("a str or several", _texts)
+NAMES = Kind("a name or several", _names)
+PATH = Kind("a path: a str or a pathlib.Path", lambda value: isinstance(value, str | os.PathLike))
+MAPPING = an(Mapping, "a mapping from names")
+FUNCTION = Kind("a function", callable)
+
+
+def checked(**kinds: Kind) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Refuse arguments of other kinds before the function is called.
+
+    Args:
+        kinds: parameter -> what it may be. Its default is always taken.
+
+    Raises:
+        InputError: by the decorated function, for the first argument of another kind. It says
+            the function, the parameter, what it got and what it wanted.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(function)
+        who = function.__qualname__.rpartition("<locals>.")[2].removesuffix(".__init__")
+        assert {*kinds} <= {*signature.parameters}, function
+        defaults = {name: each.default for name, each in signature.parameters.items()}
+
+        @functools.wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            for name, value in signature.bind(*args, **kwargs).arguments.items():
+                if name in kinds and value is not defaults[name]:
+                    require(who, name, value, kinds[name])
+            return function(*args, **kwargs)
+
+        return call
+
+    return decorate
+
+
+def require(who: str, name: str, value: object, kind: Kind) -> None:
+    """Raise InputError unless ``value``, of the argument ``name`` if any, is of this kind."""
+    if not kind.takes(value):
+        got = kind_of(value)
+        if value is not None and type(value).__module__ == "builtins":
+            got = f"{got}, {shown(value)}"
+        raise InputError(f"{who}: {f'{name} is' if name else 'got'} {got}, wanted {kind.wanted}")
