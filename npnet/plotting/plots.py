@@ -1,13 +1,14 @@
 """Loss curves: several runs, or other programs' logs, in one picture.
 
 Figures are made with matplotlib's objects alone: no window system, no pyplot, no global state.
+(``window`` opens one, if it is asked to.)
 """
 
 import logging
 import math
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +124,12 @@ def draw(
     log: bool = False,
     x: str = "step",
     title: str | None = None,
+    new_figure: Callable[..., Figure] | None = None,
 ) -> Axes:
-    """Draw curves that ``drawn`` has read; the arguments are those of ``losses``.
+    """Draw curves that ``drawn`` has read; the other arguments are those of ``losses``.
+
+    ``new_figure`` makes the figure of new axes, for a window. Then every loss is drawn, so that
+    one can zoom in; else no more of them than a picture shows.
 
     Raises:
         InputError: with ``log``, no loss above 0.
@@ -136,7 +141,7 @@ def draw(
     validated = any(each.curve.split not in (TRAIN, TRAIN_SET, DEV) for each in curves)
     measured = any(each.curve.split == DEV for each in curves)
     if ax is None:
-        ax = _new_axes(len(curves))
+        ax = _new_axes(len(curves), new_figure)
         what = "Training and dev loss" if measured else "Training loss"
         what = "Training and validation loss" if validated else what
         heading = _plain(what if title is None else title)
@@ -147,7 +152,8 @@ def draw(
     ends = [each.raw_x[i] / unit for each in curves for i in (0, -1)]
     ax.update_datalim([(min(ends), shown[0]), (max(ends), shown[1])])
     ax.autoscale_view()
-    handles = [_draw_curve(ax, each, unit, runs, log=log) for each in curves]
+    whole = new_figure is not None
+    handles = [_draw_curve(ax, each, unit, runs, log=log, whole=whole) for each in curves]
     for each in {each.number: each for each in curves}.values():  # the last curve of each run
         _mark_best(ax, each, unit, runs, log=log)
     if x == "step":
@@ -163,7 +169,7 @@ def draw(
     return ax
 
 
-def _draw_curve(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool) -> Line2D:
+def _draw_curve(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool, whole: bool) -> Line2D:
     """The raw and the smooth line of a curve and its marks; returns what the legend shows."""
     curve, training = each.curve, each.curve.split == TRAIN
     colour = COLOURS[each.number % len(COLOURS)]
@@ -175,7 +181,8 @@ def _draw_curve(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool) -> 
         # Dense raw lines fill an area, sparse ones leave white between them. Those of several
         # runs overlap, and are drawn fainter so that the means stay visible.
         ink = (0.3 if curve.losses.size > STRETCHES else 0.4) / runs
-        outline = _outline(each.raw_x / unit, _positive(curve.losses, log=log))
+        outline = each.raw_x / unit, _positive(curve.losses, log=log)
+        outline = outline if whole else _outline(*outline)
         # Not by plot, because then the raw values would set the limits of the axes.
         ax.add_artist(Line2D(*outline, linewidth=0.5, color=colour, alpha=ink)).set_zorder(1)
     means = _positive(each.means, log=log)
@@ -353,9 +360,12 @@ def _windows(steps: Floats, window: int) -> tuple[Ints, Floats]:
     return starts, (steps[starts] + steps[ends]) / 2
 
 
-def _new_axes(runs: int) -> Axes:
+def _new_axes(runs: int, new_figure: Callable[..., Figure] | None = None) -> Axes:
     """Axes of a figure of their own, which is taller by a line of the legend for each run."""
-    figure = Figure(figsize=(8, 4.3 + 0.2 * runs), layout="constrained")
+    options: dict[str, Any] = {"figsize": (8, 4.3 + 0.2 * runs), "layout": "constrained"}
+    if new_figure is not None:
+        return _clear(new_figure(**options).add_subplot())
+    figure = Figure(**options)
     FigureCanvasAgg(figure)
     return _clear(figure.add_subplot())
 
