@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,8 @@ def plot_command(options: argparse.Namespace) -> int:
         plots.save(axes, options.out)
         if options.data:
             drawn.write_data(curves, options.data)
-        return f"{options.out}\n{drawn.text_of(curves)}"
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        return f"{options.out}\n{drawn.text_of(curves, columns)}"
 
     if options.watch:
         return watch(sources, read, draw)

@@ -31,7 +31,7 @@ from npnet.base.arrays import Floats, Ints
 from npnet.base.errors import InputError
 from npnet.base.files import replacing
 from npnet.plotting.curves import DEV, TEST, TRAIN, TRAIN_SET, VALIDATION, Reading
-from npnet.plotting.drawn import Drawn, changes_of, drawn, limits, notes_of
+from npnet.plotting.drawn import LARGE, Drawn, changes_of, drawn, limits, notes_of
 from npnet.plotting.loss_logs import DEFAULT, Source, read_curve
 from npnet.plotting.smoothing import parsed, smooth
 
@@ -57,6 +57,7 @@ STRETCHES = 1000
 MOST_MARKS = 8
 # Windows of gaps that are marked one by one.
 FEW_WINDOWS = 40
+LONGEST_LABEL = 80  # characters in one line of the legend
 # Runs whose best loss is written beside its mark.
 FEW_RUNS = 3
 FORMATS = (".png", ".svg", ".pdf")
@@ -141,7 +142,7 @@ def draw(
     validated = any(each.curve.split not in (TRAIN, TRAIN_SET, DEV) for each in curves)
     measured = any(each.curve.split == DEV for each in curves)
     if ax is None:
-        ax = _new_axes(len(curves), new_figure)
+        ax = _new_axes(sum(_label(each).count("\n") + 1 for each in curves), new_figure)
         what = "Training and dev loss" if measured else "Training loss"
         what = "Training and validation loss" if validated else what
         heading = _plain(what if title is None else title)
@@ -194,15 +195,28 @@ def _draw_curve(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool, who
         line.set(marker=SPLIT_MARKERS[curve.split], markersize=3.5, markevery=often)
         line.set_markerfacecolor("white")
     ax.add_artist(line)
+    if curve.diverged is not None:
+        _mark_end(ax, each, unit, colour, means)
+    line.set_label(_label(each))
+    return line
+
+
+def _label(each: Drawn) -> str:
+    """What the legend says of a curve, in one line or two."""
+    curve, training = each.curve, each.curve.split == TRAIN
     names = [each.run] if training else [f"{each.run}, {curve.split}"]
     if curve.members and training:
         names.append(f"mean and range of {len(curve.members)} seeds")
-    names += [f"{split} {loss:.2f}" for split, loss in curve.split_losses.items()]
+    told = [
+        f"{split} {loss:.2f}" if abs(loss) < LARGE else f"{split} {loss:.3g}"
+        for split, loss in curve.split_losses.items()
+    ]
     if curve.diverged is not None:
-        names.append(f"diverged at step {curve.diverged:,.10g}")
-        _mark_end(ax, each, unit, colour, means)
-    line.set_label("  ".join(map(_plain, names)))
-    return line
+        told.append(f"diverged at step {curve.diverged:,.10g}")
+    label = "  ".join([*names, *told])
+    if told and len(label) > LONGEST_LABEL:  # else it would be cut off, or squeeze the axes
+        label = "  ".join(names) + "\n" + "  ".join(told)
+    return _plain(label)
 
 
 def _same(each: Drawn) -> bool:
@@ -360,9 +374,9 @@ def _windows(steps: Floats, window: int) -> tuple[Ints, Floats]:
     return starts, (steps[starts] + steps[ends]) / 2
 
 
-def _new_axes(runs: int, new_figure: Callable[..., Figure] | None = None) -> Axes:
-    """Axes of a figure of their own, which is taller by a line of the legend for each run."""
-    options: dict[str, Any] = {"figsize": (8, 4.3 + 0.2 * runs), "layout": "constrained"}
+def _new_axes(lines: int, new_figure: Callable[..., Figure] | None = None) -> Axes:
+    """Axes of a figure of their own, which is taller by the lines of the legend."""
+    options: dict[str, Any] = {"figsize": (8, 4.3 + 0.2 * lines), "layout": "constrained"}
     if new_figure is not None:
         return _clear(new_figure(**options).add_subplot())
     figure = Figure(**options)
