@@ -19,13 +19,12 @@ def open_figure(**options: Any) -> Figure:
     """
     try:
         from matplotlib import pyplot
-        from matplotlib.backends import backend_registry
 
-        name = pyplot.get_backend()
-        canvas = backend_registry.load_backend_module(name).FigureCanvas
-        if canvas.required_interactive_framework is not None:
-            return pyplot.figure(**options)
-        why = f"matplotlib's backend is {name}, which has no windows"
+        figure = pyplot.figure(**options)
+        if figure.canvas.required_interactive_framework is not None:
+            return figure
+        pyplot.close(figure)
+        why = f"matplotlib's backend is {pyplot.get_backend()}, which has no windows"
     # What a toolkit raises without a display is of a class of its own.
     except Exception as error:
         why = str(error).partition("\n")[0]

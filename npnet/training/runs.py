@@ -387,7 +387,8 @@ def newest(root: Path, *, several: bool = False) -> Path:
     Raises:
         InputError: there is none.
     """
-    found = [*root.glob("*/model.npz"), *(root.glob("*/runs.json") if several else ())]
+    found = list(root.glob("*/model.npz"))
+    found += root.glob("*/runs.json") if several else ()
     models = sorted(found, key=lambda path: path.stat().st_mtime_ns)
     if not models:
         raise InputError(f"{root}: holds no finished run, wanted one: npnet train makes it")
