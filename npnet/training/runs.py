@@ -267,7 +267,8 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     """
     folder = Path(folder)
     if not os.path.isfile(folder / "recipe.json"):
-        inner = sorted(folder.glob("**/model.npz"))[:1] if (folder / "runs.json").exists() else []
+        several = os.path.isfile(folder / "runs.json")
+        inner = sorted(folder.glob("**/model.npz"))[:1] if several else []
         what = f", such as {inner[0].parent}" if inner else ": npnet train"
         raise InputError(f"{folder}: no recipe.json in it, wanted the folder of a run{what}")
     recipe = read_recipe(folder / "recipe.json")
