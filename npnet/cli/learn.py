@@ -14,6 +14,7 @@ from npnet.cli.output_files import check_new_file, check_new_picture
 from npnet.cli.parser import (
     SECONDS,
     STEPS,
+    WATCH,
     add_force,
     add_json,
     add_plot,
@@ -70,9 +71,7 @@ def add_commands(commands: Any) -> None:
         metavar="FILE|NAME",
         help=f"the sheet (default: {SHEET}), functions to judge (default: all of them)",
     )
-    check.add_argument(
-        "--watch", action="store_true", help="judge again what changes whenever the sheet is saved"
-    )
+    check.add_argument("--watch", action="store_true", help=WATCH)
     check.add_argument(
         "--seconds",
         type=number,

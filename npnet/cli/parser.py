@@ -28,6 +28,7 @@ DEFAULT_SEED = "seed of torch's default generator, before the first cell"
 SEPARATOR = "what separates the columns; tab or blanks too"
 SEED = "seed of the random numbers, as torch.manual_seed takes it"
 STEPS = "training steps"
+WATCH = "do it again whenever a file changes, until Ctrl-C"
 
 # argparse's own messages, as patterns, and how npnet says the same.
 MESSAGES = {

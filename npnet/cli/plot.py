@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 from npnet.base.errors import InputError
 from npnet.cli.output_files import check_new_file, check_new_picture
-from npnet.cli.parser import OUT, SEPARATOR, add_force, add_json, whole_number
+from npnet.cli.parser import OUT, SEPARATOR, WATCH, add_force, add_json, whole_number
+from npnet.cli.watch import watch
 from npnet.training.runs import ROOT, newest
 
 
@@ -38,6 +40,10 @@ def add_commands(commands: Any) -> None:
     plot.add_argument(
         "--data", type=Path, metavar="CSV", help="also write what is drawn into this file"
     )
+    plot.add_argument(
+        "--show", action="store_true", help="also open a window, in which one can zoom in"
+    )
+    plot.add_argument("--watch", action="store_true", help=WATCH)
     add_force(plot)
     add_json(plot)
     plot.set_defaults(command=plot_command)
@@ -97,41 +103,69 @@ def _add_drawing(plot: argparse.ArgumentParser) -> None:
 
 def plot_command(options: argparse.Namespace) -> int:
     """`npnet plot`."""
-    from npnet.plotting import drawn, plots
+    from npnet.plotting import drawn, plots, window
     from npnet.plotting.curves import Reading
     from npnet.plotting.smoothing import parsed
 
     if options.plain:
         print("npnet plot: --plain is not needed any more: --log is the other", file=sys.stderr)
-    check_new_picture(options.out, force=options.force, who="--out")
-    if options.data:
-        check_new_file(options.data, force=options.force, who="--data")
-    window, weight = options.window, None
+    _check(options)
+    width, weight = options.window, None
     if options.smooth is not None:
-        if window is not None:
+        if width is not None:
             raise InputError("plot: got --window and --smooth, wanted one of them")
-        window, weight = parsed(options.smooth)
-    curves = drawn.drawn(
-        options.runs or [newest(ROOT)],
-        window=window,
-        weight=weight,
-        labels=options.label,
-        reading=Reading(
-            tuple(options.loss or ()), options.step, options.separator, options.losses_are
-        ),
-        join=options.join,
-        x=options.x,
-    )
+        width, weight = parsed(options.smooth)
+    sources = options.runs or [newest(ROOT, several=True)]
+
+    def read() -> list[drawn.Drawn]:
+        return drawn.drawn(
+            sources,
+            window=width,
+            weight=weight,
+            labels=options.label,
+            reading=Reading(
+                tuple(options.loss or ()), options.step, options.separator, options.losses_are
+            ),
+            join=options.join,
+            x=options.x,
+        )
+
+    def draw(curves: list[drawn.Drawn]) -> str:
+        figure = window.open_figure if options.show else None
+        axes = plots.draw(
+            curves, log=options.log, x=options.x, title=options.title, new_figure=figure
+        )
+        plots.save(axes, options.out)
+        if options.data:
+            drawn.write_data(curves, options.data)
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        return f"{options.out}\n{drawn.text_of(curves, columns)}"
+
+    if options.watch:
+        return watch(sources, read, draw)
+    curves = read()
     notes = drawn.notes_of(curves)
     for note in notes:
         print(f"npnet: {note}", file=sys.stderr)
-    plots.save(plots.draw(curves, log=options.log, x=options.x, title=options.title), options.out)
-    if options.data:
-        drawn.write_data(curves, options.data)
+    text = draw(curves)
     if options.json:
         figures = {"file": str(options.out), "curves": drawn.rows_of(curves), "notes": notes}
         print(json.dumps(figures, ensure_ascii=False, indent=2))
     else:
-        print(options.out)
-        print(drawn.text_of(curves))
+        print(text, flush=True)
+    if options.show:
+        window.show()
     return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse what cannot be done before anything is read."""
+    check_new_picture(options.out, force=options.force, who="--out")
+    if options.data:
+        check_new_file(options.data, force=options.force, who="--data")
+    if options.watch:
+        for name in ("show", "json"):
+            if getattr(options, name):
+                raise InputError(f"--watch: got --{name} as well, wanted one of them")
+        if "-" in options.runs:
+            raise InputError("--watch: got standard input, wanted files: it cannot be read again")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from npnet.base.errors import InputError
 from npnet.cli.parser import SEPARATOR
+from npnet.corpora.alphabet import remark_on_alphabet
 from npnet.corpora.known import KNOWN, SHIPPED, default_words, find_corpus, known_words
 from npnet.corpora.known import shipped_corpus as shipped_file
 from npnet.corpora.words import load_words
@@ -100,6 +101,8 @@ def words_from(options: argparse.Namespace) -> list[str]:
         )
     if done:
         print(f"{described(options)}: {', '.join(done)}", file=sys.stderr)
+    if remark := remark_on_alphabet(words.words):
+        print(f"{described(options)}: {remark}", file=sys.stderr)
     return finished(list(words.words), options)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import os
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,7 @@ from npnet.plotting.smoothing import smooth
 EXPLODED = 10
 # What a logarithmic axis shows at most below its highest loss.
 SMALLEST = 1e-12
+LARGE = 1000  # losses from here on are written with few digits
 X_AXES = ("step", "time", "examples")
 
 
@@ -225,8 +227,8 @@ def _ranges(curve: Curve) -> dict[str, list[float]]:
     }
 
 
-def text_of(curves: Sequence[Drawn]) -> str:
-    """A table with a line for each curve."""
+def text_of(curves: Sequence[Drawn], width: int | None = None) -> str:
+    """A table with a line for each curve; where it is wider than ``width``, a paragraph each."""
     rows = rows_of(curves)
     splits = list(dict.fromkeys(split for row in rows for split in row["split_losses"]))
     kinds = {row["losses"] for row in rows} != {TRAIN}
@@ -248,11 +250,26 @@ def text_of(curves: Sequence[Drawn]) -> str:
         cells += [_time(row["seconds"])] * timed
         lines.append([*cells, "" if diverged is None else f"diverged at step {_count(diverged)}"])
     numbers = several + 4 + len(splits) + len(ranges) + timed
-    return table(lines, "<" + "<" * kinds + ">" * numbers + "<")
+    text = table(lines, "<" + "<" * kinds + ">" * numbers + "<")
+    if width is None or max(map(len, text.splitlines())) <= width:
+        return text
+    return "\n".join(_paragraph(lines[0], cells, width) for cells in lines[1:])
+
+
+def _paragraph(titles: Sequence[str], cells: Sequence[str], width: int) -> str:
+    """The cells of a line with their titles, in lines of at most ``width`` columns."""
+    told = [f"{title} {cell}".strip() for title, cell in zip(titles, cells, strict=True)]
+    kept = [text for text, cell in zip(told[1:], cells[1:], strict=True) if cell not in ("", "-")]
+    # A title and its cell stay together.
+    whole = "  ".join(text.replace(" ", "\0") for text in kept)
+    wrapped = textwrap.wrap(
+        whole, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+    )
+    return "\n".join([cells[0], *wrapped]).replace("\0", " ")
 
 
 def _loss(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}" if abs(value) < 1e6 else f"{value:.3g}"
+    return "-" if value is None else f"{value:.4f}" if abs(value) < LARGE else f"{value:.4g}"
 
 
 def _count(value: float | None) -> str:
@@ -312,6 +329,12 @@ def limits(curves: Sequence[Drawn], *, log: bool) -> tuple[float, float] | None:
         good, others = others, []
     if not good:
         return None
+    if not log:
+        # A run whose losses exploded, though they are numbers, sets nothing for the others either.
+        usual = min(top for _, top in good)
+        far = EXPLODED * max(usual, 0)
+        others += [found for found in good if usual > 0 and found[1] > far]
+        good = [found for found in good if not (usual > 0 and found[1] > far)]
     low, high = min(found[0] for found in good), max(found[1] for found in good)
     # A run that diverged is shown as far as it is like the others.
     for bottom, top in others:

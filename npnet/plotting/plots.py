@@ -1,13 +1,14 @@
 """Loss curves: several runs, or other programs' logs, in one picture.
 
 Figures are made with matplotlib's objects alone: no window system, no pyplot, no global state.
+(``window`` opens one, if it is asked to.)
 """
 
 import logging
 import math
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from npnet.base.arrays import Floats, Ints
 from npnet.base.errors import InputError
 from npnet.base.files import replacing
 from npnet.plotting.curves import DEV, TEST, TRAIN, TRAIN_SET, VALIDATION, Reading
-from npnet.plotting.drawn import Drawn, changes_of, drawn, limits, notes_of
+from npnet.plotting.drawn import LARGE, Drawn, changes_of, drawn, limits, notes_of
 from npnet.plotting.loss_logs import DEFAULT, Source, read_curve
 from npnet.plotting.smoothing import parsed, smooth
 
@@ -57,6 +58,7 @@ STRETCHES = 1000
 MOST_MARKS = 8
 # Windows of gaps that are marked one by one.
 FEW_WINDOWS = 40
+LONGEST_LABEL = 80  # characters in one line of the legend
 # Runs whose best loss is written beside its mark.
 FEW_RUNS = 3
 FORMATS = (".png", ".svg", ".pdf")
@@ -135,8 +137,12 @@ def draw(
     log: bool = False,
     x: str = "step",
     title: str | None = None,
+    new_figure: Callable[..., Figure] | None = None,
 ) -> Axes:
-    """Draw curves that ``drawn`` has read; the arguments are those of ``losses``.
+    """Draw curves that ``drawn`` has read; the other arguments are those of ``losses``.
+
+    ``new_figure`` makes the figure of new axes, for a window. Then every loss is drawn, so that
+    one can zoom in; else no more of them than a picture shows.
 
     Raises:
         InputError: with ``log``, no loss above 0.
@@ -148,7 +154,7 @@ def draw(
     validated = any(each.curve.split not in (TRAIN, TRAIN_SET, DEV) for each in curves)
     measured = any(each.curve.split == DEV for each in curves)
     if ax is None:
-        ax = _new_axes(len(curves))
+        ax = _new_axes(sum(_label(each).count("\n") + 1 for each in curves), new_figure)
         what = "Training and dev loss" if measured else "Training loss"
         what = "Training and validation loss" if validated else what
         heading = _plain(what if title is None else title)
@@ -159,7 +165,8 @@ def draw(
     ends = [each.raw_x[i] / unit for each in curves for i in (0, -1)]
     ax.update_datalim([(min(ends), shown[0]), (max(ends), shown[1])])
     ax.autoscale_view()
-    handles = [_draw_curve(ax, each, unit, runs, log=log) for each in curves]
+    whole = new_figure is not None
+    handles = [_draw_curve(ax, each, unit, runs, log=log, whole=whole) for each in curves]
     for each in {each.number: each for each in curves}.values():  # the last curve of each run
         _mark_best(ax, each, unit, runs, log=log)
     if x == "step":
@@ -175,7 +182,7 @@ def draw(
     return ax
 
 
-def _draw_curve(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool) -> Line2D:
+def _draw_curve(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool, whole: bool) -> Line2D:
     """The raw and the smooth line of a curve and its marks; returns what the legend shows."""
     curve, training = each.curve, each.curve.split == TRAIN
     colour = COLOURS[each.number % len(COLOURS)]
@@ -187,7 +194,8 @@ def _draw_curve(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool) -> 
         # Dense raw lines fill an area, sparse ones leave white between them. Those of several
         # runs overlap, and are drawn fainter so that the means stay visible.
         ink = (0.3 if curve.losses.size > STRETCHES else 0.4) / runs
-        outline = _outline(each.raw_x / unit, _positive(curve.losses, log=log))
+        outline = each.raw_x / unit, _positive(curve.losses, log=log)
+        outline = outline if whole else _outline(*outline)
         # Not by plot, because then the raw values would set the limits of the axes.
         ax.add_artist(Line2D(*outline, linewidth=0.5, color=colour, alpha=ink)).set_zorder(1)
     means = _positive(each.means, log=log)
@@ -199,15 +207,28 @@ def _draw_curve(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool) -> 
         line.set(marker=SPLIT_MARKERS[curve.split], markersize=3.5, markevery=often)
         line.set_markerfacecolor("white")
     ax.add_artist(line)
+    if curve.diverged is not None:
+        _mark_end(ax, each, unit, colour, means)
+    line.set_label(_label(each))
+    return line
+
+
+def _label(each: Drawn) -> str:
+    """What the legend says of a curve, in one line or two."""
+    curve, training = each.curve, each.curve.split == TRAIN
     names = [each.run] if training else [f"{each.run}, {curve.split}"]
     if curve.members and training:
         names.append(f"mean and range of {len(curve.members)} seeds")
-    names += [f"{split} {loss:.2f}" for split, loss in curve.split_losses.items()]
+    told = [
+        f"{split} {loss:.2f}" if abs(loss) < LARGE else f"{split} {loss:.3g}"
+        for split, loss in curve.split_losses.items()
+    ]
     if curve.diverged is not None:
-        names.append(f"diverged at step {curve.diverged:,.10g}")
-        _mark_end(ax, each, unit, colour, means)
-    line.set_label("  ".join(map(_plain, names)))
-    return line
+        told.append(f"diverged at step {curve.diverged:,.10g}")
+    label = "  ".join([*names, *told])
+    if told and len(label) > LONGEST_LABEL:  # else it would be cut off, or squeeze the axes
+        label = "  ".join(names) + "\n" + "  ".join(told)
+    return _plain(label)
 
 
 def _same(each: Drawn) -> bool:
@@ -366,9 +387,12 @@ def _windows(steps: Floats, window: int) -> tuple[Ints, Floats]:
     return starts, (steps[starts] + steps[ends]) / 2
 
 
-def _new_axes(runs: int) -> Axes:
-    """Axes of a figure of their own, which is taller by a line of the legend for each run."""
-    figure = Figure(figsize=(8, 4.3 + 0.2 * runs), layout="constrained")
+def _new_axes(lines: int, new_figure: Callable[..., Figure] | None = None) -> Axes:
+    """Axes of a figure of their own, which is taller by the lines of the legend."""
+    options: dict[str, Any] = {"figsize": (8, 4.3 + 0.2 * lines), "layout": "constrained"}
+    if new_figure is not None:
+        return _clear(new_figure(**options).add_subplot())
+    figure = Figure(**options)
     FigureCanvasAgg(figure)
     return _clear(figure.add_subplot())
 

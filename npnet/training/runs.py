@@ -269,7 +269,10 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     """
     folder = Path(folder)
     if not os.path.isfile(folder / "recipe.json"):
-        raise InputError(f"{folder}: no recipe.json in it, wanted the folder of a run: npnet train")
+        several = os.path.isfile(folder / "runs.json")
+        inner = sorted(folder.glob("**/model.npz"))[:1] if several else []
+        what = f", such as {inner[0].parent}" if inner else ": npnet train"
+        raise InputError(f"{folder}: no recipe.json in it, wanted the folder of a run{what}")
     recipe = read_recipe(folder / "recipe.json")
     params, stats, vocab = _read_model(folder / "model.npz", recipe)
     losses = _read_losses(folder / "history.csv", recipe)
@@ -379,13 +382,17 @@ def new_numbered(root: Path, name: str) -> Path:
         number += 1
 
 
-def newest(root: Path) -> Path:
+def newest(root: Path, *, several: bool = False) -> Path:
     """The run folder in ``root`` whose model was written last.
+
+    ``several``: or the folder of several runs, of those that were begun last.
 
     Raises:
         InputError: there is none.
     """
-    models = sorted(root.glob("*/model.npz"), key=lambda path: path.stat().st_mtime_ns)
+    found = list(root.glob("*/model.npz"))
+    found += root.glob("*/runs.json") if several else ()
+    models = sorted(found, key=lambda path: path.stat().st_mtime_ns)
     if not models:
         raise InputError(f"{root}: holds no finished run, wanted one: npnet train makes it")
     return models[-1].parent

@@ -20,6 +20,7 @@ from matplotlib.lines import Line2D
 
 from npnet.base.arrays import Array, Floats
 from npnet.base.errors import InputError
+from npnet.plotting.drawn import drawn, text_of
 from npnet.plotting.plots import losses, save, smooth
 from npnet.recipes.recipe import Recipe
 
@@ -471,3 +472,30 @@ def test_a_source_without_a_loss_to_draw_is_refused(
     rows = "".join(f"{step},{loss}\n" for step, loss in enumerate(values.split()))
     with pytest.raises(InputError, match=f"^losses: .*: {says}"):
         losses(csv_file(tmp_path, f"step,loss\n{rows}"), log=log)
+
+
+def test_a_run_that_exploded_to_large_numbers_sets_no_scale_for_others() -> None:
+    wild = noisy(2000).copy()
+    wild[1000:] = 1e5
+    ax = losses([Result(noisy(2000)), Result(wild)])
+    assert ax.get_ylim()[1] < 10
+    assert losses(Result(wild)).get_ylim()[1] > 1e4
+    assert losses([Result(noisy(2000)), Result(wild)], log=True).get_ylim()[1] > 1e4
+
+
+def test_a_long_label_has_a_second_line() -> None:
+    run = Result(noisy(100), split_losses={"train": 2.5, "dev": 2.51, "test": 123456.0})
+    [text] = captions(losses(run, labels="a name of some thirty-six letters is"))
+    assert text.endswith("letters is  train 2.50  dev 2.51  test 1.23e+05")
+    [text] = captions(losses(Result(run.losses, Recipe("l"), dict.fromkeys("abcdefghij", 2.0))))
+    assert text.startswith("l\na 2.00  b 2.00")
+
+
+def test_a_table_that_is_too_wide_becomes_paragraphs() -> None:
+    curves = drawn([Result(noisy(100), split_losses={"train": 2.5, "dev": 2.51})], labels=["mine"])
+    table = text_of(curves)
+    assert text_of(curves, 200) == table
+    lines = text_of(curves, 40).splitlines()
+    assert lines[0] == "mine"
+    assert max(map(len, lines)) <= 40
+    assert "dev 2.5100" in " ".join(lines)

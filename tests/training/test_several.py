@@ -235,3 +235,27 @@ def test_a_killed_command_goes_on_to_the_same_bits(
     recipe = dataclasses.replace(RECIPE, steps=steps)
     for path, seed in zip(run_folders("s"), (5, 6), strict=True):
         assert npnet.load_run(path) == npnet.fit(with_seed(recipe, seed), small_words)
+
+
+# Dask closes its sockets when Python ends: what it warns of then is not ours.
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_cluster_gives_the_same_bits(here: Path, single: list[npnet.Run]) -> None:
+    distributed = pytest.importorskip("distributed", reason="needs the extra dask")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        command = ["train", "--recipe", "tiny.json", "--words", "words.txt", "--seeds", "3"]
+        address = cluster.scheduler_address
+        assert main([*command, "--out", "s", "--quiet", "--dask", address]) == 0
+    assert [npnet.load_run(path) for path in run_folders("s")] == single
+
+
+def test_commands_of_one_run_name_one_of_several(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train("--seeds", "2", "--steps", "5", "--quiet") == 0
+    assert main(["plot", "--json"]) == 0  # the newest, runs/tiny-001
+    capsys.readouterr()
+    assert main(["eval", "runs/tiny-001"]) == 2
+    assert "no recipe.json in it, wanted the folder of a run, such as" in capsys.readouterr().err

@@ -1,0 +1,37 @@
+"""An alphabet that is much larger than its words suggest: a remark, for the network learns each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+# A character is rare that stands in at most this many words, or in one of so many words.
+FEW, ONE_OF = 2, 2000
+LEAST = 20  # rare characters that are a reason for a remark, if they are more than the others
+SEEN = 5  # times that a character stands in the words on average, or fewer: too few to learn it
+EXAMPLES = 5
+
+
+def remark_on_alphabet(words: Sequence[str]) -> str | None:
+    """A sentence on characters that hardly occur, if they are more than the usual ones.
+
+    A wrong encoding, capitals, figures or words of another script add characters, and each has a
+    row in the embedding and a column in the last layer.
+    """
+    counts = Counter(char for word in words for char in {*word})
+    most = max(FEW, len(words) // ONE_OF)
+    ordered = [char for char, _ in counts.most_common()]
+    rare = [char for char in ordered if counts[char] <= most]
+    told = f"the words have {len(ordered):,} different characters"
+    examples = " ".join(ordered[: -EXAMPLES - 1 : -1])
+    if len(rare) >= LEAST and 2 * len(rare) > len(ordered):
+        return (
+            f"{told}, and {len(rare):,} of them stand in {most:,} words or fewer each, such as "
+            f"{examples}: is the encoding right (--encoding)? --fold makes capitals small"
+        )
+    if len(ordered) >= 2 * LEAST and counts.total() <= SEEN * len(ordered):
+        return (
+            f"{told}, each in {counts.total() / len(ordered):.0f} words, such as {examples}: too "
+            "few to learn them"
+        )
+    return None
