@@ -115,11 +115,13 @@ def inner(rows: Array) -> Array:
 
 def summed(x: Array, axes: tuple[int, ...] | None, keepdims: bool) -> Array:
     """The sum of floats over these axes (None: over all), in torch's order where it is known."""
-    if axes == (0,) and x.ndim == 2 and x.flags.c_contiguous and x.dtype.kind == "f":
+    if axes == (0,) and x.ndim == 2 and x.flags.c_contiguous:
         count, columns = x.shape  # by far the most frequent
-        if count and columns > 1:
-            usual = count == 32 and columns >= 32 and x.dtype is F32
-            found = _minibatch(x, columns) if usual else outer(x)
+        if count == 32 and columns >= 32 and x.dtype is F32:
+            found = _minibatch(x, columns)
+            return found[None] if keepdims else found
+        if count and columns > 1 and x.dtype.kind == "f":
+            found = outer(x)
             return found[None] if keepdims else found
     if axes is None:
         axes = tuple(range(x.ndim))

@@ -25,7 +25,7 @@ from npnet.tensors.activations import (
 )
 from npnet.tensors.attach import both, tensor_argument
 from npnet.tensors.axes import axis_of, spelled
-from npnet.tensors.dtypes import FLOATS, I64
+from npnet.tensors.dtypes import F32, FLOATS, I64
 from npnet.tensors.limits_and_masks import clamp
 from npnet.tensors.linear import linear
 from npnet.tensors.losses import (
@@ -38,7 +38,7 @@ from npnet.tensors.losses import (
     nll_loss,
 )
 from npnet.tensors.missing import missing, not_for, not_supported
-from npnet.tensors.tape import renamed, run
+from npnet.tensors.tape import renamed, run, run_one
 from npnet.tensors.tensor_class import Tensor, wrap
 from npnet.tensors.unary import relu, sigmoid, tanh
 
@@ -95,6 +95,10 @@ def log_softmax(
 def _soft(
     name: str, op: Operation, input: Tensor, dim: int | None, dtype: Any, more: dict[str, Any]
 ) -> Tensor:
+    if type(input) is Tensor and type(dim) is int and dtype is None and not more:
+        array = input._a
+        if array.dtype is F32 and 0 <= dim < array.ndim:  # by far the most frequent
+            return run_one(op, (array, dim), input)
     x = _with_type(tensor_argument(name, input), dtype)
     if more:
         dim, _ = spelled(name, more, dim, False)

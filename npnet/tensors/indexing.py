@@ -7,6 +7,7 @@ tensor of one integer without axes counts as a number.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -138,8 +139,15 @@ def _pair(tensor: Tensor, key: tuple[Any, Any]) -> tuple[Array, Array] | None:
         and tensor._a.dtype in FLOATS
         and not (MODE.grad and tensor._req)
     ):
-        return np.arange(rows.start, rows.stop, rows.step), columns._a
+        return _numbers(rows), columns._a
     return None
+
+
+@lru_cache(16)
+def _numbers(rows: range) -> Array:
+    found = np.arange(rows.start, rows.stop, rows.step)
+    found.flags.writeable = False
+    return found
 
 
 def _gathered(tensor: Tensor, key: Any) -> Tensor:

@@ -46,8 +46,9 @@ def cross_entropy(
     label_smoothing: float = 0.0,
 ) -> Tensor:
     """Negative log likelihood of the targets under softmax(input); (n, C) and (n,) as a rule."""
-    tensor_argument("cross_entropy", input)
-    tensor_argument("cross_entropy", target)
+    if type(input) is not Tensor or type(target) is not Tensor:
+        tensor_argument("cross_entropy", input)
+        tensor_argument("cross_entropy", target)
     if not label_smoothing and _usual(input._a, target._a, weight, ignore_index, reduction):
         if not (MODE.grad and input._req):
             return wrap(plain_cross_entropy(input._a, target._a))

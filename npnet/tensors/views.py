@@ -92,11 +92,12 @@ def view_as_shape(self: Tensor, *shape: Any) -> Tensor:
     Raises:
         RuntimeError: the memory's order does not allow it; ``reshape`` copies then.
     """
-    if len(shape) == 1 and hasattr(shape[0], "itemsize") and not isinstance(shape[0], Tensor):
-        raise not_supported("Tensor.view(dtype)")
     x = self._a
-    if len(shape) == 1 and isinstance(shape[0], tuple):
-        shape = shape[0]
+    if len(shape) == 1 and type(shape[0]) is not int:
+        if isinstance(shape[0], tuple):
+            shape = shape[0]
+        elif hasattr(shape[0], "itemsize") and not isinstance(shape[0], Tensor):
+            raise not_supported("Tensor.view(dtype)")
     for size in shape:
         if type(size) is not int or size < -1:
             break
