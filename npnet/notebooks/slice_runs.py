@@ -8,7 +8,7 @@ import copy
 import io
 import types
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,11 +30,13 @@ class Inputs:
         values: by name, the forward values and gradients that it gets, in float64.
         grads: by name of a tensor, what its ``.grad`` is.
         others: by name, everything else.
+        arrays: names of values that are arrays of NumPy, not tensors.
     """
 
     values: Mapping[str, Array]
     grads: Mapping[str, Array] = field(default_factory=dict)
     others: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Collection[str] = ()
 
 
 @dataclass
@@ -83,6 +85,9 @@ def run_slice(part: Slice, name: str, inputs: Inputs, backend: Backend, dtype: s
     fresh = {one: np.array(array, dtype) for one, array in inputs.values.items()}
     for one, array in fresh.items():
         grad = inputs.grads.get(one)
+        if one in inputs.arrays:
+            scope[one] = array
+            continue
         scope[one] = backend.tensor(array, None if grad is None else np.array(grad, dtype))
     for one, value in list(scope.items()):
         if isinstance(value, types.FunctionType):
@@ -139,37 +144,44 @@ def quietly() -> Any:
 
 
 def _copied(values: Mapping[str, Any], backend: Backend, dtype: str) -> dict[str, Any]:
-    def fresh(tensor: Any) -> Any:
-        array = backend.array(tensor)
-        return backend.tensor(array.astype(dtype) if array.dtype.kind == "f" else array)
+    def fresh(array: Array) -> Array:
+        return array.astype(dtype) if array.dtype.kind == "f" else array
 
     done: dict[int, Any] = {}
     return {name: replaced(value, backend, fresh, done) for name, value in values.items()}
 
 
 def replaced(
-    value: Any, backend: Backend, fresh: Callable[[Any], Any], done: dict[int, Any], depth: int = 0
+    value: Any,
+    backend: Backend,
+    fresh: Callable[[Array], Array],
+    done: dict[int, Any],
+    tensor: Callable[[Any], Any] | None = None,
+    depth: int = 0,
 ) -> Any:
-    """A copy of a value, with other tensors in it.
+    """A copy of a value, with other numbers in its tensors.
 
     Args:
-        value: a tensor, or a list, tuple, dict or object of the notebook's own class that may hold
-            some; everything else is left as it is.
+        value: a tensor, an array, or a list, tuple, dict or object of the notebook's own class that
+            may hold some; everything else is left as it is.
         backend: the tensor library.
-        fresh: makes a tensor that takes the place of another.
+        fresh: the numbers that take the place of a tensor's.
         done: copies by the ``id`` of what they were made from.
+        tensor: the tensor for another; the default has the fresh numbers and is in no graph.
         depth: how far inside of containers it stands.
     """
     if id(value) in done:
         return done[id(value)]
 
     def inner(part: Any) -> Any:
-        return replaced(part, backend, fresh, done, depth + 1)
+        return replaced(part, backend, fresh, done, tensor, depth + 1)
 
     made = value
     if backend.is_tensor(value):
-        made = fresh(value)
-    elif isinstance(value, np.ndarray | set):
+        made = tensor(value) if tensor else backend.tensor(fresh(backend.array(value)))
+    elif isinstance(value, np.ndarray):
+        made = fresh(value).copy()
+    elif isinstance(value, set):
         made = copy.copy(value)
     elif depth > DEEPEST or (isinstance(value, list | dict) and len(value) > LONGEST):
         made = copy.copy(value) if isinstance(value, list | dict) else value
