@@ -156,7 +156,7 @@ class Judge:
         wanted = self.true[tensor]
         dtype = "float64"
         real = self._run(target, part, self.true, dtype)
-        if real.value is None and real.problem != "None":
+        if real.value is None and real.problem != "None" and not real.ended:
             narrow = self._run(target, part, self.true, self.graph.dtype)
             if narrow.value is not None:
                 real, dtype = narrow, self.graph.dtype

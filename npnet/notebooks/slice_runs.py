@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.learn.time_limit import TimeIsUp, time_limit
 from npnet.notebooks.slices import Slice
 from npnet.notebooks.truth import Backend
 
+LONGEST_RUN = 5.0  # seconds; the lines of one gradient take milliseconds
 DEEPEST, LONGEST = 4, 1000  # of containers: what lies deeper or is longer is no cache of tensors
 _WIDER = {"float": "double", "float32": "float64", "FloatTensor": "DoubleTensor"}
 
@@ -49,6 +51,7 @@ class Outcome:
         line: of its cell, where the exception was raised.
         missing: the name that was not found, if that is the reason.
         changed: the names of inputs whose values are no longer what they were.
+        ended: its time was over.
     """
 
     value: Array | None = None
@@ -56,6 +59,7 @@ class Outcome:
     line: int = 0
     missing: str = ""
     changed: list[str] = field(default_factory=list)
+    ended: bool = False
 
 
 class _Wider(ast.NodeTransformer):
@@ -100,7 +104,10 @@ def run_slice(part: Slice, name: str, inputs: Inputs, backend: Backend, dtype: s
     recorded = backend.recording() if _differentiates(tree) else contextlib.nullcontext()
     with quietly(), backend.computing(dtype), recorded:
         try:
-            exec(compile(ast.fix_missing_locations(tree), "<slice>", "exec"), scope)
+            with time_limit(LONGEST_RUN):
+                exec(compile(ast.fix_missing_locations(tree), "<slice>", "exec"), scope)
+        except TimeIsUp as error:
+            return Outcome(problem=str(error), line=_line(error), ended=True)
         except NameError as error:
             return Outcome(
                 problem=f"NameError: {error}", missing=error.name or "", line=_line(error)
