@@ -148,10 +148,16 @@ class Torch:
         leaves = [value for value in mine.values() if value.is_leaf]
         done = {id(one): self.leaf(self.array(one).astype(np.float64)) for one in leaves}
 
-        def wider(tensor: Any) -> Any:
-            return tensor.detach().double() if tensor.is_floating_point() else tensor
+        def wider(array: Array) -> Array:
+            return array.astype(np.float64) if array.dtype.kind == "f" else array
 
-        names = {name: replaced(value, self, wider, done) for name, value in namespace.items()}
+        def tensor(value: Any) -> Any:
+            array = wider(self.array(value))
+            return self.leaf(array) if value.requires_grad and value.is_leaf else self.tensor(array)
+
+        names = {
+            name: replaced(value, self, wider, done, tensor) for name, value in namespace.items()
+        }
         for name, value in list(names.items()):
             if isinstance(value, types.FunctionType):
                 names[name] = rebound(value, names)

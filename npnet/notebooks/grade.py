@@ -11,7 +11,7 @@ from npnet.notebooks.causes import Causes
 from npnet.notebooks.effects import effects
 from npnet.notebooks.gradient_verdict import integers, verdict
 from npnet.notebooks.judge_gradient import Judge
-from npnet.notebooks.pairs import Pair, comparisons, tensor_by_name
+from npnet.notebooks.pairs import Pair, comparisons, tensor_by_name, told_apart
 from npnet.notebooks.program import program
 from npnet.notebooks.recognise import recognise
 from npnet.notebooks.segments import NO_VALUES, Segment, is_training_loop
@@ -33,7 +33,7 @@ def grade_run(watch: Watch) -> Iterator[GradientVerdict | Finding]:
         watch: has seen all cells run.
     """
     statements = watch.statements
-    pairs = comparisons(statements)
+    pairs = told_apart(comparisons(statements), statements)
     graphs = [
         (place, statement.graph)
         for place, statement in enumerate(statements)
@@ -166,6 +166,11 @@ def _with_expressions(statements: Sequence[Statement], pairs: Sequence[Pair]) ->
             assert pair.expression is not None
             assign = ast.Assign([ast.Name(pair.gradient, ast.Store())], pair.expression)
             assigns.append(ast.fix_missing_locations(ast.copy_location(assign, statement.node)))
+            if pair.variable:
+                # What follows reads this gradient; times 1, so that it may be changed in place.
+                same = ast.BinOp(ast.Name(pair.gradient, ast.Load()), ast.Mult(), ast.Constant(1))
+                back = ast.Assign([ast.Name(pair.variable, ast.Store())], same)
+                assigns.append(ast.fix_missing_locations(ast.copy_location(back, statement.node)))
         block = ast.With(
             [ast.withitem(ast.Attribute(ast.Name("torch", ast.Load()), "no_grad", ast.Load()))],
             [*assigns, statement.node],

@@ -68,10 +68,11 @@ def grade_html(grades: NotebookGrades) -> str:
         kind = "different" if one.fails else "equal" if one.verdict == "right" else "near"
         said = "".join(f'<div class="note">{escape(text)}</div>' for text in details(one))
         parts.append(
-            f'<section aria-labelledby="gradient-{number}"><header class="cell">'
+            f'<section aria-labelledby="gradient-{number} where-{number}"><header class="cell">'
             f'<h2 id="gradient-{number}">{escape(one.gradient)}</h2>'
             f'<b class="verdict {kind}">{escape(one.verdict)}</b>'
-            f"<span>gradient of {escape(one.tensor)}, cell {one.cell}, line {one.line}</span>"
+            f'<span id="where-{number}">gradient of {escape(one.tensor)}, cell {one.cell}, '
+            f"line {one.line}</span>"
             f"</header>{said}<details><summary>its statements</summary>"
             f'<pre tabindex="0">{escape(one.code)}</pre></details></section>'
         )

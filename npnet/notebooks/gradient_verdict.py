@@ -8,6 +8,7 @@ from typing import Any
 from npnet.base.arrays import Array
 from npnet.notebooks.causes import Causes
 from npnet.notebooks.judge_gradient import Judge
+from npnet.notebooks.pairs import USE
 from npnet.notebooks.segments import Target
 from npnet.notebooks.truth import Backend
 from npnet.notebooks.verdicts import IGNORED, ONLY_HERE, RIGHT, SHAPE, WRONG, GradientVerdict
@@ -29,7 +30,10 @@ def verdict(
         judged.remark = tie.said
     cause = causes.cause(target, judged) if judged.verdict in EXPLAINED else None
     segment = judge.segment
-    last = judged.part.units[-1] if judged.part.units else segment.units[target.first]
+    made = judged.part.units
+    if USE in target.name and len(made) > 1:  # its last statement only stands for the comparison
+        made = made[:-1]
+    last = made[-1] if made else segment.units[target.first]
     return GradientVerdict(
         gradient=target.name,
         tensor=judged.tensor,

@@ -86,7 +86,7 @@ def _table(report: NotebookReport) -> str:
     if not rows:
         return ""
     titles = ("cell", "line", "what", "stored", "here", "")
-    head = "".join(f"<th>{title}</th>" for title in titles)
+    head = "".join(f"<th>{title}</th>" if title else "<td></td>" for title in titles)
     cells = ["".join(f"<td>{escape(entry[:60])}</td>" for entry in row) for row in rows[:500]]
     body = "".join(f"<tr>{entries}</tr>" for entries in cells)
     return (

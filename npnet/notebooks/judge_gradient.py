@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -155,7 +156,7 @@ class Judge:
         wanted = self.true[tensor]
         dtype = "float64"
         real = self._run(target, part, self.true, dtype)
-        if real.value is None and real.problem != "None":
+        if real.value is None and real.problem != "None" and not real.ended:
             narrow = self._run(target, part, self.true, self.graph.dtype)
             if narrow.value is not None:
                 real, dtype = narrow, self.graph.dtype
@@ -204,23 +205,33 @@ class Judge:
                 continue
             others[name] = replaced(value, self.backend, self._exact, done)
         grads = {name: upstream[name] for name in part.reads_grad_of if name in upstream}
+        arrays = self._by_numpy(part, values)
         values = {name: array for name, array in values.items() if name in needed | {target.name}}
         values.pop(target.name, None)
-        return run_slice(part, target.name, Inputs(values, grads, others), self.backend, dtype)
+        inputs = Inputs(values, grads, others, arrays)
+        return run_slice(part, target.name, inputs, self.backend, dtype)
 
-    def _exact(self, tensor: Any) -> Any:
-        """A tensor that holds a value of the forward pass, as in a cache: that value, unrounded."""
-        array = self.backend.array(tensor)
+    def _by_numpy(self, part: Slice, values: Mapping[str, Array]) -> set[str]:
+        """The inputs that are arrays of NumPy in the notebook."""
+        found = set()
+        for name in values.keys() & self.segment.tensor_of.keys():
+            with contextlib.suppress(KeyError):
+                if isinstance(self.lookup(name, part.place(name)), np.ndarray):
+                    found.add(name)
+        return found
+
+    def _exact(self, array: Array) -> Array:
+        """Numbers that are a value of the forward pass, as in a cache: that value, unrounded."""
         if array.dtype.kind != "f" or not array.ndim:
-            return tensor
+            return array
         for name, rounded in self._rounded.items():
             if rounded.size == array.size and rounded.dtype == array.dtype:
                 for same in (rounded, rounded.T) if rounded.ndim == 2 else (rounded,):
                     if np.array_equal(same.reshape(array.shape), array):
                         exact = self.graph.values[name]
                         exact = exact if same is rounded else exact.T
-                        return self.backend.tensor(exact.reshape(array.shape))
-        return tensor
+                        return exact.reshape(array.shape)
+        return array
 
     def _called(self, part: Slice) -> set[str]:
         """What functions of the notebook read when the slice calls them."""
@@ -271,7 +282,7 @@ class Judge:
     ) -> str:
         """Whether code that reads no gradient is right only since the true one is zero."""
         readers = sorted(self.graph.readers[tensor] - {self.graph.root})
-        drawn = drawn_upstream(self.graph, tensor, readers, self.true, rng, False)
+        drawn = drawn_upstream(self.graph, tensor, readers, self.true, rng, False, entries=True)
         if drawn is None:
             return ""
         wanted = self.graph.gradients([tensor], drawn)[tensor]
@@ -289,7 +300,7 @@ class Judge:
         true = largest(self.true[tensor])
         rng = np.random.default_rng(5)
         readers = sorted(self.graph.readers[tensor] - {self.graph.root}) or read
-        drawn = drawn_upstream(self.graph, tensor, readers, self.true, rng, True)
+        drawn = drawn_upstream(self.graph, tensor, readers, self.true, rng, True, entries=True)
         if drawn is None:
             return true
         random = largest(self.graph.gradients([tensor], drawn)[tensor])

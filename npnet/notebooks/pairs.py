@@ -14,10 +14,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from npnet.notebooks.effects import VIEWS, base
+from npnet.notebooks.effects import VIEWS, base, effects
 from npnet.notebooks.watch import Statement
 
-COMPARING = ("allclose", "isclose", "equal", "assert_close", "eq", "assert_allclose")
+USE = " (of "  # between a variable and the tensor, where it holds one gradient after the other
+COMPARING = ("close", "equal", "cmp", "comp", "check", "same", "diff", "verif", "assert", "test")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Pair:
         place: of the statement that compares them, None if it is only the names that fit.
         line: of its cell.
         expression: what was compared, if it is no variable.
+        variable: whose value it is at this place, if the variable goes on as something else.
     """
 
     gradient: str
@@ -37,6 +39,7 @@ class Pair:
     place: int | None = None
     line: int = 0
     expression: ast.expr | None = None
+    variable: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,31 @@ def comparisons(statements: Sequence[Statement]) -> list[Pair]:
                     known.pop(node.name, None)
         for node in _unrolled(statement.node):
             found += _pairs(node, known, place)
+    return found
+
+
+def told_apart(pairs: Sequence[Pair], statements: Sequence[Statement]) -> list[Pair]:
+    """The pairs, with a name for each use of a variable that holds one gradient after the other.
+
+    So does ``dout``, when ``dout = dout @ W2.T`` stands between two comparisons.
+    """
+    again: set[str] = set()
+    last: dict[str, Pair] = {}
+    for pair in pairs:
+        before = last.get(pair.gradient)
+        if before is not None and before.tensor != pair.tensor and pair.expression is None:
+            between = statements[(before.place or 0) + 1 : (pair.place or 0) + 1]
+            if any(pair.gradient in effects(one.node).makes for one in between):
+                again.add(pair.gradient)
+        last[pair.gradient] = pair
+    found = []
+    for pair in pairs:
+        if pair.gradient in again:
+            name = ast.Name(pair.gradient, ast.Load())
+            text = f"{pair.gradient}{USE}{pair.tensor})"
+            found.append(Pair(text, pair.tensor, pair.place, pair.line, name, pair.gradient))
+        else:
+            found.append(pair)
     return found
 
 
@@ -154,7 +182,8 @@ def _may_be_gradient(gradient: ast.expr, tensor: str, node: ast.AST) -> bool:
     if isinstance(gradient, ast.Attribute):
         return gradient.attr not in VIEWS and base(gradient) not in (tensor, "torch")
     called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-    return called.rpartition(".")[2] in COMPARING
+    name = called.rpartition(".")[2].casefold()
+    return any(word in name for word in COMPARING)
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:

@@ -8,16 +8,18 @@ import copy
 import io
 import types
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.learn.time_limit import TimeIsUp, time_limit
 from npnet.notebooks.slices import Slice
 from npnet.notebooks.truth import Backend
 
+LONGEST_RUN = 5.0  # seconds; the lines of one gradient take milliseconds
 DEEPEST, LONGEST = 4, 1000  # of containers: what lies deeper or is longer is no cache of tensors
 _WIDER = {"float": "double", "float32": "float64", "FloatTensor": "DoubleTensor"}
 
@@ -30,11 +32,13 @@ class Inputs:
         values: by name, the forward values and gradients that it gets, in float64.
         grads: by name of a tensor, what its ``.grad`` is.
         others: by name, everything else.
+        arrays: names of values that are arrays of NumPy, not tensors.
     """
 
     values: Mapping[str, Array]
     grads: Mapping[str, Array] = field(default_factory=dict)
     others: Mapping[str, Any] = field(default_factory=dict)
+    arrays: Collection[str] = ()
 
 
 @dataclass
@@ -47,6 +51,7 @@ class Outcome:
         line: of its cell, where the exception was raised.
         missing: the name that was not found, if that is the reason.
         changed: the names of inputs whose values are no longer what they were.
+        ended: its time was over.
     """
 
     value: Array | None = None
@@ -54,6 +59,7 @@ class Outcome:
     line: int = 0
     missing: str = ""
     changed: list[str] = field(default_factory=list)
+    ended: bool = False
 
 
 class _Wider(ast.NodeTransformer):
@@ -83,6 +89,9 @@ def run_slice(part: Slice, name: str, inputs: Inputs, backend: Backend, dtype: s
     fresh = {one: np.array(array, dtype) for one, array in inputs.values.items()}
     for one, array in fresh.items():
         grad = inputs.grads.get(one)
+        if one in inputs.arrays:
+            scope[one] = array
+            continue
         scope[one] = backend.tensor(array, None if grad is None else np.array(grad, dtype))
     for one, value in list(scope.items()):
         if isinstance(value, types.FunctionType):
@@ -95,7 +104,10 @@ def run_slice(part: Slice, name: str, inputs: Inputs, backend: Backend, dtype: s
     recorded = backend.recording() if _differentiates(tree) else contextlib.nullcontext()
     with quietly(), backend.computing(dtype), recorded:
         try:
-            exec(compile(ast.fix_missing_locations(tree), "<slice>", "exec"), scope)
+            with time_limit(LONGEST_RUN):
+                exec(compile(ast.fix_missing_locations(tree), "<slice>", "exec"), scope)
+        except TimeIsUp as error:
+            return Outcome(problem=str(error), line=_line(error), ended=True)
         except NameError as error:
             return Outcome(
                 problem=f"NameError: {error}", missing=error.name or "", line=_line(error)
@@ -139,37 +151,44 @@ def quietly() -> Any:
 
 
 def _copied(values: Mapping[str, Any], backend: Backend, dtype: str) -> dict[str, Any]:
-    def fresh(tensor: Any) -> Any:
-        array = backend.array(tensor)
-        return backend.tensor(array.astype(dtype) if array.dtype.kind == "f" else array)
+    def fresh(array: Array) -> Array:
+        return array.astype(dtype) if array.dtype.kind == "f" else array
 
     done: dict[int, Any] = {}
     return {name: replaced(value, backend, fresh, done) for name, value in values.items()}
 
 
 def replaced(
-    value: Any, backend: Backend, fresh: Callable[[Any], Any], done: dict[int, Any], depth: int = 0
+    value: Any,
+    backend: Backend,
+    fresh: Callable[[Array], Array],
+    done: dict[int, Any],
+    tensor: Callable[[Any], Any] | None = None,
+    depth: int = 0,
 ) -> Any:
-    """A copy of a value, with other tensors in it.
+    """A copy of a value, with other numbers in its tensors.
 
     Args:
-        value: a tensor, or a list, tuple, dict or object of the notebook's own class that may hold
-            some; everything else is left as it is.
+        value: a tensor, an array, or a list, tuple, dict or object of the notebook's own class that
+            may hold some; everything else is left as it is.
         backend: the tensor library.
-        fresh: makes a tensor that takes the place of another.
+        fresh: the numbers that take the place of a tensor's.
         done: copies by the ``id`` of what they were made from.
+        tensor: the tensor for another; the default has the fresh numbers and is in no graph.
         depth: how far inside of containers it stands.
     """
     if id(value) in done:
         return done[id(value)]
 
     def inner(part: Any) -> Any:
-        return replaced(part, backend, fresh, done, depth + 1)
+        return replaced(part, backend, fresh, done, tensor, depth + 1)
 
     made = value
     if backend.is_tensor(value):
-        made = fresh(value)
-    elif isinstance(value, np.ndarray | set):
+        made = tensor(value) if tensor else backend.tensor(fresh(backend.array(value)))
+    elif isinstance(value, np.ndarray):
+        made = fresh(value).copy()
+    elif isinstance(value, set):
         made = copy.copy(value)
     elif depth > DEEPEST or (isinstance(value, list | dict) and len(value) > LONGEST):
         made = copy.copy(value) if isinstance(value, list | dict) else value

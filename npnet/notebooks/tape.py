@@ -112,22 +112,31 @@ class Tape:
         """The number of the last node that a backward pass began from."""
         return -1 if LAST.root is None else LAST.root.order
 
-    def graph(self, namespace: Mapping[str, Any], _: Sequence[ast.stmt]) -> TapeGraph | None:
+    def graph(self, namespace: Mapping[str, Any], nodes: Sequence[ast.stmt]) -> TapeGraph | None:
         """The graph of the last backward pass."""
-        return None if LAST.root is None else TapeGraph(LAST.root, _named(namespace))
+        return None if LAST.root is None else TapeGraph(LAST.root, _named(namespace, nodes))
 
     def graph_of(
-        self, loss: Any, namespace: Mapping[str, Any], _: Sequence[ast.stmt]
+        self, loss: Any, namespace: Mapping[str, Any], nodes: Sequence[ast.stmt]
     ) -> TapeGraph | None:
         """The graph that made this tensor."""
         node = loss.grad_fn if isinstance(loss, Tensor) else None
-        return None if node is None else TapeGraph(node, _named(namespace))
+        return None if node is None else TapeGraph(node, _named(namespace, nodes))
 
 
-def _named(namespace: Mapping[str, Any]) -> dict[str, Tensor]:
+def _named(namespace: Mapping[str, Any], nodes: Sequence[ast.stmt]) -> dict[str, Tensor]:
+    """The tensors by name; a variable of a loop is the last to name one."""
+    loops = {
+        name.id
+        for node in nodes
+        for loop in ast.walk(node)
+        if isinstance(loop, ast.For)
+        for name in ast.walk(loop.target)
+        if isinstance(name, ast.Name)
+    }
     return {
         name: value
-        for name, value in namespace.items()
+        for name, value in sorted(namespace.items(), key=lambda item: item[0] in loops)
         if isinstance(value, Tensor) and value._req and not name.startswith("_")
     }
 

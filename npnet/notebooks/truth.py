@@ -99,6 +99,7 @@ def drawn_upstream(
     rng: np.random.Generator,
     independent: bool,
     sparse: bool = False,
+    entries: bool = False,
 ) -> dict[str, Array] | None:
     """Random gradients for the tensors whose gradients the code for ``name`` reads.
 
@@ -114,6 +115,7 @@ def drawn_upstream(
         independent: draw each of them; else only those that no other one is computed from, and
             let the rest follow.
         sparse: zero where the true ones are zero.
+        entries: each entry as large as the true one, not each gradient.
 
     Returns:
         The gradients by name, or None if none can be drawn.
@@ -129,10 +131,12 @@ def drawn_upstream(
     drawn = {}
     for one in free:
         size = float(np.sqrt(np.mean(np.square(true[one])))) or 1.0
-        # A gradient that is zero by mathematics is rounding noise: its like would be lost.
-        largest = max((float(np.abs(true[other]).max(initial=0)) for other in true), default=1.0)
-        size = max(size, 1e-6 * largest)
-        drawn[one] = size * rng.standard_normal(true[one].shape)
+        # A gradient that is zero by mathematics is rounding noise: its like would be lost. The
+        # median, since probabilities near zero make some gradients huge.
+        usual = np.median([float(np.abs(array).max(initial=0)) for array in true.values()])
+        size = max(size, 1e-6 * float(usual))
+        scale = np.abs(true[one]) if entries else size
+        drawn[one] = scale * rng.standard_normal(true[one].shape)
         if sparse:
             drawn[one][true[one] == 0] = 0
     rest = [one for one in read if one not in drawn]

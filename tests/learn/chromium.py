@@ -5,10 +5,13 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 PROGRAM = shutil.which("chromium")
 PATIENCE = 30.0  # seconds for one answer, or for a condition to come true
@@ -139,3 +142,27 @@ class Chromium:
         os.killpg(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         self.socket.close()
+
+
+def axe_core(folder: Path) -> str:
+    """The text of axe-core, which looks for barriers in a page; skips where npm cannot get it."""
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("needs npm for axe-core")
+    command = [npm, "install", "--silent", "--no-audit", "--no-fund", "axe-core@4"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
+    script = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if done.returncode or not script.exists():
+        pytest.skip("needs axe-core, which npm could not install")
+    return script.read_text("utf-8")
+
+
+def barriers(browser: Chromium) -> list[str]:
+    """What axe-core, which runs in the page already, finds with everything opened."""
+    browser.run("document.querySelectorAll('details').forEach(d => { d.open = true })")
+    browser.run("found = null; axe.run().then(r => { found = r.violations }); 0")
+    browser.wait("found !== null")
+    said: list[str] = browser.run(
+        "found.map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' | '))"
+    )
+    return said

@@ -1,15 +1,13 @@
 """The page of `npnet page` in a browser."""
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import chromium
 import numpy as np
 import pytest
-from chromium import Chromium
+from chromium import Chromium, axe_core, barriers
 
 import npnet
 from npnet.learn.page import STEPS
@@ -215,17 +213,7 @@ def test_without_script_every_text_is_in_sight(browser: Chromium, page_file: Pat
 
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The text of axe-core, which looks for barriers in a page."""
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("needs npm for axe-core")
-    folder = tmp_path_factory.mktemp("axe")
-    command = [npm, "install", "--silent", "--no-audit", "--no-fund", "axe-core@4"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
-    script = folder / "node_modules" / "axe-core" / "axe.min.js"
-    if done.returncode or not script.exists():
-        pytest.skip("needs axe-core, which npm could not install")
-    return script.read_text("utf-8")
+    return axe_core(tmp_path_factory.mktemp("axe"))
 
 
 @pytest.mark.slow
@@ -237,11 +225,7 @@ def test_axe_finds_no_barrier(width: int, scheme: str, browser: Chromium, axe: s
     for name in ("loss", "dlogits", "C"):
         browser.run(f"location.hash = '{name}'")
         browser.wait(f"{SHOWN} === '{name.removeprefix('d')}'")
-        browser.run("document.querySelectorAll('details').forEach(d => { d.open = true })")
-        browser.run("found = null; axe.run().then(r => { found = r.violations }); 0")
-        browser.wait("found !== null")
-        said = browser.run("found.map(v => v.id + ': ' + v.nodes.map(n => n.html).join(' | '))")
-        assert said == []
+        assert barriers(browser) == []
 
 
 def test_the_name_of_a_gradient_leads_to_its_value(browser: Chromium, page_file: Path) -> None:

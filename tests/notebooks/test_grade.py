@@ -370,3 +370,16 @@ def test_what_is_left_from_the_starter_is_unfinished(tmp_path: Path) -> None:
     grades = graded(tmp_path, [SETUP, COMPARE, NETWORK, BATCH, FORWARD, starter])
     assert {one.verdict for one in grades.gradients} == {"unfinished"}
     assert grades.passed
+
+
+@pytest.mark.slow
+def test_lines_that_run_for_ever_alone_are_not_run(tmp_path: Path) -> None:
+    forward = (
+        "import torch\nx = torch.ones(3, requires_grad=True)\ny = x * x\nloss = y.sum()\n"
+        "y.retain_grad()\nloss.backward()"
+    )
+    # In the notebook x is a leaf that wants gradients; alone it is a plain value.
+    endless = "while True:\n  dx = 2 * x\n  if x.requires_grad:\n    break"
+    grades = graded(tmp_path, [forward, f"{endless}\ndy = torch.ones_like(y)"])
+    assert verdicts(grades) == {"dx": NOT_RUN, "dy": RIGHT}
+    assert "endless loop" in grades.gradients[0].reason

@@ -9,14 +9,17 @@ from pathlib import Path
 import pytest
 
 from npnet.notebooks.cells import Cell, Notebook, Output
+from npnet.notebooks.grade_text import grade_html
+from npnet.notebooks.grading import NotebookGrades
 from npnet.notebooks.html import html_page
 from npnet.notebooks.report import NotebookReport
 from npnet.notebooks.run import Ran
+from npnet.notebooks.verdicts import RIGHT, WRONG, Finding, GradientVerdict
 
 sys.path.append(str(Path(__file__).parents[1] / "learn"))
 
 import chromium
-from chromium import Chromium
+from chromium import Chromium, axe_core, barriers
 
 needs_chromium = pytest.mark.skipif(chromium.PROGRAM is None, reason="needs Debian's chromium")
 SOURCE = "print('<b>loss</b>', loss)\nprint('long ' * 60)"
@@ -87,3 +90,36 @@ def test_verdicts_and_marks_can_be_read_in_both_schemes(scheme: str, browser: Ch
         other = browser.run(f"{luminance}({style.format(behind)}.backgroundColor)")
         high, low = max(one, other), min(one, other)
         assert (high + 0.05) / (low + 0.05) >= 4.5, text
+
+
+def grades() -> NotebookGrades:
+    """Two verdicts on one variable, and a finding."""
+    ours = [
+        GradientVerdict(
+            gradient="dh",
+            tensor="h",
+            cell=cell,
+            line=1,
+            verdict=verdict,
+            reason=reason,
+            code="dh = 1",
+        )
+        for cell, verdict, reason in ((1, RIGHT, ""), (2, WRONG, "shape (2, 1), wanted (2,)"))
+    ]
+    finding = Finding(about="forward pass", text="the loss has no minus", cell=1)
+    return NotebookGrades("a.ipynb", tuple(ours), (finding,))
+
+
+@needs_chromium
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "scheme"), [(1400, "light"), (800, "dark"), (390, "dark")])
+def test_axe_finds_no_barrier_in_the_grades(
+    width: int, scheme: str, browser: Chromium, tmp_path: Path
+) -> None:
+    page = tmp_path / "grades.html"
+    page.write_text(html_page(report(), grade_html(grades())), encoding="utf-8")
+    axe = axe_core(tmp_path)
+    browser.window(width, 900, prefers_color_scheme=scheme)
+    browser.open(page.as_uri())
+    browser.run(f"{axe}; 0")
+    assert barriers(browser) == []

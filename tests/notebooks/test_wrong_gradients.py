@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from exercise_notebook import FORWARD, cells_with, lines_with, write_notebook
+from exercise_notebook import FORWARD, LINES, cells_with, lines_with, write_notebook
 from wrong_gradients import WRONG, Wrong, tuned
 
 import npnet
@@ -21,7 +21,7 @@ def judged(path: Path, names: list[str]) -> Judged:
             cells += [FORWARD, lines_with()]
         cells.append(WRONG[name].cell)
         owners[len(cells)] = name
-        cells.append(lines_with())
+        cells.append(LINES[WRONG[name].gradient])
     found = npnet.grade_notebook(write_notebook(path, cells)).gradients
     return {
         owners[one.cell]: one

@@ -18,6 +18,7 @@ from exercise_notebook import (
     write_notebook,
 )
 from made_notebooks import GRADIENTS, MADE, PARAMETERS, Made, cells_of, write_words
+from other_networks import OTHER_NETWORKS
 from right_gradients import MORE_RIGHT, WHOLE
 from written_gradients import MISTAKES, RIGHT_FORMS
 
@@ -70,6 +71,12 @@ def test_torch_agrees_on_all_own_notebooks(tmp_path: Path) -> None:
             cells += [PARAMETERS, FORWARD, GRADIENTS]
         cells += one.cells
     agree(tmp_path / "made.ipynb", cells, 110)
+
+
+@pytest.mark.slow
+def test_torch_agrees_on_other_networks(tmp_path: Path) -> None:
+    cells = [cell for text in OTHER_NETWORKS.values() for cell in text.strip().split("\n\n")]
+    agree(tmp_path / "networks.ipynb", cells, 110)
 
 
 @pytest.mark.slow
