@@ -326,7 +326,7 @@ def _report(
         if len(run.evaluations):
             print(
                 f"train and dev loss measured {len(run.evaluations)} times in {evaluating:.2f} s, "
-                f"{evaluating / seconds:.1%} of the time"
+                f"{100 * evaluating / seconds:.1f} % of the time"
             )
         print(losses_line(run.split_losses))
         print("\n".join(names))
