@@ -1,4 +1,4 @@
-"""Networks of one's own: the guide's four examples, what a table derives, what it judges."""
+"""Networks of one's own: the guide's examples, what a table derives, what it judges."""
 
 import json
 import math
@@ -15,11 +15,11 @@ from npnet.checks.line_check import each_alone, in_order, rules_alone, rules_who
 from npnet.checks.network_lines import network
 from npnet.learn.wrong_gradients import WRONG_GRADIENTS
 
-NAMES = ("attention_head", "two_layers", "convolution", "rms_norm")
+NAMES = ("attention_head", "two_layers", "convolution", "rms_norm", "swish")
 every_network = pytest.mark.parametrize("name", NAMES)
 
 
-def test_the_page_has_the_four_networks() -> None:
+def test_the_page_has_these_networks() -> None:
     assert set(networks()) == set(NAMES) == {name.removesuffix(".py") for name in programs()}
 
 
