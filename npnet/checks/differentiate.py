@@ -62,10 +62,13 @@ def derivative(terms: Terms, x: Floats, seed: int = 0) -> Derivative:
 
 
 def sizes(x: Floats) -> Floats:
-    """The size of each entry, by which it is moved: |x|; the others' where x is 0 or -inf."""
+    """The size of each entry, by which it is moved: |x|; the smallest of all where x is 0 or -inf.
+
+    A 0 may stand beside numbers that are all small, in a row of an array with other, large rows.
+    """
     size = np.where(np.isfinite(x), np.abs(x), 0)
-    usual = np.sqrt((size.astype(np.float64) ** 2).mean()) if x.size else 0.0
-    return np.where(size > 0, size, usual or 1.0).astype(x.dtype)
+    smallest = np.min(size, where=size > 0, initial=np.inf)
+    return np.where(size > 0, size, smallest if smallest < np.inf else 1).astype(x.dtype)
 
 
 def complex_step(
@@ -107,7 +110,9 @@ def moved(terms: Terms, x: Floats, shifts: Array) -> Array:
 def difference_steps(x: Floats, size: Floats | None = None, step: float = STEP) -> Floats:
     """Powers of two near ``step`` times the size of each entry, so that x ± s is exact."""
     if size is None:
-        size = np.maximum(sizes(x), sizes(x).max(initial=1e-3) * 1e-3)
+        finite = np.where(np.isfinite(x), np.abs(x), 0).astype(np.float64)
+        usual = float(np.sqrt((finite**2).mean())) or 1.0
+        size = np.where(finite > 0, np.maximum(finite, usual * 1e-3), usual)
     return np.asarray(2 ** np.round(np.log2(step * size.astype(np.float64))))
 
 
@@ -151,13 +156,11 @@ def complex_trouble(terms: Terms, x: Floats, seed: int = 0) -> str:
     differences may be larger than it looks.
     """
     rng = np.random.default_rng(seed)
-    usual = np.maximum(sizes(x), sizes(x).max() * 1e-3)
     with np.errstate(all="ignore"):
         here = np.asarray(terms(x))
         troubles = []
         for _ in range(DIRECTIONS):
-            u = rng.standard_normal(x.shape)
-            u = np.where(np.abs(x) > 0, u * np.minimum(usual, sizes(x)), u * usual)
+            u = rng.standard_normal(x.shape) * sizes(x)
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("error", np.exceptions.ComplexWarning)

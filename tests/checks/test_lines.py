@@ -116,6 +116,32 @@ def test_right_gradients_of_few_rows_pass(rows: int) -> None:
         assert checked, checked
 
 
+def test_a_saturated_softmax_passes_with_few_digits_left() -> None:
+    head = networks()["attention_head"]
+    rng = np.random.default_rng(4)
+    inputs = {name: 2.3 * rng.standard_normal(np.shape(head.inputs[name])) for name in head.inputs}
+    checked = head.at(**inputs).check()
+    assert checked, checked
+    assert "few digits are left: what is added cancels" in str(checked.whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["attention_head", "two_layers", "convolution", "rms_norm"])
+def test_right_gradients_of_many_sizes_of_numbers_pass(name: str) -> None:
+    table = networks()[name]
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        scale = 10 ** rng.uniform(-2, 0.2)
+        inputs = {
+            key: scale * rng.standard_normal(np.shape(array))
+            for key, array in table.inputs.items()
+            if key not in table.integers
+        }
+        for dtype in ("float64", "float32"):
+            checked = table.at(**inputs).check(dtype, seed)
+            assert checked, checked
+
+
 @pytest.mark.slow
 def test_every_known_mistake_of_our_network_is_found() -> None:
     net, missed = network(), []
