@@ -87,6 +87,8 @@ def check_gradient(
         InputError: an argument that cannot be used; ``f`` or ``df`` raises an error, changes its
             arguments, returns no numbers, or gives other numbers when it runs again.
 
+    ``f`` runs once for each entry of its arguments (four times for differences): take a small x.
+
     Example: ``assert npnet.check_gradient(np.tanh, lambda x: 1 - np.tanh(x) ** 2, x)``.
     """
     for label, number in (("K", K), ("eps", eps)):

@@ -178,6 +178,7 @@ class Lines:
                     f"{WHO}: line {name} is float64 where all inputs are float32, wanted float32: "
                     "a number of NumPy's, such as np.sqrt(2), widens it; float(...) does not"
                 )
+        self._refuse_not_finite(values)
         return values
 
     def upstream(self, values: Mapping[str, Any] | None = None, seed: int = 0) -> dict[str, Floats]:
@@ -287,16 +288,20 @@ class Lines:
                     f"{WHO}: line {name} gives other numbers when it runs again, wanted the same: "
                     "draw random numbers once, and make them an input"
                 )
-            if self.values[name].dtype.kind == "f" and not (self.values[name] < np.inf).all():
-                raise InputError(
-                    f"{WHO}: line {name} holds nan or inf, wanted numbers that can be "
-                    "differentiated (or -inf, where they are masked): take other inputs"
-                )
+        self._refuse_not_finite(self.values)
         unread = self.inputs.keys() - frozenset().union(*self.reads.values())
         if unread:
             raise InputError(
                 f"{WHO}: no line reads {', '.join(sorted(unread))}, wanted inputs that are read"
             )
+
+    def _refuse_not_finite(self, values: Named) -> None:
+        for name in self.lines:
+            if values[name].dtype.kind == "f" and not (values[name] < np.inf).all():
+                raise InputError(
+                    f"{WHO}: line {name} holds nan or inf in {values[name].dtype}, wanted numbers "
+                    "that can be differentiated (or -inf, where they are masked): take other inputs"
+                )
 
     def _with_gradients(self) -> frozenset[str]:
         active = {name for name in self.inputs if name not in self.integers}

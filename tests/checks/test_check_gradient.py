@@ -154,3 +154,30 @@ def test_what_cannot_be_checked_is_refused_in_words(case: str) -> None:
     arguments, options, message = REFUSED[case]
     with pytest.raises(InputError, match=f"^check_gradient: {message}"):
         check_gradient(*arguments, **options)
+
+
+HARD: dict[str, tuple[Callable[[Array], Any], Callable[[Array], Any], Array]] = {
+    "a norm": (np.linalg.norm, lambda x: x / np.linalg.norm(x), X),
+    "a deviation": (np.std, lambda x: (x - x.mean()) / x.size / np.std(x), X),
+    "logaddexp": (lambda x: np.logaddexp(0, x), lambda x: 1 / (1 + np.exp(-x)), X),
+    "a small penalty": (
+        lambda x: (x**2).sum() + 1e-6 * np.abs(x).sum(),
+        lambda x: 2 * x + 1e-6 * np.sign(x),
+        X,
+    ),
+    "tiny and huge": (np.log, lambda x: 1 / x, np.array([1e-200, 1e-30, 1.0, 1e30])),
+    "fast oscillations": (np.sin, np.cos, 1e6 * X),
+    "a branch": (
+        lambda x: x**2 if x.sum() > 0 else -(x**2),
+        lambda x: 2 * x if x.sum() > 0 else -2 * x,
+        X,
+    ),
+    "nothing": (lambda x: 0 * x + 1, lambda x: 0 * x, X),
+}
+
+
+@pytest.mark.parametrize("case", HARD)
+def test_functions_that_are_hard_to_differentiate_are_judged_rightly(case: str) -> None:
+    f, df, x = HARD[case]
+    assert check_gradient(f, df, x)
+    assert not check_gradient(f, lambda x: df(x) * 1.001 + 1e-3 * (df(x) == 0), x)

@@ -1,4 +1,4 @@
-"""Networks of one's own: the guide's four examples, what a table derives, what it judges."""
+"""Networks of one's own: the guide's examples, what a table derives, what it judges."""
 
 import json
 import math
@@ -15,11 +15,11 @@ from npnet.checks.line_check import each_alone, in_order, rules_alone, rules_who
 from npnet.checks.network_lines import network
 from npnet.learn.wrong_gradients import WRONG_GRADIENTS
 
-NAMES = ("attention_head", "two_layers", "convolution", "rms_norm")
+NAMES = ("attention_head", "two_layers", "convolution", "rms_norm", "swish")
 every_network = pytest.mark.parametrize("name", NAMES)
 
 
-def test_the_page_has_the_four_networks() -> None:
+def test_the_page_has_these_networks() -> None:
     assert set(networks()) == set(NAMES) == {name.removesuffix(".py") for name in programs()}
 
 
@@ -114,6 +114,32 @@ def test_right_gradients_of_few_rows_pass(rows: int) -> None:
     for dtype in ("float64", "float32"):
         checked = network().at(**drawn, **batch).check(dtype)
         assert checked, checked
+
+
+def test_a_saturated_softmax_passes_with_few_digits_left() -> None:
+    head = networks()["attention_head"]
+    rng = np.random.default_rng(4)
+    inputs = {name: 2.3 * rng.standard_normal(np.shape(head.inputs[name])) for name in head.inputs}
+    checked = head.at(**inputs).check()
+    assert checked, checked
+    assert "few digits are left: what is added cancels" in str(checked.whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["attention_head", "two_layers", "convolution", "rms_norm"])
+def test_right_gradients_of_many_sizes_of_numbers_pass(name: str) -> None:
+    table = networks()[name]
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        scale = 10 ** rng.uniform(-2, 0.2)
+        inputs = {
+            key: scale * rng.standard_normal(np.shape(array))
+            for key, array in table.inputs.items()
+            if key not in table.integers
+        }
+        for dtype in ("float64", "float32"):
+            checked = table.at(**inputs).check(dtype, seed)
+            assert checked, checked
 
 
 @pytest.mark.slow

@@ -160,6 +160,10 @@ USED: dict[str, tuple[Callable[[npnet.Lines], Any], str]] = {
         lambda net: npnet.Lines({"h": lambda v: v.x / np.sqrt(2)}, net.inputs).forward("float32"),
         r"line h is float64 where all inputs are float32, wanted float32: a number of NumPy's",
     ),
+    "numbers too large for float32": (
+        lambda net: npnet.Lines({"h": lambda v: np.exp(v.x)}, {"x": [99.0]}).forward("float32"),
+        "line h holds nan or inf in float32, wanted numbers that can be differentiated",
+    ),
     "an order that cannot be": (
         lambda net: npnet.Lines(
             net.lines, net.inputs, gradients=dict(reversed(net.gradients.items()))
