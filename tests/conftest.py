@@ -61,7 +61,7 @@ def infinities_are_silent(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
-# No example may fail for taking long: what a machine does beside the tests decides that. Hypothesis
+# No example may fail for taking long: what else the machine does decides that. Hypothesis
 # remembers failures in the current folder; where it may not, it warns, and fails.
 _database: dict[str, Any] = {} if os.access(".", os.W_OK) else {"database": None}
 settings.register_profile("all tests", deadline=None, max_examples=100, **_database)

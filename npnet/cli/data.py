@@ -1,4 +1,4 @@
-"""`npnet data`: the corpora at hand, the contexts of a word, downloads."""
+"""`npnet data`: the corpora that are here, the contexts of a word, downloads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ READING = {"--unique", *(f"--{name}" for name in FILE_OPTIONS)}
 
 def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
-    data = commands.add_parser("data", help="the corpora at hand; contexts of a word; download")
+    data = commands.add_parser("data", help="corpora that are here; contexts of a word; download")
     action = data.add_mutually_exclusive_group()
     action.add_argument("--show", metavar="WORD", help="print the word's contexts and targets")
     action.add_argument(

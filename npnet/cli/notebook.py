@@ -1,4 +1,4 @@
-"""`npnet notebook`: a torch notebook on NumPy alone, beside what is stored in it."""
+"""`npnet notebook`: a torch notebook on NumPy alone, compared with what is stored in it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
     parser = commands.add_parser(
         "notebook",
-        help="run a torch notebook without torch, beside what it printed",
+        help="run a torch notebook without torch, compare with what it printed",
         description="Run a notebook on NumPy alone and compare what it prints with what is stored. "
         "The notebook's code runs as you, with your rights: use --read for one you do not trust.",
     )

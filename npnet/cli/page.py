@@ -58,8 +58,8 @@ def page_command(options: argparse.Namespace) -> int:
         reports = {SHOWN: _on_these(values, gradients), RANDOM: line_by_line(values)}
     about = heading(recipe, source, values)
     html = page(values, gradients, Vocabulary.from_words(words), about, reports).encode()
-    with replacing(file) as beside:
-        beside.write_bytes(html)
+    with replacing(file) as unfinished:
+        unfinished.write_bytes(html)
     passed = all(report.passed for report in reports.values())
     if options.json:
         figures = {"file": str(file), "bytes": len(html), "recipe": recipe.name}

@@ -34,7 +34,7 @@ from npnet.training.runs import read_recipe
 FIELDS = ("seed", "hidden", "batch", "steps")
 KINDS = "the JSON file of a recipe; a run's folder; or a publication's TOML file"
 RECIPES_OWN = "(default: the recipe's)"
-PUBLISHED_OR_OWN = "those of a publication where they are at hand, else npnet's own"
+PUBLISHED_OR_OWN = "those of a publication where they are found, else npnet's own"
 
 
 class Source(NamedTuple):
@@ -166,10 +166,10 @@ def corpus_from(
     Args:
         options: as ``add_recipe_options`` made them.
         publication: as ``source_from`` found it.
-        required: whether a publication's own words must be at hand.
+        required: whether a publication's own words must be found.
 
     Raises:
-        InputError: words that cannot be used, or that are required and not at hand.
+        InputError: words that cannot be used, or that are required and not found.
     """
     of_file = any(getattr(options, name) is not None for name in FILE_OPTIONS)
     if publication is None or options.words is not None or of_file:
@@ -182,9 +182,9 @@ def corpus_from(
     if required:
         words_of(publication)  # says how to get a corpus that is known
         raise InputError(
-            f"{publication.file}: none of its [corpus] at hand, wanted words: name a file with "
+            f"{publication.file}: its [corpus] was not found, wanted words: name a file with "
             "--words"
         )
     name = "its corpus" if corpus is None else corpus.name
-    print(f"{publication.recipe.name}: {name} is not at hand, taking {OWN}", file=sys.stderr)
+    print(f"{publication.recipe.name}: {name} was not found, taking {OWN}", file=sys.stderr)
     return Corpus(words_from(options), OWN)

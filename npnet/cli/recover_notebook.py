@@ -24,7 +24,7 @@ def published(
     """What a notebook has published, which is run for it; None where no notebook is given.
 
     Raises:
-        InputError: a notebook beside other files, or one from which nothing can be searched for.
+        InputError: a notebook with other files, or one from which nothing can be searched for.
     """
     if all(_is_publication(file) for file in files):
         return None

@@ -1,4 +1,4 @@
-"""`npnet replay`: the figures that others printed, beside ours."""
+"""`npnet replay`: the figures that others printed, next to ours."""
 
 from __future__ import annotations
 

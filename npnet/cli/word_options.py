@@ -121,7 +121,7 @@ def word_file(name: str | None) -> Iterator[Path | None]:
     """The file that ``--words`` names, for a command that compares its SHA-256; None for None.
 
     Raises:
-        InputError: a known corpus that is not at hand; standard input is closed.
+        InputError: a known corpus that is not found; standard input is closed.
     """
     if name is None:
         yield None

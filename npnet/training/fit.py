@@ -66,9 +66,9 @@ def fit(
             the losses since the last call.
         threads: BLAS threads. With two of them a step at H = 200, n = 32 took 0.99 to 1.01 times
             as long; at H = 1024, n = 256 it was 0.8 on a quiet machine and 1.4 on a busy one.
-        eval_every: measure train and dev loss after every so many steps; 0 for a number by which
-            that takes less than 2 % of the time (``usual_eval_every``). The trained numbers stay
-            the same.
+        eval_every: measure train and dev loss each time after this number of steps; 0 for a
+            number by which that takes less than 2 % of the time (``usual_eval_every``). The
+            trained numbers stay the same.
 
     Returns:
         The run, with a loss for every step.

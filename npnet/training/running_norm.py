@@ -17,7 +17,7 @@ from npnet.training.batchnorm import Statistics
 
 @dataclass(eq=False)
 class Running(EqualFields):
-    """Averages of the minibatches' statistics, kept beside training.
+    """Averages of the minibatches' statistics, kept during training.
 
     ``mean`` (H,) begins at 0 and ``spread`` (H,) at 1; each step moves both by ``momentum``
     towards its own. ``spread`` is a variance or a standard deviation, as ``deviation`` says.

@@ -78,7 +78,7 @@ class Run(ReadOnlyFields):
 
         Writes recipe.json, words.txt, history.csv, model.npz (no pickle), losses.json,
         samples.txt, times.csv, evaluations.csv if there are any and, unless ``plot`` is False,
-        loss.png; each beside and renamed.
+        loss.png; each into a new file, which is then renamed.
 
         Raises:
             InputError: the folder holds something already or cannot be written to; a word has
@@ -161,7 +161,7 @@ def losses_line(losses: Mapping[str, float]) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` and a line end to ``path``, beside and renamed."""
+    """Write ``text`` and a line end to ``path``: into a new file, which is then renamed."""
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 

@@ -55,7 +55,7 @@ def train(
         g: draws ``recipe.batch`` row indices a step with ``randint``, as torch would, or once if
             the recipe says so. Between records it is some steps ahead; when the iterator ends or
             is closed it stands where drawing step by step would have left it.
-        running: kept up to date beside the training, if given.
+        running: updated at every step, if given.
 
     Yields:
         ``Record(step, loss, lr)``; the loss is that of the minibatch before the update.

@@ -71,8 +71,8 @@ def test_the_package_is_searched_before_the_checkout(
     monkeypatch.setattr(known, "SHIPPED_FOLDERS", (package, checkout))
     with pytest.raises(InputError, match=r"no names\.csv in .*package or .*checkout"):
         default_words()
-    beside = saved(checkout / "names.csv")
-    assert shipped_corpus() == beside
+    own = saved(checkout / "names.csv")
+    assert shipped_corpus() == own
     inside = saved(package / "names.csv")
     assert shipped_corpus() == inside
 

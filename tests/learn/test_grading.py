@@ -269,3 +269,11 @@ def test_the_dozen_mistakes_are_each_refused() -> None:
         "lacks the path through bndiff2",
     ):
         assert sum(words in text for text in said.values()) == 1, words
+
+
+@pytest.mark.parametrize(
+    ("off", "verdict"), [(1e-14, RIGHT), (1e-12, WRONG), (-1e-12, WRONG), (1e-7, WRONG)]
+)
+def test_an_answer_is_right_to_twelve_digits(off: float, verdict: str) -> None:
+    answer = {"dh": lambda v, d: d.logits @ v.W2.T * (1 + off)}
+    assert verdicts(grade(answer, steps=0)) == {"dh": verdict}

@@ -12,7 +12,9 @@ from right_solutions import RIGHT_WAYS, made, right_ways
 
 from npnet.learn.exercises import EXERCISES
 from npnet.learn.grading import ONLY_HERE, RIGHT, WRONG, Mark, grade
+from npnet.learn.grading_inputs import TIED, cases
 from npnet.learn.sheet_check import check_sheet
+from npnet.learn.ties import judge_ties
 
 
 def mark_of(exercise: str, function: Callable[[Any, Any], Any]) -> Mark:
@@ -85,3 +87,15 @@ def test_a_maximum_that_ties_count_twice_is_not(code: str, said: str) -> None:
     mark = mark_of("dlogits", made(MASK + code))
     assert mark.verdict == ONLY_HERE
     assert said in mark.reason
+
+
+@pytest.mark.parametrize("off", [0.0, 1e-12, 1e-7, -1e-7, 1e-5])
+def test_ties_are_judged_to_nine_digits(off: float) -> None:
+    case = cases()[TIED]
+    v, d = case.values, case.gradients
+    largest = v.logits == v.logit_maxes
+    shares = largest / largest.sum(1, keepdims=True) * d.logit_maxes
+    right = abs(off) < 1e-9
+    assert judge_ties(d.norm_logits + shares * (1 + off), case).right == right
+    elsewhere = ~largest * np.abs(d.logit_maxes).max()
+    assert judge_ties(d.norm_logits + shares + off * elsewhere, case).right == right

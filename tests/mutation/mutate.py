@@ -73,7 +73,7 @@ TESTS = {
 # Modules whose every line is covered by an entry above or by their package's folder of tests.
 PACKAGES = ("network", "torch_rng", "recipes", "training", "checks")
 
-# What a mutant may take: CPU seconds a test, beside ten times what it takes without a mistake,
+# What a mutant may take: CPU seconds a test, on top of ten times what it takes without a mistake,
 # and memory. A mistake can turn a loop into an endless one, or a size into a huge one.
 SECONDS = 5.0
 MEMORY = 4 << 30

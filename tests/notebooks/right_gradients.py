@@ -581,7 +581,7 @@ WHOLE: dict[str, tuple[str, ...]] = {
             "assert torch.allclose(grads['C'], C.grad)"
         ),
     ),
-    "a list of gradients beside the parameters": (
+    "a list of gradients next to the parameters": (
         _SHORT + _BACKWARD,
         (
             f"def backward():\n{_indented(_FUSED)}\n  return [{', '.join(_SEVEN)}]\n"

@@ -435,7 +435,7 @@ def test_a_golden_set_that_cannot_take_its_place_leaves_the_older_one(
         (lambda: next(npnet.train(RECIPE, {}, 0, 0, G)), "train: params are a dict, wanted npnet"),  # type: ignore[arg-type]
         (lambda: npnet.forward(None, 0, 0), "Parameters: got None, wanted npnet.Parameters or a"),  # type: ignore[arg-type]
         (lambda: npnet.loss_and_gradients([1], 0, 0), "Parameters: got a list, wanted"),  # type: ignore[arg-type]
-        (lambda: npnet.find_lost_seed("mine.toml"), "got 'mine.toml', wanted a list: [file]"),
+        (lambda: npnet.find_lost_seed("mine.toml"), "is a str, 'mine.toml', wanted a list: [file]"),
         (lambda: npnet.find_lost_seed([]), "find_lost_seed: got no publication"),
         (lambda: npnet.backward({}), "wanted all that npnet.forward returns"),
     ],

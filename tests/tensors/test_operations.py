@@ -1,4 +1,4 @@
-"""Every form of every operation, beside torch's: values, gradients, types, memory, errors."""
+"""Every form of every operation, compared to torch's: values, gradients, types, memory, errors."""
 
 import json
 import re
