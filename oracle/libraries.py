@@ -112,7 +112,7 @@ def load(path: Path) -> Library | None:
             warnings.simplefilter("ignore")  # of the library, about other things
             spec.loader.exec_module(module)
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == name:
+        if error.name == name:
             return None
         raise InputError(f"{path}: {error}, which it imports") from error
     except (OSError, SyntaxError) as error:

@@ -58,7 +58,9 @@ def _right(score: Score) -> bool:
 
 
 def _print(made: list[Score]) -> None:
-    rows = [("library", "version", "dtype", "lines", "whole", "worst", "first refused")]
+    rows: list[tuple[str, ...]] = [
+        ("library", "version", "dtype", "lines", "whole", "worst", "first refused")
+    ]
     for score in made:
         if score.version is None:
             rows.append((score.library, "not installed", "", "", "", "", ""))
@@ -74,4 +76,6 @@ def _print(made: list[Score]) -> None:
         if score.reason:
             print(where + (f"{score.refused}, " if score.refused else "") + score.reason)
         if score.widened:
-            print(f"{where}of another dtype in the forward pass: {', '.join(score.widened)}")
+            first, *others = score.widened
+            rest = f", and so have {len(others)} values after it" if others else ""
+            print(f"{where}in the forward pass {first} has another dtype{rest}")

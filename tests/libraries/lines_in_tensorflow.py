@@ -4,9 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
-import tensorflow.experimental.numpy as tnp
 
-tnp.experimental_enable_numpy_behavior()
+tf.experimental.numpy.experimental_enable_numpy_behavior()
 
 # fmt: off
 LINES: dict[str, Callable[[Any], Any]] = {
