@@ -237,7 +237,8 @@ def _replayed_row(cells: list[str]) -> str:
 def _timed(line: str) -> str:
     """``line`` without timings and versions."""
     line = re.sub(r"\d[\d,]*(\.\d+)?(?= (s|ms|µs|kB|MB|(steps )?a second)\b)", "#", line)
-    line = re.sub(r"\b\d+\.\d+s\b|\b\d+:\d\d:\d\d\b", "#", line)  # pytest's; of a long search
+    # pytest's time, with minutes if it took more than one; of a long search.
+    line = re.sub(r"\b\d+\.\d+s( \(\d+:\d\d:\d\d\))?|\b\d+:\d\d:\d\d\b", "#", line)
     line = re.sub(r"\d+ of 26 are bit-equal", "# of 26 are bit-equal", line)
     # A row of the scoreboard: the library's version, and its largest error over the bound.
     line = re.sub(r"^(\w+) \S+ (float\d\d( \d+ of 26){2}) \S+ \w+", r"\1 # \2 # #", line)
