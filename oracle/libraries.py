@@ -7,6 +7,7 @@ library's own words:
   the lines above as the library's arrays, ``X`` and ``Y`` as NumPy arrays, ``n`` and ``eps``.
 * ``gradients(total, leaves)``: NumPy arrays by name -> the gradients of ``total(leaves)``, a
   scalar, by the same names.
+* ``add_up(array)``, only if the library's arrays have no method ``sum``.
 
 From these two come all 26 gradients, end to end and line by line, for any library that
 differentiates a function.
@@ -42,12 +43,13 @@ CASES = (("untrained", LECTURE), ("trained", LECTURE), ("two rows", {**LECTURE, 
 
 
 class Library(NamedTuple):
-    """An adapter that was loaded: the library's name, its installed version, and the two parts."""
+    """An adapter that was loaded: the library's name, its installed version, and its parts."""
 
     name: str
     version: str
     lines: Mapping[str, Callable[[Any], Any]]
     gradients: Callable[[Callable[[dict[str, Any]], Any], dict[str, Any]], Mapping[str, Any]]
+    add_up: Callable[[Any], Any] = operator.methodcaller("sum")
 
 
 class Score(NamedTuple):
@@ -127,7 +129,9 @@ def load(path: Path) -> Library | None:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
         version = "?"  # a module of one's own
-    return Library(name, version, lines, gradients)
+    return Library(
+        name, version, lines, gradients, getattr(module, "add_up", operator.methodcaller("sum"))
+    )
 
 
 def whole(library: Library, case: Problem, precision: str) -> dict[str, Any]:
@@ -163,7 +167,9 @@ def lines(library: Library, case: Problem, precision: str) -> dict[str, Any]:
 
     def total(given: dict[str, Any]) -> Any:
         v = _inputs(case, given)
-        terms = ((line(v) * given[f"to_{name}"]).sum() for name, line in library.lines.items())
+        terms = (
+            library.add_up(line(v) * given[f"to_{name}"]) for name, line in library.lines.items()
+        )
         return reduce(operator.add, terms)
 
     grads = _run(library, total, leaves)
