@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npnet.base.errors import InputError
-from npnet.checks.report import Report
 from npnet.network.forward import Values, forward
 from npnet.network.gradients import GRADIENTS, Gradients
 from oracle.judge import end_to_end, per_line, upstream
+from oracle.libraries import largest_share
 from oracle.mistakes import MISTAKES, Mistake
 from oracle.networks import SMALL, Network, random_network
 
@@ -113,7 +113,7 @@ def fuzz(seeds: Iterable[int], largest: Mapping[str, int] = SMALL) -> Fuzz:
                     Refused(seed, drawn.sizes, drawn.kind, way, dtype, row.name, row.reason)
                     for row in report.failures
                 ]
-                closest[way, dtype] = max(closest[way, dtype], (*_closest(report), seed))
+                closest[way, dtype] = max(closest[way, dtype], (*largest_share(report), seed))
             if dtype == "float32" and seed % 2:
                 one, two = _plant(values, seed, drawn)
                 planted += one
@@ -121,16 +121,6 @@ def fuzz(seeds: Iterable[int], largest: Mapping[str, int] = SMALL) -> Fuzz:
     if not networks:
         raise InputError("fuzz: no seeds, wanted one or more")
     return Fuzz(networks, sets, kinds, refused, closest, planted, missed)
-
-
-def _closest(report: Report) -> tuple[float, str]:
-    """The largest error over its bound, and the gradient."""
-    shares = [(0.0, "")]
-    for row in report.rows:
-        if row.worst is not None and row.bound:
-            goal = row.worst.reference if row.worst.truth is None else row.worst.truth
-            shares.append((abs(row.worst.ours - goal) / row.bound, row.name))
-    return max(shares)
 
 
 def _plant(values: Mapping[str, Any], seed: int, drawn: Network) -> tuple[bool, list[Refused]]:

@@ -5,21 +5,35 @@ torch, ``npnet.checks.golden.read_golden`` reads the same kind of problem from a
 ``assert read_golden(folder).whole().judge(mine)`` tests the same.
 """
 
-from collections.abc import Iterable, Mapping
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import torch
 
 from npnet.base.errors import InputError
 from npnet.checks.compare import compare
-from npnet.checks.reference import Problem, Reference, gradient_names, next_step, plain_names
-from npnet.network.gradients import GRADIENTS
+from npnet.checks.reference import (
+    PRECISIONS,
+    Problem,
+    Reference,
+    gradient_names,
+    next_step,
+    plain_names,
+)
+from npnet.network.forward import Values
+from npnet.network.gradients import GRADIENTS, Gradients
 from npnet.recipes.recipe import Recipe
 from oracle.golden import solve
 from oracle.lines import array_of
+from oracle.networks import KINDS, network
 from oracle.replay import draw_parameters, seeded
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DrawFn, SearchStrategy
 
 
 def each_gradient(names: Iterable[str] = tuple(GRADIENTS)) -> pytest.MarkDecorator:
@@ -60,6 +74,100 @@ def problem(
     params = draw_parameters(recipe, V, g)
     X, Y = (array_of(torch.randint(0, V, shape, generator=g)) for shape in ((n, T), (n,)))
     return solve(params, X, Y, recipe.eps, upstream=seed)
+
+
+class Case(NamedTuple):
+    """What ``cases`` draws: a problem, and the precision in which to compute it.
+
+    Attributes:
+        problem: as the function ``problem`` returns it.
+        precision: float32 or float64.
+        kind: of the parameters, one of ``oracle.networks.KINDS``.
+        seed: of parameters, batch and upstream gradients.
+    """
+
+    problem: Problem
+    precision: str
+    kind: str
+    seed: int
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{letter}={size}" for letter, size in self.problem.sizes.items())
+        return f"<{self.kind}, {self.precision}, {sizes}, seed {self.seed}>"
+
+    def values(self) -> Values:
+        """The parameters, the batch and the values of the forward pass."""
+        return self.problem.values(self.precision)
+
+    def upstream(self) -> Gradients:
+        """The upstream gradients for each line alone."""
+        return self.problem.upstream(self.precision)
+
+    def whole(self) -> Reference:
+        """The right results of a whole backward pass."""
+        return self.problem.whole(self.precision)
+
+    def lines(self) -> Reference:
+        """The right results of each line alone."""
+        return self.problem.lines(self.precision)
+
+
+def cases(
+    *,
+    n: int = 32,
+    T: int = 4,
+    E: int = 6,
+    H: int = 12,
+    V: int = 16,
+    kinds: Sequence[str] = KINDS,
+    precisions: Sequence[str] = PRECISIONS,
+) -> SearchStrategy[Case]:
+    """A hypothesis strategy: networks of any sizes, kinds and precisions.
+
+    ``@given(cases())`` runs a test for many of them, and reports the smallest that fails. Two rows
+    are drawn as well as many.
+
+    Args:
+        n, T, E, H, V: the largest sizes. n and V are 2 or more, the others 1 or more.
+        kinds: ``untrained``, ``trained``, ``scaled`` (scales far from the lecture's), ``tied``
+            (equal largest logits: leave it out if your program takes another of them than the
+            first).
+        precisions: ``float32``, ``float64``.
+
+    Raises:
+        ModuleNotFoundError: hypothesis is not installed.
+        InputError: a size too small, an unknown kind or precision.
+    """
+    try:
+        from hypothesis import reject
+        from hypothesis import strategies as st
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "oracle.testing.cases: hypothesis is not installed: pip install hypothesis",
+            name="hypothesis",
+        ) from error
+    largest = {"n": n, "T": T, "E": E, "H": H, "V": V}
+    least = {"n": 2, "T": 1, "E": 1, "H": 1, "V": 2}
+    for letter, size in largest.items():
+        if size < least[letter]:
+            raise InputError(f"cases: {letter} is {size}, wanted {least[letter]} or more")
+    for what, known, got in (("kinds", KINDS, kinds), ("precisions", PRECISIONS, precisions)):
+        if not got or not {*got} <= {*known}:
+            raise InputError(f"cases: {what} is {got!r}, wanted some of {', '.join(known)}")
+
+    @st.composite
+    def drawn(draw: DrawFn) -> Case:
+        sizes = {letter: draw(st.integers(least[letter], size)) for letter, size in largest.items()}
+        kind, precision = draw(st.sampled_from(kinds)), draw(st.sampled_from(precisions))
+        seed = draw(st.integers(0, 2**31))
+        made = network(seed, sizes, kind)
+        try:
+            case = solve(made.params, made.X, made.Y, upstream=seed)
+        except InputError:  # a probability that float32 cannot hold
+            reject()
+        return Case(case, precision, kind, seed)
+
+    return drawn()
 
 
 def assert_gradients(

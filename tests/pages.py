@@ -13,6 +13,7 @@ Everything that is shown must be printed, digit for digit. Free are, and only he
 
 * timings and sizes: numbers before s, ms, µs, kB, MB or "a second"; versions of torch, NumPy;
 * blocks of ``npnet bench`` and ``oracle bench``: all figures and the lines about the machine;
+* the table of ``oracle libraries``: versions, and which error is largest;
 * tables of ``compare``: which entries are equal, how far apart, where. This is rounding, and
   differs between CPUs; so do the number of gradients that are bit-equal to torch's, and of those
   that np.allclose refuses. Names, scales, counts and verdicts must be the same;
@@ -236,8 +237,11 @@ def _replayed_row(cells: list[str]) -> str:
 def _timed(line: str) -> str:
     """``line`` without timings and versions."""
     line = re.sub(r"\d[\d,]*(\.\d+)?(?= (s|ms|µs|kB|MB|(steps )?a second)\b)", "#", line)
-    line = re.sub(r"\b\d+\.\d+s\b|\b\d+:\d\d:\d\d\b", "#", line)  # pytest's; of a long search
+    # pytest's time, with minutes if it took more than one; of a long search.
+    line = re.sub(r"\b\d+\.\d+s( \(\d+:\d\d:\d\d\))?|\b\d+:\d\d:\d\d\b", "#", line)
     line = re.sub(r"\d+ of 26 are bit-equal", "# of 26 are bit-equal", line)
+    # A row of the scoreboard: the library's version, and its largest error over the bound.
+    line = re.sub(r"^(\w+) \S+ (float\d\d( \d+ of 26){2}) \S+ \w+", r"\1 # \2 # #", line)
     # np.allclose refuses some right gradients: how many is rounding.
     line = re.sub(r"(right gradients refused, of \d+ sets \d+ \d+) \d+", r"\1 #", line)
     return re.sub(r"\b(torch|numpy) \d[\w.+]*( \([^)]*\))?", r"\1 #", line)

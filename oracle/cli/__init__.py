@@ -23,14 +23,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def make_parser() -> Parser:
     """The parser of all commands; needs torch."""
-    from oracle.cli import bench, check, checkers, fuzz, golden, lockstep, notebook, operations
+    from oracle.cli import (
+        bench,
+        check,
+        checkers,
+        fuzz,
+        golden,
+        libraries,
+        lockstep,
+        notebook,
+        operations,
+    )
 
     parser = Parser(
         prog="oracle", description="npnet's network in torch, and comparisons of the two."
     )
     parser.add_argument("--version", action="version", version=f"npnet {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for module in (check, checkers, fuzz, golden, bench, lockstep, notebook, operations):
+    modules = (check, checkers, fuzz, libraries, golden, bench, lockstep, notebook, operations)
+    for module in modules:
         module.add_commands(commands)
     for command in commands_of(parser).values():
         command.set_defaults(parser=command)

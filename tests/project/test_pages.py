@@ -42,6 +42,9 @@ def parameters() -> list[object]:
 def test_a_session_prints_what_is_shown(session: Session, tmp_path: Path) -> None:
     if re.search(NEEDS_TORCH, session.text) and not importlib.util.find_spec("torch"):
         pytest.skip("needs torch")
+    for names in re.findall(r"oracle libraries --only (\S+)", session.text):
+        for name in names.split(","):
+            pytest.importorskip(name)
     for pattern, variable in ((NEEDS_CORPORA, "NPNET_CORPORA"), (NEEDS_SEEDS, "NPNET_SEEDS")):
         if re.search(pattern, session.text) and not os.environ.get(variable):
             pytest.skip(f"needs the folder that {variable} names")

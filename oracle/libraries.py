@@ -1,0 +1,282 @@
+"""A scoreboard of other libraries: their gradients of this network, held to torch's.
+
+Each library has an adapter, a small Python file ``lines_in_NAME.py`` with the network in the
+library's own words:
+
+* ``LINES``: the twenty lines, name -> function of ``v``. ``v`` has the parameters and the values of
+  the lines above as the library's arrays, ``X`` and ``Y`` as NumPy arrays, ``n`` and ``eps``.
+* ``gradients(total, leaves)``: NumPy arrays by name -> the gradients of ``total(leaves)``, a
+  scalar, by the same names.
+* ``add_up(array)``, only if the library's arrays have no method ``sum``.
+
+From these two come all 26 gradients, end to end and line by line, for any library that
+differentiates a function.
+"""
+
+import importlib.metadata
+import importlib.util
+import operator
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache, reduce
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from npnet.base.errors import InputError
+from npnet.checks.reference import PRECISIONS, Problem
+from npnet.checks.report import Report
+from npnet.network.gradients import GRADIENTS
+from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES
+from oracle.golden import solve
+from oracle.networks import network
+
+PREFIX = "lines_in_"
+
+# Where the adapters are in a checkout; an installed package has none.
+FOLDER = Path(__file__).parents[1] / "tests" / "libraries"
+
+LECTURE = {"n": 32, "T": 3, "E": 10, "H": 64, "V": 27}
+CASES = (("untrained", LECTURE), ("trained", LECTURE), ("two rows", {**LECTURE, "n": 2}))
+
+
+class Library(NamedTuple):
+    """An adapter that was loaded: the library's name, its installed version, and its parts."""
+
+    name: str
+    version: str
+    lines: Mapping[str, Callable[[Any], Any]]
+    gradients: Callable[[Callable[[dict[str, Any]], Any], dict[str, Any]], Mapping[str, Any]]
+    add_up: Callable[[Any], Any] = operator.methodcaller("sum")
+
+
+class Score(NamedTuple):
+    """One library in one dtype.
+
+    Attributes:
+        library: its name.
+        version: None if it is not installed; all that follows is then empty.
+        dtype: float32 or float64.
+        lines, whole: how many of the 26 gradients are right in every case.
+        worst: the largest error over its bound; more than 1 is refused.
+        gradient: where that is.
+        refused: the first gradient that is refused, in the order of computation.
+        reason: why; or the error that the adapter raised.
+        widened: the values of the forward pass that have another dtype than the parameters.
+    """
+
+    library: str
+    version: str | None
+    dtype: str = ""
+    lines: int = 0
+    whole: int = 0
+    worst: float = 0.0
+    gradient: str = ""
+    refused: str = ""
+    reason: str = ""
+    widened: tuple[str, ...] = ()
+
+
+def adapters(folder: Path | None = None) -> dict[str, Path]:
+    """Library -> its adapter's file, in alphabetical order.
+
+    Args:
+        folder: with files ``lines_in_NAME.py``; by default the repository's tests/libraries.
+
+    Raises:
+        InputError: there are none.
+    """
+    folder = FOLDER if folder is None else folder
+    found = {path.stem.removeprefix(PREFIX): path for path in sorted(folder.glob(f"{PREFIX}*.py"))}
+    if not found:
+        raise InputError(
+            f"{folder}: no files {PREFIX}NAME.py, wanted the adapters of libraries: they are in "
+            "tests/libraries of npnet's repository; give a folder that has them"
+        )
+    return found
+
+
+def load(path: Path) -> Library | None:
+    """The library of an adapter; None if the library is not installed.
+
+    Raises:
+        InputError: the file is no adapter.
+    """
+    name = path.stem.removeprefix(PREFIX)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path}: cannot be loaded, wanted a Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the library, about other things
+            spec.loader.exec_module(module)
+    except ModuleNotFoundError as error:
+        if error.name == name:
+            return None
+        raise InputError(f"{path}: {error}, which it imports") from error
+    except (OSError, SyntaxError) as error:
+        raise InputError(f"{path}: {error}") from error
+    lines, gradients = getattr(module, "LINES", None), getattr(module, "gradients", None)
+    if not isinstance(lines, Mapping) or [*lines] != [*VALUE_NAMES] or not callable(gradients):
+        raise InputError(
+            f"{path}: wanted LINES with {', '.join(VALUE_NAMES)}, in this order, and a function "
+            "gradients(total, leaves)"
+        )
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        version = "?"  # a module of one's own
+    return Library(
+        name, version, lines, gradients, getattr(module, "add_up", operator.methodcaller("sum"))
+    )
+
+
+def whole(library: Library, case: Problem, precision: str) -> dict[str, Any]:
+    """The library's 26 gradients of the loss.
+
+    A library that differentiates functions knows no gradients of what is computed on the way. So
+    zeros are added to the result of each line: the loss has the same gradient with respect to them
+    as with respect to the value.
+    """
+    values = case.values(precision)
+    leaves = {name: values[name] for name in PARAMETER_NAMES}
+    leaves |= {f"to_{name}": np.zeros_like(values[name]) for name in VALUE_NAMES[:-1]}
+
+    def total(given: dict[str, Any]) -> Any:
+        v = _inputs(case, {name: given[name] for name in PARAMETER_NAMES})
+        for name in VALUE_NAMES[:-1]:
+            setattr(v, name, library.lines[name](v) + given[f"to_{name}"])
+        return library.lines["loss"](v)
+
+    grads = _run(library, total, leaves)
+    return {name: grads[name if name in PARAMETER_NAMES else f"to_{name}"] for name in GRADIENTS}
+
+
+def lines(library: Library, case: Problem, precision: str) -> dict[str, Any]:
+    """The library's 26 gradients, each line alone with the problem's upstream gradients.
+
+    What is differentiated is the sum over all lines of the line's result times its upstream
+    gradient. Every value is an input of its own.
+    """
+    values, upstream = case.values(precision), case.upstream(precision)
+    leaves = {name: values[name] for name in (*PARAMETER_NAMES, *VALUE_NAMES[:-1])}
+    leaves |= {f"to_{name}": upstream[name] for name in VALUE_NAMES}
+
+    def total(given: dict[str, Any]) -> Any:
+        v = _inputs(case, given)
+        terms = (
+            library.add_up(line(v) * given[f"to_{name}"]) for name, line in library.lines.items()
+        )
+        return reduce(operator.add, terms)
+
+    grads = _run(library, total, leaves)
+    return {name: grads[name] for name in GRADIENTS}
+
+
+def _inputs(case: Problem, arrays: Mapping[str, Any]) -> SimpleNamespace:
+    batch = case.batch
+    return SimpleNamespace(**arrays, X=batch.X, Y=batch.Y, n=len(batch.Y), eps=float(batch.eps))
+
+
+def _run(
+    library: Library, total: Callable[[dict[str, Any]], Any], leaves: dict[str, Any]
+) -> dict[str, Any]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        grads = library.gradients(total, {name: array.copy() for name, array in leaves.items()})
+    return {name: None if grad is None else np.asarray(grad) for name, grad in grads.items()}
+
+
+@lru_cache(maxsize=1)
+def cases() -> tuple[Problem, ...]:
+    """The problems of the scoreboard, in the order of ``CASES``."""
+    made = []
+    for seed, (kind, sizes) in enumerate(CASES):
+        drawn = network(seed, sizes, "trained" if kind == "trained" else "untrained")
+        made.append(solve(drawn.params, drawn.X, drawn.Y, upstream=seed))
+    return tuple(made)
+
+
+def scores(
+    paths: Mapping[str, Path],
+    problems: Iterable[Problem] | None = None,
+    precisions: Iterable[str] = PRECISIONS,
+) -> Iterator[Score]:
+    """The rows of the scoreboard, library by library.
+
+    Args:
+        paths: of ``adapters``.
+        problems: to try; ``cases()`` by default.
+        precisions: float32, float64 or both.
+
+    Raises:
+        InputError: a file is no adapter.
+    """
+    problems, precisions = (cases() if problems is None else tuple(problems)), tuple(precisions)
+    for name, path in paths.items():
+        library = load(path)
+        if library is None:
+            yield Score(name, None)
+            continue
+        for precision in precisions:
+            yield _score(library, problems, precision)
+
+
+def _score(library: Library, problems: Iterable[Problem], precision: str) -> Score:
+    right = {"lines": set(GRADIENTS), "whole": set(GRADIENTS)}
+    library, widened = _noted(library, precision)
+    worst, refused = (0.0, ""), []
+    try:
+        for case in problems:
+            for way, ours, reference in (
+                ("lines", lines, case.lines(precision)),
+                ("whole", whole, case.whole(precision)),
+            ):
+                report = reference.judge(
+                    ours(library, case, precision), labels=(library.name, "torch")
+                )
+                failures = [row for row in report.failures if row.name in GRADIENTS]
+                right[way] -= {row.name for row in failures}
+                refused += [(row.name, f"{way}: {row.reason or row.verdict}") for row in failures]
+                worst = max(worst, largest_share(report))
+    except Exception as error:  # the adapters are any code
+        reason = f"{type(error).__name__}: {error}"
+        return Score(library.name, library.version, precision, reason=reason)
+    order = list(GRADIENTS)
+    first = min(refused, key=lambda one: order.index(one[0]), default=("", ""))
+    counts = (len(right["lines"]), len(right["whole"]))
+    return Score(
+        library.name, library.version, precision, *counts, *worst, *first, widened=tuple(widened)
+    )
+
+
+def _noted(library: Library, precision: str) -> tuple[Library, dict[str, None]]:
+    """The library, and the names of values with another dtype, noted as its lines are run."""
+    widened: dict[str, None] = {}
+    [other] = {*PRECISIONS} - {precision}
+
+    def noted(name: str, line: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def run(v: Any) -> Any:
+            value = line(v)
+            if other in str(getattr(value, "dtype", "")):
+                widened[name] = None
+            return value
+
+        return run
+
+    lines = {name: noted(name, line) for name, line in library.lines.items()}
+    return library._replace(lines=lines), widened
+
+
+def largest_share(report: Report) -> tuple[float, str]:
+    """The largest error over its bound, and the gradient; 0 and no name if nothing is off."""
+    shares = [(0.0, "")]
+    for row in report.rows:
+        if row.worst is not None and row.bound:
+            goal = row.worst.reference if row.worst.truth is None else row.worst.truth
+            share = abs(row.worst.ours - goal) / row.bound
+            shares.append((share if np.isfinite(share) else np.inf, row.name))
+    return max(shares)
