@@ -37,7 +37,7 @@ def add_word_options(parser: argparse.ArgumentParser, default: str = OWN) -> Non
     add_words_option(parser, default)
     parser.add_argument("--fold", action="store_true", help="make all words lower case")
     parser.add_argument(
-        "--unique", action="store_true", help="keep one of words that stand there several times"
+        "--unique", action="store_true", help="keep each word once"
     )
     parser.add_argument(
         "--column", metavar="NAME", help="the column with the words, by its title or number"
@@ -97,7 +97,7 @@ def words_from(options: argparse.Namespace) -> list[str]:
     repeats = len(words.words) - len(set(words.words))
     if repeats and not options.unique:
         done.append(
-            f"{repeats:,} word{'s' * (repeats > 1)} stood there before: --unique keeps one of each"
+            f"{repeats:,} repeated word{'s' * (repeats > 1)}: --unique keeps one of each"
         )
     if done:
         print(f"{described(options)}: {', '.join(done)}", file=sys.stderr)

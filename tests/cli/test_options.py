@@ -119,7 +119,7 @@ MEANINGS = {
     "--threads": "threads of BLAS",
     "--title": "title of the picture",
     "--to": "last seed",
-    "--unique": "keep one of words that stand there several times",
+    "--unique": "keep each word once",
     "--values": "a file or folder with the values of the forward pass (some of the twenty, perhaps "
     "parameters), which are judged too; the gradients are then judged for these values",
     "--watch": "do it again whenever a file changes, until Ctrl-C",
