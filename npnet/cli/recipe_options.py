@@ -182,9 +182,9 @@ def corpus_from(
     if required:
         words_of(publication)  # says how to get a corpus that is known
         raise InputError(
-            f"{publication.file}: none of its [corpus] found, wanted words: name a file with "
+            f"{publication.file}: its [corpus] was not found, wanted words: name a file with "
             "--words"
         )
     name = "its corpus" if corpus is None else corpus.name
-    print(f"{publication.recipe.name}: {name} is not found, taking {OWN}", file=sys.stderr)
+    print(f"{publication.recipe.name}: {name} was not found, taking {OWN}", file=sys.stderr)
     return Corpus(words_from(options), OWN)

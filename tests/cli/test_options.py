@@ -295,7 +295,7 @@ def test_a_publication_without_its_corpus_takes_npnets_and_says_so(
 ) -> None:
     assert run("train --quiet --out new", "--recipe", "small.toml") == 0
     said = capsys.readouterr().err
-    assert said == "small: none is not found, taking the corpus that comes with npnet\n"
+    assert said == "small: none was not found, taking the corpus that comes with npnet\n"
     assert list(npnet.load_run("new").words) == npnet.default_words()
 
 
