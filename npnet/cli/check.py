@@ -39,23 +39,23 @@ def add_commands(commands: Any) -> None:
         "check",
         help="the 26 gradients, or those of your own network, against complex-step differentiation",
         description="Compare the 26 hand-written gradients of a real minibatch, in float64, with "
-        "what the forward pass says when one number at a time is moved. With 64 hidden units it "
-        "takes about 3 seconds, with 200 about 13. With FILE.py: the gradients of your own "
-        "network, a table npnet.Lines that this program defines (npnet help own-network). There "
-        "--lines, --planted, --golden, --seed, --set dtype=float32 and --json mean something.",
+        "complex-step differentiation. With 64 hidden units it takes about 3 seconds, with 200 "
+        "about 13.\n\nWith FILE.py, compare the gradients of your own network: a table npnet.Lines "
+        "that this program defines (npnet help own-network). Its options are --lines, --planted, "
+        "--golden, --seed, --set dtype=float32 and --json.",
     )
     check.add_argument("file", nargs="?", metavar="FILE.py", help="a program with your network")
     add_recipe_options(check, default="lecture-64")
     add_old_name(check, "--rows", "--batch")
     method = check.add_mutually_exclusive_group()
     method.add_argument(
-        "--finite", action="store_true", help="by finite differences, within their own error"
+        "--finite", action="store_true", help="use finite differences, and allow for their error"
     )
     add_lines(method)
     check.add_argument(
         "--planted",
         action="store_true",
-        help="of your own network: also put mistakes into right gradients, and see them caught",
+        help="of your own network: put mistakes into right gradients, and show that they are found",
     )
     check.add_argument(
         "--golden",

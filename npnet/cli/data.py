@@ -1,4 +1,4 @@
-"""`npnet data`: the corpora that are here, the contexts of a word, downloads."""
+"""`npnet data`: the corpora, the contexts of a word, downloads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ READING = {"--unique", *(f"--{name}" for name in FILE_OPTIONS)}
 
 def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
-    data = commands.add_parser("data", help="corpora that are here; contexts of a word; download")
+    data = commands.add_parser(
+        "data",
+        help="the known corpora; contexts of a word; download",
+        description="List the corpora that npnet knows and where it found them; or show the "
+        "contexts of a word; or download a corpus.",
+    )
     action = data.add_mutually_exclusive_group()
     action.add_argument("--show", metavar="WORD", help="print the word's contexts and targets")
     action.add_argument(

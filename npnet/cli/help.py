@@ -24,7 +24,11 @@ WIDTH = 100  # columns, where there is no terminal; and the most that prose gets
 
 def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
-    parser = commands.add_parser("help", help="the guide: a page on each topic")
+    parser = commands.add_parser(
+        "help",
+        help="the guide: a page on each topic",
+        description="Show a page of the guide, or list the pages.",
+    )
     parser.add_argument("topic", nargs="?", metavar="TOPIC", help="default: list the topics")
     parser.set_defaults(command=help_command)
 

@@ -43,14 +43,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="DIR",
-        help="the golden set with the parameters and the batch, as oracle golden writes it",
+        help="the golden set to compare with, as npnet golden or oracle golden writes it",
     )
     parser.add_argument(
         "--values",
         type=Path,
         metavar="FILE",
-        help="a file or folder with the values of the forward pass (some of the twenty, perhaps "
-        "parameters), which are judged too; the gradients are then judged for these values",
+        help="a file or folder with the values of your forward pass, all or some: they are judged "
+        "too, and the gradients are then judged for these values",
     )
     add_lines(parser)
     add_only(parser, "logits,h,W2; parameters stands for the seven")
@@ -58,8 +58,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--precision",
         choices=[*PRECISION_EPS],
         metavar="NAME",
-        help=f"judge by the eps of this precision: {', '.join(PRECISION_EPS)} (default: the one "
-        "they are stored in)",
+        help=f"judge by the eps of this precision: {', '.join(PRECISION_EPS)} (default: that "
+        "of the file)",
     )
     parser.add_argument(
         "--column-major", action="store_true", help="the numbers of raw files are in column order"

@@ -38,16 +38,26 @@ NOTEBOOK = SHEET.with_suffix(".ipynb")
 
 def add_commands(commands: Any) -> None:
     """Add both to the parser's subcommands."""
-    explaining = commands.add_parser("explain", help="a gradient's derivation; the whole page")
+    explaining = commands.add_parser(
+        "explain",
+        help="a gradient's derivation, after a question; all lines",
+        description="Explain one value and its gradient: the lines that compute and read it, a "
+        "question, and with --answer the derivation. Without a name: all lines of the forward "
+        "pass, with --answer also those of the backward pass.",
+    )
     explaining.add_argument(
-        "name", nargs="?", metavar="NAME", help="one of the 27 names (default: the two passes)"
+        "name", nargs="?", metavar="NAME", help="one of the 27 names (default: all lines)"
     )
     explaining.add_argument(
         "--answer", action="store_true", help="the derivation and our code, after the question"
     )
     explaining.set_defaults(command=explain_command)
 
-    exercise = commands.add_parser("exercise", help="write the gradients yourself")
+    exercise = commands.add_parser(
+        "exercise",
+        help="write the gradients yourself",
+        description="Write the gradients yourself, with hints and verdicts (npnet help learn).",
+    )
     actions = exercise.add_subparsers(metavar="ACTION", required=True)
 
     new = actions.add_parser("new", help="write a new exercise sheet")
@@ -91,7 +101,7 @@ def add_commands(commands: Any) -> None:
     add_json(check)
     check.set_defaults(command=check_command)
 
-    hinting = actions.add_parser("hint", help="a hint for one function, or our line")
+    hinting = actions.add_parser("hint", help="a hint for one function, or its solution")
     hinting.add_argument("name", metavar="NAME", help="such as dbnvar_inv")
     hinting.add_argument(
         "--level",
@@ -105,7 +115,7 @@ def add_commands(commands: Any) -> None:
     )
     hinting.set_defaults(command=hint_command)
 
-    mistakes = actions.add_parser("mistakes", help="a dozen that people make, judged")
+    mistakes = actions.add_parser("mistakes", help="twelve common mistakes, and the verdicts")
     mistakes.set_defaults(command=mistakes_command)
 
 

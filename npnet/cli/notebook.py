@@ -1,4 +1,4 @@
-"""`npnet notebook`: a torch notebook on NumPy alone, compared with what is stored in it."""
+"""`npnet notebook`: a torch notebook on NumPy alone, compared with its stored outputs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
     parser = commands.add_parser(
         "notebook",
-        help="run a torch notebook without torch, compare with what it printed",
+        help="run a torch notebook without torch, compare its outputs",
         description="Run a notebook on NumPy alone and compare what it prints with what is stored. "
         "The notebook's code runs as you, with your rights: use --read for one you do not trust.",
     )
@@ -52,7 +52,7 @@ def add_commands(commands: Any) -> None:
         help=f"{SECONDS} (default: {TIME:g})",
     )
     add_words_option(parser, "the corpus that the notebook names, if it is found")
-    parser.add_argument("--figures", metavar="DIR", help="draw real pictures into this folder")
+    parser.add_argument("--figures", metavar="DIR", help="draw the pictures into this folder")
     parser.add_argument(
         "--default-seed",
         type=int,
@@ -71,7 +71,7 @@ def add_commands(commands: Any) -> None:
         "--sampler",
         choices=("torch", "mkl"),
         default="torch",
-        help="whose exponentials torch.multinomial takes: mkl are those of torch 2.0 to 2.6 "
+        help="whose random numbers torch.multinomial uses; mkl: those of torch 2.0 to 2.6 "
         "(default: torch)",
     )
     parser.add_argument(

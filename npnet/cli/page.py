@@ -34,8 +34,8 @@ def add_commands(commands: Any) -> None:
         "page",
         help="one minibatch as an HTML page: every value, gradient and derivation",
         description="Write one self-contained HTML page of a real minibatch: the graph of all "
-        "values; for each its line, its derivation, heat maps of value and gradient, and what "
-        "complex-step differentiation says of it.",
+        "values; for each value its line, its derivation, heat maps of value and gradient, and "
+        "the verdict of complex-step differentiation.",
     )
     parser.add_argument("file", type=Path, metavar="FILE.html", help="the page to write")
     add_recipe_options(parser, default="lecture-64")

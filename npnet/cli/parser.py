@@ -25,7 +25,7 @@ OUT = "where to write the result"
 SECONDS = "seconds for each figure, function or cell"
 GRADE = "judge every gradient that is written by hand, each alone"
 DEFAULT_SEED = "seed of torch's default generator, before the first cell"
-SEPARATOR = "what separates the columns; tab or blanks too"
+SEPARATOR = "what separates the columns: a character, tab or blanks"
 SEED = "seed of the random numbers, as torch.manual_seed takes it"
 STEPS = "training steps"
 WATCH = "do it again whenever a file changes, until Ctrl-C"
@@ -165,7 +165,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 
 def add_force(parser: argparse.ArgumentParser) -> None:
     """Add --force."""
-    parser.add_argument("--force", action="store_true", help="replace files that are there")
+    parser.add_argument("--force", action="store_true", help="replace existing files")
 
 
 def add_only(parser: argparse.ArgumentParser, like: str) -> None:
@@ -208,7 +208,7 @@ def add_lines(parser: Any) -> None:
     parser.add_argument(
         "--lines",
         action="store_true",
-        help="each line alone, given random upstream gradients: also finds what the loss hides",
+        help="each line alone, with random upstream gradients: also finds what the loss hides",
     )
 
 

@@ -22,8 +22,8 @@ def add_commands(commands: Any) -> None:
         "plot",
         help="loss curves of runs and of other programs' logs in one picture",
         description="Draw the loss curves of runs and of other programs' logs, of any kind that "
-        "`npnet help plots` lists, and print their figures. A picture that is there already is "
-        "replaced only with --force, or if it is in the folder of a run.",
+        "`npnet help plots` lists, and print their figures. An existing picture is replaced only "
+        "with --force, unless it is in the folder of a run.",
     )
     plot.add_argument(
         "runs", nargs="*", metavar="RUN|LOG", help="- for standard input (default: the newest run)"
@@ -40,9 +40,7 @@ def add_commands(commands: Any) -> None:
     plot.add_argument(
         "--data", type=Path, metavar="CSV", help="also write what is drawn into this file"
     )
-    plot.add_argument(
-        "--show", action="store_true", help="also open a window, in which one can zoom in"
-    )
+    plot.add_argument("--show", action="store_true", help="also open a window to zoom in")
     plot.add_argument("--watch", action="store_true", help=WATCH)
     add_force(plot)
     add_json(plot)
@@ -65,7 +63,7 @@ def _add_reading(plot: argparse.ArgumentParser) -> None:
     plot.add_argument(
         "--losses-are",
         choices=("plain", "log10"),
-        help="what the logs hold, for logs that could be either",
+        help="what the logs contain, if they could be either",
     )
     plot.add_argument(
         "--join", action="store_true", help="all logs are parts of one run, in this order"
@@ -91,7 +89,7 @@ def _add_drawing(plot: argparse.ArgumentParser) -> None:
     plot.add_argument(
         "--smooth",
         metavar="MEAN",
-        help="ema:0.99 for an exponential mean with this weight of the past; none",
+        help="ema:0.99 for an exponential mean with this weight of the past; none for no mean",
     )
     plot.add_argument(
         "--x",

@@ -34,7 +34,7 @@ from npnet.training.runs import read_recipe
 FIELDS = ("seed", "hidden", "batch", "steps")
 KINDS = "the JSON file of a recipe; a run's folder; or a publication's TOML file"
 RECIPES_OWN = "(default: the recipe's)"
-PUBLISHED_OR_OWN = "those of a publication where they are found, else npnet's own"
+PUBLISHED_OR_OWN = "a publication's own if they are found, else npnet's"
 
 
 class Source(NamedTuple):

@@ -36,11 +36,11 @@ def add_commands(commands: Any) -> None:
     parser = commands.add_parser(
         "recover",
         help="find a lost seed from printed figures",
-        description="Try all 2^32 seeds of torch's generator, and print those with which every "
-        "printed figure of one notebook's session comes out.\n\nThe files are publications (npnet "
-        'help replay) whose lost draws have seed = "lost", in the order in which their cells ran; '
-        "or one notebook, which is run to see what it draws, and whose stored outputs hold the "
-        "figures.",
+        description="Try all 2^32 seeds of torch's generator, and print those that give every "
+        "printed figure of one notebook's session.\n\nThe files are publications (npnet help "
+        'replay), in the order in which their cells ran; their lost draws have seed = "lost". '
+        "Or the file is one notebook: it is run to see what it draws, and its stored outputs are "
+        "the figures.",
     )
     parser.add_argument(
         "publications", nargs="+", metavar="FILE", help="publications of a session, or a notebook"
@@ -50,12 +50,12 @@ def add_commands(commands: Any) -> None:
         type=whole_number,
         default=0,
         metavar="K",
-        help="try up to K earlier executions of each file's drawing cell (default: 0)",
+        help="try up to K earlier runs of the cell that draws, for each file (default: 0)",
     )
     parser.add_argument(
         "--write",
         action="store_true",
-        help="write copies of the files with seed and skip",
+        help="write copies of the files with seed and skip filled in",
     )
     add_force(parser)
     add_words_option(parser, "found by its SHA-256, in NPNET_CORPORA or the cache folder")
@@ -64,7 +64,7 @@ def add_commands(commands: Any) -> None:
         type=number,
         default=recover_notebook.SECONDS,
         metavar="S",
-        help=f"{SECONDS} (default: {recover_notebook.SECONDS:g}; a cell need only begin to train)",
+        help=f"{SECONDS} (default: {recover_notebook.SECONDS:g}; training need only begin)",
     )
     parser.add_argument(
         "--from",
@@ -81,8 +81,8 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--progress",
         metavar="FILE",
-        help="what is done so far, so that the same command goes on (default: named after the "
-        "first publication, in this folder)",
+        help="file for the progress, from which the same command continues (default: named after "
+        "the first publication, in this folder)",
     )
     add_json(parser)
     parser.set_defaults(command=recover_command)

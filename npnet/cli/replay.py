@@ -1,4 +1,4 @@
-"""`npnet replay`: the figures that others printed, next to ours."""
+"""`npnet replay`: the figures that others printed, compared with ours."""
 
 from __future__ import annotations
 
@@ -28,7 +28,12 @@ SHORT = {"cross_entropy": "fused ", "sum": "sum ", "probs": "probs "}
 
 def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
-    parser = commands.add_parser("replay", help="run a published notebook, compare every figure")
+    parser = commands.add_parser(
+        "replay",
+        help="run a published notebook, compare every figure",
+        description="Compute the figures of a published notebook again, and compare each with what "
+        "was printed (npnet help replay).",
+    )
     parser.add_argument(
         "publication",
         nargs="?",

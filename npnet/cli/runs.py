@@ -21,10 +21,14 @@ from npnet.training.sample import sample
 
 def add_commands(commands: Any) -> None:
     """Add both to the parser's subcommands."""
-    sampling = commands.add_parser("sample", help="new names from a trained model")
+    sampling = commands.add_parser(
+        "sample",
+        help="new names from a trained model",
+        description="Sample new names from a trained model.",
+    )
     _add_run(sampling)
     sampling.add_argument(
-        "--count", type=whole_number, default=20, metavar="N", help="names (default: 20)"
+        "--count", type=whole_number, default=20, metavar="N", help="how many names (default: 20)"
     )
     sampling.add_argument(
         "--seed",
@@ -52,7 +56,11 @@ def add_commands(commands: Any) -> None:
     add_json(sampling)
     sampling.set_defaults(command=sample_command)
 
-    evaluation = commands.add_parser("eval", help="the loss of a trained model on its splits")
+    evaluation = commands.add_parser(
+        "eval",
+        help="the loss of a trained model on its splits",
+        description="Compute the loss of a trained model on its splits, or on other words.",
+    )
     _add_run(evaluation)
     add_word_options(evaluation, default="the run's own, in its three splits")
     add_json(evaluation)

@@ -77,8 +77,8 @@ def add_commands(commands: Any) -> None:
         help="train a model and keep it in a new run folder",
         description="Train a model and keep it in a new run folder.\n\nWith --seeds N, or with "
         "several values in --set, such as hidden=64,128, several models are trained into one "
-        "folder, in several processes: a recipe from N seeds, with other parameters and "
-        "minibatches and the same split; a recipe for each value.",
+        "folder, in several processes. --seeds trains the recipe from N seeds: parameters and "
+        "minibatches differ, the split is the same. --set trains a recipe for each value.",
     )
     add_recipe_options(train)
     train.add_argument(
@@ -107,7 +107,7 @@ def add_commands(commands: Any) -> None:
         "--seeds",
         type=whole_number,
         metavar="N",
-        help="how many seeds, the first of them --seed",
+        help="how many seeds; the first is --seed",
     )
     add_workers(train)
     add_threads(train)

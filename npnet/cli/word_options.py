@@ -36,9 +36,7 @@ def add_word_options(parser: argparse.ArgumentParser, default: str = OWN) -> Non
     """Add --words and the options that say how they are read."""
     add_words_option(parser, default)
     parser.add_argument("--fold", action="store_true", help="make all words lower case")
-    parser.add_argument(
-        "--unique", action="store_true", help="keep one of words that stand there several times"
-    )
+    parser.add_argument("--unique", action="store_true", help="keep each word once")
     parser.add_argument(
         "--column", metavar="NAME", help="the column with the words, by its title or number"
     )
@@ -96,9 +94,7 @@ def words_from(options: argparse.Namespace) -> list[str]:
         )
     repeats = len(words.words) - len(set(words.words))
     if repeats and not options.unique:
-        done.append(
-            f"{repeats:,} word{'s' * (repeats > 1)} stood there before: --unique keeps one of each"
-        )
+        done.append(f"{repeats:,} repeated word{'s' * (repeats > 1)}: --unique keeps one of each")
     if done:
         print(f"{described(options)}: {', '.join(done)}", file=sys.stderr)
     if remark := remark_on_alphabet(words.words):
@@ -107,7 +103,7 @@ def words_from(options: argparse.Namespace) -> list[str]:
 
 
 def finished(words: list[str], options: argparse.Namespace) -> list[str]:
-    """The words, each once with --unique, in the order in which they first stand there."""
+    """The words, each once with --unique, in the order in which they first occur."""
     if not options.unique:
         return words
     once = list(dict.fromkeys(words))

@@ -34,7 +34,7 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
         "--jobs",
         type=whole_number,
         metavar="N",
-        help="processes (default: as many as there are cores)",
+        help="how many processes (default: as many as there are cores)",
     )
     parser.add_argument(
         "--dask", metavar="ADDRESS", help="run on the cluster of this dask scheduler instead"

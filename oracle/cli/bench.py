@@ -22,14 +22,14 @@ ALIGNS, WIDTHS = "<<>>><>", (10, 53, 9, 9, 7, 13, 6)
 QUICK: dict[str, Any] = {"seconds": 1.0, "train": (1_000,)}
 
 DESCRIPTION = f"""\
-Time npnet's work and the same work in torch, in turns, in one process with one thread each.
+Time npnet's work and the same work in torch by turns, in one process with one thread each.
 The table has the medians of each side's time and of the ratios round by round, theirs over ours,
 with the quartiles of the ratios. All are the processor's time of the process, which other programs
 hardly change. The last column is the median ratio by the wall clock.
 
 The rows of the table are {", ".join(ROWS)}.
 
-To keep both sides to AVX2, set OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 in the
+For AVX2 on both sides, set OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 in the
 environment. The corpus is {CORPUS} if NPNET_CORPORA or the cache folder has it, else the one that
 comes with npnet.
 """
@@ -45,7 +45,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument(
         "--quick",
         action="store_true",
-        help=f"{QUICK['seconds']:g} s a row in place of {Setting.seconds:g}, and no {SLOW}: "
+        help=f"{QUICK['seconds']:g} s a row instead of {Setting.seconds:g}, and no {SLOW}: "
         "under a minute",
     )
     add_plot(parser)

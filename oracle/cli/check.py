@@ -36,13 +36,15 @@ def add_commands(commands: Any) -> None:
         "check",
         help="the 26 gradients against autograd, end to end and line by line",
         description="Compare the 26 hand-written gradients of a first minibatch with autograd's: "
-        "all of them chained, then each line alone, fed torch's own values and random upstream "
-        "gradients. With --rtol and --atol, both tables are judged by these tolerances, and not "
-        "by the float64 truth.",
+        "first the whole backward pass, then each line alone, with torch's values and random "
+        "upstream gradients. With --rtol and --atol, both tables are judged by these tolerances, "
+        "and not by the float64 truth.",
     )
     add_recipe_options(check)
     check.add_argument(
-        "--dtype", choices=("float32", "float64"), help="of all arithmetic (default: the recipe's)"
+        "--dtype",
+        choices=("float32", "float64"),
+        help="type of all numbers (default: the recipe's)",
     )
     check.add_argument("--why", action="store_true", help="explain what is not bit-equal")
     _add_tolerances(check)
@@ -50,7 +52,10 @@ def add_commands(commands: Any) -> None:
     check.set_defaults(command=check_command)
 
     accurate = commands.add_parser(
-        "accuracy", help="float32 errors over many seeds, ours and torch's, against float64"
+        "accuracy",
+        help="float32 errors over many seeds, ours and torch's, against float64",
+        description="Compute the gradients of minibatches of many seeds in float32, by npnet and "
+        "by torch, and compare both with torch's in float64.",
     )
     add_recipe_options(accurate)
     accurate.add_argument(
@@ -58,7 +63,7 @@ def add_commands(commands: Any) -> None:
         type=whole_number,
         default=100,
         metavar="N",
-        help="how many seeds, the first of them --seed (default: 100)",
+        help="how many seeds; the first is --seed (default: 100)",
     )
     add_json(accurate)
     accurate.set_defaults(command=accuracy_command)

@@ -35,7 +35,7 @@ def add_commands(commands: Any) -> None:
         "--problem",
         metavar="FILE",
         help="your own problem: an npz, safetensors or JSON file with C W1 b1 W2 b2 bngain "
-        "bnbias X Y, perhaps eps",
+        "bnbias X Y, and eps if it is not 1e-5",
     )
     add_old_name(golden, "--from", "--problem")
     golden.set_defaults(command=golden_command)

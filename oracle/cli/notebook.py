@@ -26,10 +26,10 @@ def add_commands(commands: Any) -> None:
     """Add it to the parser's subcommands."""
     parser = commands.add_parser(
         "notebook",
-        help="run a notebook under torch and under npnet's stand-in, and compare every tensor",
-        description="After each cell every tensor that has a name, and its gradient, is compared. "
-        "The exit code is 1 if one differs by more than rounding. The notebook's code runs as "
-        "you, with your rights.",
+        help="run a notebook with torch and with npnet.tensors, and compare every tensor",
+        description="Run a notebook with torch and with npnet.tensors. After each cell, compare "
+        "every tensor that has a name, and its gradient. The exit code is 1 if one differs by more "
+        "than rounding. The notebook's code runs as you, with your rights.",
     )
     parser.add_argument(
         "file", metavar="FILE", help=".ipynb, .py, or an export as Markdown or as text"

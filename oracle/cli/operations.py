@@ -15,11 +15,12 @@ from oracle.threads import one_thread
 
 DESCRIPTION = (
     "Run every form of every operation under torch and under npnet.tensors, and compare values, "
-    "gradients, number types, shapes, shared memory and exceptions. For each subject: the forms, "
-    "how many are equal in every bit wherever they are run, the comparisons, how many agree and "
-    "how many in every bit, and how many both sides refuse. Then what differs, but for what "
-    f"oracle/forms.py lists as known. Exit code 1 if anything does. Subjects: "
-    f"{', '.join(BY_SUBJECT)}. Worlds of shapes: {', '.join(SHAPES)}. "
+    "gradients, number types, shapes, shared memory and exceptions.\n\nThe table has for each "
+    "subject: the number of forms, and of those that are equal in every bit in all comparisons; "
+    "the number of comparisons, of those that agree, and of those that agree in every bit; the "
+    "number of calls that both sides refuse. Below it are the differences, except those that "
+    "oracle/forms.py lists as known. The exit code is 1 if there are any.\n\nSubjects: "
+    f"{', '.join(BY_SUBJECT)}. Sets of shapes: {', '.join(SHAPES)}. "
     f"Number types: {', '.join(DTYPES)}."
 )
 
@@ -31,8 +32,8 @@ def add_commands(commands: Any) -> None:
         help="npnet.tensors compared with torch, operation by operation",
         description=DESCRIPTION,
     )
-    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help="some of them")
-    parser.add_argument("--short", action="store_true", help="one world of shapes, float32 only")
+    parser.add_argument("subjects", nargs="*", metavar="SUBJECT", help="only these subjects")
+    parser.add_argument("--short", action="store_true", help="one set of shapes, float32 only")
     add_json(parser)
     parser.set_defaults(command=operations_command)
 

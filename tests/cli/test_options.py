@@ -43,7 +43,7 @@ MEANINGS = {
     "--checkpoint": "time from one checkpoint to the next",
     "--column": "the column with the words, by its title or number",
     "--column-major": "the numbers of raw files are in column order",
-    "--count": "names",
+    "--count": "how many names",
     "--csv": "write both losses of every step",
     "--data": "also write what is drawn into this file",
     "--dask": "run on the cluster of this dask scheduler instead",
@@ -51,13 +51,13 @@ MEANINGS = {
     "--default-word": "let a cell begin at this word of the seed's stream, as npnet recover says; "
     "may be given several times",
     "--download": "fetch a corpus into the cache folder and check its SHA-256",
-    "--dtype": "of all arithmetic",
+    "--dtype": "type of all numbers",
     "--encoding": "how the file is written, such as cp1252 or utf-16",
     "--eval-every": "measure train and dev loss after every N steps",
-    "--figures": "draw real pictures into this folder",
-    "--finite": "by finite differences, within their own error",
+    "--figures": "draw the pictures into this folder",
+    "--finite": "use finite differences, and allow for their error",
     "--fold": "make all words lower case",
-    "--force": "replace files that are there",
+    "--force": "replace existing files",
     "--format": "the files to write: npz, raw, npy, safetensors, json; give it again for several",
     "--from": "first seed",
     "--golden": "of your own network: also write its inputs, values and right gradients into this "
@@ -68,7 +68,7 @@ MEANINGS = {
     "--hidden": "hidden units",
     "--html": "write the report as one HTML page",
     "--in": "a file or folder to look for corpora in, before NPNET_CORPORA and the cache",
-    "--jobs": "processes",
+    "--jobs": "how many processes",
     "--join": "all logs are parts of one run, in this order",
     "--json": "print the result as JSON",
     "--label": "name of a run in the legend; one for each run, in their order",
@@ -77,40 +77,41 @@ MEANINGS = {
     "--limit": "largest gap that passes",
     "--log": "a logarithmic axis",
     "--loss": "column of the losses, by its title or number; may be given many times",
-    "--losses-are": "what the logs hold, for logs that could be either",
-    "--lines": "each line alone, given random upstream gradients: also finds what the loss hides",
+    "--losses-are": "what the logs contain, if they could be either",
+    "--lines": "each line alone, with random upstream gradients: also finds what the loss hides",
     "--max-length": "cut longer names and mark them with …",
     "--networks": "how many networks",
     "--notebook": "as a Jupyter notebook whose cells judge themselves",
     "--only": "only these, separated by commas",
     "--out": "where to write the result",
-    "--planted": "of your own network: also put mistakes into right gradients, and see them caught",
+    "--planted": "of your own network: put mistakes into right gradients, and show that they are "
+    "found",
     "--plot": "also draw the figures into a new PNG, SVG or PDF file",
     "--precision": "judge by the eps of this precision: float64, float32, tf32, float16, bfloat16",
     "--problem": "your own problem: an npz, safetensors or JSON file with C W1 b1 W2 b2 bngain "
-    "bnbias X Y, perhaps eps",
-    "--progress": "what is done so far, so that the same command goes on",
-    "--quick": "1 s a row in place of 10, and no compile: under a minute",
+    "bnbias X Y, and eps if it is not 1e-5",
+    "--progress": "file for the progress, from which the same command continues",
+    "--quick": "1 s a row instead of 10, and no compile: under a minute",
     "--quiet": "print nothing but the run's folder",
     "--read": "report what the file holds, and run nothing",
     "--recipe": ", ".join(npnet.RECIPES)
     + "; the JSON file of a recipe; a run's folder; or a publication's TOML file",
     "--recover": "instead: the time for each seed that npnet recover tries, and the memory it "
     "needs",
-    "--reference": "the golden set with the parameters and the batch, as oracle golden writes it",
-    "--reruns": "try up to K earlier executions of each file's drawing cell",
+    "--reference": "the golden set to compare with, as npnet golden or oracle golden writes it",
+    "--reruns": "try up to K earlier runs of the cell that draws, for each file",
     "--resume": "continue this run; only --steps may be raised",
     "--rtol": "relative tolerance; needs --atol",
-    "--sampler": "whose exponentials torch.multinomial takes: mkl are those of torch 2.0 to 2.6",
+    "--sampler": "whose random numbers torch.multinomial uses; mkl: those of torch 2.0 to 2.6",
     "--seconds": "seconds for each figure, function or cell",
     "--seed": "seed of the random numbers, as torch.manual_seed takes it",
-    "--seeds": "how many seeds, the first of them --seed",
-    "--separator": "what separates the columns; tab or blanks too",
+    "--seeds": "how many seeds; the first is --seed",
+    "--separator": "what separates the columns: a character, tab or blanks",
     "--set": "any other field of the recipe, such as dtype=float64 or "
     "'rates=[[0, 0.1], [5000, 0.01]]'; may be given many times",
-    "--short": "one world of shapes, float32 only",
+    "--short": "one set of shapes, float32 only",
     "--show": "print the word's contexts and targets",
-    "--smooth": "ema:0.99 for an exponential mean with this weight of the past; none",
+    "--smooth": "ema:0.99 for an exponential mean with this weight of the past; none for no mean",
     "--solution": "show our own function instead, for the sheet",
     "--start": "letters that every name begins with",
     "--step": "column of the steps, by its title or number; row to number the rows",
@@ -119,14 +120,14 @@ MEANINGS = {
     "--threads": "threads of BLAS",
     "--title": "title of the picture",
     "--to": "last seed",
-    "--unique": "keep one of words that stand there several times",
-    "--values": "a file or folder with the values of the forward pass (some of the twenty, perhaps "
-    "parameters), which are judged too; the gradients are then judged for these values",
+    "--unique": "keep each word once",
+    "--values": "a file or folder with the values of your forward pass, all or some: they are "
+    "judged too, and the gradients are then judged for these values",
     "--watch": "do it again whenever a file changes, until Ctrl-C",
     "--why": "explain what is not bit-equal",
     "--window": "steps that each point averages",
     "--x": "the horizontal axis",
-    "--write": "write copies of the files with seed and skip",
+    "--write": "write copies of the files with seed and skip filled in",
     "--words": "UTF-8 text with one word a line, or CSV; - for standard input; or the name of a "
     "corpus that `npnet data` lists",
 }
@@ -140,7 +141,7 @@ def options_of(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.
 
 
 # Plotting programs call it so; the other is a question about a word.
-PLOT = {"--show": "also open a window, in which one can zoom in"}
+PLOT = {"--show": "also open a window to zoom in"}
 
 
 def meaning(action: argparse.Action) -> str:

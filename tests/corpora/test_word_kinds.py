@@ -118,7 +118,7 @@ def test_repeats_are_counted_and_can_be_dropped(
     train = ["train", "--words", "w.txt", "--steps", "3", "--hidden", "3", "--batch", "4"]
     assert main([*train, "--out", "a"]) == 0
     said = capsys.readouterr().err
-    assert "w.txt: 10 words stood there before: --unique keeps one of each" in said
+    assert "w.txt: 10 repeated words: --unique keeps one of each" in said
     assert "of 2 test words are training words too" in said
     assert main([*train, "--out", "b", "--unique", "--fold"]) == 0
     assert capsys.readouterr().err == "dropped 10 repeated words\n"
