@@ -18,6 +18,8 @@ their squares are added (Higham and Mary, "A new approach to probabilistic round
   about m·(S²/3 + Q/6). Sums in blocks have less.
 * Rows of the batch with the same logits were computed alike and have the same errors, which do not
   average out: in a sum over the rows, each e² is multiplied by the number of such rows.
+* All rows of bndiff share the error of their mean. In the three gradients that sum bndiff or
+  bnraw over the rows, it is multiplied by the sum of the other factor.
 
 So the errors of a right program, one that adds in any order, are a few times the scale at most.
 The scale of a gradient is its largest e. In the tables below, ``e`` has e² of each value, and with
@@ -207,6 +209,11 @@ def _C(v: Any, d: Any, e: Errors) -> Any:
     return errors + _added(m, added_up(d.emb), added_up(d.emb**2))
 
 
+def _shared(factor: Array) -> Any:
+    """What the e² of the mean is multiplied by, if all rows of bndiff share it."""
+    return factor.sum(0, keepdims=True) ** 2
+
+
 OF_GRADIENTS: dict[str, Callable[[Any, Any, Errors], Any]] = {
     "logprobs": lambda v, d, e: (
         ROUNDED * (d.loss / len(v.Y)) ** 2 * (np.arange(v.logits.shape[1]) == v.Y[:, None])
@@ -227,14 +234,19 @@ OF_GRADIENTS: dict[str, Callable[[Any, Any, Errors], Any]] = {
     "W2": lambda v, d, e: e.matmul(v.h.T, np.transpose(e.h), d.logits, e.dlogits, True),
     "b2": lambda v, d, e: e.total(d.logits, e.dlogits, 0),
     "hpreact": _hpreact,
-    "bngain": lambda v, d, e: e.dot(v.bnraw, e.bnraw, d.hpreact, e.dhpreact, 0),
+    "bngain": lambda v, d, e: (
+        e.dot(v.bnraw, e.bnraw, d.hpreact, e.dhpreact, 0)
+        + _shared(v.bnvar_inv * d.hpreact) * e.bnmeani
+    ),
     "bnbias": lambda v, d, e: e.total(d.hpreact, e.dhpreact, 0),
     "bnraw": lambda v, d, e: e.product(v.bngain, 0.0, d.hpreact, e.dhpreact),
-    "bnvar_inv": lambda v, d, e: e.dot(v.bndiff, e.bndiff, d.bnraw, e.dbnraw, 0),
+    "bnvar_inv": lambda v, d, e: (
+        e.dot(v.bndiff, e.bndiff, d.bnraw, e.dbnraw, 0) + _shared(d.bnraw) * e.bnmeani
+    ),
     "bnvar": _bnvar,
     "bndiff2": lambda v, d, e: (e.dbnvar + ROUNDED * d.bnvar**2) / (len(v.bndiff2) - 1) ** 2,
     "bndiff": _bndiff,
-    "bnmeani": lambda v, d, e: e.total(d.bndiff, e.dbndiff, 0),
+    "bnmeani": lambda v, d, e: e.total(d.bndiff, e.dbndiff, 0) + _shared(2 * d.bndiff2) * e.bnmeani,
     "hprebn": _hprebn,
     "embcat": lambda v, d, e: e.matmul(d.hprebn, e.dhprebn, v.W1.T, 0.0),
     "W1": lambda v, d, e: e.matmul(v.embcat.T, 0.0, d.hprebn, e.dhprebn, True),
