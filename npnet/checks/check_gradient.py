@@ -172,7 +172,9 @@ def _call(who: str, function: Callable[..., Any], arguments: Sequence[Any]) -> A
 def _names(f: Callable[..., Any], count: int) -> list[str]:
     """The names of the arguments: those that ``f`` gives them, if it has as many."""
     found = [name for name, _ in zip(_parameters(f) or (), range(count), strict=False)]
-    return found if len(found) == count else ["x", *(f"x{place}" for place in range(2, count + 1))]
+    if len(found) == count:
+        return found
+    return ["x"] if count == 1 else [f"x{place}" for place in range(1, count + 1)]
 
 
 def _parameters(function: Callable[..., Any]) -> list[str] | None:

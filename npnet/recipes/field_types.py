@@ -32,7 +32,7 @@ def number(field: str, got: Any) -> float:
         raise refusal(field, got, "a number")
     try:
         return float(got)
-    except (TypeError, OverflowError) as error:  # an array, a number of hundreds of digits
+    except (TypeError, ValueError, OverflowError) as error:  # an array, hundreds of digits
         raise refusal(field, got, "a number in the range of float64") from error
 
 

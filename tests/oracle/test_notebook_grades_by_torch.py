@@ -22,6 +22,8 @@ from other_networks import OTHER_NETWORKS
 from right_gradients import MORE_RIGHT, WHOLE
 from written_gradients import MISTAKES, RIGHT_FORMS
 
+pytest.importorskip("torch")
+
 from npnet.notebooks.read import read_notebook
 from npnet.notebooks.run import Options
 from oracle.cli import main
