@@ -22,8 +22,8 @@ from npnet.checks.line_table import WHO
 from npnet.checks.lines import DTYPES, Lines
 from npnet.checks.report import Report, Row
 
-# If a whole backward pass loses digits to cancellation: in so many runs with slightly other numbers
-# its own rounding error is measured, and it may be off by this many times as much.
+# If a whole backward pass loses digits to cancellation: this many runs with slightly other numbers
+# measure its own rounding error, and it may be off by this many times as much.
 RERUNS = 4
 K_CANCELLED = 32.0
 # A result that moves by more than this share of it is not excused: a branch may have changed.

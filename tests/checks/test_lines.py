@@ -123,6 +123,11 @@ def test_a_saturated_softmax_passes_with_few_digits_left() -> None:
     checked = head.at(**inputs).check()
     assert checked, checked
     assert "few digits are left: what is added cancels" in str(checked.whole)
+    # What is lost is measured, and no mistake is excused by it.
+    gradients = dict(head.gradients)
+    gradients["scores"] = lambda v, d: head.gradients["scores"](v, d) * (1 + 1e-5)
+    mistaken = npnet.Lines(head.lines, inputs, gradients=gradients, constants=head.constants)
+    assert "scores" in {row.name for row in mistaken.check().whole.failures}
 
 
 @pytest.mark.slow

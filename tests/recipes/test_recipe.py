@@ -46,6 +46,16 @@ def test_the_published_recipes_are_there() -> None:
     assert set(npnet.RECIPES) == {*NAMED, *shipped(), "indian-names"}
 
 
+def test_what_a_recipe_leaves_out_is_as_in_the_lecture() -> None:
+    recipe = Recipe("x")
+    sizes = (recipe.block_size, recipe.embedding, recipe.hidden, recipe.batch, recipe.steps)
+    assert sizes == (3, 10, 200, 32, 200_000)
+    assert (recipe.rate(0), recipe.rate(99_999), recipe.rate(100_000)) == (0.1, 0.1, 0.01)
+    assert (recipe.seed, recipe.shuffle_seed, recipe.shuffles) == (2147483647, 42, 1)
+    assert (recipe.eps, recipe.momentum, recipe.decay) == (1e-5, 0.001, 1.0)
+    assert recipe.sample_seed == recipe.seed + 10
+
+
 @given(
     hidden=st.integers(1, 600),
     batch=st.integers(2, 100),
