@@ -1,4 +1,4 @@
-"""How far each gradient is from the float64 truth: ours and torch's."""
+"""How much each gradient differs from the float64 truth: ours and torch's."""
 
 from collections.abc import Iterable
 from typing import NamedTuple

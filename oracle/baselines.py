@@ -1,4 +1,4 @@
-"""The loops that npnet is timed against, as people write them in torch and in jax.
+"""The loops with which npnet's time is compared, as people write them in torch and in jax.
 
 A training loop is an endless generator: each ``next`` takes ``stretch`` more steps and returns
 their losses. All draw the same minibatches from the same seed, so that losses can be compared.

@@ -1,4 +1,4 @@
-"""Right gradients of many random networks, and wrong ones: what the judge makes of them."""
+"""Right and wrong gradients of many random networks: the judge's verdicts on them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple

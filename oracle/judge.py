@@ -1,9 +1,9 @@
 """Verdicts on a table of gradient functions: all of them in order, and each line alone.
 
 There are three results: ours in NumPy, torch's in the same dtype, and the truth, which is torch's
-in float64. Our error may be a few times torch's error, so no tolerance has to be chosen; where
-torch's is small by luck, ours may be a few times the size that rounding errors have there
-(``npnet.checks.rounding``). In float64 there is no finer truth: that size alone is the bound.
+in float64. Our error may be a few times torch's error, so no tolerance has to be chosen. If torch's
+error is small by luck, ours may be a few times the usual size of rounding errors there
+(``npnet.checks.rounding``). In float64 there is no better truth, so only this size is the bound.
 """
 
 from collections.abc import Callable, Mapping

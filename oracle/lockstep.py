@@ -1,8 +1,8 @@
 """npnet and torch side by side: one recipe, and each side draws and trains by itself.
 
-Both take one step and only their losses are kept in memory. At the first step whose losses differ
-too much, the gradients of that step are compared at once, while both sides still have the
-parameters of that step.
+Both take one step at a time, and only their losses are kept in memory. At the first step whose
+losses differ too much, the gradients are compared at once, because both sides still have the
+parameters of this step.
 """
 
 import copy

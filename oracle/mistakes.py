@@ -1,7 +1,7 @@
-"""Planted mistakes that a check of this network must find, and a batch on which each shows.
+"""Planted mistakes that a check of this network must find, and a batch that shows each of them.
 
-They are those of the 26 lines in ``npnet.learn.wrong_gradients``, and zeros for each of them. Each
-replaces one function of ``npnet.GRADIENTS`` and leaves the other 25 as they are.
+They are the mistakes for the 26 lines in ``npnet.learn.wrong_gradients``, and zeros for each line.
+Each replaces one function of ``npnet.GRADIENTS`` and leaves the other 25 unchanged.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""A notebook under real torch and under npnet's stand-in, cell by cell: which tensor differs first.
+"""A notebook run with torch and with npnet.tensors, cell by cell: which tensor differs first.
 
-Both processes begin with the same seed of the default generator, and Python's and NumPy's draws
-are the notebook's own: a cell that draws from them without a seed differs for that reason.
+Both processes begin with the same seed of torch's default generator. The generators of Python and
+NumPy get no seed, so a cell that draws from them without a seed differs for that reason.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The truth about a notebook's gradients by real torch: its autograd on the notebook's own graph.
+"""The true gradients of a notebook: torch's autograd on the notebook's own graph.
 
-The forward pass is run again in float64, with the notebook's statements, and differentiated by
-``torch.autograd.grad``. A cut at a named tensor, where another gradient takes the place of its own,
-is a further output whose upstream gradient is the difference of the two.
+The forward pass runs again in float64, with the notebook's statements, and ``torch.autograd.grad``
+differentiates it. At a cut, another gradient replaces the gradient of a named tensor. The tensor
+then becomes one more output, whose upstream gradient is the difference of the two.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A network of one's own in torch: the reference for its values and its gradients by hand."""
+"""A user's own network in torch: the reference for its values and its hand-written gradients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""For your own test suite: problems with torch's answers, and an assert that explains failures.
+"""For your own tests: problems with torch's answers, and an assert that explains failures.
 
 It tests any implementation that returns arrays or nested lists; the guide has an example. Without
 torch, ``npnet.checks.golden.read_golden`` reads the same kind of problem from a folder, and

@@ -1,4 +1,4 @@
-"""Why a right gradient differs from torch's in the last bits: torch computes one step of it."""
+"""Why a right gradient differs from torch's in the last bits: torch computes one of its steps."""
 
 from collections.abc import Mapping
 from fractions import Fraction

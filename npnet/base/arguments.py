@@ -1,7 +1,7 @@
 """What the arguments of public functions may be, declared above the function.
 
-A declaration is about types alone. Ranges, shapes and what has to fit together are checked by the
-function itself, which has the words for it.
+A declaration says only which types are right. The function itself checks ranges, shapes and what
+must fit together, because its messages can say more.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A Python process that works for this one and answers in JSON, a message a line.
 
-Other people's code may loop, exit or crash: it runs in such a process, and this one watches it.
+Other people's code may loop, exit or crash. So it runs in another process, and this one watches it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Equality of objects that hold arrays: one answer, True or False, in place of an array of them."""
+"""Equality of objects that hold arrays: True or False, instead of an array of bools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading npz files from anybody: no pickle, and only as much memory as the arrays need.
+"""Reading npz files from unknown sources: no pickle, and no more memory than the arrays need.
 
 ``np.load`` allocates as much memory as the header of an array says, and unpacks zip files of any
 size. Here the header must agree with the length of the data, and that length has a limit.

@@ -1,9 +1,9 @@
 """Names that other programs give to the arrays of the network, and which of ours each one is.
 
-Two kinds are recognised. Decorated names have one of ours in them: ``grad_W1``, ``W1.grad``,
-``grads/W1``, ``dW1``. Names of a module's state, such as ``layers.0.weight``, do not: there the
-shape decides, and the module that a bias shares with a weight. Where two of ours fit, none is
-chosen.
+Two kinds of names are recognised. Decorated names contain one of our names: ``grad_W1``,
+``W1.grad``, ``grads/W1``, ``dW1``. Names of a module's state, such as ``layers.0.weight``, do not.
+For these the shape decides, and for a bias the weight of the same module. If two of our names fit,
+none is chosen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Running functions that a user wrote: what they may read, and what becomes of their errors."""
+"""Running functions that a user wrote: what they may read, and how their errors are reported."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The derivative of any function of one array, entry by entry: complex step, or differences.
 
-A function is given by its terms: an array, of any shape, whose sum is differentiated. So the noise
-of the sum can be judged by the size of what is added.
+A function returns terms: an array of any shape, whose sum is differentiated. So the rounding error
+of the sum can be estimated from the size of the terms.
 """
 
 import warnings

@@ -1,8 +1,8 @@
 """The values of another program's forward pass, judged: where it differs from torch's, and how.
 
-Each line is also taken alone, from their own values: a line that is wrong by itself is told from
-those that are wrong because of it. Where their result is the right one times a constant, or the
-result for another eps, it is known what they compute, and their gradients can be judged for it.
+Each line is also judged alone, from their own values. So a line that is wrong by itself is not
+confused with lines that are wrong because of it. If their result is a constant times the right one,
+or the result for another eps, we know what they compute, and can judge their gradients for it.
 """
 
 from __future__ import annotations

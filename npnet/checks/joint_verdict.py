@@ -1,8 +1,8 @@
 """Values, whole backward pass and single lines of another program, joined in one verdict.
 
-The gradients are judged for *their* forward pass: what each line gives for their values. So a
-gradient that is right for a forward pass that differs is called right, and a wrong one is told from
-those that are wrong because of it.
+The gradients are judged for *their* forward pass, with their values. So a gradient that is right
+for a different forward pass is called right. A gradient that is wrong by itself is not confused
+with gradients that are wrong because of it.
 """
 
 from __future__ import annotations

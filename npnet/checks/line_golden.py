@@ -1,4 +1,4 @@
-"""Golden sets of a network of one's own: its inputs, values and right gradients, in files.
+"""Golden sets of a user's own network: its inputs, values and right gradients, in files.
 
 The folder is laid out as that of ``npnet.checks.golden``: ``manifest.json`` lists every array with
 kind, name, dtype, shape and SHA-256; ``KIND.f32.npz`` and ``KIND.f64.npz`` have the arrays by name,
@@ -6,7 +6,7 @@ kind, name, dtype, shape and SHA-256; ``KIND.f32.npz`` and ``KIND.f64.npz`` have
 
 The kinds: ``integer``, ``constant`` and ``input``; ``value``, what the lines give; ``start``, the
 gradients of the outputs; ``gradient``, those of a whole backward pass; ``upstream``, random ones;
-``line``, each gradient alone, for these. They are numerical: the gradients by hand are not asked.
+``line``, each gradient alone, for these. All are numerical; the gradients by hand are not used.
 """
 
 from __future__ import annotations

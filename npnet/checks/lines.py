@@ -1,6 +1,6 @@
 """A network of your own as a table: named lines, their inputs, hand-written gradients.
 
-``Lines`` runs the table; what follows from it is in the modules beside this one: ``line_check``
+``Lines`` runs the table; other modules of this package use it: ``line_check``
 (are the gradients right?), ``planted`` (does the check find mistakes?), ``line_golden`` (files).
 """
 

@@ -1,7 +1,7 @@
 """What a wrong array looks like: a simple cause that explains its numbers to rounding.
 
-A cause is only named if the array, with the cause undone, is right by the same rule that refused
-it. So no right array has one, and nothing is guessed from a likeness.
+A cause is named only if the array, with the cause undone, is right by the same rule that refused
+it. So a right array has no cause, and no cause is a guess.
 """
 
 from __future__ import annotations

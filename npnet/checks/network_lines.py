@@ -1,4 +1,4 @@
-"""npnet's own network as a table of lines, as anybody's."""
+"""npnet's own network as a table of lines, like a user's own network."""
 
 from functools import cache
 

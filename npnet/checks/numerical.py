@@ -4,10 +4,10 @@ Every function here changes one entry of one value at a time. It runs the forwar
 on this value again, so that the change takes every path to the loss. Nothing of
 ``npnet.network.gradients`` is used.
 
-``complex_step`` and ``finite_differences`` differentiate the loss. With respect to the loss,
-``logit_maxes`` and ``b1`` have the gradient 0, and the path of ``logits`` through the maximum
-contributes 0. So these functions cannot find a mistake there. ``cut`` differentiates every line
-alone, and can.
+``complex_step`` and ``finite_differences`` differentiate the loss. The gradients of the loss with
+respect to ``logit_maxes`` and ``b1`` are 0, and the path of ``logits`` through the maximum
+contributes 0. So these functions cannot find a mistake there. ``cut`` can, because it
+differentiates every line alone.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,8 @@
-"""For pytest: a failed assert on a report shows its table whole.
+"""For pytest: a failed assert on a report shows the whole table.
 
 pytest cuts the text of an object to 240 characters. ``pip install npnet`` registers this module, so
 ``assert npnet.compare(ours, reference)`` and ``assert problem.whole().judge(ours)`` need nothing
-else in a test suite; ``pytest -p no:npnet`` leaves it out.
+else in a test suite. ``pytest -p no:npnet`` switches it off.
 """
 
 from __future__ import annotations

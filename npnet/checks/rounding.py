@@ -1,9 +1,9 @@
-"""How large the rounding errors of each gradient are: the scale of its parts, not of their sum.
+"""How large the rounding errors of each gradient are: the scale of its terms, not of their sum.
 
-A gradient whose parts cancel is small, but its rounding error has the size of the parts, so
-max|truth| is no measure of it. With two rows, batch normalisation gives ±1/√2 whatever its input
-is, and everything below it cancels. The gradients of ``b1`` and ``logit_maxes`` cancel by
-mathematics for any number of rows.
+A gradient whose terms cancel is small, but its rounding error depends on the size of the terms, so
+max|truth| does not measure it. With two rows, batch normalisation gives ±1/√2 for any input, and
+all gradients below it cancel. The gradients of ``b1`` and ``logit_maxes`` cancel by mathematics for
+any number of rows.
 
 This is a running error analysis (Wilkinson). Errors of different roundings are independent, so
 their squares are added (Higham and Mary, "A new approach to probabilistic rounding error analysis",
@@ -21,9 +21,9 @@ their squares are added (Higham and Mary, "A new approach to probabilistic round
 * All rows of bndiff share the error of their mean. In the three gradients that sum bndiff or
   bnraw over the rows, it is multiplied by the sum of the other factor.
 
-So the errors of a right program, one that adds in any order, are a few times the scale at most.
-The scale of a gradient is its largest e. In the tables below, ``e`` has e² of each value, and with
-a ``d`` before the name of each gradient.
+The scale of a gradient is its largest e. A right program may add in any order; its errors are at
+most a few times the scale. In the tables below, ``e`` has the e² of each value under its name, and
+of each gradient under its name with a ``d`` before it.
 """
 
 from collections.abc import Callable, Mapping

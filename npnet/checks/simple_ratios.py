@@ -1,4 +1,4 @@
-"""Factors that people forget or put in twice, made of the sizes of a network: in words."""
+"""Factors that people forget or use twice, made of the sizes of a network, described in words."""
 
 from __future__ import annotations
 

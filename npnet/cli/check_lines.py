@@ -1,4 +1,4 @@
-"""`npnet check FILE.py`: the tables of lines that a program of the user's defines."""
+"""`npnet check FILE.py`: the tables of lines that a user's program defines."""
 
 from __future__ import annotations
 

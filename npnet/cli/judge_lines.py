@@ -1,4 +1,4 @@
-"""`npnet judge --reference DIR` for the golden set of a network of the user's own."""
+"""`npnet judge --reference DIR` for the golden set of the user's own network."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""One rule for the files that commands write: nothing that is there is replaced without --force.
+"""One rule for the files that commands write: no existing file is replaced without --force.
 
-A new run folder holds only new files. A picture inside the folder of a run may be drawn again,
-for it shows nothing but that run.
+A new run folder has only new files. A picture inside the folder of a run may be drawn again,
+because it shows only that run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`npnet recover`: the seed that nobody kept, found by the figures that were printed."""
+"""`npnet recover`: a lost seed, found from printed figures."""
 
 from __future__ import annotations
 

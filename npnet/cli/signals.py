@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM while a command trains: what is done is kept, then it stops."""
+"""Ctrl-C and SIGTERM while a command trains: finished work is kept, then the command stops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`npnet train`: a new run, or an older one from its last checkpoint on."""
+"""`npnet train`: a new run, or an older run continued from its last checkpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An alphabet that is much larger than its words suggest: a remark, for the network learns each."""
+"""A remark on an alphabet that is much larger than usual: the network learns every character."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is no word list, recognised by its lines: tables, JSON, HTML, dictionaries with flags."""
+"""Files that are not word lists, recognised by their lines: tables, JSON, HTML, dictionaries."""
 
 from __future__ import annotations
 

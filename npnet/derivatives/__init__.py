@@ -1,1 +1,1 @@
-"""The operations of npnet.tensors on plain arrays, each with its derivatives beside it."""
+"""The operations of npnet.tensors on plain arrays, each with its derivatives."""

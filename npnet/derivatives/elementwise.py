@@ -1,4 +1,4 @@
-"""The table of element-wise operations: each with its derivatives beside it.
+"""The table of element-wise operations: each with its derivatives.
 
 g: the upstream gradient. o: the result. x, y: the arguments. A name that begins with ``_`` is not
 read. Shapes: x and y are broadcast to the shape of o. The gradients have that shape too; the tape

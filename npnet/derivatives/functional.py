@@ -1,4 +1,4 @@
-"""Softmax, losses and activations, each with its derivative beside it."""
+"""Softmax, losses and activations, each with its derivative."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading and writing by index, gathers and scatters, each with its derivatives beside it."""
+"""Reading and writing by index, gathers and scatters, each with its derivatives."""
 
 from __future__ import annotations
 

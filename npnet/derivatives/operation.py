@@ -1,13 +1,13 @@
-"""An operation: a forward function with its derivatives beside it.
+"""An operation: a forward function with its derivatives.
 
 Every derivative is called as ``derivative(g, out, *arguments)``: the upstream gradient, the
 operation's result, the arguments that the forward function got. It returns the gradient with
-respect to its argument **before** any broadcasting is undone: the sum over broadcast axes is the
-same for all operations, and the backward pass does it in one place.
+respect to its argument **before** the sum over broadcast axes. This sum is the same for all
+operations, and the backward pass does it in one place.
 
-A parameter whose name begins with ``_`` is not read. What a derivative does read is what torch
-saves, and an in-place change of it between the forward and the backward pass is an error. Where a
-derivative takes only a shape from a parameter, or only reads indices, the table says so by
+A derivative does not read a parameter whose name begins with ``_``. Torch saves the parameters that
+a derivative reads; changing one in place between the forward and the backward pass is an error. If
+a derivative needs only the shape of a parameter, or only indices, the table says so by
 ``saves=NOTHING`` or ``saves=INDICES``.
 """
 

@@ -1,4 +1,4 @@
-"""Matrix products, each with its derivatives beside it."""
+"""Matrix products, each with its derivatives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sums, means, variances and maxima, each with its derivative beside it."""
+"""Sums, means, variances and maxima, each with its derivative."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Views, repeats and joins, each with its derivative beside it."""
+"""Views, repeats and joins, each with its derivative."""
 
 from __future__ import annotations
 

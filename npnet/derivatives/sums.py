@@ -1,9 +1,9 @@
 """Sums in torch's order of operations, so that float32 results agree in the last bit.
 
-Torch adds rows of numbers in blocks of 16 or more, blocks in blocks of blocks (a cascade, ATen's
-SumKernel.cpp), and takes what it adds from memory in vectors of 8 numbers, four of them at a time.
-Where there are fewer than four, it takes four rows at a time in their place: sums of every fourth
-row first, and then their sum. Found by comparison with torch, one thread, AVX2 and AVX-512.
+Torch adds rows of numbers in blocks of 16 or more, and these blocks again in blocks (a cascade,
+ATen's SumKernel.cpp). It reads memory in vectors of 8 numbers, four vectors at a time. If there are
+fewer than four vectors, it reads four rows at a time instead: it first sums every fourth row, then
+adds the four sums. Found by comparison with torch, one thread, AVX2 and AVX-512.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A learner's function, called on every case: its results, or why there are none."""
+"""A learner's function, called on every case: its results, or the reason why there are none."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Why a gradient is wrong: the wrong formula that gives the learner's numbers.
 
-Two formulas that agree on random values and random upstream gradients of two sizes are taken for
-the same. What is found is still a guess at what the learner wrote: "looks like".
+If two formulas agree on random values and random upstream gradients of two sizes, they count as the
+same. The result is still a guess at what the learner wrote, so the report says "looks like".
 """
 
 from __future__ import annotations

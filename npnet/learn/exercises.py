@@ -1,4 +1,4 @@
-"""The exercises of the lecture, and the sheet on which they are handed out."""
+"""The exercises of the lecture, and the sheet that contains them."""
 
 import ast
 import re

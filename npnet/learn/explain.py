@@ -1,4 +1,4 @@
-"""Every gradient explained, drawn from the source: `npnet explain`, and `npnet.explain`."""
+"""Every gradient explained, with texts from the source: `npnet explain`, and `npnet.explain`."""
 
 import textwrap
 

@@ -1,4 +1,4 @@
-"""Single edits that make a formula wrong: a piece of code, and what is written in its place."""
+"""Single edits that make a formula wrong: a piece of code, and its replacement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`npnet exercise mistakes`: a dozen mistakes of published notebooks, and what is said of each."""
+"""`npnet exercise mistakes`: twelve common mistakes, and what the checks say about each."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """The lecture's notation, read from the source of the code: `dbnraw` stands for `d.bnraw`.
 
-Everything that is shown or taken apart for learners comes through here, so that no formula is
-written a second time.
+All code that learners see comes from here, so that no formula is written a second time.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""A gradient that is right but for its precision: judged in the coarser dtype, with a remark."""
+"""A gradient that is right except for its precision: judged in the coarser dtype, with a remark."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trainings of exercise 4 that were made already, so that none is made a second time."""
+"""The finished trainings of exercise 4, so that none is repeated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A learner's file, read and run, in a process of its own that ends with it."""
+"""A learner's file, read and run in its own process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judging a sheet from outside: its code runs in processes that are ended when they hang."""
+"""Judging a sheet from outside: its code runs in processes that are stopped if they hang."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The process in which a learner's sheet runs. It may loop, exit or crash: another one watches.
 
-It is told the sheet, the steps of training and the exercises to call (none: all of the sheet),
-and answers in JSON, a message a line. What the sheet prints never gets between them.
+It gets the sheet, the number of training steps and the exercises to call (none: the whole sheet).
+It answers in JSON, a message a line. The sheet's own output is kept apart from these messages.
 """
 
 import base64

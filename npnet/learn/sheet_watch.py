@@ -1,4 +1,4 @@
-"""A sheet that is watched: whenever it is saved, what changed is judged again."""
+"""Watching a sheet: whenever it is saved, the functions that changed are judged again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a learner's function may run, and the end of one that runs for ever."""
+"""How long a learner's function may run, and stopping one that never ends."""
 
 from __future__ import annotations
 

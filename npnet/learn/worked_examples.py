@@ -1,7 +1,7 @@
 """An example in numbers for each exercise: two rows and three columns, small enough for paper.
 
-Only the numbers that a line starts from are written here. What the line makes of them, and the
-gradient, are computed by the forward line and by our own solution.
+Only a line's inputs are written here. The forward line computes its result, and our own solution
+the gradient.
 """
 
 from __future__ import annotations

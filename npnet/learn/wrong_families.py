@@ -1,7 +1,7 @@
 """Mistakes in whole families: wrong indices, loops, activations, statistics as constants.
 
-Each family is a table of pieces; every combination that is off in one or two pieces is a wrong
-formula, and its words are those of the pieces.
+Each family is a table of pieces. Every combination with one or two wrong pieces is a wrong formula,
+described by the words of these pieces.
 """
 
 from __future__ import annotations

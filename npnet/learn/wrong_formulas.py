@@ -1,8 +1,8 @@
 """Wrong versions of our own code: each has one edit, described in words.
 
-The diagnosis compares a learner's numbers with theirs. They are made from the 26 gradients and the
-fused forms in the lecture's notation. Mistakes that no single edit makes are in
-``npnet.learn.wrong_gradients``.
+The diagnosis compares a learner's numbers with the numbers of these versions. They are made from
+the 26 gradients and the fused forms in the lecture's notation. Mistakes that need more than one
+edit are in ``npnet.learn.wrong_gradients``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Gradients that lack rows, columns or positions: loops one short, or that overwrite."""
+"""Gradients that lack rows, columns or positions: loops that are one short, or that overwrite."""
 
 from __future__ import annotations
 

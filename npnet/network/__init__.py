@@ -1,1 +1,1 @@
-"""The heart: names, the twenty lines, the 26 gradients, the same fused, the same fast."""
+"""The network: names, the twenty lines, the 26 gradients, the same fused, the same fast."""

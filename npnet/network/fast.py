@@ -1,30 +1,30 @@
 """The fused pass over memory that is made once: what training runs.
 
-The mathematics is that of ``npnet.network.fused``. What is done differently has a letter here, and
-a number: how much longer a step takes without it (H = 200, n = 32, float32, one thread, AVX2):
+The mathematics is that of ``npnet.network.fused``. Each trick has a letter here, and a number: how
+much longer a step takes without it (H = 200, n = 32, float32, one thread, AVX2):
 
 * A, 35 %: minibatches are prepared many at a time; gathering costs as much for 64 as for one.
-* B, 12 %: dC is a product with the one-hot contexts, in which repeats add up by themselves.
+* B, 12 %: dC is a product with the one-hot contexts; the product adds the repeats.
 * C, 6 %: ``a.dot(b, out)`` for products of matrices; ``matmul`` takes longer to find the same BLAS.
 * D, 14 %: sums over rows are products with a vector of ones (or of 1/n), which BLAS adds faster
   than ``add.reduce``.
 * E, 10 %: the targets' logits are picked, and logarithms taken, for many steps at once.
-* F, 4 %: the embeddings are centred over the batch. The hidden layer then has mean 0 and needs no
-  mean subtracted; likewise backward, where it is dembcat that is centred. b1 drops out of the
-  forward pass, but not its gradient.
-* G, 10 %: parameters lie side by side in one array and their gradients in another, so that one
-  addition updates them all; -rate/n is multiplied into dlogits, from which all gradients follow.
-* H, 6 %: every result goes into memory that is there (``out``).
-* I, 1 %: what is read often has a local name.
+* F, 4 %: the embeddings are centred over the batch, so the hidden layer has mean 0 and no mean is
+  subtracted. In the backward pass, dembcat is centred in the same way. b1 drops out of the forward
+  pass, but its gradient does not.
+* G, 10 %: parameters are side by side in one array and their gradients in another, so that one
+  addition updates them all. dlogits is multiplied by -rate/n, and so are all gradients after it.
+* H, 6 %: every result is written into existing memory (``out``).
+* I, 1 %: objects that are read often have a local name.
 * J, 2 %: matrices are filled up with units that give 0 and classes of probability 0. One of these
   units gives 1, and its weights are b2. At H = 1024 and n = 256 it is 20 % with AVX-512 kernels:
   rows of 4096 bytes would all compete for the same places of the cache.
 * K, 2 %: numbers that a step multiplies by are arrays; a float is converted anew each time.
-* L, 1 %: "clip" spares ``take`` the search for wrong indices, of which there are none.
+* L, 1 %: with "clip", ``take`` does not look for wrong indices; there are none.
 * M, 1 %: each unit's scale is copied into every row once, for two products of equal shapes.
 
-Logits are kept a column for each row of the batch, (V, n): their maximum over classes is then taken
-along memory, 1.8 µs for 2.5.
+Logits have the shape (V, n), a column for each row of the batch. Their maximum over the classes is
+then taken along contiguous memory: 1.8 µs instead of 2.5.
 """
 
 import math

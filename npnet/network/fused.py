@@ -1,7 +1,7 @@
 """Loss and the seven gradients with everything simplified on paper first.
 
-Exercise 4 of the lecture: softmax and cross-entropy are undone in one formula, batch
-normalisation in another, and nothing is kept that training does not need.
+Exercise 4 of the lecture: one formula is the gradient through softmax and cross-entropy, another
+the gradient through batch normalisation. Only what training needs is kept.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """The 26 gradients by hand: one function each, in the order in which they run.
 
 ``v`` holds the values of the forward pass, ``d`` the gradients that are already computed, and
-``d.loss`` is 1. Any objects with these attributes will do. Every function is the chain rule: for
+``d.loss`` is 1. Any objects with these attributes work. Every function is the chain rule: for
 each forward line that reads the value, the upstream gradient (of the line's result) times the local
 gradient (of the line itself). Where two lines read the value, there are two paths to the loss, and
 the gradients of both are added.

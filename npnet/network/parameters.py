@@ -1,4 +1,4 @@
-"""The seven parameters: holding them and checking them, and the batch that goes with them."""
+"""The seven parameters, kept and checked; and the checks of a batch."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Notebooks read, run on NumPy alone, and held against what is stored in them."""
+"""Notebooks read, run on NumPy alone, and compared with their stored outputs."""

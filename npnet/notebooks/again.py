@@ -1,9 +1,8 @@
-"""A cell run once more in a copy of its process: as older torch, or with cells before it left out.
+"""A cell run again in a copy of its process: as with older torch, or without cells before it.
 
-The copy puts the names and the random generators back as they were before the cell, or before one
-of the cells above it, runs the cell, and gives what it printed. The run itself goes on as if this
-had never happened: the copy may read files, but it may not write any, start a program or use the
-network.
+The copy restores the names and the random generators from before the cell, or from before one of
+the cells above it. It runs the cell and returns its output. The run itself is not affected: the
+copy may read files, but it may not write any, start a program or use the network.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Why a gradient of a notebook is wrong, where it is one of the lecture's: the sheet's diagnosis.
+"""Why one of the lecture's gradients is wrong in a notebook: the diagnosis of the exercise sheet.
 
-The learner's lines are run on the inputs of the exercise sheet, whose axes all differ in size, and
-the numbers go to ``npnet.learn.diagnose``.
+The learner's lines run on the inputs of the exercise sheet, where all axes differ in size. Then
+``npnet.learn.diagnose`` gets the numbers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a notebook is made of, whatever file it was read from."""
+"""The parts of a notebook, the same for every file format."""
 
 from __future__ import annotations
 

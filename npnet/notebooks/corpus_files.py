@@ -1,8 +1,8 @@
 """Files and downloads that a notebook asks for, answered by a corpus that npnet knows.
 
-A notebook says ``open('names.txt')`` or downloads that list; here it lies elsewhere, or nowhere. A
-file that is there is opened as it is. For one that is not, a known corpus of that name is found by
-its checksum, wherever it is; else the words that the caller named take its place.
+A notebook opens ``names.txt`` or downloads it; on this machine the list may be in another place, or
+missing. An existing file is opened as it is. For a missing file, a known corpus of that name is
+found by its checksum; if there is none, the notebook gets the words that the caller named.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Which printed lines of a notebook depend on what: followed by name, from cell to cell.
+"""What the printed lines of a notebook depend on: names are followed from cell to cell.
 
-An unseeded draw in one cell explains a difference in another only if what is printed there was
-computed from it. The code is read, not run: a name depends on all that the statement reads which
-assigns it, on the conditions and loops around that statement, and on what it depended on before if
-it is changed in place. Where the code leaves it open, a dependence is taken to be there.
+An unseeded draw in one cell explains a difference in another only if the printed number was
+computed from it. The code is read, not run. A name depends on everything that its assignment reads,
+and on the conditions and loops around the assignment. If it is changed in place, it also keeps its
+earlier dependences. In unclear cases a dependence is assumed.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """The value of a cell's last expression as IPython shows it.
 
-IPython writes a value as pieces of text with places between them where a line may end. Pieces and
-places belong to groups, one for each list, tuple, set or dict. When a line gets too long, the
-outermost group that still has such places on it is broken, at all of them; then the next one. A
-text of several lines, such as a tensor, breaks the groups around it, and its lines begin where the
-entries of its group do.
+IPython writes a value as pieces of text, with places between them where a line may end. Pieces and
+places belong to groups, one for each list, tuple, set or dict. If a line is too long, the outermost
+group that still has such places on this line is broken at all of them; then the next group. A text
+of several lines, such as a tensor, breaks the groups around it. Its lines are indented like the
+entries of its group.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How the tensors of a cell were made: drawn from which generator, scaled by which operations.
+"""How the tensors of a cell were made: the generator of each draw, and the scaling operations.
 
-What a recipe says of a parameter is read from the assignment that makes it, and from the draws
-that were seen while it ran: ``bngain = torch.randn((1, n_hidden)) * 0.1 + 1.0`` is one draw of
-``randn``, times 0.1, plus 1.
+A parameter's entry in a recipe is found from its assignment, and from the draws during that
+assignment: ``bngain = torch.randn((1, n_hidden)) * 0.1 + 1.0`` is one draw of ``randn``, times 0.1,
+plus 1.
 """
 
 from __future__ import annotations

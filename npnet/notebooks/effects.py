@@ -1,4 +1,4 @@
-"""What a statement reads and what it changes, by the names that stand in it."""
+"""What a statement reads and what it changes, found by the names in it."""
 
 from __future__ import annotations
 

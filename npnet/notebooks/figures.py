@@ -1,7 +1,7 @@
-"""The figures that a notebook has stored of its own network, found by their values.
+"""The figures of a lost network that a notebook has stored, found by the values of the run.
 
-Where the run printed the loss of its own network, the stored output has the loss of the network
-that is looked for.
+Where the run prints the loss of its own network, the stored output has the loss of the lost
+network.
 """
 
 from __future__ import annotations

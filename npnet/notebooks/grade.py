@@ -1,4 +1,4 @@
-"""All hand-written gradients of a notebook that was run: in its process, where the tensors are."""
+"""All hand-written gradients of a notebook, judged in the process that has its tensors."""
 
 from __future__ import annotations
 

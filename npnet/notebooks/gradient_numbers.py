@@ -1,4 +1,4 @@
-"""Two arrays that should be one gradient: whether they are, and how far apart they lie."""
+"""Two arrays that should be the same gradient: whether they are, and how much they differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verdict on a gradient put together: what it gives, which exercise it is, why it is wrong."""
+"""The whole verdict on a gradient: its numbers, which exercise it is, why it is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A notebook graded: every hand-written gradient alone, and what surrounds them."""
+"""A notebook graded: every hand-written gradient alone, the forward pass and the training loop."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 A line that begins with ``%`` is a magic, with ``!`` a shell command; ``name?`` and ``?name`` ask
 for help; ``x = !ls`` and ``x = %magic`` assign; ``%time STATEMENT`` runs the statement. A cell
 whose first line begins with ``%%`` is all of one magic. No other magic is run: each becomes a line
-that does nothing, so that line numbers stay. What stands inside a string or a bracket, and a
-comment that ends in ``?``, is left alone.
+that does nothing, so that line numbers stay the same. Text inside a string or brackets, and a
+comment that ends in ``?``, is not changed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The networks that a notebook draws, as recipes: which tensors, from which generator, and where.
+"""The networks that a notebook draws, as recipes: tensors, generators, and places in the stream.
 
-A run tells what was drawn from which generator and in which order; the shapes tell which of the
-tensors is which parameter, whatever its name.
+A run shows what was drawn from which generator, and in which order. The shapes show which parameter
+each tensor is; its name does not matter.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which variable is meant as the gradient of which tensor.
 
-A notebook says so where it compares: ``cmp('x', dx, x)`` calls a function whose body reads
-``.grad`` of one of its arguments, and ``torch.allclose(dx, x.grad)`` reads it itself. For what is
-never compared, the name decides: ``dx`` is the gradient of ``x``.
+The notebook's comparisons say it: ``cmp('x', dx, x)`` calls a function whose body reads ``.grad``
+of one of its arguments, and ``torch.allclose(dx, x.grad)`` reads it directly. If a variable is
+never compared, its name decides: ``dx`` is the gradient of ``x``.
 """
 
 from __future__ import annotations

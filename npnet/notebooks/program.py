@@ -1,4 +1,4 @@
-"""A notebook as one straight program: ``with`` opened, gradient functions put in their places."""
+"""A notebook as one flat program: without ``with`` blocks, with gradient functions inlined."""
 
 from __future__ import annotations
 

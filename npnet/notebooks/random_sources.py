@@ -1,4 +1,4 @@
-"""Draws that no seed decides: from Python's, NumPy's or torch's default generator."""
+"""Draws without a seed: from Python's, NumPy's or torch's default generator."""
 
 from __future__ import annotations
 

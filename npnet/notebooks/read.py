@@ -1,4 +1,4 @@
-"""Reading a notebook, whatever it was saved as. Nothing is run."""
+"""Reading a notebook in any of its file formats. Nothing is run."""
 
 from __future__ import annotations
 

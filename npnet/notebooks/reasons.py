@@ -1,4 +1,4 @@
-"""Why a cell printed something else now: what the notebook cannot help, and what to do about it."""
+"""Why a cell now prints something else: reasons outside of its code, and what to do about them."""
 
 from __future__ import annotations
 

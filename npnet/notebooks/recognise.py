@@ -1,8 +1,8 @@
 """The lecture's 27 tensors found in a forward pass by their values, and faults of the pass itself.
 
-Line by line of the lecture's forward pass, the value is computed from the tensors found so far and
-looked for among the notebook's. Where it is not there, the usual wrong versions of the line are
-looked for; one that is there is a fault, and the search goes on from it.
+For each line of the lecture's forward pass, the value is computed from the tensors found so far,
+and searched among the notebook's tensors. If it is not found, common wrong versions of the line are
+searched. One that is found is a fault, and the search continues with its value.
 """
 
 from __future__ import annotations

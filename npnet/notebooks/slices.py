@@ -1,10 +1,10 @@
 """The statements that make a variable, cut out of a program.
 
 A program is a list of units: the statements of a notebook's cells in order, with functions that
-make gradients put in the place of their calls (``npnet.notebooks.program``). Going back from the
-end of a variable's life, a statement is kept if it makes or changes something that is needed; what
-it reads is needed in turn, until a name is reached that stands for a value of the forward pass or
-for another gradient.
+compute gradients inlined at their calls (``npnet.notebooks.program``). The search starts at the
+last statement of a variable and goes back. A statement is kept if it makes or changes something
+that is needed; what it reads is then needed too. The search stops at names of values of the forward
+pass and of other gradients.
 """
 
 from __future__ import annotations

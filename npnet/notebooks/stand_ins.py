@@ -1,4 +1,4 @@
-"""Modules that notebooks import and that need not be installed: what they draw is only noted."""
+"""Replacements for modules that notebooks import, such as matplotlib: pictures are only noted."""
 
 from __future__ import annotations
 

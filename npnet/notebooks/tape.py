@@ -1,4 +1,4 @@
-"""The truth by the tape of the stand-in: ``npnet.tensors``."""
+"""The true gradients, from the tape of ``npnet.tensors``."""
 
 from __future__ import annotations
 

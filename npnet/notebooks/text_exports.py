@@ -1,9 +1,9 @@
 """Notebooks that were saved as text: Markdown, ``In [n]:`` listings, and scripts with cell marks.
 
-A text export marks where a cell begins, and nothing else: where its code ends and its output begins
-has to be found. The code is the longest run of paragraphs that is Python; a paragraph at its end
-that is only a value (``{'a': 1}``, ``tensor(3.3)``) or a name that no code has made is output, and
-a comment there is a heading of the text that follows.
+A text export marks only where a cell begins. It does not mark where the code ends and the output
+begins. The code is the longest series of paragraphs that is valid Python. If its last paragraph is
+only a value (``{'a': 1}``, ``tensor(3.3)``) or an unknown name, that paragraph is output. A comment
+there is a heading of the text after it.
 """
 
 from __future__ import annotations

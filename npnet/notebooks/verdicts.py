@@ -1,4 +1,4 @@
-"""What is said about a hand-written gradient."""
+"""The verdicts on a hand-written gradient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A notebook's statements run one by one, with what the grader has to know of each."""
+"""A notebook's statements run one by one; what the grader must know about each is recorded."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Which columns of a log are its losses, its steps, its rates and its times, by their titles.
 
-Nothing is guessed: two columns that could be the training loss are a question to the user.
+Nothing is guessed: if two columns could be the training loss, the user must choose.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The bytes of a log: of a file, packed or not, or of standard input; and what kind they are."""
+"""The bytes of a log, from a file, packed or not, or from standard input; and their kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a log gives: curves, and how the reader of a log was told to read it."""
+"""The result of reading a log, which is curves; and the options for reading it."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""TensorBoard's event files: a small reader in place of the package tensorboard.
+"""TensorBoard's event files: a small reader instead of the package tensorboard.
 
 A file is a chain of records (TFRecord): the length of the data in 8 bytes, its checksum, the data,
-its checksum. The data is a protobuf message with a time, a step, and values with a tag. Of these
-formats a log of losses needs some eight fields, which have not changed since 2016; they are the
-hundred lines below. The package tensorboard would bring protobuf, grpcio and a web server.
+its checksum. The data is a protobuf message with a time, a step, and values with a tag. A log of
+losses needs some eight fields of these formats, which have not changed since 2016. The hundred
+lines below read them. The package tensorboard would need protobuf, grpcio and a web server.
 Source of the numbers: TensorFlow's event.proto, summary.proto and tensor.proto.
 """
 

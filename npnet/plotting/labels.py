@@ -1,4 +1,4 @@
-"""What the runs of a picture are called: by their labels, or by what differs between them."""
+"""The names of the runs in a picture: their labels, or what differs between them."""
 
 from __future__ import annotations
 

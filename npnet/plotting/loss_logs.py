@@ -1,4 +1,4 @@
-"""Whatever a program writes about its losses, as curves: this module decides who reads it."""
+"""The log of any program as curves: this module decides which reader reads it."""
 
 from __future__ import annotations
 

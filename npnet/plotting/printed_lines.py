@@ -1,7 +1,7 @@
-"""What programs print while they train: the lecture, nanoGPT, llm.c, Keras, and lines alike.
+"""What programs print while they train: the lecture, nanoGPT, llm.c, Keras, and similar lines.
 
 A line of interest names a step and a loss, such as ``iter 100: loss 2.3, time 12.1ms``, or is one
-of the lecture's, ``  10000/ 200000: 2.1775``. All other lines are passed over.
+of the lecture's, ``  10000/ 200000: 2.1775``. All other lines are ignored.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Losses in the memory of a Python program, and in NumPy's files.
 
 A list, an array or a tensor of losses; a mapping of columns, such as Keras's ``history``; a frame
-of pandas or polars, which is known by its interface: ``columns``, and ``frame[column]``.
+of pandas or polars, recognised by its interface: ``columns``, and ``frame[column]``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From the columns of a log to curves: steps in order, each once; logarithms asked about."""
+"""From the columns of a log to curves: steps in order, each once; a question about logarithms."""
 
 from __future__ import annotations
 

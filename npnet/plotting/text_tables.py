@@ -1,8 +1,8 @@
 """Tables in text: CSV with any separator, aligned columns, and lists of numbers.
 
-The first line that is no comment has the titles, unless it is numbers alone. Which separator a
-table has is seen at that line; a table that mixes separators is refused. Commas inside of the
-numbers of a table with another separator are decimal commas.
+The first line that is not a comment has the titles, unless it has only numbers. This line also
+shows the separator; a table that mixes separators is refused. If the separator is not a comma,
+commas inside numbers are decimal commas.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A window of matplotlib's, to zoom into a picture. The one module that uses pyplot."""
+"""A window of matplotlib, to zoom into a picture. Only this module uses pyplot."""
 
 from __future__ import annotations
 

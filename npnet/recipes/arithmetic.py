@@ -1,4 +1,4 @@
-"""Formulas in the text of a recipe: arithmetic alone, computed in float64 as Python does."""
+"""Formulas in the text of a recipe: only arithmetic, computed in float64 as Python does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Publications: runs whose figures somebody printed, as TOML files that anyone can write."""
+"""Publications: runs with printed figures, as TOML files that anyone can write."""
 
 from __future__ import annotations
 

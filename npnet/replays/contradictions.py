@@ -1,4 +1,4 @@
-"""Printed figures of a first minibatch that no run can give: mistyped, or of two runs."""
+"""Printed figures of a first minibatch that no run can give: typing errors, or two runs mixed."""
 
 from __future__ import annotations
 

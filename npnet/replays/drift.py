@@ -1,4 +1,4 @@
-"""How far rounding takes two runs of one network apart, and which figures that explains."""
+"""How much two runs of one network differ by rounding, and which figures this explains."""
 
 from __future__ import annotations
 

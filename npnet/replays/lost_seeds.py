@@ -1,8 +1,7 @@
 """Lost seeds, found from the figures that were printed. Prints nothing.
 
 Torch seeds an unseeded generator with 32 random bits. So there are 2^32 streams, and each can be
-tried. Its first normal numbers are the lost parameters, and with these the printed figures are
-reproduced or not.
+tried: its first normal numbers are the parameters, and these give the printed figures or not.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Printed figures: those that a short replay can reach, and each compared digit by digit."""
+"""Printed figures: which of them a short replay computes, and the comparison digit by digit."""
 
 from __future__ import annotations
 

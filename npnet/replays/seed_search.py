@@ -1,4 +1,4 @@
-"""The search for lost seeds in blocks. A block's result depends on the sessions and its range only.
+"""The search for lost seeds in blocks: a block's result depends only on the sessions and its range.
 
 One search can serve many sessions: the words and normals of a chunk of seeds are computed once,
 and the tests of every session read them.

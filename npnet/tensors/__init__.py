@@ -1,17 +1,17 @@
-"""A stand-in, on NumPy alone, for the part of torch that notebooks of this exercise use.
+"""A replacement, on NumPy alone, for the part of torch that notebooks of this exercise use.
 
-``import npnet.tensors as torch`` works by hand. For a program that runs other people's code,
-``modules()`` gives what ``import torch``, ``import torch.nn.functional as F`` and ``from torch
-import Tensor`` have to find in ``sys.modules``::
+In your own code, write ``import npnet.tensors as torch``. For a program that runs other people's
+code, ``modules()`` gives the modules that ``import torch``, ``import torch.nn.functional as F`` and
+``from torch import Tensor`` must find in ``sys.modules``::
 
     sys.modules.update(npnet.tensors.modules())
 
 Hooks for graders and searches:
 
-* ``npnet.tensors.random.OBSERVERS``: functions that are told of every random draw, a ``Draw``.
+* ``npnet.tensors.random.OBSERVERS``: functions that are called with every random draw, a ``Draw``.
 * ``npnet.tensors.autograd``: ``LAST``, the nodes of the last backward pass; ``vjp``; ``replay``.
 
-What is not here raises NotImplementedError with its name; ``hasattr`` answers False.
+A missing name raises NotImplementedError, which says the name; ``hasattr`` gives False.
 """
 
 from __future__ import annotations

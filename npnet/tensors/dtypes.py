@@ -1,8 +1,8 @@
 """Number types as torch names them, the default type, and the type that two operands give.
 
-A ``dtype`` stands for one NumPy type. The rule of promotion is torch's: what decides first is the
-category (bool < integer < float), and within it only operands with axes count; a tensor without
-axes, and after it a Python number, widens only a lower category.
+A ``dtype`` is one NumPy type with torch's name. The rule of promotion is torch's. The highest
+category (bool < integer < float) decides first. Within a category, operands with axes decide. A
+tensor without axes counts only if its category is higher, and a Python number counts last.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""``torch.Generator``, the default one, and who is told of its draws.
+"""``torch.Generator``, the default generator, and functions that observe the draws.
 
-``OBSERVERS`` are told of every draw, so that a program knows which tensors came from which
-generator and at which word: append a function that takes a ``Draw``.
+``OBSERVERS`` are called with every draw, so that a program knows which tensors came from which
+generator and at which word. Append a function that takes a ``Draw``.
 """
 
 from __future__ import annotations

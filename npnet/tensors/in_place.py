@@ -1,4 +1,4 @@
-"""Changes in place: written, counted and, where a gradient is wanted, recorded."""
+"""Changes in place: written, counted and, if a gradient is required, recorded."""
 
 from __future__ import annotations
 

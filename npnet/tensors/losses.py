@@ -1,4 +1,4 @@
-"""Losses: cross entropy and its like."""
+"""Losses: cross-entropy and similar ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the stand-in does not have says so by name, and ``hasattr`` still answers False."""
+"""Names of torch that are missing here: the error says the name, and ``hasattr`` gives False."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sizes as arguments, and what a tensor says of its shape and memory."""
+"""Sizes as arguments, and a tensor's shape and memory."""
 
 from __future__ import annotations
 

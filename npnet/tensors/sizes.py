@@ -1,4 +1,4 @@
-"""Shapes, and the named pairs that ``max(dim)`` and its like return."""
+"""Shapes, and the named pairs that ``max(dim)`` and similar functions return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tape: what is recorded of an operation, and of a view."""
+"""The tape: the record of each operation and each view."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""The Tensor: a NumPy array, whether it wants a gradient, and how it came to be.
+"""The Tensor: a NumPy array, whether it requires a gradient, and how it was computed.
 
-The class holds what every tensor has. Its operations are in the modules beside it, which attach
-them by ``method`` and ``both``, so that ``x.sum(0)`` and ``torch.sum(x, 0)`` are one function.
+The class has the attributes of every tensor. Its operations are in other modules of this package,
+which attach them by ``method`` and ``both``. So ``x.sum(0)`` and ``torch.sum(x, 0)`` are one
+function.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """How a tensor looks when it is printed: as torch's, character for character.
 
-All numbers of a tensor have one width and one form. Floats that are all whole lose their decimals
-(``1.``); scientific notation takes over where the largest magnitude is over 1,000 times the
-smallest, above 1e8 or, unless all are whole, where the smallest lies below 1e-4. Beyond 1,000
-entries only three at each end of each axis are shown, and they alone decide the form.
+All numbers of a tensor have one width and one form. If all floats are whole, they have no decimals
+(``1.``). Scientific notation is used if the largest magnitude is over 1,000 times the smallest or
+above 1e8, or if the smallest is below 1e-4 and not all numbers are whole. Of more than 1,000
+entries, only three at each end of each axis are shown, and only these decide the form.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Lines of a table that are written in torch's words, run on NumPy alone.
+"""Lines of a table that are written with torch's functions, run on NumPy alone.
 
-The very same functions run in torch: ``oracle.lines_of``.
+``oracle.lines_of`` runs the same functions in torch.
 """
 
 from __future__ import annotations

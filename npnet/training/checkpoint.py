@@ -1,4 +1,4 @@
-"""Checkpoints: one file from which an interrupted training goes on bit for bit.
+"""Checkpoints: one file from which an interrupted training continues, bit for bit.
 
 A checkpoint is the SHA-256 of an npz file in hexadecimal digits, a line end, and that npz file.
 The previous one is kept: if the newest is damaged, only some seconds of training are lost.

@@ -1,4 +1,4 @@
-"""The whole main job in one call: from a recipe and words to a trained and measured model."""
+"""The whole job in one call: from a recipe and words to a trained and measured model."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A folder of several runs: a recipe from several seeds, or several recipes.
 
-The folder has a run's folder for each of them and ``runs.json``, which says which they are. The
-recipes of a grid may have several seeds each; then each of them is such a folder of its own.
+The folder has a folder for each run, and ``runs.json``, which lists the runs. If the recipes of a
+grid have several seeds each, the folder has such a folder of several runs for each recipe.
 """
 
 from __future__ import annotations

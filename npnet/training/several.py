@@ -1,8 +1,8 @@
 """Training of several runs in one folder, with any executor.
 
 A run is trained in pieces of some seconds. A piece is a pure function of recipe, words and
-checkpoint, so that any executor does the work, on other machines too; files are written here
-alone. Whatever ends the process, the pieces that were done are kept.
+checkpoint, so any executor can do the work, on other machines too. Only this module writes files.
+If the process ends, for any reason, the finished pieces are kept.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`oracle notebook`: a notebook under real torch, npnet's stand-in beside it."""
+"""`oracle notebook`: a notebook run with torch and with npnet.tensors, and compared."""
 
 from __future__ import annotations
 

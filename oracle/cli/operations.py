@@ -1,4 +1,4 @@
-"""`oracle operations`: how many forms of operations npnet.tensors has as torch has them."""
+"""`oracle operations`: how many forms of operations give the same in npnet.tensors and in torch."""
 
 from __future__ import annotations
 
