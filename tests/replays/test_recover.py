@@ -178,6 +178,7 @@ def test_what_is_done_is_not_done_again(here: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called")  # if another test imported jax
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
 def test_a_search_that_was_stopped_goes_on(here: Path, stop: int) -> None:
     command = [sys.executable, "-m", "npnet", "recover", "first.toml", "--to", "400000000"]
