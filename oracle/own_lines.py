@@ -33,7 +33,7 @@ THERE = {
 
 
 class TorchLines:
-    """A table of lines in torch beside the same table in NumPy.
+    """A table of lines in torch, and the same table in NumPy.
 
     Attributes:
         table: in NumPy, with the inputs and the gradients by hand.
@@ -198,7 +198,7 @@ class TorchLines:
 def lines_of(
     table: Lines, lines: Mapping[str, Callable[[Any], Tensor]] | None = None
 ) -> TorchLines:
-    """A table of lines in torch, to judge the same table in NumPy by.
+    """A table of lines in torch, to compare the same table in NumPy with.
 
     Args:
         table: in NumPy, with gradients by hand.
