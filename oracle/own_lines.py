@@ -203,8 +203,8 @@ def lines_of(
     Args:
         table: in NumPy, with gradients by hand.
         lines: the same lines as functions of tensors, by the same names. By default those of
-            ``table``, if they are written in torch's words
-            (``npnet.tensors.torch_words.in_torch_words``): the very same functions run in torch.
+            ``table``, if they are written with torch's functions
+            (``npnet.tensors.torch_words.in_torch_words``): then the same functions run in torch.
 
     Raises:
         InputError: a line is missing, unknown, or not in torch's words.
