@@ -33,7 +33,7 @@ THERE = {
 
 
 class TorchLines:
-    """A table of lines in torch beside the same table in NumPy.
+    """A table of lines in torch, and the same table in NumPy.
 
     Attributes:
         table: in NumPy, with the inputs and the gradients by hand.
@@ -198,13 +198,13 @@ class TorchLines:
 def lines_of(
     table: Lines, lines: Mapping[str, Callable[[Any], Tensor]] | None = None
 ) -> TorchLines:
-    """A table of lines in torch, to judge the same table in NumPy by.
+    """A table of lines in torch, to compare the same table in NumPy with.
 
     Args:
         table: in NumPy, with gradients by hand.
         lines: the same lines as functions of tensors, by the same names. By default those of
-            ``table``, if they are written in torch's words
-            (``npnet.tensors.torch_words.in_torch_words``): the very same functions run in torch.
+            ``table``, if they are written with torch's functions
+            (``npnet.tensors.torch_words.in_torch_words``): then the same functions run in torch.
 
     Raises:
         InputError: a line is missing, unknown, or not in torch's words.

@@ -124,8 +124,8 @@ def cases(
 ) -> SearchStrategy[Case]:
     """A hypothesis strategy: networks of any sizes, kinds and precisions.
 
-    ``@given(cases())`` runs a test for many of them, and reports the smallest that fails. Two rows
-    are drawn as well as many.
+    ``@given(cases())`` runs a test for many networks, and reports the smallest that fails. Batches
+    have two rows or more.
 
     Args:
         n, T, E, H, V: the largest sizes. n and V are 2 or more, the others 1 or more.

@@ -90,7 +90,7 @@ class Named(Mapping[str, Any]):
 
 
 class UnusableArray(InputError):
-    """What was given is no array of numbers. ``verdict``: one word for a report's column."""
+    """The argument is not an array of numbers. ``verdict``: one word for a report's column."""
 
     def __init__(self, verdict: str, reason: str) -> None:
         super().__init__(reason)
@@ -101,7 +101,7 @@ def read_array(side: str, entry: Any) -> Array:
     """An array, number, nested list or tensor as NumPy reads it.
 
     Args:
-        side: whose it is, for the message.
+        side: who gave the array, for the message.
         entry: anything. A tensor (an object with ``detach``) leaves its graph and its device.
 
     Raises:

@@ -84,7 +84,7 @@ class ChildProcess:
         self.kill()
 
     def kill(self) -> None:
-        """End it at once, whatever it does."""
+        """End it at once, even if it is busy."""
         self._process.kill()
         self._process.wait()
         self._reader.join()
@@ -94,7 +94,7 @@ class ChildProcess:
                     stream.close()
 
     def send(self, **message: Any) -> None:
-        """Give it a message. If the process has ended, nothing happens: ``receive`` tells."""
+        """Send it a message. If it has ended, nothing happens; ``receive`` reports the end."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             print(json.dumps(message), file=self._process.stdin, flush=True)

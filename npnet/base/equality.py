@@ -14,7 +14,7 @@ def equal(one: Any, other: Any) -> bool:
 
     Arrays are the same if dtype, shape and all entries are; a nan equals a nan, so that a copy
     always equals its original. Mappings, tuples and lists are compared entry by entry; the order
-    of a mapping does not matter. All else is compared by ``==``.
+    of a mapping does not matter. Other values are compared by ``==``.
     """
     if isinstance(one, np.ndarray | np.generic) or isinstance(other, np.ndarray | np.generic):
         return _equal_arrays(one, other)

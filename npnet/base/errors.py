@@ -37,10 +37,10 @@ class DivergedError(ArithmeticError):
     """Training met a loss that is not finite.
 
     Attributes:
-        step: the step, counted from 0, whose loss it was. The number of steps that a run has, if
-            its last one left parameters that have no loss.
-        loss: that loss.
-        losses: the losses before it, where the one who trained kept them; else None.
+        step: the step of this loss, counted from 0. It is the number of steps of the run if the
+            parameters after the last step have no finite loss.
+        loss: the loss that is not finite.
+        losses: the losses before it, if the caller kept them; else None.
     """
 
     def __init__(self, step: int, loss: float, lr: float, eps: float = 1e-5) -> None:

@@ -67,10 +67,10 @@ def check_gradient(
         df: its gradient at the arguments: an array, or a function that returns it. For several
             arguments a tuple, with None for integers. A result of ``f`` that is not one number is
             multiplied by a random upstream gradient and summed. A ``df`` with one argument more
-            than ``f`` gets this upstream gradient, and returns what a backward pass returns. Else
-            ``df`` is the derivative of each entry, if it has the shape of ``x`` and of the result;
-            or the Jacobian, of the shape of the result followed by that of ``x``. It may be float64
-            where ``x`` is float32.
+            than ``f`` gets this upstream gradient, and returns what a backward pass returns.
+            Otherwise ``df`` is the derivative of each entry, if it has the shape of ``x`` and of
+            the result; or the Jacobian, whose shape is that of the result followed by that of
+            ``x``. It may be float64 if ``x`` is float32.
         x, more: the arguments, arrays of one dtype: float32 or float64.
         K: how many eps of its largest entry the gradient may be off: 128 by default, as in
             ``npnet.compare``. In float32, where the truth is the float64 result, how many times the

@@ -24,7 +24,7 @@ EPS = float(np.finfo(np.float64).eps)
 # The step of differences, relative to the entry: the two parts of the error are about equal.
 STEP = EPS ** (1 / 3)
 
-# In so many random directions a function is asked whether its complex step is its derivative.
+# The number of random directions that test whether a function's complex step is its derivative.
 DIRECTIONS = 3
 
 

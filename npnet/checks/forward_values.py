@@ -28,8 +28,8 @@ from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES
 
 KNOWN = (*PARAMETER_NAMES, *VALUE_NAMES)
 
-# A value may be so many times its rounding errors off. One line alone, and the whole pass, where
-# ours and torch's errors add up.
+# The allowed error of a value, in units of its rounding errors: for one line alone, and for the
+# whole pass, where ours and torch's errors add up.
 K_VALUES = 16.0
 
 

@@ -25,8 +25,8 @@ from npnet.checks.stored import Stored, from_bytes, shape_from, stored_type
 # The keys of an object that is an array and not a group.
 KEYS = {"dtype", "shape", "data", "base64"}
 
-# A decimal number of so many digits or fewer may be a float32 that was printed; a float64 has
-# 15 to 17 digits.
+# A decimal number of at most this many digits may be a printed float32; a float64 has 15 to 17
+# digits.
 DIGITS = 9
 
 MOST_AXES = 32

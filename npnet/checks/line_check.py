@@ -39,9 +39,9 @@ class LinesCheck:
         alone: each gradient alone, from right values and random upstream gradients.
         whole: the gradients of a whole backward pass.
         isolation: which are wrong by themselves, and which only because of those.
-        differences: name -> why finite differences stand for the complex step there.
-        method: where the reference is from.
-        values: the values of the forward pass, where there is a reference for them.
+        differences: name -> why finite differences replace the complex step there.
+        method: how the reference was computed.
+        values: the values of the forward pass, if there is a reference for them.
     """
 
     dtype: str
@@ -106,13 +106,13 @@ def check(table: Lines, dtype: str = "float64", seed: int = 0) -> LinesCheck:
     """Compare the hand-written gradients of a table with numerical ones.
 
     In float64 they are compared by the rule of ``npnet.compare``. In float32 the truth is the
-    float64 result of the same values, and ours may be off by a few times what the numerical
-    gradient in float32 is off. For lines that do not take complex numbers, differences are compared
-    within their own error.
+    float64 result of the same values, and our error may be a few times the error of the numerical
+    gradient in float32. For lines that do not work with complex numbers, finite differences are
+    used, and their own error is allowed for.
 
-    An entry without a derivative (a tie, a ReLU at 0) is left out, and the report says so. If
-    nothing is left of the numbers but rounding, because they cancel, the bound follows the loss of
-    digits, which is measured.
+    An entry without a derivative (a tie, a ReLU at 0) is left out, and the report says so. If the
+    terms cancel so that only rounding error remains, the loss of digits is measured, and the bound
+    follows it.
 
     Args:
         dtype: in which the hand-written gradients run: float64 or float32.

@@ -31,29 +31,30 @@ class Lines:
     A line is a function of ``v``, which has the inputs, the constants and the results of the lines
     above as attributes (``v.x``) and by name (``v["x"]``). A gradient is a function of ``v`` and
     ``d``: ``v`` has all values, ``d`` the gradients with respect to the results of lines. Gradients
-    run in their own order, the last line's first. Arrays are handed in read-only. What a line reads
-    is found by running it.
+    run in their own order, the last line's first. The functions get read-only arrays. npnet finds
+    what a line reads by running it.
 
-    An output is a line that no other reads. The backward pass begins there: with 1 if it is one
-    number, else with random numbers (so an output of any shape is checked). Lines whose results are
-    integers or bools, such as masks, have no gradient, nor do lines that read no input that has.
+    An output is a line that no other line reads. The backward pass begins there: with 1 if the
+    output is one number, else with random numbers, so an output of any shape is checked. Lines with
+    results of integers or bools, such as masks, have no gradient. Neither have lines that read
+    nothing with a gradient.
 
     Args:
         lines: name -> function of ``v``, in the order in which they run; or functions with names,
             or pairs of both.
         inputs: name -> array; or name -> shape, a tuple of whole numbers, for which standard normal
-            numbers are drawn. Those of floats are differentiated.
+            numbers are drawn. Inputs of floats are differentiated.
         gradients: name -> function of ``v`` and ``d``; or functions, by their own names. Names may
-            have a d: ``dq`` for ``q``. Wanted are all of them or none: one for each line but the
-            outputs and for each input of floats.
-        integers: the inputs that are integers; a mapping gives the number that drawn ones are
-            below, as in ``{"Y": 27}``.
+            have a d: ``dq`` for ``q``. Give all of them or none: one for each input of floats and
+            for each line except the outputs.
+        integers: the inputs that are integers. A mapping gives the upper bound for drawn ones:
+            ``{"Y": 27}`` draws numbers below 27.
         constants: name -> number, such as ``{"eps": 1e-5}``. They are not differentiated.
         zero: the gradients that are zero by mathematics, end to end: name -> (the gradient that it
-            sums, the axis). Only their rounding noise is judged there; alone they are judged as
-            the others are.
-        skip: lines without a gradient of their own, because that of a line before them does the
-            work of both (as cross entropy is often written).
+            sums, the axis). End to end, only their rounding error is judged; alone, they are judged
+            like the others.
+        skip: lines without a gradient of their own, because the gradient of an earlier line goes
+            through both (as cross-entropy is often written).
         shapes: name -> the shape that a line's result must have.
         seed: of what is drawn.
 
@@ -65,10 +66,9 @@ class Lines:
         active: the inputs and lines that have a gradient, outputs among them.
 
     Raises:
-        InputError: a name that cannot be used, two of one name, a gradient that is missing or
-            belongs to nothing; a line that reads what is not there yet, changes an array that it is
-            given, raises an error, returns None or no numbers, or gives other numbers when it runs
-            again.
+        InputError: a name that cannot be used or is used twice; a missing gradient, or one for an
+            unknown name; a line that reads a later value, changes its arrays, raises an error,
+            returns None or no numbers, or gives other numbers when it runs again.
     """
 
     @checked(
@@ -120,7 +120,7 @@ class Lines:
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The names that a hand-written gradient is wanted for, the last line's first."""
+        """The names that need a hand-written gradient, the last line's first."""
         lines = [name for name in reversed(self.kept) if name not in self.outputs]
         return (*lines, *(name for name in self.inputs if name in self.active))
 

@@ -29,9 +29,9 @@ class Trial(NamedTuple):
     """One mistake in one gradient.
 
     Attributes:
-        gradient: whose.
+        gradient: the name of the gradient.
         mistake: what is wrong, in words.
-        alone, whole: what each comparison says of it: ``caught``, ``missed``, or ``no change`` if
+        alone, whole: the result of each comparison: ``caught``, ``missed``, or ``no change`` if
             the mistake gives the same numbers, such as the transpose of a symmetric matrix,
             or if the gradient is zero by mathematics and the mistake leaves it so.
     """
@@ -75,8 +75,8 @@ class Planted(NamedTuple):
 def planted(table: Lines, seed: int = 0) -> Planted:
     """Put mistakes into the numerical gradients of a table, which are right, and judge them.
 
-    The mistakes: a hundredth too large, the other sign, zeros, one path left out of a value that
-    several lines read, rows and columns exchanged, all entries shifted by one. Each is judged
+    The mistakes: 1 % too large, the other sign, zeros, one path left out of a value that several
+    lines read, rows and columns exchanged, all entries shifted by one. Each is judged
     alone, under random upstream gradients, and in the whole backward pass.
 
     Args:

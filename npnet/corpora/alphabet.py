@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-# A character is rare that stands in at most this many words, or in one of so many words.
+# A character is rare if it is in at most FEW words, or in one of ONE_OF words.
 FEW, ONE_OF = 2, 2000
 LEAST = 20  # rare characters that are a reason for a remark, if they are more than the others
-SEEN = 5  # times that a character stands in the words on average, or fewer: too few to learn it
+SEEN = 5  # a character that occurs at most this often on average is too rare to be learned
 EXAMPLES = 5
 
 

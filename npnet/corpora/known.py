@@ -103,10 +103,9 @@ def cache_folder() -> Path:
 def find_corpus(sha256: str, extra: Iterable[FilePath] = ()) -> Path | None:
     """Return a file with this SHA-256, whatever its name, or None.
 
-    It is searched for in this order: in ``extra`` (files or folders), in the folder that the
-    environment variable NPNET_CORPORA names, in the cache folder, and last it is compared with the
-    shipped corpus. Folders inside these folders are not searched. Raises InputError if a named
-    file or folder does not exist.
+    The search goes through ``extra`` (files or folders), the folder that the environment variable
+    NPNET_CORPORA names, the cache folder, and the shipped corpus, in this order. Folders inside
+    these folders are not searched. Raises InputError if a named file or folder does not exist.
     """
     sha256 = sha256.lower()
     size = next((known.size for known in KNOWN.values() if known.sha256 == sha256), None)

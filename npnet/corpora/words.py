@@ -106,16 +106,16 @@ def load_words(
 ) -> Words:
     """Read a word list: UTF-8 text with one word a line, or a table.
 
-    A table is what ends in ``.csv``, or anything when ``column`` or ``separator`` is given. Its
-    words are in the column of that title or number from 1; without ``column``, in the one titled
-    ``name`` or ``word``, or with a title that ends so, such as ``First Name`` (capitals do not
-    matter), or else in the first, and then the first row is a word like the others. ``separator``
-    stands between its cells: a character, ``tab``, ``blanks``, or ``none`` for a text that only
-    looks like a table. ``-`` reads standard input. A byte order mark and Windows line ends are
-    accepted.
+    A file is a table if its name ends in ``.csv``, or if ``column`` or ``separator`` is given.
+    ``column`` is the title or the number (from 1) of the column with the words. Without ``column``,
+    it is the column whose title is ``name`` or ``word`` or ends in this word, such as ``First
+    Name`` (capitals do not matter). If there is no such title, it is the first column, and the
+    first row is a word like the others. ``separator`` separates the cells: a character, ``tab``,
+    ``blanks``, or ``none`` for a text that only looks like a table. ``-`` reads standard input. A
+    byte order mark and Windows line ends are accepted.
 
     A text that is a table, JSON, HTML, a dictionary with flags or a list of numbers is refused.
-    Accents that stand apart from their letters in some words and not in others are composed (NFC).
+    If only some words have accents as separate characters, these are composed (NFC).
 
     ``lines`` says which lines are words. ``words``: lines that are not blank, without blanks around
     them. ``splitlines`` or ``split``: every line, as Python's ``text.splitlines()`` or

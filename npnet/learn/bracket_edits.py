@@ -9,7 +9,7 @@ SUMS = (ast.Add, ast.Sub)
 
 
 def brackets(node: ast.expr) -> Iterator[tuple[str, str, ast.expr]]:
-    """What stands there when the brackets of a formula are misplaced.
+    """The formula with its brackets misplaced.
 
     Yields the kind of mistake, what it is in words, and the wrong piece of code.
     """

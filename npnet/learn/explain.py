@@ -31,13 +31,13 @@ class Text(str):
 
 @checked(name=TEXT, width=SIZE, answer=SWITCH)
 def explain(name: str | None = None, *, width: int = WIDTH, answer: bool = True) -> Text:
-    """What there is to know about one gradient; without a name, forward and backward pass.
+    """Explain one gradient; without a name, the forward and the backward pass.
 
     Args:
         name: one of the 27, with or without the lecture's d.
         width: of the prose; code is left as it is.
-        answer: with the derivation and our code; else a question to think about first, and
-            without a name the forward pass alone.
+        answer: True adds the derivation and our code. False gives only a question to think about,
+            and without a name only the forward pass.
 
     Returns:
         Text in the lecture's notation, ``dbnraw`` for ``d.bnraw``. The two passes are code: they

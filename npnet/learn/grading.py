@@ -81,10 +81,10 @@ class Mark:
         name: of the exercise.
         verdict: one of the five words.
         reason: what is wrong: the worst element or what happened.
-        cause: why it probably is, or nothing.
-        kind: the sort of the cause, or nothing.
+        cause: the probable cause, or an empty text.
+        kind: the kind of the cause, or an empty text.
         printed: what the function printed when it was first called.
-        remark: what there is to say of a right function.
+        remark: a remark on a right function, or an empty text.
     """
 
     name: str
@@ -200,13 +200,12 @@ def grade(
         functions: name -> function. Names are those of the sheet (``npnet exercise new``); those
             of the 26 may go without the lecture's d.
         steps: how long ``backward`` trains, if it is among them; 0 does not train.
-        seconds: how long one function may take before it is ended, and with it each part of its
-            training; ``math.inf``: no limit. There is none on Windows, nor outside the main
-            thread.
+        seconds: how long one function, or one part of its training, may take before it is stopped;
+            ``math.inf``: no limit. There is no limit on Windows or outside of the main thread.
 
     Returns:
-        The marks and, for ``backward``, its loss curve beside ours. ``print`` them, or leave them
-        to the notebook.
+        The marks and, for ``backward``, its loss curve and ours. ``print`` them, or let a notebook
+        show them.
 
     Raises:
         InputError: no mapping, an unknown name, two names of one gradient, no function, or

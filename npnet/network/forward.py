@@ -13,7 +13,7 @@ from npnet.network.parameters import Parameters, check_batch, check_eps
 
 
 class Values(Named):
-    """What a forward pass starts from, and the twenty values that it computes.
+    """The inputs of a forward pass, and the twenty values that it computes.
 
     The shapes are those of ``npnet.network.names``. The parameters, ``X`` (n, T), ``Y`` (n,) and
     ``eps`` come first.
@@ -97,8 +97,8 @@ def forward(
     Raises:
         InputError: parameters or batch do not fit together, eps is below 0.
 
-    The lines are written to be learned from: ``logprobs`` is the logarithm of probabilities, which
-    may have underflowed to 0. ``npnet.loss_and_gradients`` is safe for any logits.
+    The lines are written for learning. ``logprobs`` is the logarithm of probabilities, and these
+    may underflow to 0. ``npnet.loss_and_gradients`` is safe for any logits.
     """
     params = Parameters.of(params)
     X, Y = check_batch("forward", params, X, Y)

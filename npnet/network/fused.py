@@ -71,9 +71,9 @@ def cross_entropy(logits: Floats, Y: Ints) -> tuple[Floats, Floats]:
 
     Returns:
         The loss, a scalar of the logits' dtype, and ``dlogits`` (n, V), which is
-        (softmax(logits) − onehot(Y)) / n. The largest logit of each row is subtracted first
-        and the logarithm is taken of the sum alone, so any finite logits give finite results (the
-        loss, if the logits of a row differ by no more than their dtype holds).
+        (softmax(logits) − onehot(Y)) / n. The largest logit of each row is subtracted first, and
+        only the logarithm of the sum is taken. So ``dlogits`` is finite for any finite logits. The
+        loss is finite too, unless the differences in a row are too large for the dtype.
 
     Raises:
         InputError: shapes that do not fit, no rows, a target outside 0 to V-1.

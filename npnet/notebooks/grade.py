@@ -128,7 +128,7 @@ def _segment(
             end = at
             break
     passed = max((at for at in range(start, end) if units[at].place <= place), default=start)
-    # Gradients may stand before the call of backward(); what else stands there is run already.
+    # Gradients may come before the call of backward(); other statements there have run already.
     first = passed + 1
     made = set(gradients) - graph.values.keys()
     early = [at for at in range(start, first) if effects(units[at].node).makes & made]

@@ -36,7 +36,7 @@ class NotebookGrades:
 
     @property
     def passed(self) -> bool:
-        """Nothing is wrong; what is unfinished or did not run is not wrong."""
+        """Whether nothing is wrong. Gradients that are unfinished or did not run do not count."""
         if self.problem:
             return False
         return not any(one.fails for one in self.gradients) and not any(
@@ -101,10 +101,10 @@ def grade_notebook(
     Args:
         path: ``.ipynb``, ``.py``, or an export as Markdown or text.
         seconds: for one cell, then it is interrupted; None: an hour.
-        words: a file that takes the place of a corpus that is not found.
+        words: a file that replaces a corpus that is not found.
 
     Returns:
-        The grades: true if nothing is wrong; ``print`` them or leave them to a notebook.
+        The grades: true if nothing is wrong. ``print`` them, or let a notebook display them.
 
     Raises:
         InputError: the file cannot be read as a notebook.

@@ -6,8 +6,8 @@ It reads JSON messages, a line each, and answers in the same way (``npnet.base.c
 * ``{"kind": "cell", "number": 3, "source": "..."}``; the answers are ``output`` messages as they
   are printed, and at the end ``done``.
 * ``{"kind": "again", "sampler": "mkl", "left_out": 0, "seconds": 5}`` runs the last cell again in a
-  copy of the process, with so many cells before it left out; the answer, ``again``, has its
-  outputs, or None.
+  copy of the process, without ``left_out`` cells before it; the answer, ``again``, has its outputs,
+  or None.
 * ``{"kind": "skip", "words": 560}`` puts torch's default generator at this word of its stream.
 * ``{"kind": "grade"}`` judges the gradients by hand of the cells so far: ``grade`` messages, then
   ``graded``.

@@ -31,13 +31,13 @@ class GradientVerdict:
 
     Attributes:
         gradient: the variable.
-        tensor: what it has to be the gradient of.
-        cell, line: where its last statement stands, both from 1.
+        tensor: the tensor whose gradient it should be.
+        cell, line: the place of its last statement, both from 1.
         verdict: one of the words above.
         reason: what is wrong, in figures, or what happened.
-        cause: why it probably is, or nothing.
-        kind: the sort of the cause, or nothing.
-        remark: what is worth saying of one that is right.
+        cause: the probable cause, or an empty text.
+        kind: the kind of the cause, or an empty text.
+        remark: a remark on a right gradient, or an empty text.
         lecture: the name of the tensor in the lecture, or nothing.
         exercise: 1 for a single line, 2 and 3 for the fused ones, 4 for the training loop.
         passes_cmp: whether the lecture's check says "approximate: True".
@@ -71,7 +71,7 @@ class GradientVerdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something about the notebook that is no single gradient.
+    """A finding about the notebook that does not belong to a single gradient.
 
     Attributes:
         about: ``forward pass``, ``training``, ``calibration`` or ``evaluation``.

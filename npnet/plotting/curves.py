@@ -37,7 +37,7 @@ class Result(Protocol):
 
 @dataclass(frozen=True)
 class Reading:
-    """What the user says about logs that do not say it themselves.
+    """How the user wants a log to be read, if the log itself does not say it.
 
     Attributes:
         loss: titles of columns with losses, or their numbers from 1.
@@ -65,9 +65,9 @@ class Curve(ReadOnlyFields):
             minibatches, ``train set`` and ``dev`` the losses of these splits.
         notes: what was done to the log, a sentence each.
         recipe: of a run of npnet.
-        seconds: (points,), when each loss was written; None where the log does not say.
-        members: the curves of several seeds whose mean this is.
-        ended: whether nothing more will come; None where the log does not say.
+        seconds: (points,), when each loss was written; None if the log does not say.
+        members: the curves of several seeds; this curve is their mean.
+        ended: whether the run has ended; None if the log does not say.
     """
 
     name: str

@@ -99,17 +99,17 @@ def losses(
     columns, or a mapping from names to any of these. Validation losses are a second curve of
     their run. Changes of the rate are marked by dashed lines, the best step by a ring, the step
     at which a run diverged by a cross; split losses are in the legend. The axes show every
-    smooth curve; raw values beyond them are cut off. What was done to a log, such as joining
-    its parts, is said by the logger ``npnet``.
+    smooth curve; raw values beyond them are cut off. If a log was changed, for example its parts
+    joined, the logger ``npnet`` says so.
 
     Args:
         ax: axes to draw into, one call for each; without it, those of a new figure.
         log: a logarithmic axis. The means are those of the losses in both cases.
         window: steps in one mean; None: 1,000, or fewer for runs of few points. See ``smooth``.
-        smoothing: in place of ``window``: ``"ema:0.99"`` for TensorBoard's mean, ``"none"``.
-        labels: names of the runs, in place of what differs between them, folder and file names.
-        reading: which columns to read, where the logs do not say.
-        join: draw all sources as parts of one run, the later part where two have a step.
+        smoothing: instead of ``window``: ``"ema:0.99"`` for TensorBoard's mean, ``"none"``.
+        labels: names of the runs; by default what differs between them, or folder and file names.
+        reading: which columns to read, if the logs do not say it.
+        join: draw all sources as parts of one run; if two parts have the same step, the later one.
         x: ``step``, ``time`` or ``examples``.
         title: of a new figure.
 
@@ -141,8 +141,8 @@ def draw(
 ) -> Axes:
     """Draw curves that ``drawn`` has read; the other arguments are those of ``losses``.
 
-    ``new_figure`` makes the figure of new axes, for a window. Then every loss is drawn, so that
-    one can zoom in; else no more of them than a picture shows.
+    ``new_figure`` makes the figure of new axes, for a window. Then every loss is drawn, for zooming
+    in; otherwise only as many as a picture can show.
 
     Raises:
         InputError: with ``log``, no loss above 0.
@@ -311,10 +311,10 @@ def gaps(
     window: int = 1000,
     labels: tuple[str, str] | None = None,
 ) -> Figure:
-    """Two runs of the same steps: their loss curves, and below how far the losses lie apart.
+    """Two runs of the same steps: their loss curves, and below the gap between the losses.
 
-    The gap stands on a logarithmic axis: that of every step faint, the largest of each window
-    strong, the largest of all as a dot. Steps whose losses are equal, or not finite, have no place
+    The gap has a logarithmic axis. The gap of every step is faint, the largest of each window
+    strong, the largest of all a dot. Steps whose losses are equal, or not finite, are not drawn
     there; the legend says how many are equal.
 
     Args:
@@ -362,8 +362,8 @@ def gaps(
 def save(axes: Axes | Figure, path: str | os.PathLike[str]) -> None:
     """Write the figure that ``axes`` belongs to as PNG, SVG or PDF, by the suffix of ``path``.
 
-    The same picture gives the same bytes. A file that is there already is replaced only when the
-    new one is complete.
+    The same picture gives the same bytes. An existing file is replaced only when the new one is
+    complete.
 
     Raises:
         InputError: another suffix, or the file cannot be written.

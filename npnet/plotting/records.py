@@ -172,7 +172,7 @@ def _order(table: Table, rows: Ints, steps: Floats, notes: list[str]) -> Ints | 
         what = f"{name} goes back from {steps[place]:,.10g} to {steps[place + 1]:,.10g} ({line})"
         what += f", and {back.size - 1:,} times more" * (back.size > 1)
     else:
-        what = f"{name} {steps[int((change == 0).argmax())]:,.10g} stands there twice"
+        what = f"{name} {steps[int((change == 0).argmax())]:,.10g} occurs twice"
     if dropped:
         what += f": joined, of {dropped:,} step{'s' * (dropped > 1)} the later record is drawn"
     else:

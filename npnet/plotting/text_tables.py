@@ -245,7 +245,7 @@ class _Rows:
                 self.again.add(len(self.lines))
                 if len(self.again) == 1:
                     self.notes.append(
-                        f"{self.content.name} line {line}: the titles stand there again: left out"
+                        f"{self.content.name} line {line}: the titles again: left out"
                     )
                 continue
             try:

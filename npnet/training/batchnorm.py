@@ -56,7 +56,7 @@ def calibrate(
     Args:
         params: the seven parameters.
         X: context indices (N, T), N of 2 or more.
-        eps: handed on to the statistics.
+        eps: kept in the statistics.
 
     Returns:
         Statistics in the parameters' dtype. Accumulated in float64, block by block, by the

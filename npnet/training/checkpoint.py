@@ -36,7 +36,7 @@ class Checkpoint(ReadOnlyFields):
     """A run after ``len(losses)`` steps.
 
     Attributes:
-        recipe: of the run; its ``steps`` may differ when it goes on.
+        recipe: of the run; its ``steps`` may differ when the run continues.
         words: ``digest`` of the corpus.
         params: the seven parameters.
         generator: the state of the minibatches' generator.
@@ -89,7 +89,7 @@ def read_checkpoint(
     """The newest good checkpoint of a run folder, and what was wrong with newer ones.
 
     Args:
-        recipe: the run's; that of the checkpoint must be the same but for ``steps``.
+        recipe: the run's; the checkpoint's must be the same except for ``steps``.
         words: ``digest`` of the run's corpus.
 
     Returns:

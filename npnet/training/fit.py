@@ -39,7 +39,7 @@ class Start(NamedTuple):
     """What a run begins with. Everything random before the first minibatch is already drawn.
 
     ``examples``: contexts and targets of ``train``, ``dev`` and ``test``. ``generator`` draws
-    the minibatches, and stands where those of the first step begin.
+    the minibatches, and is at the place where those of the first step begin.
     """
 
     vocab: Vocabulary
@@ -66,9 +66,9 @@ def fit(
             the losses since the last call.
         threads: BLAS threads. With two of them a step at H = 200, n = 32 took 0.99 to 1.01 times
             as long; at H = 1024, n = 256 it was 0.8 on a quiet machine and 1.4 on a busy one.
-        eval_every: measure train and dev loss each time after this number of steps; 0 for a
-            number by which that takes less than 2 % of the time (``usual_eval_every``). The
-            trained numbers stay the same.
+        eval_every: measure train and dev loss each time after this number of steps. 0 chooses a
+            number so that this takes less than 2 % of the time (``usual_eval_every``). The
+            training stays the same.
 
     Returns:
         The run, with a loss for every step.
@@ -90,7 +90,7 @@ class Training:
     Args:
         recipe: every number of the run.
         words: its corpus.
-        checkpoint: to go on from, of the same recipe (but for ``steps``) and words.
+        checkpoint: where to continue; it has the same recipe (except for ``steps``) and words.
         eval_every: as for ``fit``.
 
     Attributes:
@@ -98,8 +98,8 @@ class Training:
         evaluating: seconds that evaluation took so far, in this process.
 
     Raises:
-        InputError: words or recipe that cannot be used, fewer steps than were taken already,
-            more of them for a recipe that draws all minibatches before the parameters.
+        InputError: words or recipe cannot be used; fewer steps than were already taken; or more
+            steps, if the recipe draws all minibatches before the parameters.
     """
 
     def __init__(
@@ -252,7 +252,7 @@ class Training:
 
 
 def usual_eval_every(recipe: Recipe, examples: Mapping[str, tuple[Ints, Ints]], V: int) -> int:
-    """A number of steps between two evaluations by which they take less than 2 % of the time.
+    """A number of steps between two evaluations, so that they take less than 2 % of the time.
 
     A row that is only evaluated takes a fraction of the time of one of a minibatch, which goes
     backward too. ``calibrate`` and ``evaluate`` see each different row once.
@@ -332,7 +332,7 @@ def cuts(count: int, rounding: str) -> tuple[int, int]:
     """Where ``count`` words or examples are cut at 80 % and 90 %.
 
     ``int`` rounds both places down, as ``int(0.8 * count)`` does. ``random_split`` rounds the
-    three sizes down and gives one each of what is left over to the first parts.
+    three sizes down and gives the remaining ones to the first parts, one each.
     """
     if rounding == "int":
         return int(0.8 * count), int(0.9 * count)

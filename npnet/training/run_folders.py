@@ -28,7 +28,7 @@ Tree = Mapping[str, "Recipe | Mapping[str, Recipe]"]
 def with_seed(recipe: Recipe, seed: int) -> Recipe:
     """``recipe`` from another seed: its parameters and minibatches, on the same split.
 
-    Draws that have a seed of their own are moved by as much.
+    Draws with their own seed: this seed is moved by the same number.
     """
     if seed == recipe.seed:
         return recipe
@@ -81,7 +81,7 @@ def make_runs(
     words: Sequence[str],
     eval_every: int | None = None,
 ) -> Path:
-    """Make a folder for several runs, none of which has begun.
+    """Make a folder for several runs that have not begun.
 
     Args:
         folder: must not be there yet, or be empty.

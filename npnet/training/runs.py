@@ -40,7 +40,7 @@ LISTS = {"evaluations": "step,train,dev", "times": "step,seconds"}
 
 @dataclass(frozen=True, eq=False)
 class Run(ReadOnlyFields):
-    """A trained model, with all that it was made from. ``load_run(run.save(folder)) == run``.
+    """A trained model, with recipe, words and losses. ``load_run(run.save(folder)) == run``.
 
     Attributes:
         recipe: every number of the run.
@@ -120,7 +120,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Keep other processes from training in ``folder``; the system lets go if this one dies.
 
     Raises:
-        InputError: another process is at it, or the folder cannot be written to.
+        InputError: another process uses it, or the folder cannot be written to.
     """
     import filelock
 

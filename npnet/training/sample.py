@@ -63,10 +63,10 @@ def sample(
         count: how many names, 0 or more.
         generator: draws; None is a new ``Generator(2147483657)``, the lecture's.
         start: the beginning that every name continues, from the vocabulary.
-        temperature: logits are divided by it; below 1 plainer names, above 1 wilder ones.
-        max_length: characters at which a name is cut off; ``…`` marks those that were.
-        sampler: whose exponentials choose the characters: ``torch``, or ``mkl``, those of torch
-            2.0 to 2.6 on x86.
+        temperature: logits are divided by it; below 1 names are more common, above 1 more varied.
+        max_length: longer names are cut to this number of characters and end in ``…``.
+        sampler: whose random numbers choose the characters: ``torch``, or ``mkl``, as torch 2.0 to
+            2.6 on x86.
 
     Returns:
         The names, without end marks; names may be empty and may repeat.

@@ -135,7 +135,7 @@ def train_runs(
         workers: how many pieces of work it does at once; None: the number that it tells, or 2.
         seconds: of training in one piece.
         threads: of BLAS, for each worker.
-        stop: asked after every piece; once it is true, only pieces that have begun are ended.
+        stop: called after every piece; if it returns True, no new piece begins.
         watch: called after every piece.
 
     Returns:
@@ -212,7 +212,7 @@ def train_piece(
     threads: int = 1,
     eval_every: int | None = None,
 ) -> Piece:
-    """Train for some seconds, from a checkpoint or from the beginning on.
+    """Train for some seconds, from a checkpoint or from the beginning.
 
     Returns:
         The run, if all steps are taken; its losses and the one that is not finite, if it diverged;

@@ -53,8 +53,8 @@ def train(
         params: changed in place; at the record of a step, that step has been taken.
         X, Y: the training set, (N, T) and (N,).
         g: draws ``recipe.batch`` row indices a step with ``randint``, as torch would, or once if
-            the recipe says so. Between records it is some steps ahead; when the iterator ends or
-            is closed it stands where drawing step by step would have left it.
+            the recipe says so. Between records it is some steps ahead. When the iterator ends or is
+            closed, its state is as if it had drawn step by step.
         running: updated at every step, if given.
 
     Yields:
@@ -88,11 +88,11 @@ def train_blocks(
     """As ``train``, without a record of each step: yields ``every`` losses at a time.
 
     The steps are those of ``train``, bit for bit. ``params`` and ``running`` are up to date at
-    each yield; a block may be shorter than ``every``, the last one and those that end a
-    prepared stretch of at most ``AHEAD`` minibatches. Raises what ``train`` raises: the good losses
-    of the block in which it happens are yielded first, with ``params`` as they were before that
-    block. ``start`` is the number of the first step, for a run that goes on: ``params``, ``g`` and
-    ``running`` are as that step finds them. With ``cut`` no block goes over a multiple of it.
+    each yield. A block may be shorter than ``every``: the last one, and one that ends a prepared
+    stretch of at most ``AHEAD`` minibatches. Raises what ``train`` raises. The finite losses of the
+    block are yielded first, with ``params`` as they were before the block. ``start`` is the number
+    of the first step if a run continues; ``params``, ``g`` and ``running`` must be as before this
+    step. With ``cut``, no block crosses a multiple of it.
     """
     Recipe.of(recipe)
     if not isinstance(params, Parameters):  # one made of a mapping would be trained and lost
