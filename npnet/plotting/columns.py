@@ -208,7 +208,10 @@ def _step(titles: Sequence[str], where: str, reading: Reading, losses: set[int])
         return find_title(reading.step, titles, where, "--step")
     words = {i: set(words_of(title)) for i, title in enumerate(titles) if i not in losses}
     groups = [[i for i, each in words.items() if each & STEPS and each <= STEPS | BESIDE_STEPS]]
-    groups += [[i for i, each in words.items() if each and each <= kind] for kind in STEP_WORDS]
+    groups += [
+        [i for i, each in words.items() if each & kind and each <= kind | BESIDE_STEPS]
+        for kind in STEP_WORDS
+    ]
     groups.append([i for i in words if titles[i].strip().lower() in INDEX])
     for places in groups:
         if len(places) > 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,12 +16,14 @@ import numpy as np
 
 from npnet.base.errors import InputError, shown
 from npnet.plotting.columns import Choice, Pick, choose, is_loss, listed
-from npnet.plotting.content import Content
+from npnet.plotting.content import HEAD, Content
 from npnet.plotting.curves import TRAIN, Reading
 from npnet.plotting.records import Table
 
 EPOCH_1990 = 6e8  # seconds: what is above is a time of day and year, in TensorBoard's export
 DEEPEST = 4
+PRINTED = re.compile(r"\{'.*\}\s*$")
+NOT_FINITE = re.compile(r"(?<=[:,\[] )(-?(?:nan|inf))(?=\s*[,}\]])")  # which Python prints bare
 
 
 def read_json(content: Content, reading: Reading) -> Table:
@@ -33,6 +36,8 @@ def read_json(content: Content, reading: Reading) -> Table:
     try:
         found = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
+        if is_printed_records(text[:HEAD]):
+            return read_printed_records(content, reading)
         records = list(_lines(content, text, error))
         table = table_of_records(records, content, reading, "line")
         last = text.count("\n") + 1
@@ -69,7 +74,44 @@ def _lines(content: Content, text: str, whole: Exception) -> Iterator[tuple[int,
         yield number, record
 
 
+def is_printed_records(text: str) -> bool:
+    """Whether lines of the text are records as Python prints a dict, with a loss."""
+    return any(is_loss(str(key)) for _, record in _printed(text) for key in record or ())
+
+
+def read_printed_records(content: Content, reading: Reading) -> Table:
+    """The losses of dicts printed among other lines, as Hugging Face's Trainer does.
+
+    Raises:
+        InputError: as ``table_of_records``.
+    """
+    text = content.whole_text()
+    records = []
+    for number, record in _printed(text):
+        if record is None:
+            raise InputError(
+                f"{content.name} line {number}: a dict with more than numbers and text, "
+                "wanted {'loss': 2.1, …}: mend that line, or leave it out"
+            )
+        records.append((number, record))
+    table = table_of_records(_without_summary(records), content, reading, "line")
+    *before, last = text.split("\n")
+    if "{'" in last and not PRINTED.search(last):
+        table.notes.append(f"{content.name} line {len(before) + 1}: half a record, left out")
+    return table
+
+
+def _printed(text: str) -> Iterator[tuple[int, Mapping[Any, Any] | None]]:
+    """Line and dict of what looks like a dict; None if it is more than numbers and text."""
+    for number, line in enumerate(text.split("\n"), 1):
+        for part in line.split("\r") if "{'" in line else []:
+            if found := PRINTED.search(part):
+                record = _literal(found[0].strip())
+                yield number, record if isinstance(record, Mapping) else None
+
+
 def _literal(text: str) -> Any:
+    text = NOT_FINITE.sub(r"'\1'", text)
     try:
         return ast.literal_eval(text) if text.startswith(("{", "[")) else None
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -93,10 +135,15 @@ def table_of(found: Any, source: str, stem: str, reading: Reading, depth: int = 
         }
         if columns and (reading.loss or any(map(is_loss, columns))):
             return table_of_columns(columns, content, reading)
+        if series := _series(found):
+            return table_of_records(series, content, reading, "entry")
         if found and all(_is_number(key) and _is_number(v) for key, v in found.items()):
             pairs = [(float(key), float(value)) for key, value in found.items()]
             return table_of_pairs(np.array(pairs), content)
         inner = [v for v in found.values() if isinstance(v, Mapping | list) and v]
+        with_losses = [v for v in inner if isinstance(v, list) and _has_loss(v[0])]
+        if len(with_losses) == 1:
+            inner = with_losses
         if len(inner) == 1 and depth < DEEPEST:
             return table_of(inner[0], source, stem, reading, depth + 1)
         if any(is_loss(key) for key in _flat(found)) and not columns:
@@ -121,6 +168,23 @@ class Named:
 
     def __init__(self, name: str, stem: str) -> None:
         self.name, self.stem = name, stem
+
+
+def _has_loss(record: Any) -> bool:
+    return isinstance(record, Mapping) and any(is_loss(key) for key in _flat(record))
+
+
+def _series(found: Mapping[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    """Records of Sacred's metrics: for each name, its steps and its values."""
+    records = [
+        (place, {"step": step, name: value})
+        for name, series in found.items()
+        if isinstance(series, Mapping) and {"steps", "values"} <= series.keys()
+        for place, (step, value) in enumerate(
+            zip(series["steps"], series["values"], strict=False), 1
+        )
+    ]
+    return records if any(is_loss(name) for _, record in records for name in record) else []
 
 
 def _is_number(value: Any) -> bool:
@@ -238,8 +302,11 @@ def _trainer_state(history: Sequence[Any], content: Named, reading: Reading) -> 
     records = [
         (place, entry) for place, entry in enumerate(history, 1) if isinstance(entry, Mapping)
     ]
-    kept = [(place, r) for place, r in records if "train_runtime" not in r]
-    return table_of_records(kept or records, content, reading, "entry")
+    return table_of_records(_without_summary(records), content, reading, "entry")
+
+
+def _without_summary(records: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    return [(place, r) for place, r in records if "train_runtime" not in r] or records
 
 
 def table_of_records(
