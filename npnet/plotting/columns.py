@@ -160,7 +160,12 @@ def _named(titles: Sequence[str], where: str, reading: Reading) -> list[Pick]:
     splits = [split_of(titles[place]) or TRAIN for place in places]
     if len(set(splits)) == len(splits):
         return [Pick(place, split) for place, split in zip(places, splits, strict=True)]
-    return [Pick(place, TRAIN, titles[place] or str(place + 1)) for place in places]
+    names = [titles[place] or str(place + 1) for place in places]
+    names = [
+        f"{name} ({place + 1})" if names.count(name) > 1 else name
+        for name, place in zip(names, places, strict=True)
+    ]
+    return [Pick(place, TRAIN, name) for name, place in zip(names, places, strict=True)]
 
 
 def _found(titles: Sequence[str], where: str) -> list[Pick]:

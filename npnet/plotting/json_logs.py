@@ -142,11 +142,10 @@ def table_of(found: Any, source: str, stem: str, reading: Reading, depth: int = 
             return table_of_pairs(np.array(pairs), content)
         inner = [v for v in found.values() if isinstance(v, Mapping | list) and v]
         with_losses = [v for v in inner if isinstance(v, list) and _has_loss(v[0])]
-        if len(with_losses) == 1:
-            inner = with_losses
-        if len(inner) == 1 and depth < DEEPEST:
-            return table_of(inner[0], source, stem, reading, depth + 1)
-        if any(is_loss(key) for key in _flat(found)) and not columns:
+        only = with_losses if len(with_losses) == 1 else inner
+        if len(only) == 1 and depth < DEEPEST:
+            return table_of(only[0], source, stem, reading, depth + 1)
+        if any(is_loss(key) and _is_number(v) for key, v in _flat(found).items()) and not columns:
             return table_of_records([(1, found)], content, reading, "entry")
         raise InputError(
             f"{source}: got entries {listed(list(found))}, wanted losses: a list of numbers, "

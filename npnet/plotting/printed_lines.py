@@ -40,6 +40,11 @@ LOSS = re.compile(
     rf"(?:\s*[:=]\s*|\s+)(?:tensor\()?({NUMBER}){END}",
     re.IGNORECASE,
 )
+BOTH = re.compile(  # train/val loss: 2.1/2.2
+    r"(train|test|val|valid|dev)/(train|test|val|valid|dev)[ _]loss"
+    rf"\s*[:=]?\s*({NUMBER})/({NUMBER})",
+    re.IGNORECASE,
+)
 RATE = re.compile(rf"\b(?:lr|learning[_ ]rate)(?:\s*[:=]\s*|\s+)({NUMBER})", re.IGNORECASE)
 SPLIT_WORD = re.compile(r"\b(train|test|val|valid|validation|eval|dev)(?:ing)?\b", re.IGNORECASE)
 NOT_ITS_OWN = {"best", "min", "max", "std", "var"}  # before "loss"; not the loss at this step
@@ -154,6 +159,10 @@ def _record(line: str, where: str) -> dict[str, Any]:
     last = 0
     for match in losses:
         _refuse_comma(line, match.end(2), match[0], where)
+        if both := BOTH.fullmatch(line[match.start(1) : match.end(2)] + _behind(line, match)):
+            found |= {f"{both[1]} loss".lower(): float(both[3])}
+            found |= {f"{both[2]} loss".lower(): float(both[4])}
+            continue
         title, loss = _title(match[1], prefix[1] if prefix else ""), float(match[2])
         if title in found and (between := SPLIT_WORD.findall(line[last : match.start()])):
             title = f"{between[-1].lower()} {match[1].lower().split()[-1]}"
@@ -163,6 +172,11 @@ def _record(line: str, where: str) -> dict[str, Any]:
     if match := RATE.search(line):
         found["lr"] = float(match[1])
     return found
+
+
+def _behind(line: str, match: re.Match[str]) -> str:
+    """What follows a loss up to the next blank."""
+    return line[match.end(2) :].split(None, 1)[0].rstrip(",;|") if line[match.end(2) :] else ""
 
 
 def _title(text: str, prefix: str) -> str:

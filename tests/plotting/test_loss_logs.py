@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from npnet.base.errors import InputError
+from npnet.cli import main
 from npnet.plotting.curves import Curve, Reading
 from npnet.plotting.loss_logs import read_logs
 
@@ -126,6 +127,7 @@ PRINTED = [
     Log("split.txt", "Epoch 0 (train): loss=3.5 (val): loss=4\nEpoch 10 (train): loss=2.25 (val): loss=3\n", TRAIN, {0: 4, 10: 3}),
     Log("best.txt", "step 0: avg. loss 3.5, best loss 3\nstep 10: best loss 2, avg. loss 2.25\n"),
     Log("means.txt", "step 0: loss 3.5, loss 3\nstep 10: loss 2.25, loss 2\n", says="line 1: two losses of one name, the first of them is drawn, as in 1 more"),
+    Log("both.txt", "epoch 0 train/val loss: 3.5/4\nepoch 10 train/val loss: 2.25/3, lr 0.1\n", TRAIN, {0: 4, 10: 3}),
     Log("colours.txt", "\x1b[32mstep 0\x1b[0m: loss \x1b[1m3.5\x1b[0m\nstep 10: loss 2.25\n"),
     Log("trainer.log", "Some weights were not used\n  5%|# | 1/9 [00:01<00:10, 3.1it/s]\r   \r{'loss': 3.5, 'grad_norm': nan, 'epoch': 0.0}\n 5%|#| 2/9 [00:01<00:10]   {'loss': '2.25', 'epoch': 10.0}\n{'train_runtime': 3.2, 'train_loss': 3.1, 'epoch': 10.0}\n"),
     Log("own.txt", "[INFO] Epoch: 0 | Train Loss: 3.5 | Val Loss: 4.0\n[INFO] Epoch: 10 | Train Loss: 2.25 | Val Loss: 3.0\n", TRAIN, {0: 4, 10: 3}),
@@ -188,6 +190,16 @@ def test_split_losses_below_the_lectures_lines_are_read(tmp_path: Path) -> None:
     assert curve.split_losses == {"train": 2.0674145221710205, "val": 2.1056840419769287}
 
 
+def test_the_log_itself_and_the_picture_are_never_replaced_by_data(tmp_path: Path) -> None:
+    log = saved(tmp_path, Log("x.csv", "step,loss\n0,3.5\n"))
+    picture = tmp_path / "x.png"
+    for data in (log, picture):
+        options = ["--out", str(picture), "--data", str(data), "--force"]
+        assert main(["plot", str(log), *options]) == 2
+    assert log.read_text() == "step,loss\n0,3.5\n"
+    assert not picture.exists()
+
+
 def test_every_run_of_a_wandb_export_is_a_run(tmp_path: Path) -> None:
     text = "Step,a - loss,a - loss__MIN,b - loss,b - val_loss\n0,3,3,4,5\n1,,,2,\n2,1,1,,3\n"
     curves = read_logs(saved(tmp_path, Log("a.csv", text)))
@@ -213,6 +225,11 @@ def test_a_run_that_ends_in_nan_diverged(tmp_path: Path) -> None:
         ("a,b,c\n0,1,5\n1,2,6\n", Reading(("b",), "a"), {"x": {0: 1, 1: 2}}),
         ("step,A,B\n0,1,5\n1,2,6\n", Reading(("a", "B")), {"A": {0: 1, 1: 2}, "B": {0: 5, 1: 6}}),
         ("step,loss,loss\n0,1,5\n1,2,6\n", Reading(("3",)), {"x": {0: 5, 1: 6}}),
+        (
+            "step,loss,loss\n0,1,5\n1,2,6\n",
+            Reading(("2", "3")),
+            {"loss (2)": {0: 1, 1: 2}, "loss (3)": {0: 5, 1: 6}},
+        ),
         ("t,loss\n5,1\n6,2\n", Reading(step="row"), {"x": {0: 1, 1: 2}}),
         ("0,1,5\n1,2,6\n", Reading(("3",), "1"), {"x": {0: 5, 1: 6}}),
         ("step;loss,x\n0;1\n1;2\n", Reading(("2",), separator=";"), {"x": {0: 1, 1: 2}}),
@@ -279,7 +296,8 @@ REFUSED = [
     ("a.html", "<!DOCTYPE html>\n<table><tr><td>loss</td></tr></table>\n", "is a page of HTML"),
     ("a.txt", "step loss\n1 0 3.5\n2 10 2.25\n", "line 2: 3 cells, and line 1 has 2 titles (step, loss): if its first column has no title, write one into line 1"),
     ("a.npy", npy([[[1.0]]])[:-4], "cannot be read as an npy file"),
-    ("a.npy", npy(np.ones((4, 5))), "an array (4, 5), wanted losses of one axis"),
+    ("a.npy", npy(np.ones((4, 5))), "an array (4, 5), wanted losses of one axis, or pairs of step and loss: choose a column by its number"),
+    ("a.json", '{"a": {"loss": [1, 2]}, "b": {"loss": [1, 2]}}', "got entries a, b, wanted losses"),
     ("a.npy", npy(np.array(["a"])), "wanted numbers: losses"),
     ("a.npz", npz(a=np.ones(3), b=np.ones(3)), "got a, b, wanted a column of losses"),
     ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(40), "is a picture"),
@@ -301,6 +319,14 @@ def test_what_is_ambiguous_or_broken_is_refused_in_one_line(
     assert said.startswith(str(path))
     assert "\n" not in said
     assert len(said) < 400 + len(str(path))
+
+
+def test_a_column_of_an_array_is_named_by_its_number() -> None:
+    array = np.array([[0, 9, 9, 3.5], [10, 9, 9, 2.25]])
+    [curve] = read_logs(array, Reading(("4",), "1"))
+    assert drawn(curve) == TRAIN
+    [curve] = read_logs(array, Reading(("4",), "row"))
+    assert drawn(curve) == {0: 3.5, 1: 2.25}
 
 
 def test_a_message_never_holds_the_file(tmp_path: Path) -> None:
