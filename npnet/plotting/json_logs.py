@@ -16,13 +16,12 @@ import numpy as np
 
 from npnet.base.errors import InputError, shown
 from npnet.plotting.columns import Choice, Pick, choose, is_loss, listed
-from npnet.plotting.content import HEAD, Content
+from npnet.plotting.content import Content
 from npnet.plotting.curves import TRAIN, Reading
 from npnet.plotting.records import Table
 
 EPOCH_1990 = 6e8  # seconds: what is above is a time of day and year, in TensorBoard's export
 DEEPEST = 4
-PRINTED = re.compile(r"\{'.*\}\s*$")
 NOT_FINITE = re.compile(r"(?<=[:,\[] )(-?(?:nan|inf))(?=\s*[,}\]])")  # which Python prints bare
 
 
@@ -36,8 +35,6 @@ def read_json(content: Content, reading: Reading) -> Table:
     try:
         found = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
-        if is_printed_records(text[:HEAD]):
-            return read_printed_records(content, reading)
         records = list(_lines(content, text, error))
         table = table_of_records(records, content, reading, "line")
         last = text.count("\n") + 1
@@ -59,7 +56,7 @@ def _lines(content: Content, text: str, whole: Exception) -> Iterator[tuple[int,
         try:
             record = json.loads(stripped)
         except (json.JSONDecodeError, RecursionError) as error:
-            record = _literal(stripped)
+            record = literal(stripped)
             if record is None:
                 if number == len(lines) and records:
                     continue  # no line end: it was being written
@@ -74,43 +71,8 @@ def _lines(content: Content, text: str, whole: Exception) -> Iterator[tuple[int,
         yield number, record
 
 
-def is_printed_records(text: str) -> bool:
-    """Whether lines of the text are records as Python prints a dict, with a loss."""
-    return any(is_loss(str(key)) for _, record in _printed(text) for key in record or ())
-
-
-def read_printed_records(content: Content, reading: Reading) -> Table:
-    """The losses of dicts printed among other lines, as Hugging Face's Trainer does.
-
-    Raises:
-        InputError: as ``table_of_records``.
-    """
-    text = content.whole_text()
-    records = []
-    for number, record in _printed(text):
-        if record is None:
-            raise InputError(
-                f"{content.name} line {number}: a dict with more than numbers and text, "
-                "wanted {'loss': 2.1, …}: mend that line, or leave it out"
-            )
-        records.append((number, record))
-    table = table_of_records(_without_summary(records), content, reading, "line")
-    *before, last = text.split("\n")
-    if "{'" in last and not PRINTED.search(last):
-        table.notes.append(f"{content.name} line {len(before) + 1}: half a record, left out")
-    return table
-
-
-def _printed(text: str) -> Iterator[tuple[int, Mapping[Any, Any] | None]]:
-    """Line and dict of what looks like a dict; None if it is more than numbers and text."""
-    for number, line in enumerate(text.split("\n"), 1):
-        for part in line.split("\r") if "{'" in line else []:
-            if found := PRINTED.search(part):
-                record = _literal(found[0].strip())
-                yield number, record if isinstance(record, Mapping) else None
-
-
-def _literal(text: str) -> Any:
+def literal(text: str) -> Any:
+    """What a Python literal in brackets says; None if the text is none."""
     text = NOT_FINITE.sub(r"'\1'", text)
     try:
         return ast.literal_eval(text) if text.startswith(("{", "[")) else None
@@ -301,10 +263,11 @@ def _trainer_state(history: Sequence[Any], content: Named, reading: Reading) -> 
     records = [
         (place, entry) for place, entry in enumerate(history, 1) if isinstance(entry, Mapping)
     ]
-    return table_of_records(_without_summary(records), content, reading, "entry")
+    return table_of_records(without_summary(records), content, reading, "entry")
 
 
-def _without_summary(records: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
+def without_summary(records: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    """Records without the one of the whole training, which Hugging Face's Trainer adds."""
     return [(place, r) for place, r in records if "train_runtime" not in r] or records
 
 

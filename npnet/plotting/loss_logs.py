@@ -16,13 +16,10 @@ from npnet.plotting.content import Content, content_of
 from npnet.plotting.curves import ROW, Curve, Reading, Result
 from npnet.plotting.event_files import is_event_file, read_scalars
 from npnet.plotting.folders import read_folder
-from npnet.plotting.json_logs import (
-    is_printed_records,
-    read_json,
-    read_printed_records,
-)
+from npnet.plotting.json_logs import read_json
 from npnet.plotting.npnet_runs import curves_of_result
 from npnet.plotting.printed_lines import is_printed, read_printed
+from npnet.plotting.printed_records import is_printed_records, read_printed_records
 from npnet.plotting.python_logs import (
     are_columns,
     are_numbers,
