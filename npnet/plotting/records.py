@@ -212,7 +212,7 @@ def _refuse_counting_again(table: Table, rows: Ints, steps: Floats, back: Ints, 
 def _clock(seconds: Floats) -> Floats | None:
     """Times that go on; None if some are missing, or for those of single steps, called the same."""
     known = np.isfinite(seconds).all() and (np.diff(seconds) >= 0).all()
-    return seconds if known else None
+    return seconds if known and (seconds.size < 2 or seconds[-1] > seconds[0]) else None
 
 
 def _rates(table: Table) -> list[tuple[float, float]]:
