@@ -61,7 +61,9 @@ FORBIDDEN = re.compile(
 NAMED_SEPARATORS = {"tab": "\t", "blanks": " ", "blank": " ", "none": None}
 
 # What a column of words is called, in small letters.
-TITLE = re.compile(r"(.* )?(first|last|sur|given|full|family|user|nick)?(names?|words?)")
+TITLE = re.compile(
+    r"(.* )?(first|last|sur|given|full|family|user|nick|fore|middle|vor|nach)?(names?|words?)"
+)
 
 FilePath = str | os.PathLike[str]
 
@@ -153,6 +155,12 @@ def load_words(
         parts = kept.split("\n")
         if separator is None and lines == LINES[0]:
             refuse_other_kinds(parts, source)
+            title = " ".join(re.findall(r"[^\W_]+", parts[0].lower()))
+            if TITLE.fullmatch(title) and title not in ("name", "word") and len(parts) > 1:
+                raise InputError(
+                    f"{source}, line 1: {shown(parts[0].strip())}, which looks like a title: "
+                    "--column 1 takes the words below it (--separator none: it is a word)"
+                )
         cells = enumerate(parts, start=1)
 
     words = []
@@ -163,6 +171,11 @@ def load_words(
         if not word and lines == LINES[0]:
             blank += 1
             continue
+        if "\ufffd" in word:
+            raise InputError(
+                f"{source}, line {line}: {shown(word)} contains U+FFFD, which stands for a lost "
+                "letter: save the file again from where its letters are right"
+            )
         if found := FORBIDDEN.search(word):
             raise InputError(f"{source}, line {line}: {_why_forbidden(word, found[0])}")
         trimmed += word != content
