@@ -48,6 +48,11 @@ def check_new_picture(path: Path, *, force: bool, who: str) -> None:
     check_new_file(path, force=force, who=who)
 
 
+def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
+    """Whether two names are those of one file."""
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
 def _is_picture_of_a_run(path: Path) -> bool:
     return path.suffix.lower() in PICTURES and os.path.isfile(path.parent / "recipe.json")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from npnet.base.errors import InputError
-from npnet.cli.output_files import check_new_file, check_new_picture
+from npnet.cli.output_files import check_new_file, check_new_picture, same_file
 from npnet.cli.parser import OUT, SEPARATOR, WATCH, add_force, add_json, whole_number
 from npnet.cli.watch import watch
 from npnet.training.runs import ROOT, newest
@@ -161,6 +161,12 @@ def _check(options: argparse.Namespace) -> None:
     check_new_picture(options.out, force=options.force, who="--out")
     if options.data:
         check_new_file(options.data, force=options.force, who="--data")
+        same = [name for name in (options.out, *options.runs) if same_file(name, options.data)]
+        if same:
+            raise InputError(
+                f"--data: got {options.data}, which is the "
+                f"{'picture' if same[0] == options.out else 'log'} too, wanted another name"
+            )
     if options.watch:
         for name in ("show", "json"):
             if getattr(options, name):

@@ -51,11 +51,11 @@ def progress(
         TimeRemainingColumn(),
     ]
     if loss:
-        columns.insert(2, TextColumn("loss {task.fields[loss]:.4f}"))
+        columns.insert(2, TextColumn("{task.fields[loss]}"))
     begun, started, updated = done, time.perf_counter(), 0.0
     # A console of its own: rich's takes every terminal for the first that it saw.
     with RichProgress(*columns, transient=True, console=Console()) as shown:
-        task = shown.add_task("", total=total, completed=done, speed=0.0, loss=float("nan"))
+        task = shown.add_task("", total=total, completed=done, speed=0.0, loss="")
 
         def update(done: int, loss: float = float("nan")) -> None:
             nonlocal updated
@@ -64,7 +64,7 @@ def progress(
                 return
             updated = now
             speed = (done - begun) / max(now - started, 1e-9)
-            shown.update(task, completed=done, loss=loss, speed=speed)
+            shown.update(task, completed=done, loss=f"loss {loss:.4f}", speed=speed)
 
         def line(text: str) -> None:
             shown.console.print(text, markup=False, highlight=False, soft_wrap=True)

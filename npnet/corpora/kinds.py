@@ -12,11 +12,24 @@ MOST = 0.9
 # Of a dictionary's words fewer have flags.
 SOME = 0.3
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+SEPARATORS |= {":": "colons", "=": "equals signs"}
 TAG = re.compile(r"\s*</?[A-Za-z!][^<>]*>.*|.*</[A-Za-z]+>\s*")
 FLAGS = re.compile(r"[^\s/]+/[A-Za-z0-9,~]+(\s.*)?")
 COUNTED = re.compile(r"\S+\s+\d[\d.,]*")
 COUNTED_FIRST = re.compile(r"\s*\d[\d.,]*\s+\S+")
 NUMBER = re.compile(r"[-+]?\d[\d.,]*")
+BULLET = re.compile(r"\s*[-*+\u2022]\s+\S.*")
+RULE = re.compile(r"[\s|:+=-]*[=-]{2,}[\s|:+=-]*")  # below the titles of a Markdown table
+SPACED = re.compile(r"\s*\S+ {2,}\S.*")  # columns that stand below each other
+COMMENT = re.compile(r"\s*(#|//|%|--\s).*")
+# Files that are no text, by their first bytes, and what to do instead.
+PACKED = {
+    b"\x1f\x8b": "is packed by gzip: unpack it first",
+    b"PK\x03\x04": "is a zip file, as spreadsheets are too: unpack it, or save it as CSV",
+    b"\xfd7zXZ": "is packed by xz: unpack it first",
+    b"%PDF": "is a PDF: save its text",
+    b"{\\rtf": "is a text with formats (RTF): save it as plain text",
+}
 JSON = re.compile(r'\s*(\[\s*["\[{]|\{\s*"|\[\s*$|\{\s*$)')
 
 
@@ -39,6 +52,11 @@ def refuse_other_kinds(lines: Sequence[str], source: str) -> None:
     if _share(told, TAG) > 0.5 or re.match(r"\s*<(!doctype|html)", told[0], re.IGNORECASE):
         raise InputError(f"{source}: is a page of HTML, wanted one word a line: save its text")
     _refuse_separators(told, source, SEPARATORS)
+    if _share(told, BULLET) >= MOST:
+        raise InputError(
+            f"{source}: is a list with a mark before each word, wanted words alone: "
+            "--separator blanks --column 2 takes them"
+        )
     if _share(told, FLAGS) >= SOME:
         raise InputError(
             f"{source}: is a dictionary with flags behind its words, wanted words alone: "
@@ -52,6 +70,47 @@ def refuse_other_kinds(lines: Sequence[str], source: str) -> None:
             )
     if _share(told, NUMBER) >= MOST:
         raise InputError(f"{source}: is a list of numbers, wanted one word a line")
+    if _share(told, SPACED) >= MOST:
+        raise InputError(
+            f"{source}: is a table of columns between blanks, wanted one word a line: choose its "
+            "words with --separator blanks --column 1, or another number (--separator none: it is "
+            "no table)"
+        )
+    _refuse_first_line(told, source)
+
+
+def refuse_packed(data: bytes, source: str) -> None:
+    """Refuse what is no text at all.
+
+    Raises:
+        InputError: the first bytes are those of another kind of file.
+    """
+    for first, what in PACKED.items():
+        if data.startswith(first):
+            raise InputError(f"{source}: {what}")
+
+
+def is_rule(cells: Sequence[str]) -> bool:
+    """Whether a row is the line below the titles of a Markdown table."""
+    return RULE.fullmatch("|".join(cells)) is not None
+
+
+def _refuse_first_line(told: Sequence[str], source: str) -> None:
+    """Refuse a first line that is not like the others: a count, or a comment."""
+    first, *others = told
+    if not others:
+        return
+    if NUMBER.fullmatch(first.strip()) and not any(NUMBER.fullmatch(line) for line in others):
+        raise InputError(
+            f"{source}, line 1: {first.strip()[:20]}, which is no word but a count as dictionaries "
+            "have it: --separator / --column 1 leaves it and any flags away (--separator none: it "
+            "is a word)"
+        )
+    if COMMENT.fullmatch(first) and _share(others, COMMENT) < 1 - MOST:
+        raise InputError(
+            f"{source}, line 1: {first.strip()[:30]!r}, which looks like a comment: take it out "
+            "(--separator none: it is a word)"
+        )
 
 
 def refuse_other_separators(lines: Sequence[str], source: str) -> None:

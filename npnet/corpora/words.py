@@ -32,7 +32,13 @@ from npnet.base.arguments import (
 )
 from npnet.base.arrays import Ints, read_array
 from npnet.base.errors import InputError, shown
-from npnet.corpora.kinds import refuse_numbers, refuse_other_kinds, refuse_other_separators
+from npnet.corpora.kinds import (
+    is_rule,
+    refuse_numbers,
+    refuse_other_kinds,
+    refuse_other_separators,
+    refuse_packed,
+)
 
 END = "."  # ends every word and fills the contexts before its first character; index 0
 
@@ -55,7 +61,9 @@ FORBIDDEN = re.compile(
 NAMED_SEPARATORS = {"tab": "\t", "blanks": " ", "blank": " ", "none": None}
 
 # What a column of words is called, in small letters.
-TITLE = re.compile(r"(.* )?(first|last|sur|given|full|family|user|nick)?(names?|words?)")
+TITLE = re.compile(
+    r"(.* )?(first|last|sur|given|full|family|user|nick|fore|middle|vor|nach)?(names?|words?)"
+)
 
 FilePath = str | os.PathLike[str]
 
@@ -147,6 +155,12 @@ def load_words(
         parts = kept.split("\n")
         if separator is None and lines == LINES[0]:
             refuse_other_kinds(parts, source)
+            title = " ".join(re.findall(r"[^\W_]+", parts[0].lower()))
+            if TITLE.fullmatch(title) and title not in ("name", "word") and len(parts) > 1:
+                raise InputError(
+                    f"{source}, line 1: {shown(parts[0].strip())}, which looks like a title: "
+                    "--column 1 takes the words below it (--separator none: it is a word)"
+                )
         cells = enumerate(parts, start=1)
 
     words = []
@@ -157,6 +171,11 @@ def load_words(
         if not word and lines == LINES[0]:
             blank += 1
             continue
+        if "\ufffd" in word:
+            raise InputError(
+                f"{source}, line {line}: {shown(word)} contains U+FFFD, which stands for a lost "
+                "letter: save the file again from where its letters are right"
+            )
         if found := FORBIDDEN.search(word):
             raise InputError(f"{source}, line {line}: {_why_forbidden(word, found[0])}")
         trimmed += word != content
@@ -188,6 +207,7 @@ def _read(path: FilePath, source: str, encoding: str) -> str:
             raise InputError(f"{source}: closed, wanted words, one a line: name a file instead")
         else:
             data = sys.stdin.buffer.read()
+        refuse_packed(data, source)
         return data.removeprefix(codecs.BOM_UTF8).decode(encoding).removeprefix("\ufeff")
     except LookupError:
         raise InputError(
@@ -197,10 +217,11 @@ def _read(path: FilePath, source: str, encoding: str) -> str:
         raise InputError(f"{source}: {error.strerror}, wanted a file of words") from None
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
+        wide = error.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         raise InputError(
             f"{source}, line {line}: byte 0x{error.object[error.start]:02x}, wanted "
             f"{'UTF-8' if encoding == 'utf-8' else encoding}: save the file with that encoding, or "
-            "name its own, such as --encoding cp1252"
+            f"name its own, {'--encoding utf-16' if wide else 'such as --encoding cp1252'}"
         ) from None
 
 
@@ -227,6 +248,8 @@ def _cells(
                 place, has_titles = _find_column([cell.strip() for cell in row], source, column)
                 if has_titles:
                     continue
+            if separator == "|" and is_rule(row):
+                continue
             yield line, "" if place is None or place >= len(row) else row[place]
     except csv.Error as error:
         hint = "look for a quotation mark that is not closed"
@@ -238,14 +261,15 @@ def _find_column(first_row: list[str], source: str, column: str | None) -> tuple
     titles = [" ".join(re.findall(r"[^\W_]+", cell.lower())) for cell in first_row]
     known = [place for place, title in enumerate(titles) if TITLE.fullmatch(title)]
     if column is not None:
-        if first_row.count(column) == 1:
+        number = column.isdecimal() and 1 <= int(column) <= len(first_row)
+        if first_row.count(column) == 1 and not number:
             return first_row.index(column), True
-        if column in first_row:
+        if column in first_row and not number:
             raise InputError(
                 f"{source}: {first_row.count(column)} columns are called {column!r}: "
                 "type the number of one of them, such as --column 1"
             )
-        if column.isdecimal() and 1 <= int(column) <= len(first_row):
+        if number:
             return int(column) - 1, bool(known)
         raise InputError(f"{source}: no column {column!r}, only {', '.join(first_row)}")
     for title in ("name", "word"):

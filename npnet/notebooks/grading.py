@@ -51,7 +51,8 @@ class NotebookGrades:
         counts = [(word, sum(one.verdict == word for one in self.gradients)) for word in VERDICTS]
         words = ", ".join(f"{count} {word}" for word, count in counts if count)
         missed = sum(bool(one.fails and one.passes_cmp) for one in self.gradients)
-        text = f"{len(self.gradients)} gradients: {words}" if words else "no gradient was found"
+        count = f"{len(self.gradients)} gradient{'s' * (len(self.gradients) != 1)}"
+        text = f"{count}: {words}" if words else "no gradient was found"
         return text + (f"; {missed} of the wrong ones pass torch.allclose" if missed else "")
 
     def __bool__(self) -> bool:

@@ -160,7 +160,12 @@ def _named(titles: Sequence[str], where: str, reading: Reading) -> list[Pick]:
     splits = [split_of(titles[place]) or TRAIN for place in places]
     if len(set(splits)) == len(splits):
         return [Pick(place, split) for place, split in zip(places, splits, strict=True)]
-    return [Pick(place, TRAIN, titles[place] or str(place + 1)) for place in places]
+    names = [titles[place] or str(place + 1) for place in places]
+    names = [
+        f"{name} ({place + 1})" if names.count(name) > 1 else name
+        for name, place in zip(names, places, strict=True)
+    ]
+    return [Pick(place, TRAIN, name) for name, place in zip(names, places, strict=True)]
 
 
 def _found(titles: Sequence[str], where: str) -> list[Pick]:
@@ -208,7 +213,10 @@ def _step(titles: Sequence[str], where: str, reading: Reading, losses: set[int])
         return find_title(reading.step, titles, where, "--step")
     words = {i: set(words_of(title)) for i, title in enumerate(titles) if i not in losses}
     groups = [[i for i, each in words.items() if each & STEPS and each <= STEPS | BESIDE_STEPS]]
-    groups += [[i for i, each in words.items() if each and each <= kind] for kind in STEP_WORDS]
+    groups += [
+        [i for i, each in words.items() if each & kind and each <= kind | BESIDE_STEPS]
+        for kind in STEP_WORDS
+    ]
     groups.append([i for i in words if titles[i].strip().lower() in INDEX])
     for places in groups:
         if len(places) > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
 import sys
 import zlib
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from npnet.base.errors import InputError, shown
 
 STANDARD_INPUT = "standard input"
 HEAD = 1 << 16
+COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # what terminals are told
 # Of a log that is read whole (all but tables), unpacked.
 MOST_BYTES = 1 << 30
 GZIP = b"\x1f\x8b"
@@ -32,6 +34,10 @@ OTHERS = {
     b"\x80\x04": "is a pickle, which could run anything: save it as JSON or npy",
     b"\x80\x05": "is a pickle, which could run anything: save it as JSON or npy",
     b"\x89HDF": "is an HDF5 file: save its losses as CSV",
+    b"<!DOCTYPE": "is a page of HTML: save its table as CSV",
+    b"<!doctype": "is a page of HTML: save its table as CSV",
+    b"<html": "is a page of HTML: save its table as CSV",
+    b"<?xml": "is XML: save its losses as CSV",
     b"PAR1": "is a Parquet file: save it as CSV",
     b"SQLite": "is a database: save its losses as CSV",
     b":W&B": "is wandb's own record: download the run's chart as CSV",
@@ -140,6 +146,11 @@ def content_of(path: str | os.PathLike[str]) -> Content:
 def stem_of(path: Path) -> str:
     """The name of a file without its endings."""
     return (path.stem if path.suffix.lower() != ".gz" else Path(path.stem).stem) or path.name
+
+
+def without_colours(text: str) -> str:
+    """A text without what it tells a terminal about colours and places."""
+    return COLOURS.sub("", text) if "\x1b" in text else text
 
 
 def unreadable(name: str, error: OSError) -> InputError:

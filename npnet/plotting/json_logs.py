@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from npnet.plotting.records import Table
 
 EPOCH_1990 = 6e8  # seconds: what is above is a time of day and year, in TensorBoard's export
 DEEPEST = 4
+NOT_FINITE = re.compile(r"(?<=[:,\[] )(-?(?:nan|inf))(?=\s*[,}\]])")  # which Python prints bare
 
 
 def read_json(content: Content, reading: Reading) -> Table:
@@ -54,7 +56,7 @@ def _lines(content: Content, text: str, whole: Exception) -> Iterator[tuple[int,
         try:
             record = json.loads(stripped)
         except (json.JSONDecodeError, RecursionError) as error:
-            record = _literal(stripped)
+            record = literal(stripped)
             if record is None:
                 if number == len(lines) and records:
                     continue  # no line end: it was being written
@@ -69,7 +71,9 @@ def _lines(content: Content, text: str, whole: Exception) -> Iterator[tuple[int,
         yield number, record
 
 
-def _literal(text: str) -> Any:
+def literal(text: str) -> Any:
+    """What a Python literal in brackets says; None if the text is none."""
+    text = NOT_FINITE.sub(r"'\1'", text)
     try:
         return ast.literal_eval(text) if text.startswith(("{", "[")) else None
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -93,13 +97,17 @@ def table_of(found: Any, source: str, stem: str, reading: Reading, depth: int = 
         }
         if columns and (reading.loss or any(map(is_loss, columns))):
             return table_of_columns(columns, content, reading)
+        if series := _series(found):
+            return table_of_records(series, content, reading, "entry")
         if found and all(_is_number(key) and _is_number(v) for key, v in found.items()):
             pairs = [(float(key), float(value)) for key, value in found.items()]
             return table_of_pairs(np.array(pairs), content)
         inner = [v for v in found.values() if isinstance(v, Mapping | list) and v]
-        if len(inner) == 1 and depth < DEEPEST:
-            return table_of(inner[0], source, stem, reading, depth + 1)
-        if any(is_loss(key) for key in _flat(found)) and not columns:
+        with_losses = [v for v in inner if isinstance(v, list) and _has_loss(v[0])]
+        only = with_losses if len(with_losses) == 1 else inner
+        if len(only) == 1 and depth < DEEPEST:
+            return table_of(only[0], source, stem, reading, depth + 1)
+        if any(is_loss(key) and _is_number(v) for key, v in _flat(found).items()) and not columns:
             return table_of_records([(1, found)], content, reading, "entry")
         raise InputError(
             f"{source}: got entries {listed(list(found))}, wanted losses: a list of numbers, "
@@ -121,6 +129,23 @@ class Named:
 
     def __init__(self, name: str, stem: str) -> None:
         self.name, self.stem = name, stem
+
+
+def _has_loss(record: Any) -> bool:
+    return isinstance(record, Mapping) and any(is_loss(key) for key in _flat(record))
+
+
+def _series(found: Mapping[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    """Records of Sacred's metrics: for each name, its steps and its values."""
+    records = [
+        (place, {"step": step, name: value})
+        for name, series in found.items()
+        if isinstance(series, Mapping) and {"steps", "values"} <= series.keys()
+        for place, (step, value) in enumerate(
+            zip(series["steps"], series["values"], strict=False), 1
+        )
+    ]
+    return records if any(is_loss(name) for _, record in records for name in record) else []
 
 
 def _is_number(value: Any) -> bool:
@@ -238,8 +263,12 @@ def _trainer_state(history: Sequence[Any], content: Named, reading: Reading) -> 
     records = [
         (place, entry) for place, entry in enumerate(history, 1) if isinstance(entry, Mapping)
     ]
-    kept = [(place, r) for place, r in records if "train_runtime" not in r]
-    return table_of_records(kept or records, content, reading, "entry")
+    return table_of_records(without_summary(records), content, reading, "entry")
+
+
+def without_summary(records: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    """Records without the one of the whole training, which Hugging Face's Trainer adds."""
+    return [(place, r) for place, r in records if "train_runtime" not in r] or records
 
 
 def table_of_records(

@@ -133,7 +133,7 @@ def _by_path(names: list[str], runs: Sequence[Labelled]) -> list[str]:
     """Names that several files have are told apart by their folders."""
     for name in {name for name in names if names.count(name) > 1}:
         places = [place for place, each in enumerate(names) if each == name]
-        paths = [runs[place].path for place in places]
+        paths = [_path_of(runs[place], runs) for place in places]
         if None in paths or len(set(paths)) < len(paths):
             continue
         parts = [Path(os.path.abspath(path or "")).parts for path in paths]
@@ -142,6 +142,12 @@ def _by_path(names: list[str], runs: Sequence[Labelled]) -> list[str]:
         for place, end in zip(places, ends, strict=True):
             names[place] = "/".join(end[: len(end) - common]) or name
     return names
+
+
+def _path_of(run: Labelled, runs: Sequence[Labelled]) -> str | None:
+    """The path of a run's source, and with the run's name where the source has several."""
+    several = sum(each.source == run.source for each in runs) > 1
+    return os.path.join(run.path, run.name) if several and run.path is not None else run.path
 
 
 def _alike(parts: Sequence[Sequence[str]]) -> int:

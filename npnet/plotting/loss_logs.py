@@ -19,6 +19,7 @@ from npnet.plotting.folders import read_folder
 from npnet.plotting.json_logs import read_json
 from npnet.plotting.npnet_runs import curves_of_result
 from npnet.plotting.printed_lines import is_printed, read_printed
+from npnet.plotting.printed_records import is_printed_records, read_printed_records
 from npnet.plotting.python_logs import (
     are_columns,
     are_numbers,
@@ -149,6 +150,8 @@ def _table(content: Content, reading: Reading) -> Table:
         )
     if is_printed(text) and not reading.separator:
         return read_printed(content, reading)
+    if is_printed_records(text) and not text.lstrip().startswith('{"'):
+        return read_printed_records(content, reading)
     if text.lstrip().startswith(("{", "[")):
         return read_json(content, reading)
     try:

@@ -6,12 +6,13 @@ of the lecture's, ``  10000/ 200000: 2.1775``. All other lines are ignored.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
 from npnet.base.errors import InputError, shown
 from npnet.plotting.columns import SPLITS, is_loss, split_of, words_of
-from npnet.plotting.content import Content
+from npnet.plotting.content import Content, without_colours
 from npnet.plotting.curves import TRAIN, Reading
 from npnet.plotting.json_logs import table_of_records
 from npnet.plotting.records import Table
@@ -24,17 +25,30 @@ PAIRS = re.compile(rf"s:(\d+)((?:\s+\w+:{NUMBER})+)\s*", re.IGNORECASE)
 PAIR = re.compile(rf"(\w+):({NUMBER})", re.IGNORECASE)
 STEP = re.compile(
     r"\b(global[_ ]step|step|iteration|iter|it|update|epoch|batch)s?"
-    rf"(?:\s*[:=#]\s*|\s+)[\[(]?\s*({NUMBER})(?![\d.])",
+    rf"(?:\s*[:=#]\s*|\s+)[\[(]?\s*({NUMBER}){END}",
     re.IGNORECASE,
 )
+# Before a word such as "batch": "ms/batch 12.3" and "time per batch 12.3" count nothing.
+PER = re.compile(
+    r"(?:\bper[ _]|(?<![A-Za-z])(?:n|u|m)?s/|\b(?:secs?|seconds?|time|tok(?:en)?s?)/)$", re.I
+)
 BRACKETS = re.compile(r"^\W*\[\s*(\d+)\s*,\s*(\d+)\s*\]")  # PyTorch's tutorial: epoch and batch
+BAR = re.compile(r"\[\s*[=>.#-][=>.#\s-]*\]|[━█]")  # Keras's, which counts batches
 FRACTION = re.compile(r"^\s*[\[(]?\s*(\d+)\s*/\s*\d+\b")  # at the beginning of a line
 LOSS = re.compile(
-    r"((?:[A-Za-z_/-]+[ ])?[\w/.-]*loss(?:[_/-]?\w+)*)"
+    r"((?:[A-Za-z_/-]+\.?[ ])?[\w/.-]*loss(?:[_/-]?\w+)*)"
     rf"(?:\s*[:=]\s*|\s+)(?:tensor\()?({NUMBER}){END}",
     re.IGNORECASE,
 )
+BOTH = re.compile(  # train/val loss: 2.1/2.2
+    r"(train|test|val|valid|dev)/(train|test|val|valid|dev)[ _]loss"
+    rf"\s*[:=]?\s*({NUMBER})/({NUMBER})",
+    re.IGNORECASE,
+)
 RATE = re.compile(rf"\b(?:lr|learning[_ ]rate)(?:\s*[:=]\s*|\s+)({NUMBER})", re.IGNORECASE)
+SPLIT_WORD = re.compile(r"\b(train|test|val|valid|validation|eval|dev)(?:ing)?\b", re.IGNORECASE)
+NOT_ITS_OWN = {"best", "min", "max", "std", "var"}  # before "loss"; not the loss at this step
+SECOND = "second"  # of two losses of one name in one line
 PREFIX = re.compile(r"^\W*(train|test|val|valid|validation|eval|dev)(?:ing)?\b", re.IGNORECASE)
 # The losses of the splits at the end of a run, as the lecture and npnet print them.
 SPLIT = re.compile(r"\b(train|val|dev|test)\s+(\d\.\d{3,})\b(?!\s*[:=/])")
@@ -45,7 +59,7 @@ COUNTS |= {"global_step": "step", "global step": "step"}
 
 def is_printed(text: str) -> bool:
     """Whether lines of the text are of this kind."""
-    for line in re.split(r"[\r\n]+", text):
+    for line in re.split(r"[\r\n]+", without_colours(text)):
         if LECTURE.fullmatch(line) or PAIRS.fullmatch(line):
             return True
         found = LOSS.search(line)
@@ -62,7 +76,7 @@ def read_printed(content: Content, reading: Reading) -> Table:
     Raises:
         InputError: as ``choose``; numbers with commas.
     """
-    text = content.whole_text()
+    text = without_colours(content.whole_text())
     records: list[tuple[int, dict[str, Any]]] = []
     epoch: float | None = None
     waiting: list[dict[str, Any]] = []
@@ -70,7 +84,7 @@ def read_printed(content: Content, reading: Reading) -> Table:
     silent = 0
     for number, line in enumerate(text.split("\n"), 1):
         # A bar that is drawn again and again in one line: each time is a record.
-        for part in line.rstrip("\r").split("\r"):
+        for part in _parts(line):
             if SPLIT_LINE.fullmatch(part.strip()) and "loss" not in part:
                 splits |= {name: float(loss) for name, loss in SPLIT.findall(part)}
                 continue
@@ -98,6 +112,12 @@ def read_printed(content: Content, reading: Reading) -> Table:
     for record in waiting if counts else []:
         record["step"] = max(counts) + 1
     notes = _without_evaluated(records, content.name)
+    twice = [number for number, record in records if record.pop(SECOND, None) is not None]
+    if twice:
+        notes.append(
+            f"{content.name} line {twice[0]}: two losses of one name, the first of them is drawn"
+            + f", as in {len(twice) - 1:,} more lines" * (len(twice) > 1)
+        )
     if silent:
         notes.append(f"{content.name}: {silent:,} lines name a step and no loss: left out")
     if not records:
@@ -108,6 +128,13 @@ def read_printed(content: Content, reading: Reading) -> Table:
     return table
 
 
+def _parts(line: str) -> list[str]:
+    """What was printed over each other in one line; of Keras's bars the last one alone."""
+    parts = re.split(r"[\r\b]+", line.rstrip("\r"))
+    bars = [place for place, part in enumerate(parts) if BAR.search(part) and FRACTION.match(part)]
+    return [part for place, part in enumerate(parts) if place not in bars[:-1]]
+
+
 def _record(line: str, where: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if match := LECTURE.fullmatch(line):
@@ -116,6 +143,8 @@ def _record(line: str, where: str) -> dict[str, Any]:
         return {"step": int(match[1])} | {k.lower(): float(v) for k, v in PAIR.findall(match[2])}
     losses = list(LOSS.finditer(line))
     for match in STEP.finditer(line):
+        if PER.search(line[: match.start()]):
+            continue
         name = " ".join(match[1].lower().split())
         found.setdefault(COUNTS.get(name, name), float(match[2]))
         if losses:
@@ -124,20 +153,37 @@ def _record(line: str, where: str) -> dict[str, Any]:
         return found
     if match := BRACKETS.match(line):
         found = {"epoch": int(match[1]), "step": int(match[2])}
-    elif not found and (match := FRACTION.match(line)) and "[=" not in line and "━" not in line:
+    elif not found and (match := FRACTION.match(line)) and not BAR.search(line):
         found = {"step": int(match[1])}
     prefix = PREFIX.match(line)
+    last = 0
     for match in losses:
         _refuse_comma(line, match.end(2), match[0], where)
-        found.setdefault(_title(match[1], prefix[1] if prefix else ""), float(match[2]))
+        if both := BOTH.fullmatch(line[match.start(1) : match.end(2)] + _behind(line, match)):
+            found |= {f"{both[1]} loss".lower(): float(both[3])}
+            found |= {f"{both[2]} loss".lower(): float(both[4])}
+            continue
+        title, loss = _title(match[1], prefix[1] if prefix else ""), float(match[2])
+        if title in found and (between := SPLIT_WORD.findall(line[last : match.start()])):
+            title = f"{between[-1].lower()} {match[1].lower().split()[-1]}"
+        if found.setdefault(title, loss) != loss and not math.isnan(loss):
+            found[SECOND] = loss
+        last = match.end()
     if match := RATE.search(line):
         found["lr"] = float(match[1])
     return found
 
 
+def _behind(line: str, match: re.Match[str]) -> str:
+    """What follows a loss up to the next blank."""
+    return line[match.end(2) :].split(None, 1)[0].rstrip(",;|") if line[match.end(2) :] else ""
+
+
 def _title(text: str, prefix: str) -> str:
     """What a loss is called: its own word, and the split before it."""
-    *before, own = text.lower().split()
+    *before, own = text.lower().replace(". ", " ").split()
+    if before and before[0] in NOT_ITS_OWN:
+        return f"{before[0]} {own}"
     if split_of(own) is None and before and before[0] in SPLITS:
         return f"{before[0]} {own}"
     if split_of(own) is None and prefix and "train" not in words_of(own):

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from npnet.base.arrays import Array, read_array
+from npnet.base.arrays import Array, Floats, read_array
 from npnet.base.errors import InputError
 from npnet.base.npz import read_npy, read_npz
-from npnet.plotting.columns import SPLITS, Choice, Pick, is_loss, split_of
+from npnet.plotting.columns import SPLITS, Choice, Pick, choose, is_loss, split_of
 from npnet.plotting.content import Content
 from npnet.plotting.curves import TRAIN, Reading
 from npnet.plotting.json_logs import Named, table_of_columns, table_of_pairs
@@ -101,17 +101,28 @@ def _of_array(array: Array, content: Named | Content, reading: Reading) -> Table
         array = array.ravel()
     if array.dtype.kind not in "fiu" or not array.size:
         raise InputError(f"{content.name}: {array.dtype} {array.shape}, wanted numbers: losses")
+    if array.ndim == 2 and reading.loss:
+        return _of_matrix(array.astype(np.float64), content, reading)
     if array.ndim == 2 and array.shape[1] <= 3:
         return table_of_pairs(array.astype(np.float64), content)
     if array.ndim != 1:
         raise InputError(
             f"{content.name}: an array {array.shape}, wanted losses of one axis, or pairs of "
-            "step and loss: choose a row or column"
+            "step and loss: choose a column by its number, such as --loss 1 --step row"
         )
     values = array.astype(np.float64)
     choice = Choice((Pick(0, TRAIN),), None)
     own = {0: (np.arange(values.size), values)}
     return Table(content.name, content.stem, [""], choice, own, values.size, place="entry")
+
+
+def _of_matrix(matrix: Floats, content: Named | Content, reading: Reading) -> Table:
+    """The columns of a matrix that the user names by their numbers."""
+    titles = [str(place + 1) for place in range(matrix.shape[1])]
+    choice = choose(titles, content.name, reading)
+    rows = np.arange(len(matrix))
+    columns = {place: (rows, np.ascontiguousarray(matrix[:, place])) for place in choice.indices}
+    return Table(content.name, content.stem, titles, choice, columns, len(matrix), place="entry")
 
 
 def _of_frame(frame: Any, reading: Reading, name: str) -> Table:

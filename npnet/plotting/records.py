@@ -15,6 +15,9 @@ from npnet.plotting.curves import TRAIN, Curve, Reading
 
 # This share of rows, each of one step after the other, is no step that was counted twice.
 REPEATED = 0.5
+# No axis can be drawn up to the largest floats, and no run that gets there has not diverged.
+LARGEST_LOSS = 1e100
+LARGEST_STEP = 2.0**53  # above it two steps that follow each other are one number
 
 
 @dataclass
@@ -68,6 +71,10 @@ def curves_of(table: Table, reading: Reading) -> list[Curve]:
                 continue
             raise InputError(f"{table.source}: no losses, wanted one row or more with a number")
         losses = _plain(table, pick, losses, reading)
+        beyond = np.abs(losses) > LARGEST_LOSS
+        if (beyond & np.isfinite(losses)).any():
+            notes.append(f"{table.source}: losses beyond {LARGEST_LOSS:g} are drawn as infinite")
+            losses = np.where(beyond, np.copysign(np.inf, losses), losses)
         steps = _steps(table, rows)
         order = _order(table, rows, steps, notes)
         seconds = _aligned(table.columns, table.choice.time, rows)
@@ -126,6 +133,12 @@ def _steps(table: Table, rows: Ints) -> Floats:
     if not np.isfinite(steps).all():
         place = int((~np.isfinite(steps)).argmax())
         raise InputError(f"{table.at(int(rows[place]))}: step {steps[place]:g}, wanted a number")
+    if np.abs(steps).max(initial=0) > LARGEST_STEP:
+        place = int(np.abs(steps).argmax())
+        raise InputError(
+            f"{table.at(int(rows[place]))}: step {steps[place]:g}, wanted one up to 2^53: name "
+            "another column with --step COLUMN, or number the rows with --step row"
+        )
     return steps
 
 
@@ -212,7 +225,7 @@ def _refuse_counting_again(table: Table, rows: Ints, steps: Floats, back: Ints, 
 def _clock(seconds: Floats) -> Floats | None:
     """Times that go on; None if some are missing, or for those of single steps, called the same."""
     known = np.isfinite(seconds).all() and (np.diff(seconds) >= 0).all()
-    return seconds if known else None
+    return seconds if known and (seconds.size < 2 or seconds[-1] > seconds[0]) else None
 
 
 def _rates(table: Table) -> list[tuple[float, float]]:

@@ -11,6 +11,8 @@ import csv
 import itertools
 import os
 import re
+import warnings
+import zlib
 from array import array
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -29,7 +31,8 @@ SEPARATORS = {"tab": "\t", "\\t": "\t", "blank": BLANKS, "space": BLANKS, "blank
 NAMES = {"\t": "tabs", BLANKS: "blanks", ",": "commas", ";": "semicolons", "|": "bars"}
 COMMENT = re.compile(r"\s*(#|//|%)")
 EXCEL = re.compile(r"sep=(.)\s*", re.IGNORECASE)
-MISSING = {"", "NA", "N/A", "n/a", "null", "<NA>"}
+MISSING = {"", "NA", "N/A", "n/a", "null", "<NA>", "-", "--", "–", "—"}
+PART_OF_ALL = re.compile(r"(\d+)\s*/\s*\d+")  # a step such as 3/25
 THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+")
 RULE = re.compile(r"[\s|:+=-]*[=-]{2,}[\s|:+=-]*")  # below the titles of a Markdown table
 
@@ -103,6 +106,9 @@ def _start(content: Content, text: Iterable[str], reading: Reading) -> Start:
         cells = split(line, separator)
         if not all(_looks_like_a_number(cell) or cell in MISSING for cell in cells):
             return Start(separator, cells, number, number, False, bool(comment))
+        if cells[0] == "" and cells[1:] == [str(place) for place in range(len(cells) - 1)]:
+            # pandas numbers the columns that have no titles.
+            return Start(separator, [""] * len(cells), number, number, True, bool(comment))
         titles = split(re.sub(COMMENT, "", comment).strip(), separator)
         if len(titles) != len(cells):
             titles = re.sub(COMMENT, "", comment).replace(",", " ").split()
@@ -204,16 +210,18 @@ def _fast(content: Content, start: Start) -> Floats | None:
     if content.packed and content.path.suffix.lower() != ".gz":
         return None
     try:
-        values: Floats = np.loadtxt(
-            os.path.abspath(content.path),
-            delimiter=start.separator,
-            comments=None,
-            skiprows=start.lines,
-            ndmin=2,
-            quotechar='"',
-            encoding="utf-8-sig",
-        )
-    except (ValueError, OSError, UserWarning):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # titles and no rows
+            values: Floats = np.loadtxt(
+                os.path.abspath(content.path),
+                delimiter=start.separator,
+                comments=None,
+                skiprows=start.lines,
+                ndmin=2,
+                quotechar='"',
+                encoding="utf-8-sig",
+            )
+    except (ValueError, OSError, EOFError, zlib.error):
         return None
     return values if values.shape[1] == len(start.titles) and len(values) else None
 
@@ -316,6 +324,8 @@ class _Rows:
             cell = cells[index] if index < len(cells) else ""
             if cell in MISSING:
                 continue
+            if index == self.choice.step and (part := PART_OF_ALL.fullmatch(cell)):
+                cell = part[1]
             try:
                 value = float(cell)
                 pointed = "." in cell
@@ -351,6 +361,10 @@ class _Rows:
             hint = "mend that line, or leave it out"
             if len(cells) > len(titles) and self.start.separator == ",":
                 hint = "if commas are decimal commas, write points, or separate by semicolons"
+            elif len(extra) == 1 and not self.lines and not self.start.untitled:
+                hint = (
+                    f"if its first column has no title, write one into line {self.start.title_line}"
+                )
             raise InputError(
                 f"{where}: {got}, and line {self.start.title_line} has {known}: {hint}"
             )

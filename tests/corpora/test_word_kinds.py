@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501 - one line for each list
 
+import gzip
 import unicodedata
 from pathlib import Path
 
@@ -41,12 +42,22 @@ def lines(form: str, names: list[str] = NAMES) -> str:
         ('["' + '", "'.join(NAMES) + '"]', "w.txt", "is JSON"),
         ("[\n" + lines('"{0}",') + '"x"\n]\n', "w.txt", "is JSON"),
         (lines('{{"name": "{0}"}}'), "w.txt", "is JSON"),
+        ("10\n" + lines("{0}"), "w.dic", "line 1: 10, which is no word but a count .*--separator / --column 1"),
+        ("First Name\n" + lines("{0}"), "w.txt", "line 1: 'First Name', which looks like a title: --column 1"),
+        (lines("{0}") + "ren\ufffd\n", "w.txt", "line 11: 'ren\ufffd' contains U\\+FFFD"),
+        ("# names\n" + lines("{0}"), "w.txt", "line 1: '# names', which looks like a comment"),
+        (lines("- {0}"), "w.md", "a mark before each word, .*--separator blanks --column 2"),
+        (lines("{0}: x"), "w.txt", "2 columns between colons"),
+        (lines("{0}  AH{1} B"), "w.txt", "columns between blanks, .*--separator blanks --column 1"),
+        ("{\\rtf1\n" + lines("{0}\\par"), "w.rtf", "formats"),
+        (gzip.compress(lines("{0}").encode(), mtime=0), "w.txt.gz", "packed by gzip"),
+        (lines("{0}").encode("utf-16"), "w.txt", "--encoding utf-16"),
         (lines("{0},x").replace("anna,x", "First Name,Last Name"), "w.csv", "2 columns of words, First Name, Last Name: choose with --column"),
         (lines("{0},x").replace("anna,x", "a,a"), "w.csv", "no column 'b'"),
     ],
 )  # fmt: skip
 def test_what_is_no_word_list_is_refused_with_what_to_type(
-    content: str, name: str, says: str, tmp_path: Path
+    content: str | bytes, name: str, says: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=says) as caught:
         read_words(saved(tmp_path, content, name), column="b" if "'b'" in says else None)
@@ -61,6 +72,17 @@ def test_what_is_no_word_list_is_refused_with_what_to_type(
         (lines("{0}\tx"), "w.txt", {"separator": "tab"}),
         (lines("   {1}00 {0}"), "w.txt", {"separator": "blanks", "column": "2"}),
         ("10\n" + lines("{0}/SM"), "w.dic", {"separator": "/", "column": "1"}),
+        ("10\n" + lines("{0}"), "w.dic", {"separator": "/", "column": "1"}),
+        (lines("- {0}"), "w.md", {"separator": "blanks", "column": "2"}),
+        (lines("{0}: x"), "w.txt", {"separator": ":", "column": "1"}),
+        (lines("{0}   1.0  {1}"), "w.txt", {"separator": "blanks", "column": "1"}),
+        (
+            "| name | n |\n|---|--:|\n" + lines("| {0} | {1} |"),
+            "w.md",
+            {"separator": "|", "column": "2"},
+        ),
+        ("First Name\n" + lines("{0}"), "w.txt", {"column": "1"}),
+        ("Vorname,Age\n" + lines("{0},{1}"), "w.csv", {}),
         ("First Name,Age\n" + lines("{0},{1}"), "w.csv", {}),
         ("Age,surname\n" + lines("{1},{0}"), "w.csv", {}),
         ("names\n" + lines("{0}"), "w.csv", {}),

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from npnet.base.errors import InputError
+from npnet.cli import main
 from npnet.plotting.curves import Curve, Reading
 from npnet.plotting.loss_logs import read_logs
 
@@ -83,7 +84,12 @@ TABLES = [
     Log("twice.csv", "step,loss\n0,3.5\n10,7\n10,2.25\n", says="10 occurs twice: joined"),
     Log("growing.csv", "step,loss\n0,3.5\n10,2.25\n20,2.", {**TRAIN, 20: 2}),
     Log("killed.csv", "step,loss\n0,3.5\n10,2.25\n20,1e-", says="line 4: half a row, left out"),
+    Log("huge.csv", "step,loss\n0,3.5\n10,2.25\n20,1e308\n30,1e308\n", TRAIN | {20: np.inf, 30: np.inf}, says="losses beyond 1e+100 are drawn as infinite"),
     Log("trailing.csv", "step,loss,\n0,3.5,\n10,2.25,\n"),
+    Log("series.csv", ",0\n0,3.5\n10,2.25\n", says="no titles"),
+    Log("part.csv", "epoch,loss\n0/25,3.5\n10 / 25,2.25\n"),
+    Log("dash.csv", "step,loss,val_loss\n0,3.5,4\n10,2.25,-\n", TRAIN, {0: 4}),
+    Log("tune.csv", "loss,training_iteration,trial_id,time\n3.5,0,a,2\n2.25,10,a,2\n"),
 ]  # fmt: skip
 JSONS = [
     Log("list.json", "[3.5, 2.25]", {0: 3.5, 1: 2.25}),
@@ -101,6 +107,8 @@ JSONS = [
     Log("trainer_state.json", json.dumps(STATE), TRAIN, {10: 3.1}),
     Log("printed.log", "{'loss': 3.5, 'epoch': 0.0}\n{'loss': 2.25, 'epoch': 10.0}\n"),
     Log("array.npy", npy(np.array([3.5, 2.25], np.float32)), {0: 3.5, 1: 2.25}),
+    Log("metrics.json", json.dumps({"train.acc": {"steps": [0], "values": [0.1]}, "train.loss": {"steps": [0, 10], "timestamps": ["a", "b"], "values": [3.5, 2.25]}})),
+    Log("history.json", json.dumps({"epochs": [{"epoch": 0, "loss": 3.5}, {"epoch": 10, "loss": 2.25}], "notes": ["a", "b"]})),
     Log("pairs.npy", npy([[0, 3.5], [10, 2.25]]), says="step and loss"),
     Log("arrays.npz", npz(step=np.array([0, 10], np.int32), loss=np.array([3.5, 2.25], np.float32))),
     Log("one.npz", npz(losses=np.array([3.5, 2.25], np.float64)), {0: 3.5, 1: 2.25}),
@@ -113,7 +121,16 @@ PRINTED = [
     Log("llmc.txt", "step 0/74: train loss 3.5 (acc 0.2) (33 ms, 124 tok/s)\nstep 10/74: train loss 2.25 (33 ms)\n"),
     Log("llmc2.txt", "val loss 4.25\nstep 0: train loss 3.5 (took 3 ms)\nstep 10: train loss 2.25 (took 3 ms)\nval loss 3.0\n", TRAIN, {0: 4.25, 11: 3}),
     Log("llmc3.txt", "step    0/19560 | loss 3.500000 (+nanz)| norm 15.3 (+nanz)| lr 8.57E-07 | 35 ms\nstep   10/19560 | loss 2.25 (+nanz)| norm 1 | lr 1e-6 | 35 ms\n"),
-    Log("keras.txt", "Epoch 1/2\n1/2 [==>..] - ETA: 1s - loss: 9.0\r2/2 [====] - 1s 4ms/step - loss: 3.5 - val_loss: 4.0\nEpoch 2/2\n2/2 [====] - loss: 2.25 - val_loss: 3.0\n", {1: 3.5, 2: 2.25}, {1: 4, 2: 3}, "epoch 1 occurs twice: joined"),
+    Log("keras.txt", "Epoch 1/2\n1/2 [==>..] - ETA: 1s - loss: 9.0\r2/2 [====] - 1s 4ms/step - loss: 3.5 - val_loss: 4.0\nEpoch 2/2\n2/2 [====] - loss: 2.25 - val_loss: 3.0\n", {1: 3.5, 2: 2.25}, {1: 4, 2: 3}),
+    Log("keras3.txt", "Epoch 1/2\n\x1b[1m1/2\x1b[0m \x1b[32m━\x1b[0m 3s 3ms/step - loss: 9\b\b\b\x1b[1m2/2\x1b[0m ━━ 1s 4ms/step - loss: 3.5 - val_loss: 4.0\nEpoch 2/2\n1/2 [....] - ETA: 1s - loss: 9\r2/2 [====] - loss: 2.25 - val_loss: 3.0\n", {1: 3.5, 2: 2.25}, {1: 4, 2: 3}),
+    Log("tutorial.txt", "Epoch: 01 | Epoch Time: 0m 2s\n\tTrain Loss: 3.5 | Train Acc: 5%\n\t Val. Loss: 4.0 |  Val. Acc: 5%\nEpoch: 02 | Epoch Time: 0m 2s\n\tTrain Loss: 2.25 | Train Acc: 5%\n\t Val. Loss: 3.0 |  Val. Acc: 5%\n", {1: 3.5, 2: 2.25}, {1: 4, 2: 3}),
+    Log("words.txt", "| ms/batch 12.3 | time per step 3.5 | epoch 0 | loss 3.5 |\n| ms/batch 12.4 | time per step 4.5 | epoch 10 | loss 2.25 |\n"),
+    Log("split.txt", "Epoch 0 (train): loss=3.5 (val): loss=4\nEpoch 10 (train): loss=2.25 (val): loss=3\n", TRAIN, {0: 4, 10: 3}),
+    Log("best.txt", "step 0: avg. loss 3.5, best loss 3\nstep 10: best loss 2, avg. loss 2.25\n"),
+    Log("means.txt", "step 0: loss 3.5, loss 3\nstep 10: loss 2.25, loss 2\n", says="line 1: two losses of one name, the first of them is drawn, as in 1 more"),
+    Log("both.txt", "epoch 0 train/val loss: 3.5/4\nepoch 10 train/val loss: 2.25/3, lr 0.1\n", TRAIN, {0: 4, 10: 3}),
+    Log("colours.txt", "\x1b[32mstep 0\x1b[0m: loss \x1b[1m3.5\x1b[0m\nstep 10: loss 2.25\n"),
+    Log("trainer.log", "Some weights were not used\n  5%|# | 1/9 [00:01<00:10, 3.1it/s]\r   \r{'loss': 3.5, 'grad_norm': nan, 'epoch': 0.0}\n 5%|#| 2/9 [00:01<00:10]   {'loss': '2.25', 'epoch': 10.0}\n{'train_runtime': 3.2, 'train_loss': 3.1, 'epoch': 10.0}\n"),
     Log("own.txt", "[INFO] Epoch: 0 | Train Loss: 3.5 | Val Loss: 4.0\n[INFO] Epoch: 10 | Train Loss: 2.25 | Val Loss: 3.0\n", TRAIN, {0: 4, 10: 3}),
     Log("tensors.txt", "step 0 loss tensor(3.5, grad_fn=<NllLossBackward0>)\nstep 10 loss tensor(2.25, grad_fn=<NllLossBackward0>)\n"),
     Log("late.txt", "compiling\n" * 20_000 + "step 0, loss: 3.5\nstep 10, loss: 2.25\n"),
@@ -174,6 +191,16 @@ def test_split_losses_below_the_lectures_lines_are_read(tmp_path: Path) -> None:
     assert curve.split_losses == {"train": 2.0674145221710205, "val": 2.1056840419769287}
 
 
+def test_the_log_itself_and_the_picture_are_never_replaced_by_data(tmp_path: Path) -> None:
+    log = saved(tmp_path, Log("x.csv", "step,loss\n0,3.5\n"))
+    picture = tmp_path / "x.png"
+    for data in (log, picture):
+        options = ["--out", str(picture), "--data", str(data), "--force"]
+        assert main(["plot", str(log), *options]) == 2
+    assert log.read_text() == "step,loss\n0,3.5\n"
+    assert not picture.exists()
+
+
 def test_every_run_of_a_wandb_export_is_a_run(tmp_path: Path) -> None:
     text = "Step,a - loss,a - loss__MIN,b - loss,b - val_loss\n0,3,3,4,5\n1,,,2,\n2,1,1,,3\n"
     curves = read_logs(saved(tmp_path, Log("a.csv", text)))
@@ -199,6 +226,11 @@ def test_a_run_that_ends_in_nan_diverged(tmp_path: Path) -> None:
         ("a,b,c\n0,1,5\n1,2,6\n", Reading(("b",), "a"), {"x": {0: 1, 1: 2}}),
         ("step,A,B\n0,1,5\n1,2,6\n", Reading(("a", "B")), {"A": {0: 1, 1: 2}, "B": {0: 5, 1: 6}}),
         ("step,loss,loss\n0,1,5\n1,2,6\n", Reading(("3",)), {"x": {0: 5, 1: 6}}),
+        (
+            "step,loss,loss\n0,1,5\n1,2,6\n",
+            Reading(("2", "3")),
+            {"loss (2)": {0: 1, 1: 2}, "loss (3)": {0: 5, 1: 6}},
+        ),
         ("t,loss\n5,1\n6,2\n", Reading(step="row"), {"x": {0: 1, 1: 2}}),
         ("0,1,5\n1,2,6\n", Reading(("3",), "1"), {"x": {0: 5, 1: 6}}),
         ("step;loss,x\n0;1\n1;2\n", Reading(("2",), separator=";"), {"x": {0: 1, 1: 2}}),
@@ -225,6 +257,7 @@ REFUSED = [
     ("a.csv", "loss,step\n2.5\n", "line 2: a loss and no step, wanted a number"),
     ("a.csv", "step,loss,lr\n0,2.5,big\n1,1,1\n", "line 2: lr 'big', wanted a number"),
     ("a.csv", "step,loss\n5,2\ninf,2\n", "line 3: step inf, wanted a number"),
+    ("a.csv", "step,loss\n0,2\n1e300,2\n", "line 3: step 1e+300, wanted one up to 2^53"),
     ("a.csv", "step,loss\n0,3,4385\n1,3,2\n", "line 2: 3 cells, and line 1 has 2 titles (step, loss): if commas are decimal"),
     ("a.csv", "step;loss\n0;3,4\n1;3.2\n", "line 3: '3.2', and other decimals on line 2"),
     ("a.csv", "step;loss\n0;3.4\n1;3,2\n", "line 3: '3,2', and other decimals on line 2"),
@@ -260,8 +293,13 @@ REFUSED = [
     ("a.jsonl", '{"step": 0, "loss": 3}\n{"step": 1, "loss": "high"}\n', "line 2: loss 'high', wanted a number"),
     ("a.json", "[" * 100_000, "no JSON"),
     ("a.csv.gz", gzip.compress(b"step,loss\n" + b"0,3\n" * 9, mtime=0)[:-9], "packed by gzip and damaged or cut off"),
+    ("long.csv.gz", gzip.compress(("step,loss\n" + "".join(f"{i},{i * 7919 % 9973}\n" for i in range(20_000))).encode(), mtime=0)[:-900], "packed by gzip and damaged or cut off"),
+    ("a.log", "{'loss': 2.5, 'epoch': 1}\n{'loss': f(2), 'epoch': 2}\n", "line 2: a dict with more than numbers"),
+    ("a.html", "<!DOCTYPE html>\n<table><tr><td>loss</td></tr></table>\n", "is a page of HTML"),
+    ("a.txt", "step loss\n1 0 3.5\n2 10 2.25\n", "line 2: 3 cells, and line 1 has 2 titles (step, loss): if its first column has no title, write one into line 1"),
     ("a.npy", npy([[[1.0]]])[:-4], "cannot be read as an npy file"),
-    ("a.npy", npy(np.ones((4, 5))), "an array (4, 5), wanted losses of one axis"),
+    ("a.npy", npy(np.ones((4, 5))), "an array (4, 5), wanted losses of one axis, or pairs of step and loss: choose a column by its number"),
+    ("a.json", '{"a": {"loss": [1, 2]}, "b": {"loss": [1, 2]}}', "got entries a, b, wanted losses"),
     ("a.npy", npy(np.array(["a"])), "wanted numbers: losses"),
     ("a.npz", npz(a=np.ones(3), b=np.ones(3)), "got a, b, wanted a column of losses"),
     ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(40), "is a picture"),
@@ -283,6 +321,14 @@ def test_what_is_ambiguous_or_broken_is_refused_in_one_line(
     assert said.startswith(str(path))
     assert "\n" not in said
     assert len(said) < 400 + len(str(path))
+
+
+def test_a_column_of_an_array_is_named_by_its_number() -> None:
+    array = np.array([[0, 9, 9, 3.5], [10, 9, 9, 2.25]])
+    [curve] = read_logs(array, Reading(("4",), "1"))
+    assert drawn(curve) == TRAIN
+    [curve] = read_logs(array, Reading(("4",), "row"))
+    assert drawn(curve) == {0: 3.5, 1: 2.25}
 
 
 def test_a_message_never_holds_the_file(tmp_path: Path) -> None:

@@ -20,7 +20,9 @@ from matplotlib.lines import Line2D
 
 from npnet.base.arrays import Array, Floats
 from npnet.base.errors import InputError
+from npnet.plotting.curves import Curve
 from npnet.plotting.drawn import drawn, text_of
+from npnet.plotting.labels import labelled
 from npnet.plotting.plots import losses, save, smooth
 from npnet.recipes.recipe import Recipe
 
@@ -387,6 +389,15 @@ def test_files_that_are_no_logs_are_refused_by_name(tmp_path: Path) -> None:
         (tmp_path / "run" / "losses.json").write_text(broken)
         with pytest.raises(InputError, match=r"losses\.json.*wanted losses like"):
             losses(tmp_path / "run")
+
+
+def test_alike_recipes_in_two_folders_are_named_by_their_folders() -> None:
+    def curve(name: str, hidden: int) -> Curve:
+        return Curve(name, np.arange(2.0), np.ones(2), recipe=Recipe("lecture", hidden=hidden))
+
+    sources = [[curve("s", 8)], [curve("hidden-4", 4), curve("hidden-8", 8)]]
+    names = [run.name for run in labelled(sources, ["s", "grid"], None)]
+    assert names == ["s", "hidden 4", "grid/hidden-8"]
 
 
 def test_sources_that_are_no_runs_are_refused() -> None:
