@@ -206,7 +206,7 @@ def _gradients(function: _Function, df: Any) -> dict[str, Any]:
     if len(function.arguments) > 1 and isinstance(given, tuple | list):
         if len(given) != len(function.arguments):
             raise InputError(
-                f"{WHO}: df has {len(given)} gradients for {len(function.arguments)} arguments, "
+                f"{WHO}: df gives {len(given)} for {len(function.arguments)} arguments, "
                 "wanted one for each, None for integers"
             )
         parts = {name: given[place] for name, place in function.names.items()}

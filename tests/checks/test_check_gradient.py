@@ -142,7 +142,7 @@ REFUSED: dict[str, tuple[tuple[Any, ...], dict[str, Any], str]] = {
     "half floats": ((np.tanh, X, X.astype("float16")), {}, "arguments in float16, wanted all in"),
     "text": ((np.tanh, X, "text"), {}, "argument 1 is a str"),
     "nan": ((np.tanh, X, [np.nan]), {}, "argument 1 is not finite or empty"),
-    "too few gradients": ((np.add, (X,), X, X), {}, "df has 1 gradients for 2 arguments, wanted"),
+    "too few gradients": ((np.add, (X,), X, X), {}, "df gives 1 for 2 arguments, wanted"),
     "one gradient for two": ((np.add, X, X, X), {}, "df is an ndarray, wanted a tuple of 2"),
     "K below 0": ((np.tanh, dtanh, X), {"K": -1}, "K is -1, wanted a number above 0"),
     "eps of text": ((np.tanh, dtanh, X), {"eps": "a"}, "eps is 'a', wanted a number above 0"),

@@ -61,6 +61,8 @@ def test_any_numbers_come_out_as_in_python(a: int, b: float, i: int) -> None:
         "1" + "+1" * 300,
         "i if i else 2",
         "1 < i < 3",
+        "exp()",
+        "max()",
         "10 ** 400 if i < 1 else " + "9" * 400,
     ],
 )
@@ -69,6 +71,30 @@ def test_what_is_no_arithmetic_is_refused(text: str) -> None:
         parsed(text, ("i",))
     with pytest.raises(InputError, match=r"^rates: got .*wanted a formula of the step i"):
         dataclasses.replace(LECTURE, rates=text)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "-{}",
+        "+{}",
+        "2 - {}",
+        "{} - 2",
+        "abs({})",
+        "max(0, {})",
+        "{} if i < 2 else 0",
+        "0 if i < 2 else {}",
+        "0 if {} < 2 else 0",
+        "0 if 2 < {} else 0",
+    ],
+)
+def test_39_operations_may_stand_within_each_other(around: str) -> None:
+    def within(times: int) -> str:
+        return around.format(f"({'-' * times}1)")
+
+    assert parsed(within(38), ("i",))({"i": 1.0}) == eval(within(38), {"i": 1})
+    with pytest.raises(ValueError, match="more than 40 operations within each other"):
+        parsed(within(39), ("i",))
 
 
 @pytest.mark.parametrize(

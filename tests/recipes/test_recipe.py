@@ -293,3 +293,24 @@ def test_recipe_json_is_plain() -> None:
         "* 5/3",
         "/ sqrt(fan_in)",
     ]
+
+
+def test_a_found_seed_goes_to_the_lost_draws_alone() -> None:
+    lecture = npnet.RECIPES["lecture"]
+    seeds: dict[str, int | str] = {"b1": 5, "bngain": "lost", "bnbias": "lost"}
+    draws = tuple(dataclasses.replace(d, seed=seeds.get(d.name)) for d in lecture.draws)
+    lost = dataclasses.replace(lecture, draws=draws)
+    assert lost.lost == ("bngain", "bnbias")
+    for skip in (0, 560):
+        found = lost.found(17849371, skip)
+        assert found.lost == ()
+        assert {d.name: (d.seed, d.skip) for d in found.draws if d.seed is not None} == {
+            "b1": (5, None),
+            "bngain": (17849371, skip or None),
+            "bnbias": (17849371, None),
+        }
+
+
+def test_the_recipe_of_indian_names_has_its_notebooks_seeds() -> None:
+    recipe = npnet.RECIPES["indian-names"]
+    assert (recipe.seed, recipe.shuffle_seed, recipe.hidden) == (6942069420, 69, 64)

@@ -14,6 +14,7 @@ import npnet
 from npnet import InputError
 from npnet.cli import main
 from npnet.recipes.publication import Publication, find_publication, read_publication
+from npnet.replays import drift
 from npnet.replays.drift import reversed_run, within_drift
 from npnet.replays.printed_figures import DIFFERS, DRIFT, Figure
 from npnet.replays.publication_words import words_of
@@ -253,6 +254,24 @@ def test_within_drift_is_what_another_order_of_summation_gives(drifting: npnet.R
     assert judged(drifting, 300, 1.2 * bound).match == DIFFERS
     assert judged(drifting, 0, 1e-7).match == DIFFERS  # nothing has drifted yet
     assert judged(drifting, 300, 0.1).match == DIFFERS
+
+
+def test_a_figure_too_far_away_costs_no_second_run(
+    drifting: npnet.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs: list[npnet.Run] = []
+    other = reversed_run(drifting)
+
+    def again(run: npnet.Run) -> npnet.Run:
+        runs.append(run)
+        return other
+
+    monkeypatch.setattr(drift, "reversed_run", again)
+    ours = float(drifting.losses[300])
+    assert judged(drifting, 300, 1.1e-3 * ours).match == DIFFERS
+    assert runs == []
+    judged(drifting, 300, 0.9e-3 * ours)
+    assert runs == [drifting]
 
 
 # Corpora
