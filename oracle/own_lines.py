@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +15,8 @@ from npnet.base.errors import InputError, shown
 from npnet.checks.called_functions import made
 from npnet.checks.differentiate import Derivative
 from npnet.checks.isolation import isolate
-from npnet.checks.line_check import LinesCheck, cancelled, rules_in_order, widened, zero_scales
+from npnet.checks.line_check import LinesCheck, rules_in_order, widened, zero_scales
+from npnet.checks.line_rounding import rounding_alone, rounding_whole
 from npnet.checks.line_rules import K_WHOLE, Rule, default_K, growth, judge_all, rule_for
 from npnet.checks.lines import DTYPES, Lines
 from npnet.checks.report import Report, Row
@@ -102,7 +103,7 @@ class TorchLines:
                     side[name] = np.where(masked, 0, side[name]).astype(side[name].dtype)
                 ours[name] = np.where(masked, 0, values[name]).astype(values[name].dtype)
                 rules[name] = self._rule(name, reference, truth, values, whole=True)
-        return judge_all(ours, rules, lambda name, row: None)
+        return judge_all(ours, rules, lambda name, row: ())
 
     def _alone(self, values: Named, seed: int) -> Report:
         table = self.table
@@ -117,7 +118,12 @@ class TorchLines:
             name: made(name, function, *table.views(values, upstream, name))
             for name, function in table.gradients.items()
         }
-        return judge_all(ours, rules_in_order(table, rules), lambda name, row: None)
+
+        def look(name: str, row: Row) -> Iterable[Rule]:
+            function = table.gradients[name]
+            return rounding_alone(table, name, rules[name], function, values, upstream)
+
+        return judge_all(ours, rules_in_order(table, rules), look)
 
     def _in_order(self, values: Named, dtype: str) -> Report:
         table = self.table
@@ -141,8 +147,8 @@ class TorchLines:
             for name in table.named
         }
 
-        def look(name: str, row: Row) -> Rule | None:
-            return cancelled(table, name, rules[name], table.gradients, dtype)
+        def look(name: str, row: Row) -> Iterable[Rule]:
+            return rounding_whole(table, name, rules[name], table.gradients, dtype)
 
         return judge_all(ours, rules_in_order(table, rules), look)
 
