@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from npnet.base.arrays import Floats, Named
-from npnet.base.errors import InputError, shown
+from npnet.base.errors import InputError, kind_of, shown
 from npnet.checks.called_functions import made
 from npnet.checks.differentiate import Derivative
 from npnet.checks.isolation import isolate
@@ -230,6 +230,10 @@ def lines_of(
             for name, line in table.lines.items()
             if isinstance(line, TorchWords)
         }
+    if not isinstance(lines, Mapping):
+        raise InputError(
+            f"{WHO}: lines is {kind_of(lines)}, wanted a mapping from names to functions"
+        )
     missing = [name for name in table.lines if name not in lines]
     unknown = [name for name in lines if name not in table.lines]
     if missing or unknown:
@@ -237,7 +241,24 @@ def lines_of(
             f"{WHO}: missing {', '.join(missing) or 'none'}, unknown {', '.join(unknown) or 'none'}"
             f", wanted a line in torch for each of {', '.join(table.lines)}"
         )
-    return TorchLines(table, {name: rebound(lines[name], THERE) for name in table.lines})
+    for name, line in lines.items():
+        if not callable(line):
+            raise InputError(f"{WHO}: line {name} is {kind_of(line)}, wanted a function of v")
+    return TorchLines(
+        table, {name: _named(name, rebound(lines[name], THERE)) for name in table.lines}
+    )
+
+
+def _named(name: str, line: Callable[[Any], Tensor]) -> Callable[[Any], Tensor]:
+    """A line whose errors have its name."""
+
+    def run_line(v: Any) -> Tensor:
+        result = _in_words(lambda: line(v), f"line {name}")
+        if not isinstance(result, Tensor):
+            raise InputError(f"{WHO}: line {name} returned {kind_of(result)}, wanted a tensor")
+        return result
+
+    return run_line
 
 
 def _leaf(entry: Any, differentiated: bool) -> Any:
@@ -248,7 +269,7 @@ def _leaf(entry: Any, differentiated: bool) -> Any:
     return tensor.requires_grad_() if differentiated and tensor.is_floating_point() else tensor
 
 
-def _in_words(compute: Callable[[], Any]) -> Any:
+def _in_words(compute: Callable[[], Any], who: str = "a line") -> Any:
     """What ``compute`` returns.
 
     Raises:
@@ -256,6 +277,8 @@ def _in_words(compute: Callable[[], Any]) -> Any:
     """
     try:
         return compute()
+    except InputError:
+        raise
     except Exception as error:  # the lines are any code
         said = str(error).partition("\n")[0]
-        raise InputError(f"{WHO}: a line in torch raised {type(error).__name__}: {said}") from error
+        raise InputError(f"{WHO}: {who} in torch raised {type(error).__name__}: {said}") from error

@@ -226,12 +226,12 @@ def _gradients(function: _Function, df: Any) -> dict[str, Any]:
 
 
 def _narrowed(dtype: str, part: Any) -> Any:
-    """A gradient in the dtype of the arguments: in one call, a finer one is no mistake."""
+    """A gradient in the dtype of the arguments: a finer one, or 1 and 0 as integers, is right."""
     try:
         array = read_array("df", part)
     except UnusableArray:
         return part
-    return array.astype(dtype) if array.dtype == np.float64 else part
+    return array.astype(dtype) if array.dtype == np.float64 or array.dtype.kind in "biu" else part
 
 
 def _same(one: Any, other: Any) -> bool:

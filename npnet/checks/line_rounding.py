@@ -54,7 +54,7 @@ def rounding_whole(
             found[key] = move(made(key, function, *table.views(values, found, key)))
         return found[name], max(map(_size, found.values()))
 
-    yield from _milder(rule, dtype, [lambda m: again(m, False), lambda m: again(m, True)])
+    yield from _milder(rule, dtype, lambda m: again(m, False), lambda m: again(m, True))
 
 
 def rounding_alone(
@@ -82,8 +82,8 @@ def rounding_alone(
             map(_size, above.values())
         )
 
-    yield from _milder(rule, dtype, [lambda m: again(m, False)])
-    yield from _milder(rule, dtype, [lambda m: again(m, True)])
+    yield from _milder(rule, dtype, None, lambda m: again(m, False))
+    yield from _milder(rule, dtype, None, lambda m: again(m, True))
 
 
 def dtype_of(table: Lines, values: Named) -> str:
@@ -91,15 +91,20 @@ def dtype_of(table: Lines, values: Named) -> str:
     return str(values[table.outputs[0]].dtype)
 
 
-def _milder(rule: Rule, dtype: str, ways: list[Way]) -> Iterator[Rule]:
-    """The rule with a bound that follows the lost digits; nothing if few are lost."""
+def _milder(rule: Rule, dtype: str, consistent: Way | None, single: Way) -> Iterator[Rule]:
+    """The rule with a bound that follows the lost digits; nothing if few are lost.
+
+    Args:
+        consistent: moves what all values follow from, so that equal values stay equal.
+        single: moves each value by itself, so that a branch may change.
+    """
     goal = rule.reference if rule.truth is None else rule.truth
     eps, size = float(np.finfo(dtype).eps), largest(goal)
-    spread = 0.0
-    for place, way in enumerate(ways):
-        moved, beside = _spread(way, ~rule.left_out, dtype)
-        little = moved <= max(MOST_LOST * size, FEW_EPS * eps * beside)
-        spread = max(spread, moved if place == 0 or little else 0.0)
+    moved, beside = _spread(single, ~rule.left_out, dtype)
+    little = moved <= max(MOST_LOST * size, FEW_EPS * eps * beside)
+    spread = moved if little else 0.0
+    if consistent is not None:
+        spread = max(spread, _spread(consistent, ~rule.left_out, dtype)[0])
     if spread > eps * max(size, rule.zero_scale or 0):
         error = np.maximum(rule.error, K_CANCELLED * spread)
         yield rule._replace(reference=np.asarray(goal, dtype), error=error, measured=True, why=WHY)

@@ -91,11 +91,11 @@ def judge(name: str, ours: object, rule: Rule) -> Row:
         ours = _patched(ours, rule)
     scales = {} if rule.zero_scale is None else {name: rule.zero_scale}
     mine, reference = {name: ours}, {name: rule.reference}
-    if rule.truth is not None and not rule.measured:
+    if rule.truth is not None and not rule.own_error:
         report = compare(
             mine, reference, truth={name: rule.truth}, K=rule.K, zero_scales=scales, labels=LABELS
         )
-    elif rule.own_error:
+    elif rule.own_error:  # of differences, or measured
         size = max(largest(rule.reference), rule.zero_scale or 0)
         allowed = rule.K * eps(rule.reference) * size + rule.own_error
         report = compare(mine, reference, rtol=0, atol=allowed, labels=LABELS)
