@@ -18,8 +18,8 @@ from npnet.checks.called_functions import locked, made
 from npnet.checks.line_rules import Rule
 from npnet.checks.lines import Lines
 
-# This many runs with slightly other numbers measure the rounding error, and a gradient may be off by
-# this many times as much.
+# This many runs with slightly other numbers measure the rounding error, and a gradient may be off
+# by this many times as much.
 RERUNS = 4
 K_CANCELLED = 32.0
 # A function that compares two values may take another branch when they move: that is no rounding
