@@ -22,6 +22,8 @@ from npnet.checks.lines import Lines
 # by this many times as much.
 RERUNS = 4
 K_CANCELLED = 32.0
+# Alone, a gradient gets exact numbers, and all errors are its own.
+K_ALONE = 4.0
 # A function that compares two values may take another branch when they move: that is no rounding
 # error. So a result that moves by more than this share of it is excused only if that is little
 # beside the largest gradient: by a few eps.
@@ -82,8 +84,8 @@ def rounding_alone(
             map(_size, above.values())
         )
 
-    yield from _milder(rule, dtype, None, lambda m: again(m, False))
-    yield from _milder(rule, dtype, None, lambda m: again(m, True))
+    yield from _milder(rule, dtype, None, lambda m: again(m, False), K_ALONE)
+    yield from _milder(rule, dtype, None, lambda m: again(m, True), K_ALONE)
 
 
 def dtype_of(table: Lines, values: Named) -> str:
@@ -91,12 +93,15 @@ def dtype_of(table: Lines, values: Named) -> str:
     return str(values[table.outputs[0]].dtype)
 
 
-def _milder(rule: Rule, dtype: str, consistent: Way | None, single: Way) -> Iterator[Rule]:
+def _milder(
+    rule: Rule, dtype: str, consistent: Way | None, single: Way, K: float = K_CANCELLED
+) -> Iterator[Rule]:
     """The rule with a bound that follows the lost digits; nothing if few are lost.
 
     Args:
         consistent: moves what all values follow from, so that equal values stay equal.
         single: moves each value by itself, so that a branch may change.
+        K: how many times the measured rounding error a gradient may be off.
     """
     goal = rule.reference if rule.truth is None else rule.truth
     eps, size = float(np.finfo(dtype).eps), largest(goal)
@@ -106,7 +111,7 @@ def _milder(rule: Rule, dtype: str, consistent: Way | None, single: Way) -> Iter
     if consistent is not None:
         spread = max(spread, _spread(consistent, ~rule.left_out, dtype)[0])
     if spread > eps * max(size, rule.zero_scale or 0):
-        error = np.maximum(rule.error, K_CANCELLED * spread)
+        error = np.maximum(rule.error, K * spread)
         yield rule._replace(reference=np.asarray(goal, dtype), error=error, measured=True, why=WHY)
 
 
