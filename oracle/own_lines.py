@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from npnet.base.arrays import Floats, Named
-from npnet.base.errors import InputError, shown
+from npnet.base.errors import InputError, kind_of, shown
 from npnet.checks.called_functions import made
 from npnet.checks.differentiate import Derivative
 from npnet.checks.isolation import isolate
-from npnet.checks.line_check import LinesCheck, cancelled, rules_in_order, widened, zero_scales
+from npnet.checks.line_check import LinesCheck, rules_in_order, widened, zero_scales
+from npnet.checks.line_rounding import rounding_alone, rounding_whole
 from npnet.checks.line_rules import K_WHOLE, Rule, default_K, growth, judge_all, rule_for
 from npnet.checks.lines import DTYPES, Lines
 from npnet.checks.report import Report, Row
@@ -102,7 +103,7 @@ class TorchLines:
                     side[name] = np.where(masked, 0, side[name]).astype(side[name].dtype)
                 ours[name] = np.where(masked, 0, values[name]).astype(values[name].dtype)
                 rules[name] = self._rule(name, reference, truth, values, whole=True)
-        return judge_all(ours, rules, lambda name, row: None)
+        return judge_all(ours, rules, lambda name, row: ())
 
     def _alone(self, values: Named, seed: int) -> Report:
         table = self.table
@@ -117,7 +118,12 @@ class TorchLines:
             name: made(name, function, *table.views(values, upstream, name))
             for name, function in table.gradients.items()
         }
-        return judge_all(ours, rules_in_order(table, rules), lambda name, row: None)
+
+        def look(name: str, row: Row) -> Iterable[Rule]:
+            function = table.gradients[name]
+            return rounding_alone(table, name, rules[name], function, values, upstream)
+
+        return judge_all(ours, rules_in_order(table, rules), look)
 
     def _in_order(self, values: Named, dtype: str) -> Report:
         table = self.table
@@ -141,8 +147,8 @@ class TorchLines:
             for name in table.named
         }
 
-        def look(name: str, row: Row) -> Rule | None:
-            return cancelled(table, name, rules[name], table.gradients, dtype)
+        def look(name: str, row: Row) -> Iterable[Rule]:
+            return rounding_whole(table, name, rules[name], table.gradients, dtype)
 
         return judge_all(ours, rules_in_order(table, rules), look)
 
@@ -224,6 +230,10 @@ def lines_of(
             for name, line in table.lines.items()
             if isinstance(line, TorchWords)
         }
+    if not isinstance(lines, Mapping):
+        raise InputError(
+            f"{WHO}: lines is {kind_of(lines)}, wanted a mapping from names to functions"
+        )
     missing = [name for name in table.lines if name not in lines]
     unknown = [name for name in lines if name not in table.lines]
     if missing or unknown:
@@ -231,7 +241,24 @@ def lines_of(
             f"{WHO}: missing {', '.join(missing) or 'none'}, unknown {', '.join(unknown) or 'none'}"
             f", wanted a line in torch for each of {', '.join(table.lines)}"
         )
-    return TorchLines(table, {name: rebound(lines[name], THERE) for name in table.lines})
+    for name, line in lines.items():
+        if not callable(line):
+            raise InputError(f"{WHO}: line {name} is {kind_of(line)}, wanted a function of v")
+    return TorchLines(
+        table, {name: _named(name, rebound(lines[name], THERE)) for name in table.lines}
+    )
+
+
+def _named(name: str, line: Callable[[Any], Tensor]) -> Callable[[Any], Tensor]:
+    """A line whose errors have its name."""
+
+    def run_line(v: Any) -> Tensor:
+        result = _in_words(lambda: line(v), f"line {name}")
+        if not isinstance(result, Tensor):
+            raise InputError(f"{WHO}: line {name} returned {kind_of(result)}, wanted a tensor")
+        return result
+
+    return run_line
 
 
 def _leaf(entry: Any, differentiated: bool) -> Any:
@@ -242,7 +269,7 @@ def _leaf(entry: Any, differentiated: bool) -> Any:
     return tensor.requires_grad_() if differentiated and tensor.is_floating_point() else tensor
 
 
-def _in_words(compute: Callable[[], Any]) -> Any:
+def _in_words(compute: Callable[[], Any], who: str = "a line") -> Any:
     """What ``compute`` returns.
 
     Raises:
@@ -250,6 +277,8 @@ def _in_words(compute: Callable[[], Any]) -> Any:
     """
     try:
         return compute()
+    except InputError:
+        raise
     except Exception as error:  # the lines are any code
         said = str(error).partition("\n")[0]
-        raise InputError(f"{WHO}: a line in torch raised {type(error).__name__}: {said}") from error
+        raise InputError(f"{WHO}: {who} in torch raised {type(error).__name__}: {said}") from error

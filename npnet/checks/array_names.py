@@ -22,7 +22,10 @@ BEFORE = re.compile(
     r"^(values?|acts?|activations|params?|parameters|model|module|forward)[/._:]", re.IGNORECASE
 )
 AFTER = re.compile(r"[/._:](values?|data)$", re.IGNORECASE)
-GRAD_BEFORE = re.compile(r"^(grads?|gradients?|g|d|backward)[/._:]", re.IGNORECASE)
+GRAD_BEFORE = re.compile(
+    r"^((grads?|gradients?|g|d|backward|nabla)[/._:\s]|d(L|J|E|loss|cost)\s?[/_]\s?d_?)",
+    re.IGNORECASE,
+)
 GRAD_AFTER = re.compile(r"[/._:](grads?|gradients?|g)$", re.IGNORECASE)
 KEY = re.compile(r"\[['\"](\w+)['\"]\]")  # of a dict in a dict
 QUOTED = re.compile(r"^\W*(\w.*?\w|\w)\W*$")
@@ -111,6 +114,9 @@ def recognise(
         if (plain := plain_name(name, known, gradient=gradient)) in known:
             fits[name] = Fit(plain, "", lambda array: array)
     left = {name: array for name, array in arrays.items() if name not in fits}
+    for name, plain in _alike(left, known, {fit.name for fit in fits.values()}).items():
+        fits[name] = Fit(plain, "", lambda array: array)
+        del left[name]
     states, doubts = _of_modules(left, sizes, {fit.name for fit in fits.values()})
     decorated = [name for name, fit in fits.items() if name not in (fit.name, f"d{fit.name}")]
     fits |= states
@@ -134,6 +140,27 @@ def recognise(
         others = f", and {len(decorated) - 1} more like it" if len(decorated) > 1 else ""
         said.insert(0, f"{first} is read as {fits[first].name}{others}")
     return Recognised(found, (*said, *doubts))
+
+
+def _alike(names: Iterable[str], known: Iterable[str], taken: set[str]) -> dict[str, str]:
+    """Ours in names that all have the same text around one of ours: ``my_W1`` and ``my_b1``.
+
+    One such name alone may be chance, as ``h`` in ``width`` is; so may names of one letter.
+    """
+    ways: dict[tuple[str, str], dict[str, str]] = {}
+    for name in names:
+        if _module_and_leaf(name):
+            continue
+        for each in known:
+            for match in re.finditer(re.escape(each), name):
+                around = name[: match.start()], name[match.end() :]
+                ways.setdefault(around, {})[name] = each
+    best = sorted(ways.values(), key=len)
+    if not best or len(best[-1]) < 2 or (len(best) > 1 and len(best[-2]) == len(best[-1])):
+        return {}
+    fits = best[-1]
+    long = any(len(each) > 1 for each in fits.values())
+    return fits if long and not taken & {*fits.values()} else {}
 
 
 def _of_modules(
@@ -206,6 +233,6 @@ def without_values(names: Iterable[str]) -> list[str]:
 
 
 def parameters_alone(names: Iterable[str]) -> bool:
-    """Whether these are gradients of the seven parameters, and of nothing else."""
-    names = {*names}
+    """Whether the gradients among these names are all of the seven parameters."""
+    names = {*names} & {*GRADIENTS}
     return bool(names) and names <= {*PARAMETER_NAMES}

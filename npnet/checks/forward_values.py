@@ -32,6 +32,8 @@ KNOWN = (*PARAMETER_NAMES, *VALUE_NAMES)
 # whole pass, where ours and torch's errors add up.
 K_VALUES = 16.0
 
+NOT_FINITE = "not finite"  # said of a line
+
 
 class Deviation(NamedTuple):
     """A line whose result is not what it should be for their own values.
@@ -206,8 +208,10 @@ def _deviation(
     if passes(mine):
         return None
     right: Array = getattr(wide, name)
+    if not np.isfinite(right).all() and np.array_equal(np.isfinite(mine), np.isfinite(right)):
+        return None  # because of the values before it
     if not np.isfinite(mine).all() or not np.isfinite(right).all():
-        return Deviation(name, "")
+        return Deviation(name, "" if np.isfinite(mine).all() else NOT_FINITE)
     factor = ratio(mine, right)
     if factor and passes((mine / np.float64(factor)).astype(mine.dtype)):
         words = named(factor, sizes, max(64 * eps, 1e-12))

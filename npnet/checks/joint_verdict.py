@@ -15,7 +15,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.checks.compare import K_TRUTH, compare, zero_scales
-from npnet.checks.forward_values import Deviation, Forward
+from npnet.checks.forward_values import NOT_FINITE, Deviation, Forward
 from npnet.checks.isolation import isolate
 from npnet.checks.judging import K_BOTH
 from npnet.checks.line_check import widened
@@ -53,7 +53,9 @@ class Joint(NamedTuple):
     def __str__(self) -> str:
         for_it = " for it" if self.forward.wrong else ""
         parts = [str(self.forward)]
-        if self.whole.passed:
+        if not self.whole.rows:
+            parts.append("the gradients cannot be judged for it")
+        elif self.whole.passed:
             others = "the other gradients" if self.unjudged else "the gradients"
             parts.append(f"{others} are right{for_it}")
         elif self.alone:
@@ -68,9 +70,11 @@ class Joint(NamedTuple):
             parts.append(
                 f"wrong only because of {'it' if len(self.alone) == 1 else 'them'}: {names}"
             )
-        if self.unjudged:
+        if self.unjudged and self.whole.rows:
             names = ", ".join(f"d{name}" for name in self.unjudged)
-            parts.append(f"not judged, since what they compute there is unknown: {names}")
+            finite = all(deviation.said != NOT_FINITE for deviation in self.forward.deviations)
+            why = "what they compute there is unknown" if finite else "values there are not finite"
+            parts.append(f"not judged, since {why}: {names}")
         return "; ".join(parts)
 
 
@@ -103,7 +107,11 @@ def join(
         whole32, whole64 = here.chain(usable), wide.chain(usable)
         upstream = {"loss": np.ones(()), **{name: usable[name] for name in usable}}
         lines32, lines64 = here.alone(upstream), wide.alone(upstream)
-    unjudged = [name for name in GRADIENTS if here.through_unknown(name) or name not in whole64]
+    unjudged = [
+        name
+        for name in GRADIENTS
+        if here.through_unknown(name) or name not in whole64 or not np.isfinite(whole64[name]).all()
+    ]
     asked = [name for name in names if name not in unjudged]
     unknown = {*theirs} - {*GRADIENTS} if {*names} == {*GRADIENTS} else set()
     ours = {name: array for name, array in theirs.items() if name in asked or name in unknown}
@@ -119,7 +127,10 @@ def join(
         scales: dict[str, float] = {}
         if all(name in given for name in needed):
             scales = rounding_scales(wide.values, given, eps, lines=lines)
-        zero = lines or not {"hprebn", "norm_logits"} <= truth.keys()
+        zero = lines or any(
+            name not in truth or not np.isfinite(truth[name]).all()
+            for name in ("hprebn", "norm_logits")
+        )
         return compare(
             mine,
             reference,

@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from npnet.base.arrays import Array, Floats, Named
+from npnet.base.arrays import Floats, Named
 from npnet.base.errors import InputError, shown
 from npnet.checks import line_numerical
 from npnet.checks.array_error import largest
-from npnet.checks.called_functions import locked, made
+from npnet.checks.called_functions import made
 from npnet.checks.differentiate import Derivative
 from npnet.checks.isolation import Isolation, isolate
+from npnet.checks.line_rounding import dtype_of, rounding_alone, rounding_whole
 from npnet.checks.line_rules import K_WHOLE, Rule, default_K, growth, judge_all, rule_for
 from npnet.checks.line_table import WHO
 from npnet.checks.lines import DTYPES, Lines
 from npnet.checks.report import Report, Row
-
-# If a whole backward pass loses digits to cancellation: this many runs with slightly other numbers
-# measure its own rounding error, and it may be off by this many times as much.
-RERUNS = 4
-K_CANCELLED = 32.0
-# A result that moves by more than this share of it is not excused: a branch may have changed.
-MOST_LOST = 1e-3
 
 
 @dataclass(frozen=True, repr=False)
@@ -151,8 +144,12 @@ def each_alone(
         for name, function in chosen.items()
     }
 
-    def look(name: str, row: Row) -> Rule | None:
-        return without_kinks(table, values, name, upstream, rules[name], whole=False)
+    def look(name: str, row: Row) -> Iterator[Rule]:
+        milder = without_kinks(table, values, name, upstream, rules[name], whole=False)
+        yield from [] if milder is None else [milder]
+        yield from rounding_alone(
+            table, name, milder or rules[name], chosen[name], values, upstream
+        )
 
     return judge_all(ours, rules_in_order(table, rules), look)
 
@@ -202,9 +199,10 @@ def in_order(
         found[name] = made(name, function, *table.views(values, found, name))
     dtype = dtype_of(table, values)
 
-    def look(name: str, row: Row) -> Rule | None:
+    def look(name: str, row: Row) -> Iterator[Rule]:
         milder = without_kinks(table, values, name, start, rules[name], whole=True)
-        return cancelled(table, name, milder or rules[name], chosen, dtype) or milder
+        yield from [] if milder is None else [milder]
+        yield from rounding_whole(table, name, milder or rules[name], chosen, dtype)
 
     return judge_all(found, rules_in_order(table, rules), look)
 
@@ -261,68 +259,6 @@ def without_kinks(
     if not (kinks & ~rule.left_out).any():
         return None
     return rule._replace(left_out=rule.left_out | kinks)
-
-
-def cancelled(
-    table: Lines, name: str, rule: Rule, functions: Mapping[str, Any], dtype: str
-) -> Rule | None:
-    """The rule with a bound that follows the digits lost to cancellation; None if few are lost.
-
-    The backward pass runs again, with all inputs and all gradients on the way moved by one eps; and
-    with all values moved as well, each by itself, as if each had its own rounding error. How far
-    the result moves is the size of its rounding error. A mistake moves it no further.
-    """
-    goal = rule.reference if rule.truth is None else rule.truth
-    eps, size = float(np.finfo(dtype).eps), largest(goal)
-    spread = _spread(table, name, ~rule.left_out, functions, dtype, values_too=False)
-    # A function that compares two values may take another branch when they move: that is no
-    # rounding error.
-    wider = _spread(table, name, ~rule.left_out, functions, dtype, values_too=True)
-    spread = max(spread, wider if wider <= MOST_LOST * size else 0.0)
-    if not spread > eps * max(size, rule.zero_scale or 0):
-        return None
-    error = np.maximum(rule.error, K_CANCELLED * spread)
-    why = "few digits are left: what is added cancels"
-    return rule._replace(reference=np.asarray(goal, dtype), error=error, measured=True, why=why)
-
-
-def _spread(
-    table: Lines,
-    name: str,
-    kept: Array,
-    functions: Mapping[str, Any],
-    dtype: str,
-    *,
-    values_too: bool,
-) -> float:
-    """How far a gradient moves when the numbers that it is made of move by one eps."""
-    rng = np.random.default_rng(table.seed)
-    eps = float(np.finfo(dtype).eps)
-
-    def near(entry: Any) -> Any:
-        if getattr(getattr(entry, "dtype", None), "kind", "") != "f":
-            return entry
-        moved = np.asarray(entry) * (1 + eps * rng.choice([-1, 1], np.shape(entry)))
-        return np.asarray(moved, dtype)
-
-    results = []
-    for _ in range(RERUNS):
-        inputs = {key: near(table.inputs[key]) for key in table.inputs if key in table.active}
-        values: Mapping[str, Any] = table.at(**inputs).forward(dtype)
-        found: dict[str, Any] = dict(table.start(values))
-        if values_too:
-            values = locked({key: near(entry) for key, entry in values.items()})
-        for key, function in functions.items():
-            found[key] = near(made(key, function, *table.views(values, found, key)))
-        if getattr(found[name], "shape", None) != kept.shape:
-            return 0.0
-        results.append(np.asarray(found[name], np.float64)[kept])
-    return max(float(np.ptp(pair, 0).max(initial=0)) for pair in pairwise(results))
-
-
-def dtype_of(table: Lines, values: Named) -> str:
-    """The dtype of the floats of a forward pass."""
-    return str(values[table.outputs[0]].dtype)
 
 
 def widened(entries: Mapping[str, Any]) -> dict[str, Any]:

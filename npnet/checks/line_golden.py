@@ -96,7 +96,7 @@ class LinesGolden(EqualFields):
             rough = Derivative(self.arrays[kind, "float32"][name], exact.error, "")
             K = (default_K(True) if lines else K_WHOLE) * growth(self.arrays["value", "float64"])
             rules[name] = rule_for([rough], [exact], K, scales.get(name))
-        return judge_all(ours, rules, lambda name, row: None)
+        return judge_all(ours, rules, lambda name, row: ())
 
 
 def write_golden(table: Lines, folder: str | os.PathLike[str], seed: int = 0) -> LinesGolden:

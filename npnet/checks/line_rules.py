@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -72,6 +72,9 @@ def rule_for(
     """
     reference = np.asarray(sum(one.gradient for one in narrow))
     truth = None if wide is None else np.asarray(sum(one.gradient for one in wide))
+    if truth is not None:
+        # Complex numbers overflow where real ones do not: 1 / (1 + exp(100)) in complex64.
+        reference = np.where(np.isfinite(reference), reference, truth).astype(reference.dtype)
     error = np.asarray(sum(one.error for one in wide or narrow))
     left_out = np.zeros(reference.shape, bool)
     if error.any():
@@ -88,11 +91,11 @@ def judge(name: str, ours: object, rule: Rule) -> Row:
         ours = _patched(ours, rule)
     scales = {} if rule.zero_scale is None else {name: rule.zero_scale}
     mine, reference = {name: ours}, {name: rule.reference}
-    if rule.truth is not None and not rule.measured:
+    if rule.truth is not None and not rule.own_error:
         report = compare(
             mine, reference, truth={name: rule.truth}, K=rule.K, zero_scales=scales, labels=LABELS
         )
-    elif rule.own_error:
+    elif rule.own_error:  # of differences, or measured
         size = max(largest(rule.reference), rule.zero_scale or 0)
         allowed = rule.K * eps(rule.reference) * size + rule.own_error
         report = compare(mine, reference, rtol=0, atol=allowed, labels=LABELS)
@@ -138,12 +141,15 @@ def default_K(precise: bool) -> float:
 
 
 def judge_all(
-    ours: Mapping[str, object], rules: Mapping[str, Rule], look: Callable[[str, Row], Rule | None]
+    ours: Mapping[str, object],
+    rules: Mapping[str, Rule],
+    look: Callable[[str, Row], Iterable[Rule]],
 ) -> Report:
     """A report with a row for each rule.
 
     Args:
-        look: called for a name that failed; returns a milder rule if there is a reason, else None.
+        look: called for a name that failed; returns the milder rules that there is a reason for,
+            which are tried in their order.
     """
     rows = []
     for name, rule in rules.items():
@@ -156,8 +162,10 @@ def judge_all(
             continue
         row = judge(name, entry, rule)
         if row.verdict in ("WRONG", "not finite"):
-            milder = look(name, row)
-            row = row if milder is None else judge(name, ours[name], milder)
+            for milder in look(name, row):
+                row = judge(name, ours[name], milder)
+                if row.ok:
+                    break
         rows.append(row)
     precise = any(rule.truth is not None for rule in rules.values())
     K = min((rule.K for rule in rules.values()), default=0.0)

@@ -23,7 +23,7 @@ ENOUGH = 16
 
 
 def looks_half(arrays: Iterable[Array]) -> str:
-    """``float16`` or ``bfloat16`` if all these wider floats are numbers of that precision.
+    """``float16``, ``bfloat16`` or ``tf32`` if all these wider floats are numbers of it.
 
     Returns:
         The name; empty if they are not, or if there are too few numbers to tell.
@@ -42,4 +42,7 @@ def looks_half(arrays: Iterable[Array]) -> str:
         return "bfloat16"
     with np.errstate(over="ignore"):
         fits = (flat.astype(np.float16) == flat).all()
-    return "float16" if fits else ""
+    if fits:
+        return "float16"
+    # As many bits as float16 has, but numbers that are too large or too small for it.
+    return "tf32" if (np.mod(mantissas * 2**11, 1) == 0).all() else ""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 WIDTH = 100  # columns, where there is no terminal; and the most that prose gets in a wide one
+CODE = r"^(```.*?^```)$"  # a block of it
 
 
 def add_commands(commands: Any) -> None:
@@ -74,8 +75,14 @@ def listed(pages: dict[str, str], width: int) -> list[str]:
 def for_terminal(page: str) -> str:
     """``page`` with links as a terminal needs them: to another page, its command.
 
-    Links are relative to the guide's folder; a picture becomes its description.
+    Links are relative to the guide's folder; a picture becomes its description. Blocks of code stay
+    as they are: ``table[name](v)`` is no link.
     """
+    parts = re.split(CODE, page, flags=re.MULTILINE | re.DOTALL)
+    return "".join(part if part.startswith("```") else _links(part) for part in parts)
+
+
+def _links(page: str) -> str:
     page = re.sub(r"!\[([^]]*)\]\([^)]*\)", r"*(Picture: \1.)*", page)
     page = re.sub(r"\[([^]]*)\]\((\w+)\.md\)", r"\1 (`npnet help \2`)", page)
     return re.sub(r"\[([^]]*)\]\((?!https?:)[^)]*\)", r"\1", page)
@@ -87,7 +94,7 @@ def rendered(page: str, console: Console) -> str:
     Lines of code are folded in a terminal only; in a pipe they stay whole.
     """
     shown = []
-    for part in re.split(r"^(```.*?^```)$", page, flags=re.MULTILINE | re.DOTALL):
+    for part in re.split(CODE, page, flags=re.MULTILINE | re.DOTALL):
         if part.strip():
             text = _code(part, console) if part.startswith("```") else _prose(part, console)
             shown.append("\n".join(line.rstrip() for line in text.strip("\n").splitlines()))

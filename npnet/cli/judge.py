@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from npnet.base.errors import InputError
 from npnet.checks.array_files import Layout, Theirs, read_theirs
 from npnet.checks.array_names import parameters_alone
 from npnet.checks.forward_values import KNOWN, Forward, judge_values
@@ -133,6 +134,15 @@ def _verdict(
     only = names_of(options.only)
     if only is None and parameters_alone(theirs.arrays):
         only = ["parameters"]
+        if others := [name for name in theirs.arrays if name not in GRADIENTS]:
+            left_out = f"left out, as none of the 26 gradients: {', '.join(others)}"
+            theirs = theirs._replace(said=(*theirs.said, left_out))
+    elif only is None and not {*GRADIENTS} & {*theirs.arrays}:
+        doubts = "".join(f"; {said}" for said in theirs.said)
+        raise InputError(
+            f"{options.theirs}: has {', '.join(theirs.arrays)}, wanted gradients by their names, "
+            f"such as W1, dW1, grad_W1 or W1.grad{doubts}"
+        )
     labels = ("theirs", "torch")
     if options.values is None or options.lines:
         reference = (problem.lines if options.lines else problem.whole)(theirs.precision)
@@ -167,5 +177,8 @@ def _print(options: argparse.Namespace, verdict: Verdict) -> None:
     print(report)
     if sentence:
         print(sentence)
-    if not report:
+    if report.failures:
         print(next_step(report))
+    there = [row.name for row in report.rows if row.ok]
+    if there and all(row.verdict == "missing" for row in report.failures) and report.failures:
+        print(f"nothing else is wrong: to compare only what is there, --only {','.join(there)}")

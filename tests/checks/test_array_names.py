@@ -97,3 +97,22 @@ def test_where_two_fit_none_is_chosen() -> None:
 def test_two_names_of_one_array_are_refused() -> None:
     with pytest.raises(InputError, match="W1 and grad_W1 are both W1, wanted one"):
         recognise({"W1": np.ones(1), "grad_W1": np.ones(1)}, SIZES, GRADIENTS, gradient=True)
+
+
+@pytest.mark.parametrize("around", ["my_{}", "0/{}", "layer.{}/theirs", "dL/d{}", "({})[0]"])
+def test_the_same_text_around_several_names_is_read(around: str) -> None:
+    arrays = {around.format(name): np.ones(shape_of(name, SIZES)) for name in PARAMETER_NAMES}
+    found = recognise(arrays, SIZES, GRADIENTS, gradient=True)
+    assert set(found.arrays) == set(PARAMETER_NAMES)
+    assert "is read as" in found.said[0]
+
+
+@pytest.mark.parametrize("name", ["dL_dW1", "dL/dW1", "dloss_dW1", "nabla_W1", "grad W1"])
+def test_a_derivative_by_its_fraction_is_read(name: str) -> None:
+    assert plain_name(name) == "W1"
+
+
+@pytest.mark.parametrize("names", [["width"], ["width", "height"], ["xh", "xC"]])
+def test_one_letter_by_chance_is_no_name(names: list[str]) -> None:
+    arrays = {name: np.ones(3) for name in names}
+    assert set(recognise(arrays, SIZES, GRADIENTS, gradient=True).arrays) == set(names)

@@ -181,3 +181,16 @@ def test_functions_that_are_hard_to_differentiate_are_judged_rightly(case: str) 
     f, df, x = HARD[case]
     assert check_gradient(f, df, x)
     assert not check_gradient(f, lambda x: df(x) * 1.001 + 1e-3 * (df(x) == 0), x)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-6, 1.0])
+def test_differences_of_small_float32_numbers_are_judged_by_their_error(scale: float) -> None:
+    x = (X * scale).astype(np.float32)
+    # logaddexp takes no complex numbers.
+    assert check_gradient(lambda x: np.logaddexp(0, x), lambda x: 1 / (1 + np.exp(-x)), x)
+
+
+def test_integers_and_bools_are_derivatives_too() -> None:
+    assert check_gradient(np.sum, np.ones((3, 4), int), X)
+    assert check_gradient(np.max, lambda x: x == x.max(), X)
+    assert not check_gradient(np.max, lambda x: x == x.min(), X)

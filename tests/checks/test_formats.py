@@ -354,3 +354,20 @@ def test_limits_hold_for_folders_and_files(tmp_path: Path, monkeypatch: pytest.M
 def test_suffixes_and_formats_are_what_the_guide_says() -> None:
     assert {*ONE, *MANY} == {*CONTAINERS}
     assert [*SUFFIXES.values()] == ["f32", "f64", "i64", "f16", "bf16"]
+
+
+def test_arrays_that_are_no_gradients_are_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gradients = read_golden(shipped_set()).whole("float32").gradients
+    seven = {name: gradients[name] for name in ("C", "W1", "b1", "W2", "b2", "bngain", "bnbias")}
+    path = tmp_path / "theirs.npz"
+    np.savez(path, **seven, step=3, running_mean=np.zeros(8))
+    assert judge(path) == 0
+    assert "left out, as none of the 26 gradients: step, running_mean" in capsys.readouterr().out
+    np.savez(path, W2=seven["W2"], b2=seven["b2"])
+    assert judge(path) == 1
+    assert "to compare only what is there, --only W2,b2" in capsys.readouterr().out
+    np.savez(path, arr_0=seven["W2"])
+    assert judge(path) == 2
+    assert "has arr_0, wanted gradients by their names" in capsys.readouterr().err

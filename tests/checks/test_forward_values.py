@@ -189,7 +189,7 @@ def test_values_that_look_like_something_say_so(golden: Problem) -> None:
     report = judge_values(golden, {**values, "emb": values["emb"][0]}, "float64")
     assert "emb on (shape)" in str(report)
     nan = np.where(values["h"] > 0.9, np.nan, values["h"])
-    assert "h on (no constant ratio)" in str(judge_values(golden, {**values, "h": nan}, "float64"))
+    assert "h on (not finite)" in str(judge_values(golden, {**values, "h": nan}, "float64"))
 
 
 def test_missing_gradients_are_missing_and_the_rest_is_judged(golden: Problem) -> None:
@@ -293,3 +293,14 @@ def test_a_precision_is_an_option(
     assert judge(tmp_path / "half.npz") == 0
     assert "judged by the eps of float16, 0.00098" in capsys.readouterr().out
     assert judge(tmp_path / "half.npz", "--precision", "float32") == 1
+
+
+def test_values_that_are_not_finite_end_in_a_verdict(golden: Problem) -> None:
+    with np.errstate(all="ignore"):
+        values, gradients = passes(golden, "float32", {"h": lambda v: v.hpreact * np.nan})
+    joint = join(judge_values(golden, values, "float32"), gradients, "float32", [*GRADIENTS])
+    assert not joint.passed
+    assert str(joint).startswith(
+        "the forward pass differs from h on (not finite); the other gradients are right for it; "
+        "not judged, since values there are not finite: dprobs, "
+    )

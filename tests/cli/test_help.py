@@ -45,7 +45,7 @@ def test_a_page_in_a_pipe_is_plain_text(topic: str, capsys: pytest.CaptureFixtur
     printed = capsys.readouterr().out
     assert "\x1b" not in printed
     assert "```" not in printed
-    assert not re.search(r"\]\(|^#|[ \t]$|\n\n\n", printed, re.MULTILINE)
+    assert not re.search(r"^\S.*\]\(|^#|[ \t]$|\n\n\n", printed, re.MULTILINE)
     title = PAGES[topic].splitlines()[0].removeprefix("# ")
     assert printed.startswith(title)
 
@@ -102,3 +102,8 @@ def test_the_usage_points_at_the_guide(capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(SystemExit):
         main(["--help"])
     assert "npnet help: the guide" in capsys.readouterr().out
+
+
+def test_code_with_brackets_is_no_link() -> None:
+    code = "```python\ntable[name](values)\n```"
+    assert for_terminal(f"[x](y.py)\n\n{code}\n") == f"x\n\n{code}\n"

@@ -176,7 +176,7 @@ def test_lines_that_do_not_fit_are_refused_in_words() -> None:
         ),
         (
             lambda: oracle.lines_of(table, {**lines, "gate": lambda v: v.W @ v.norm}).check(),
-            "a line in torch raised RuntimeError",
+            "line gate in torch raised RuntimeError",
         ),
         (lambda: oracle.lines_of(table, lines).check("half"), "dtype is 'half', wanted float32"),
     ):
@@ -186,3 +186,18 @@ def test_lines_that_do_not_fit_are_refused_in_words() -> None:
         in_torch_words([])  # type: ignore[arg-type]
     with pytest.raises(InputError, match="in_torch_words: h is an int, wanted a function of v"):
         in_torch_words({"h": 3})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (3, "lines is an int, wanted a mapping"),
+        ({"y": 3}, "line y is an int, wanted a function"),
+        ({"y": lambda v: 3}, "line y returned an int, wanted a tensor"),
+        ({"y": lambda v: v.z}, "line y in torch raised AttributeError"),
+    ],
+)
+def test_a_line_that_torch_cannot_run_is_named(lines: Any, said: str) -> None:
+    table = Lines({"y": lambda v: v.x * v.x}, {"x": (2,)}, gradients={"x": lambda v, d: 2 * v.x})
+    with pytest.raises(InputError, match=said):
+        oracle.lines_of(table, lines).check()
