@@ -67,7 +67,7 @@ def test_a_kept_normal_is_given_on(kept: float) -> None:
     ],
 )
 def test_bytes_that_no_generator_can_have_are_refused(other: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match="set_state: got .*, wanted the 5,056 bytes"):
+    with pytest.raises(InputError, match=r"set_state: got .*, wanted the 5,056 bytes"):
         read_torch_state(state(**other))
 
 
