@@ -175,5 +175,9 @@ def _advice(sign: str, text: str) -> str:
     if sign not in _OPERATIONS or not text:
         return "an operation such as '* 0.1', '* 5/3', '/ sqrt(fan_in)' or '+ 1'"
     steps = re.fullmatch(r"\(?([^()]+)\)?\s*([*/])\s*(.+)", text)
-    two = f"; for two operations, ['{sign} {steps[1]}', '{steps[2]} {steps[3]}']" if steps else ""
+    two = (
+        f"; for two operations, ['{sign} {steps[1].strip()}', '{steps[2]} {steps[3]}']"
+        if steps
+        else ""
+    )
     return f"parentheses around it for one operation by one number: '{sign} ({text})'{two}"

@@ -121,9 +121,7 @@ class Tree:
         self.original = path.read_bytes()
         if mutant:
             path.write_bytes(mutant.source)
-        # Two mutants of one size and second would pass for each other in the bytecode cache.
-        for cached in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
-            cached.unlink()
+        _forget_bytecode(path)
         self.report.unlink(missing_ok=True)
         if pid := os.fork():
             return pid
@@ -158,12 +156,19 @@ class Tree:
         That is a test that failed, the time limit, or that the mutant cannot be imported.
         """
         self.path(module).write_bytes(self.original)
+        _forget_bytecode(self.path(module))
         if os.WIFSIGNALED(status):
             return TIME, {}
         if os.WEXITSTATUS(status) == BROKEN:
             raise SystemExit(f"mutate: {(self.folder / 'output.txt').read_text()}")
         report = json.loads(self.report.read_text())
         return report["failed"] or (IMPORT if status else ""), report["took"]
+
+
+def _forget_bytecode(path: Path) -> None:
+    """Two sources of one size and second would pass for each other in the bytecode cache."""
+    for cached in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+        cached.unlink(missing_ok=True)
 
 
 def tests_of(module: str) -> list[str]:

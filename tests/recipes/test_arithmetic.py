@@ -73,6 +73,13 @@ def test_what_is_no_arithmetic_is_refused(text: str) -> None:
         dataclasses.replace(LECTURE, rates=text)
 
 
+def test_a_formula_has_500_characters_at_most() -> None:
+    longest = "1" + " " * 497 + "+1"
+    assert parsed(longest, ())({}) == 2
+    with pytest.raises(ValueError, match="501 characters, wanted 500 or fewer"):
+        parsed(longest + " ", ())
+
+
 @pytest.mark.parametrize(
     "around",
     [
@@ -143,6 +150,10 @@ def test_one_number_is_one_operation() -> None:
         ("* (5/3)/sqrt(fan_in)", r"\['\* 5/3', '/ sqrt\(fan_in\)'\]"),
         ("* 5/3/2", r"parentheses around it for one operation by one number: '\* \(5/3/2\)'"),
         ("* (sqrt(fan_in)", "wanted an operation such as"),
+        ("* 2 * 3", r"'\* \(2 \* 3\)'; for two operations, \['\* 2', '\* 3'\]$"),
+        ("* 2 + 1", r"by one number: '\* \(2 \+ 1\)'$"),
+        ("^ 2", r"wanted an operation such as '\* 0.1'"),
+        ("* ", "wanted an operation such as"),
         ("* (cos(fan))", "'fan' is not understood"),
         ("/ (fan_in - fan_in)", "divides by 0"),
         ("* (1/(fan_in - fan_in))", "divides by 0"),
