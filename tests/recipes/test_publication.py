@@ -37,6 +37,8 @@ def written(folder: Path, printed: str) -> Path:
         ("figures = 3", "figures"),
         ("parameters = 12297", "wanted a number in quotes"),
         ('losses = [["0", "2,3"]]', "2,3"),
+        ('probs_row = {32 = ["0.5"]}', "wanted a row from 0 to 31, as recipe.batch says"),
+        ('probs_row = {a = ["0.5"]}', "wanted a row from 0 to 31, as recipe.batch says"),
     ],
 )
 def test_figures_that_cannot_be_are_refused(tmp_path: Path, printed: str, says: str) -> None:

@@ -314,3 +314,20 @@ def test_a_found_seed_goes_to_the_lost_draws_alone() -> None:
 def test_the_recipe_of_indian_names_has_its_notebooks_seeds() -> None:
     recipe = npnet.RECIPES["indian-names"]
     assert (recipe.seed, recipe.shuffle_seed, recipe.hidden) == (6942069420, 69, 64)
+
+
+@pytest.mark.parametrize("field", ["eps", "decay", "momentum"])
+@pytest.mark.parametrize("value", [True, False, "0.5", None, [0.5], object()])
+def test_a_number_is_no_bool_and_no_text(field: str, value: Any) -> None:
+    with pytest.raises(InputError, match=rf"^{field}: got .*, wanted a number"):
+        dataclasses.replace(npnet.RECIPES["lecture"], **{field: value})
+
+
+@pytest.mark.parametrize("field", ["hidden", "steps", "batch", "embedding", "block_size"])
+def test_counts_stay_below_2_to_the_31(field: str) -> None:
+    lecture = npnet.RECIPES["lecture"]
+    most: dict[str, Any] = {field: 2**31 - 1}
+    beyond: dict[str, Any] = {field: 2**31}
+    assert getattr(dataclasses.replace(lecture, **most), field) == 2**31 - 1
+    with pytest.raises(InputError, match=rf"^{field}: got 2147483648, wanted .* below 2\^31"):
+        dataclasses.replace(lecture, **beyond)
