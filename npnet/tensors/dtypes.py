@@ -130,7 +130,7 @@ def numpy_of(kind: Any) -> np.dtype[Any]:
     if isinstance(kind, dtype):
         return kind.numpy
     if kind is float:
-        return F64 if DEFAULT.numpy is F64 else DEFAULT.numpy
+        return F64
     if kind is int:
         return I64
     if kind is bool:

@@ -80,6 +80,28 @@ def test_a_run_without_a_tensor_shows_nothing(
     assert json.loads(capsys.readouterr().out)["passed"] == (code == 0)
 
 
+def test_each_cell_has_a_line_and_what_differs_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cells = [
+        "import torch\nx = torch.ones(3)",
+        "y = x * 2",
+        "first = torch.__version__\nx = x + ('npnet' in first)",
+        "if 'npnet' in first:\n    raise ValueError('here alone')",
+    ]
+    file = tmp_path / "small.ipynb"
+    file.write_text(made.ipynb(cells), encoding="utf-8")
+    assert main(["notebook", str(file)]) == 1
+    lines = " ".join(capsys.readouterr().out.split())
+    assert "1 equal 1 of 1 bit for bit import torch" in lines
+    assert "2 equal 2 of 2 bit for bit y = x * 2" in lines
+    assert "3 differs 1 of 2 bit for bit" in lines
+    assert "x: " in lines
+    assert "stand-in: ValueError: here alone torch: no exception" in lines
+    assert "2 of 4 cells agree" in lines
+    assert "the first that differs: x in cell 3" in lines
+
+
 def test_a_file_that_is_no_notebook_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
