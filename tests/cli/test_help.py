@@ -45,7 +45,7 @@ def test_a_page_in_a_pipe_is_plain_text(topic: str, capsys: pytest.CaptureFixtur
     printed = capsys.readouterr().out
     assert "\x1b" not in printed
     assert "```" not in printed
-    assert not re.search(r"^\S.*\]\(|^#|[ \t]$|\n\n\n", printed, re.MULTILINE)
+    assert not re.search(r"^\S.*\]\(|^#+ |[ \t]$|\n\n\n", printed, re.MULTILINE)
     title = PAGES[topic].splitlines()[0].removeprefix("# ")
     assert printed.startswith(title)
 
