@@ -146,21 +146,23 @@ def differences(terms: Terms, x: Floats, s: Floats) -> tuple[Floats, Floats]:
     Source of the noise estimate: J. Moré and S. Wild, Estimating computational noise, SIAM
     Journal on Scientific Computing 33 (2011).
     """
-    here = float(terms(x).sum())
-    at = {k: moved(terms, x, k * s) for k in (-2, -1, 1, 2)}
-    near = (at[1] - at[-1]) / (2 * s)
-    far = (at[2] - at[-2]) / (4 * s)
-    squares = (at[2] - 4 * at[1] + 6 * here - 4 * at[-1] + at[-2]) ** 2
-    usual = np.quantile(squares, 0.5, method="lower") if squares.size else 0.0
-    if usual:
-        noise = np.sqrt(squares[squares <= 1e4 * usual].mean() / 70)
-    else:  # the steps change so little that rounding hides it: the function is a stair
-        noise = total_rounding(terms, x)
-    unsure = max(6 * noise, EPS * max(abs(here), 1)) / s
-    # At a kink the second differences of both steps are the same jump, elsewhere one is twice the
-    # other.
-    jump = np.abs(2 * (at[1] - 2 * here + at[-1]) - (at[2] - 2 * here + at[-2]) / 2) / s
-    return near, np.abs(far - near) + unsure + np.where(jump > 100 * unsure, jump, 0)
+    with np.errstate(all="ignore"):  # an entry may overflow; its error is not finite then
+        here = float(terms(x).sum())
+        at = {k: moved(terms, x, k * s) for k in (-2, -1, 1, 2)}
+        near = (at[1] - at[-1]) / (2 * s)
+        far = (at[2] - at[-2]) / (4 * s)
+        squares = (at[2] - 4 * at[1] + 6 * here - 4 * at[-1] + at[-2]) ** 2
+        squares = squares[np.isfinite(squares)]
+        usual = np.quantile(squares, 0.5, method="lower") if squares.size else 0.0
+        if usual:
+            noise = np.sqrt(squares[squares <= 1e4 * usual].mean() / 70)
+        else:  # the steps change so little that rounding hides it: the function is a stair
+            noise = total_rounding(terms, x)
+        unsure = max(6 * noise, EPS * max(abs(here), 1)) / s
+        # At a kink the second differences of both steps are the same jump, elsewhere one is twice
+        # the other.
+        jump = np.abs(2 * (at[1] - 2 * here + at[-1]) - (at[2] - 2 * here + at[-2]) / 2) / s
+        return near, np.abs(far - near) + unsure + np.where(jump > 100 * unsure, jump, 0)
 
 
 def rounding(terms: Terms, x: Floats) -> Array:

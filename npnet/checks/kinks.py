@@ -27,11 +27,7 @@ def has_kinks(
     x = np.asarray(values[name], np.float64)
     kinks = np.zeros(x.shape, bool)
     for terms in line_numerical.runs(table, values, name, weights, whole):
-        try:
-            with np.errstate(all="ignore"):
-                kinks |= _jumps(terms, x)
-        except Exception:  # a function that takes no complex numbers
-            continue
+        kinks |= jumps(terms, x)
     return kinks
 
 
@@ -97,14 +93,22 @@ def _usable(table: Lines, found: Mapping[str, Any], names: tuple[str, ...]) -> b
     return all(getattr(found.get(key), "shape", None) == table.shapes[key] for key in names)
 
 
-def _jumps(terms: Terms, x: Floats) -> Array:
-    """Where the slopes ahead of an entry and behind it differ by more than rounding."""
-    ahead, behind = complex_step(terms, x), complex_step(terms, x, backwards=True)
+def jumps(terms: Terms, x: Floats) -> Array:
+    """Where the slopes ahead of an entry and behind it differ by more than rounding.
+
+    Nowhere for a function that takes no complex numbers.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            ahead, behind = complex_step(terms, x), complex_step(terms, x, backwards=True)
+    except Exception:  # the function is any code
+        return np.zeros(x.shape, bool)
     jump = np.abs(ahead - behind)
     if not jump.any():
         return np.zeros(x.shape, bool)
     # Beside the kink, rounding takes no other branch.
     beside = x + BESIDE * np.random.default_rng(0).standard_normal(x.shape) * sizes(x)
-    runs = [shaken_step(terms, beside, salt) for salt in range(RERUNS)]
+    with np.errstate(all="ignore"):
+        runs = [shaken_step(terms, beside, salt) for salt in range(RERUNS)]
     eps = float(np.finfo(np.float64).eps)
     return np.asarray(jump > ROUNDING * (np.std(runs, axis=0) + eps * np.abs(ahead)))

@@ -154,6 +154,13 @@ def rounding_alone(
         yield from _milder(rule, dtype, K_ALONE, spread if spread <= most else 0.0)
 
 
+def rounding_alike(rule: Rule, terms: Terms, x: Floats, upstream: Floats) -> Iterator[Rule]:
+    """The same for a gradient of which only the numbers are known: as much as the numerical one."""
+    dtype, spread = str(x.dtype), _spread(lambda salt: shaken_step(terms, x, salt), rule, True)
+    if spread <= _most(rule, dtype, largest(upstream)):
+        yield from _milder(rule, dtype, K_ALONE, spread)
+
+
 def dtype_of(table: Lines, values: Named) -> str:
     """The dtype of the floats of a forward pass."""
     return str(values[table.outputs[0]].dtype)
