@@ -35,6 +35,9 @@ K_ALONE = 4.0
 # In a whole backward pass, another right program may add and multiply in another way at every step:
 # as in ``K_WHOLE``. By the usual ways of NumPy, the largest error was 1.6 spreads.
 K_CANCELLED = 32.0
+# Digits are lost if the spread is this many eps of the largest entry: then 8 eps, the least that
+# rules without a measured bound allow, are 7 standard deviations of the error of a right gradient.
+LOST = 4
 # A function that compares two values may take another branch when they move: that is no rounding
 # error. So a result that moves by more than this share of it is excused only if that is little
 # beside the largest gradient: by a few eps.
@@ -183,7 +186,7 @@ def _goal(rule: Rule) -> Floats:
 def _milder(rule: Rule, dtype: str, K: float, spread: float) -> Iterator[Rule]:
     """The rule with a bound that follows the lost digits; nothing if few are lost."""
     eps, size = float(np.finfo(dtype).eps), largest(_goal(rule))
-    if spread > eps * max(size, rule.zero_scale or 0):
+    if spread > LOST * eps * max(size, rule.zero_scale or 0):
         error = np.maximum(rule.error, K * spread)
         yield rule._replace(
             reference=np.asarray(_goal(rule), dtype), error=error, measured=True, why=WHY
