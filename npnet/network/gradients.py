@@ -445,8 +445,8 @@ def db1(v: Values, d: Gradients) -> Floats:
     The local gradient of a bias is 1: db1[k] = Σ_i dhprebn[i,k]
     db1 = dhprebn.sum(0)
 
-    Sum: b1 is broadcast over the n rows, so its gradient is summed over that axis. The sum is 0
-    but for rounding: batch normalisation removes any bias.
+    Sum: b1 is broadcast over the n rows, so its gradient is summed over that axis. The sum is 0,
+    except for rounding: batch normalisation removes any bias.
     Often wrong: zeros are written because the answer is 0; for other upstream gradients the sum
     is not 0.
     """
