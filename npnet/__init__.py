@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from npnet.plotting import plots
     from npnet.replays.lost_seeds import find_lost_seed
 
-# Imported when first used: matplotlib takes longer to load than all the rest, and what teaches
-# reads the source of the network.
+# Imported when first used: matplotlib takes longer to load than everything else, and the lessons
+# read the source code of the network.
 _LATER = {
     "Lines": "npnet.checks.lines",
     "check_gradient": "npnet.checks.check_gradient",

@@ -1,4 +1,4 @@
-"""The graph of the 27 names as SVG: a row for each forward line, the loss at the foot."""
+"""The graph of the 27 names as SVG: a row for each forward line, the loss at the bottom."""
 
 from collections.abc import Mapping
 from html import escape
@@ -8,14 +8,14 @@ from npnet.network.forward import LINES
 from npnet.network.graph import readers
 from npnet.network.names import NAMES, PARAMETER_NAMES
 
-# Of parameters, of the shortest way to the loss, of detours: left edge and width, as wide as
-# their longest name with its shape.
+# Left edge and width of the three columns: parameters, the shortest path to the loss, and detours.
+# Each is as wide as its longest name with its shape.
 COLUMNS = ((1, 80), (99, 116), (233, 136))
-PITCH, HEIGHT = 30, 22  # of the rows, and of the box in each
+PITCH, HEIGHT = 30, 22  # the distance of the rows, and the height of the box in each row
 
 
 class Place(NamedTuple):
-    """Where a name stands: its column, and its row counted from the top."""
+    """The place of a name: its column, and its row from the top."""
 
     column: int
     row: int
@@ -62,7 +62,7 @@ def graph(labels: Mapping[str, str]) -> str:
     """An SVG element in which every name is a link to ``#name``.
 
     Args:
-        labels: what each of the 27 is called aloud.
+        labels: for each of the 27 names, the words that a screen reader says.
     """
     at = places()
     edges = [_edge(name, reader, at) for name in NAMES for reader in readers(name)]
@@ -82,13 +82,15 @@ def graph(labels: Mapping[str, str]) -> str:
 
 
 def _edge(name: str, reader: str, at: Mapping[str, Place]) -> str:
-    """The way of a value to a line that reads it. Its gradient comes back the same way."""
+    """The arrow from a value to a line that reads it. The gradient takes the same path back."""
     a, b = at[name], at[reader]
     half = HEIGHT / 2
     if a.column == b.column:
         path = f"M{a.x} {a.y + half}V{b.y - half}"
     elif a.column == 0:
-        # The lower of two parameters is level with its reader; the upper comes in above it.
+        # Of two parameters, the lower one is beside the line that reads it; the arrow of the upper
+        # one
+        # ends above it.
         y = b.y - 5 * (b.row - a.row)
         middle = (a.right + b.left) / 2
         path = f"M{a.right} {a.y}C{middle} {a.y} {middle} {y} {b.left} {y}"

@@ -1,21 +1,21 @@
-"""Code, words and formulas of the gradients as HTML."""
+"""Writing code, words and formulas of the gradients as HTML."""
 
 import re
 from html import escape
 
 from npnet.network.names import NAMES
 
-# A name by itself, not a part of a longer word. In the functions' source it has v. or d. before
-# it; in the lecture's notation a gradient has a d.
+# A whole name, not a part of a longer word. In the source of the functions, v. or d. is before it;
+# in the lecture's notation, a gradient begins with d.
 TOKEN = (
     rf"(?<![\w.])(?P<kind>[vd]\.|d|)(?P<name>{'|'.join(sorted(NAMES, key=len, reverse=True))})"
     r"(?![A-Za-z0-9_])"
 )
-INDEX = r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]"  # in which an index may have an index: [i,Y[i]]
+INDEX = r"\[((?:[^\[\]]|\[[^\[\]]*\])*)\]"  # an index can contain an index: [i,Y[i]]
 
 
 def code(text: str, here: str) -> str:
-    """Code in which every name but ``here`` is a link to its own place, ``#name``."""
+    """Code in which every name except ``here`` is a link to its section, ``#name``."""
 
     def mark(found: re.Match[str]) -> str:
         kind = _kind(found["kind"])
@@ -29,12 +29,12 @@ def code(text: str, here: str) -> str:
 
 
 def prose(text: str) -> str:
-    """Words in which names, with an index or without, are set as code."""
+    """Words in which names, with or without an index, are marked as code."""
     return re.sub(rf"{TOKEN}(?:{INDEX})?", r"<code>\g<0></code>", escape(text))
 
 
 def mathematics(text: str) -> str:
-    """Words and formulas: indices below, powers above, a minus where a hyphen subtracts."""
+    """Words and formulas, with subscripts, superscripts, and minus signs in place of hyphens."""
 
     def symbol(found: re.Match[str]) -> str:
         name, index = found["kind"] + found["name"], found[3]
@@ -49,7 +49,7 @@ def mathematics(text: str) -> str:
 
 
 def number(figure: float) -> str:
-    """Three digits, with a minus that is as wide as a plus."""
+    """A number with three digits, and a minus sign that is as wide as a plus sign."""
     return f"{figure:.3g}".replace("-", "−")
 
 

@@ -1,4 +1,4 @@
-"""A gradient that is right except for its precision: judged in the coarser dtype, with a remark."""
+"""Gradients that are right except for their precision: judging them in the coarser dtype."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy as np
 
 from npnet.base.arrays import Array
 
-# How many eps of the largest entry a gradient may be off that was made in float32 from float64:
-# other right formulas reach some 25, and a forgotten eps of 1e-5 must not hide among them.
+# A gradient that is made in float32 from float64 may be off by this many units of rounding of the
+# largest entry. Other right formulas reach about 25; a forgotten eps of 1e-5 is more.
 K_COARSER = 64.0
 
-# What makes float64 of float32, the likelier first, and how to say so.
+# Code that makes float64 from float32, the likelier first, and the words for it.
 WIDENING = {
     "np.eye": "np.eye makes float64",
     "np.identity": "np.identity makes float64",
@@ -43,7 +43,7 @@ ANY = "np.zeros, np.ones, np.eye, lists and integer arrays do that"
 def in_one_width(
     mine: Mapping[str, Array], ours: Mapping[str, Array]
 ) -> tuple[dict[str, Array], dict[str, Array]]:
-    """Both sides with the floats of each name in the coarser of their two dtypes."""
+    """Both sides, with the floats of each name in the coarser one of their two dtypes."""
     left, right = {**mine}, {**ours}
     for name, answer in ours.items():
         array = mine[name]
@@ -54,7 +54,7 @@ def in_one_width(
 
 
 def coarser(mine: Mapping[str, Array], ours: Mapping[str, Array]) -> bool:
-    """Whether one of the gradients is in a coarser dtype than what it was made from."""
+    """Whether a gradient has a coarser dtype than the values from which it was made."""
     return any(
         mine[name].dtype.kind == "f" and mine[name].dtype.itemsize < ours[name].dtype.itemsize
         for name in ours
@@ -62,12 +62,12 @@ def coarser(mine: Mapping[str, Array], ours: Mapping[str, Array]) -> bool:
 
 
 def remark(mine: Mapping[str, Array], ours: Mapping[str, Array], widening: str) -> str:
-    """What to say of a right gradient in another dtype than its inputs; nothing if it has theirs.
+    """A remark on right gradients whose dtype is not that of their inputs; "" if it is.
 
     Args:
         mine: the learner's gradients of one case.
-        ours: those that are wanted.
-        widening: what in the code makes float64, as ``widening`` found it.
+        ours: the right gradients.
+        widening: the code that makes float64, as the function ``widening`` found it.
     """
     for name, answer in ours.items():
         dtype = mine[name].dtype
@@ -85,10 +85,10 @@ def remark(mine: Mapping[str, Array], ours: Mapping[str, Array], widening: str) 
 
 
 def widening(function: Callable[..., Any]) -> str:
-    """What in a function's code probably makes float64 of float32, or nothing."""
+    """The code of a function that probably makes float64 from float32, in words; "" if none."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):  # no source, or a piece of a line
+    except (OSError, TypeError, SyntaxError):  # there is no source, or it is only a part of a line
         return ""
     found = {*_makers(tree)}
     return next((said for maker, said in WIDENING.items() if maker in found), "")

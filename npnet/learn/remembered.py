@@ -1,4 +1,4 @@
-"""The finished trainings of exercise 4, so that none is repeated."""
+"""A file of the finished trainings of exercise 4, so that none is repeated."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-MOST = 20  # trainings that are kept
+MOST = 20  # how many trainings are kept
 
 
 def folder() -> Path:
-    """Where they are kept: the folder that the system has for such files."""
+    """The folder for these files: the system's cache folder."""
     import pooch
 
     return Path(pooch.os_cache("npnet"))
 
 
 def recall(key: str, steps: int) -> list[float] | None:
-    """The losses of a training by a function with this fingerprint, if it was made."""
+    """The losses of an earlier training with a function of this fingerprint, if there was one."""
     losses = _read().get(f"{key} {steps}")
     return losses if isinstance(losses, list) else None
 
 
 def remember(key: str, steps: int, losses: Sequence[float]) -> None:
-    """Keep the losses of a whole training; where no file can be written, nothing is kept."""
+    """Keep the losses of a whole training; if no file can be written, nothing is kept."""
     kept = {**_read(), f"{key} {steps}": list(losses)}
     newest = dict(list(kept.items())[-MOST:])
     try:

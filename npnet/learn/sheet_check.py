@@ -1,4 +1,4 @@
-"""Judging a sheet from outside: its code runs in processes that are stopped if they hang."""
+"""Judging a sheet: its code runs in other processes, which are stopped if they hang."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from npnet.learn.sheet_process import unpacked
 from npnet.learn.time_limit import SECONDS, still_running
 from npnet.learn.training import STEPS, TRAINING, Curve, trainable
 
-START = 60.0  # for a process to begin, with nothing of the learner's in it yet
+START = 60.0  # seconds in which a process must start, before it runs any code of the learner
 
 
 def check_sheet(
@@ -29,18 +29,18 @@ def check_sheet(
     steps: int = STEPS,
     names: Sequence[str] = (),
 ) -> Grades:
-    """Judge the functions of a sheet, which is only read.
+    """Judge the functions of a sheet. The file is not changed.
 
     Args:
         path: the sheet.
-        seconds: how long one function may take before it is ended.
-        steps: how long exercise 4 trains; 0 does not train. A training that was made already,
-            by the same function, is not made again.
-        names: the exercises to judge; none for all of the sheet.
+        seconds: how long one function may run before it is stopped.
+        steps: for how many steps exercise 4 trains; 0: none. A training that the same function
+            has already made is not repeated.
+        names: the exercises to judge; empty: all exercises in the sheet.
 
     Raises:
-        InputError: the sheet is missing, is no Python, does not run, holds no exercise, an
-            unknown one, or not those that are named.
+        InputError: the sheet is missing, is not Python or does not run; or it has no exercise, an
+            unknown one, or not all exercises in ``names``.
     """
     path = Path(path)
     read_sheet(path)
@@ -94,7 +94,7 @@ def _wanted(path: Path, found: Sequence[str], names: Sequence[str]) -> list[str]
 def _conversation(
     path: Path, names: Sequence[str], steps: int, seconds: float
 ) -> Iterator[Message]:
-    """What a process says that runs the sheet; if it goes wrong, an ``ended`` comes last."""
+    """The messages of a process that runs the sheet; after an error, the last one is ``ended``."""
     with ChildProcess("npnet.learn.sheet_process", [str(path), str(steps), *names]) as process:
         patience = START
         while True:

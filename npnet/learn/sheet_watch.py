@@ -1,4 +1,4 @@
-"""Watching a sheet: whenever it is saved, the functions that changed are judged again."""
+"""Watching a sheet: when it is saved, the functions that changed are judged again."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def watched(
     steps: int = STEPS,
     pause: float = PAUSE,
 ) -> Iterator[Grades | InputError]:
-    """The grades of a sheet, then of what changed in it, without end.
+    """Yield the grades of a sheet, and then, for ever, the grades of the functions that change.
 
     Args:
         path: the sheet.
-        names: the exercises to judge; none for all of them.
+        names: the exercises to judge; empty: all of them.
         seconds, steps: as for ``check_sheet``.
         pause: seconds between two looks at the file.
 
     Yields:
-        The grades of the functions that are new or changed, or what is wrong with the sheet.
+        The grades of the new or changed functions, or the error of the sheet.
 
     Raises:
         InputError: the sheet cannot be judged when the watch begins.

@@ -1,4 +1,4 @@
-"""The maximum's gradient where several logits of a row are equal and largest."""
+"""The gradient of the maximum if several logits of a row are equal and largest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.learn.grading_inputs import Case
 
-SAME = 1e-9  # of the largest entry: as in the diagnosis
+SAME = 1e-9  # the allowed part of the largest entry, as in the diagnosis
 
 SHARED = (
     "right; where several logits of a row are equal and largest, yours shares the gradient of the "
@@ -19,7 +19,7 @@ SHARED = (
 
 
 class Tie(NamedTuple):
-    """What became of the maximum's gradient: whether that is right, and what to say."""
+    """Whether the gradient of the maximum is right for ties, and what to say about it."""
 
     right: bool
     said: str = ""
@@ -28,8 +28,8 @@ class Tie(NamedTuple):
 def judge_ties(dlogits: Array, case: Case) -> Tie:
     """Judge ``dlogits`` where rows have several equal largest logits.
 
-    The slope of a maximum is not unique there: the first, the last, or shares of all are right,
-    as long as each row passes on its gradient once.
+    The derivative of a maximum is not unique there. The first may get the gradient, or the last, or
+    all may share it, but each row must pass on its gradient exactly once.
     """
     v, d = case.values, case.gradients
     wanted = d.norm_logits.shape

@@ -25,15 +25,15 @@ class WrongGradient(NamedTuple):
     """One mistake.
 
     Attributes:
-        exercise: the function in which it is made, such as ``dprobs``.
-        what: what is wrong, in words.
+        exercise: the function with the mistake, such as ``dprobs``.
+        what: the mistake in words.
         code: the body of a function of ``v`` and ``d``, as a learner writes it; its last line is
             the expression that is returned.
-        named: words that the diagnosis has to say; empty where the sheet has no cause to name: its
-            verdict says it already, or the gradient is right but for its precision or for the way
-            in which equal largest logits share it.
-        kind: a word for the sort of mistake, where no single edit of the right formula makes it
-            (``npnet.learn.wrong_formulas``), so that the diagnosis has to know it; else empty.
+        named: words that the diagnosis must say. Empty if the sheet names no cause: because the
+            verdict says it already, or because the gradient is right except for its precision or
+            for the way in which equal largest logits share it.
+        kind: a word for the kind of mistake, if it is not a single edit of the right formula
+            (``npnet.learn.wrong_formulas``) and the diagnosis must know it from here; else empty.
     """
 
     exercise: str
@@ -54,7 +54,7 @@ class WrongGradient(NamedTuple):
 
     @property
     def statements(self) -> tuple[str, ...]:
-        """The code in the lecture's notation, the result named."""
+        """The code in the lecture's notation, with a name for the result."""
         *first, last = self.code.splitlines()
         named = () if last == self.exercise else (f"{self.exercise} = {plain(last)}",)
         return (*map(plain, first), *named)
@@ -94,7 +94,8 @@ SOFTMAX = (
     "e = np.exp(v.logits - v.logits.max(1, keepdims=True))\np = e / e.sum(1, keepdims=True)\n{}"
 )
 
-# What is wrong, the code, what the diagnosis has to say, and the kind where it has to be known.
+# For each exercise: the mistake in words, the code, the words that the diagnosis must say, and the
+# kind if the diagnosis must know the mistake from here.
 _TABLE: dict[str, tuple[tuple[str, ...], ...]] = {
     "dlogprobs": (
         ("1/n is forgotten", AT_TARGETS.format("-d.loss"), "division by len(Y) is missing"),
@@ -286,7 +287,7 @@ _TABLE: dict[str, tuple[tuple[str, ...], ...]] = {
         (
             "keepdims where none belongs",
             "d.logits.sum(0, keepdims=True)",
-            "keepdims=True is too much",
+            "keepdims=True does not belong there",
         ),
         ("a mean for the sum", "d.logits.mean(0)", "mean stands"),
         ("summed over the wrong axis", "d.logits.sum(1)", "axis 1 where axis 0"),
@@ -463,7 +464,7 @@ _TABLE: dict[str, tuple[tuple[str, ...], ...]] = {
         (
             "keepdims where none belongs",
             "d.hprebn.sum(0, keepdims=True)",
-            "keepdims=True is too much",
+            "keepdims=True does not belong there",
         ),
         ("summed over the wrong axis", "d.hprebn.sum(1)", "axis 1 where axis 0"),
     ),
@@ -576,10 +577,10 @@ WRONG_GRADIENTS = tuple(
 
 
 def wrong_gradient(exercise: str, what: str) -> WrongGradient:
-    """The entry of an exercise that these words describe.
+    """The mistake in an exercise that is described by these words.
 
     Raises:
-        KeyError: there is none.
+        KeyError: there is no such mistake.
     """
     found = {(entry.exercise, entry.what): entry for entry in WRONG_GRADIENTS}
     return found[exercise, what]

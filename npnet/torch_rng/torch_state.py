@@ -24,7 +24,7 @@ SIZE = STATE.size  # 5,056
 
 
 def is_torch_state(state: Any) -> bool:
-    """Whether ``state`` looks like one: bytes, or an array or tensor."""
+    """Whether ``state`` looks like a torch generator's state: bytes, an array or a tensor."""
     return isinstance(state, bytes | bytearray) or hasattr(state, "dtype")
 
 
