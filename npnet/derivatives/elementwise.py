@@ -45,9 +45,8 @@ def one_minus_square(h: Array) -> Array:
     if h.dtype == F64:
         return 1 - h * h
     wide = h.astype(F64)
-    np.multiply(wide, wide, out=wide)
-    np.subtract(1.0, wide, out=wide)
-    return wide.astype(h.dtype)
+    wide *= wide
+    return np.subtract(1.0, wide, wide).astype(h.dtype)
 
 
 def _none(g: Array, _o: Array, *_: Any) -> Array:

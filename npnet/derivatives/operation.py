@@ -13,6 +13,7 @@ a derivative needs only the shape of a parameter, or only indices, the table say
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -35,9 +36,10 @@ class Operation:
         derivatives: one for each of the first arguments.
         reads: for each derivative, the places of the arguments that it reads, ``OUT`` for the
             result. By default these are its parameters that do not begin with ``_``.
+        reads_arguments, reads_result: whether any derivative does.
     """
 
-    __slots__ = ("derivatives", "forward", "name", "reads")
+    __slots__ = ("derivatives", "forward", "name", "reads", "reads_arguments", "reads_result")
 
     def __init__(
         self,
@@ -48,6 +50,14 @@ class Operation:
     ) -> None:
         self.name, self.forward, self.derivatives = name, forward, derivatives
         self.reads = tuple(_places(one) if saves is None else saves for one in derivatives)
+        places = [place for reads in self.reads for place in reads]
+        self.reads_arguments, self.reads_result = max(places, default=OUT) >= 0, OUT in places
+
+    def renamed(self, name: str) -> Operation:
+        """The same operation under another name."""
+        made = copy.copy(self)
+        made.name = name
+        return made
 
     def __repr__(self) -> str:
         return f"<Operation {self.name}>"

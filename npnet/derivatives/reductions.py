@@ -38,10 +38,11 @@ def _mean(x: Array, axes: Axes, keepdim: bool) -> Array:
 
 
 @lru_cache(16)
-def _ones(size: int) -> Array:
-    ones = np.ones(size)
-    ones.flags.writeable = False
-    return ones
+def _everywhere(value: float, size: int) -> Array:
+    """(size,), in double; read-only, kept."""
+    found = np.full(size, value)
+    found.flags.writeable = False
+    return found
 
 
 def _variance(x: Array, axes: Axes, correction: float, keepdim: bool) -> Array:
@@ -57,20 +58,17 @@ def _variance(x: Array, axes: Axes, correction: float, keepdim: bool) -> Array:
         squares = np.asarray(np.add.reduce(wide)).reshape(kept)
     elif axis == (0,) and x.ndim == 2 and size and x.dtype is F32:
         # Rounding to float32 hides the order of additions, and BLAS is twice as fast.
-        ones = _ones(size)
-        middle: Array = ones @ wide
-        middle /= size
-        wide -= middle
-        np.multiply(wide, wide, wide)
-        squares = ones @ wide
+        wide -= _everywhere(1 / size, size) @ wide
+        wide *= wide
+        squares = _everywhere(1.0, size) @ wide
         if keepdim:
             squares = squares[None]
     else:
         wide -= np.asarray(np.add.reduce(wide, axis, keepdims=True)) / (size or math.nan)
         np.multiply(wide, wide, out=wide)
         squares = np.asarray(wide.sum(axis, keepdims=keepdim))
-    divisor = max(size - correction, 0)
-    return np.asarray(np.true_divide(squares, divisor), x.dtype)
+    squares /= max(size - correction, 0)
+    return squares.astype(x.dtype)
 
 
 def _variance_gradient(

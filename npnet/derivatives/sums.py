@@ -86,7 +86,7 @@ def outer(rows: Array) -> Array:
 def _minibatch(rows: Array, columns: int) -> Array:
     """``outer`` of 32 float32 rows without loops, because training steps spend much time here."""
     blocks: Array = np.add.reduce(rows.reshape(2, 16, columns), 1)
-    found: Array = np.add(blocks[0], blocks[1])
+    found: Array = blocks[0] + blocks[1]
     left_over = columns % 32
     if left_over:
         start = columns - left_over

@@ -16,7 +16,7 @@ from npnet.tensors.attach import method
 from npnet.tensors.missing import not_supported
 from npnet.tensors.sizes import Size
 from npnet.tensors.tape import LAST, Node, edge
-from npnet.tensors.tensor_class import MODE, Tensor, counter, new, wrap
+from npnet.tensors.tensor_class import CHANGES, MODE, Tensor, changed, new, owner, wrap
 
 
 def sum_to(g: Array, shape: tuple[int, ...]) -> Array:
@@ -67,45 +67,43 @@ def flow(
                     watcher = reference()
                     if watcher is not None and watcher._node is node:
                         _accumulate(watcher, g)
-            if node.saved:
+            if node.freed or (node.stamp != CHANGES.count and node.touched()):
                 _check_saved(node)
-        out, args, derivatives = node._a, node.args, node.op.derivatives
-        for place, source in enumerate(node.edges):
+        out, args = node._a, node.args
+        for source, derivative in zip(node.edges, node.op.derivatives, strict=False):
             if source is None:
                 continue
-            d = derivatives[place](g, out, *args)
+            d = derivative(g, out, *args)
             like = source._a
             if d.shape != like.shape:
                 d = sum_to(d, like.shape)
             if d.dtype is not like.dtype and d.dtype != like.dtype and check:
                 d = d.astype(like.dtype)
-            into: dict[Any, Array] = waiting
             if type(source) is not Node or (stops and source in stops):
-                into = arrived
-            before = into.get(source)
-            if before is not None:
-                d = before + d
-            elif into is waiting:
-                assert type(source) is Node
+                before = arrived.get(source)
+                arrived[source] = d if before is None else before + d
+            elif source in waiting:
+                waiting[source] = waiting[source] + d
+            else:
+                waiting[source] = d
                 heapq.heappush(turns, (-source.order, source))
-            into[source] = d
     return arrived, nodes
 
 
 def _check_saved(node: Node) -> None:
-    if node.freed:
-        raise RuntimeError(
-            "Trying to backward through the graph a second time: the values saved for it are "
-            "freed after the first backward(). Run the forward pass again, or give the first "
-            "backward() retain_graph=True"
-        )
-    for count, before in node.saved:
-        if count[0] != before:
+    for saved in node.saved():
+        if node.freed:
+            raise RuntimeError(
+                "Trying to backward through the graph a second time: the values saved for it are "
+                "freed after the first backward(). Run the forward pass again, or give the first "
+                "backward() retain_graph=True"
+            )
+        if saved is not None and owner(saved)._changed > node.stamp:
             raise RuntimeError(
                 "one of the variables needed for gradient computation has been modified by an "
-                f"inplace operation: {node.op.name} needs a tensor that is at version {count[0]}; "
-                f"expected version {before} instead: write x = x + y in place of x += y, or "
-                "change a .clone()"
+                f"inplace operation: {node.op.name} needs a tensor of shape "
+                f"{list(saved._a.shape)} as it was when the operation ran: write x = x + y in "
+                "place of x += y, or change a .clone()"
             )
 
 
@@ -114,13 +112,13 @@ def _accumulate(tensor: Tensor, g: Array) -> None:
     grad = tensor._grad
     if grad is None:
         made = new(Tensor)
-        made._a = np.array(g)
+        made._a = g.copy()
         tensor._grad = made
     elif MODE.grad and grad._req:
         raise not_supported("accumulating into a .grad that itself requires a gradient")
     else:
         grad._a += g
-        counter(grad)[0] += 1
+        changed(grad)
 
 
 @method("backward")

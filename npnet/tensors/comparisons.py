@@ -12,7 +12,7 @@ from npnet.tensors.dtypes import FLOATS
 from npnet.tensors.in_place import check_result
 from npnet.tensors.operands import NUMBERS, Method, checked, mismatch, operands, plain
 from npnet.tensors.tape import run
-from npnet.tensors.tensor_class import Tensor, counter, wrap
+from npnet.tensors.tensor_class import Tensor, changed, wrap
 
 
 def _comparison(name: str, ufunc: Any) -> Method:
@@ -96,7 +96,7 @@ def _bitwise_changing(made: Method) -> Method:
             return found
         check_result(self._a, found._a)
         self._a[...] = found._a
-        counter(self)[0] += 1
+        changed(self)
         return self
 
     return apply

@@ -13,10 +13,10 @@ from npnet.tensors.device import on_cpu
 from npnet.tensors.dtypes import ALIASES, ALL, OF, TYPE_NAMES, numpy_of
 from npnet.tensors.dtypes import dtype as Dtype
 from npnet.tensors.dtypes import result_type as promoted_type
-from npnet.tensors.in_place import changed, refuse_leaf, write
+from npnet.tensors.in_place import refuse_leaf, write
 from npnet.tensors.operands import plain
 from npnet.tensors.tape import run
-from npnet.tensors.tensor_class import MODE, Tensor, alias, counter
+from npnet.tensors.tensor_class import MODE, Tensor, alias, changed
 
 # --- copies and conversions -----------------------------------------------------------------------
 
@@ -168,7 +168,7 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     if MODE.grad and (self._req or src._req):
         return write(self, table.COPY, (x, src._a), (self, src))
     x[...] = src._a
-    counter(self)[0] += 1
+    changed(self)
     return self
 
 
@@ -181,7 +181,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
         op = table.FILL_NUMBER if second is None else table.FILL
         return write(self, op, (self._a, number), (self, second))
     self._a[...] = number
-    counter(self)[0] += 1
+    changed(self)
     return self
 
 

@@ -23,12 +23,12 @@ from npnet.derivatives.operation import Operation
 from npnet.tensors.attach import both, method
 from npnet.tensors.axes import axis_of
 from npnet.tensors.dtypes import I64
-from npnet.tensors.in_place import changed, write
+from npnet.tensors.in_place import write
 from npnet.tensors.index_keys import key_part
 from npnet.tensors.missing import not_supported
 from npnet.tensors.operands import plain
 from npnet.tensors.tape import renamed, run
-from npnet.tensors.tensor_class import MODE, Tensor, counter, wrap
+from npnet.tensors.tensor_class import MODE, Tensor, changed, wrap
 
 
 def _along(shape: tuple[int, ...], index: Array, axis: int) -> tuple[Array, ...]:
@@ -258,7 +258,7 @@ def index_add_(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     if MODE.grad and (self._req or tensors[1]._req):
         return write(self, INDEX_ADD, args, tensors)
     scatter_add(args[0], args[2], args[1])
-    counter(self)[0] += 1
+    changed(self)
     return self
 
 

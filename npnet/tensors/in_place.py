@@ -10,20 +10,8 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.derivatives.operation import NOTHING, Operation
 from npnet.tensors.dtypes import type_name
-from npnet.tensors.tape import ALWAYS, edge, node_of, save_result, seen
-from npnet.tensors.tensor_class import MODE, Tensor, counter, new
-
-
-def changed(tensor: Tensor) -> None:
-    """Count a change of the tensor's memory that is not recorded."""
-    if tensor._base is not None:
-        tensor = tensor._base
-    if tensor._root is not None:
-        tensor = tensor._root
-    if tensor._counter is None:
-        tensor._counter = [1]
-    else:
-        tensor._counter[0] += 1
+from npnet.tensors.tape import edge, node_of, save_result, seen
+from npnet.tensors.tensor_class import CHANGES, MODE, Tensor, changed, new, owner
 
 
 def refuse_leaf(tensor: Tensor) -> None:
@@ -57,19 +45,17 @@ def write(
     check_result(tensor._a, out)
     if not wanted:
         tensor._a[...] = out
-        counter(tensor)[0] += 1
+        changed(tensor)
         return tensor
     out = out.astype(tensor._a.dtype, copy=False)
     node = node_of(op, args, tensors, out)
-    if tensor._counter is not None or node.saved:
-        # Of the tensor itself, the values of before are kept: its change does no harm.
-        mine = counter(tensor)
-        others = [one for one in tensors[1:] if one is not None]
-        if not any(counter(one) is mine for one in others):
-            node.saved = [ALWAYS if pair[0] is mine else pair for pair in node.saved]
     before = None if tensor._base is None else tensor._base._a.copy()
     tensor._a[...] = out
-    counter(tensor)[0] += 1
+    changed(tensor)
+    mine = owner(tensor)
+    if not any(one is not None and owner(one) is mine for one in tensors[1:]):
+        # Of the tensor itself, the values of before are kept: its change does no harm.
+        node.tensors, node.stamp = (None, *node.tensors[1:]), CHANGES.count
     if tensor._base is None:
         tensor._node, tensor._req = node, True
         save_result(node, tensor)

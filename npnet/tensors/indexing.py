@@ -28,11 +28,11 @@ from npnet.derivatives.indexing import (
 from npnet.derivatives.operation import Operation
 from npnet.tensors.attach import method
 from npnet.tensors.dtypes import FLOATS, I64
-from npnet.tensors.in_place import changed, write
+from npnet.tensors.in_place import write
 from npnet.tensors.index_keys import INT, parted
 from npnet.tensors.operands import NUMBERS, plain
 from npnet.tensors.tape import record, view_of
-from npnet.tensors.tensor_class import MODE, Tensor, counter, new
+from npnet.tensors.tensor_class import MODE, Tensor, changed, new
 
 
 def _index_error(x: Array, why: Exception) -> Exception:
@@ -218,7 +218,7 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
                 if not x.ndim and not isinstance(advanced, tuple) and advanced.dtype.kind != "b":
                     raise IndexError("too many indices for tensor of dimension 0")
                 target[advanced] = _fitting(x, filler)
-            counter(self)[0] += 1
+            changed(self)
             return
         if advanced is None:
             if second is not None and np.shape(x[basic]) == x.shape and x[basic].base is not None:

@@ -84,7 +84,7 @@ def _matmul(input: Tensor, other: Tensor, _whole_batches: bool = False) -> Tenso
 
 @method("__matmul__")
 def _at(self: Tensor, other: Any) -> Any:
-    return matmul(self, other) if isinstance(other, Tensor) else NotImplemented
+    return matmul(self, other) if type(other) is Tensor else NotImplemented
 
 
 @both("mm")

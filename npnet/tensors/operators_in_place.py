@@ -11,11 +11,11 @@ from npnet.derivatives import elementwise as table
 from npnet.derivatives.operation import Operation
 from npnet.tensors.attach import FUNCTIONS, as_float, method
 from npnet.tensors.dtypes import F32, F64, FLOATS
-from npnet.tensors.in_place import changed, check_result, write
+from npnet.tensors.in_place import check_result, write
 from npnet.tensors.operands import NUMBERS, Method, checked, floored, mismatch, operands, plain
 from npnet.tensors.operators import power_of, prepared
 from npnet.tensors.tape import renamed
-from npnet.tensors.tensor_class import MODE, Tensor, counter
+from npnet.tensors.tensor_class import MODE, Tensor, changed
 
 
 def _changing(op: Operation, ufunc: Any, floats: bool = False) -> Method:
@@ -62,7 +62,7 @@ def _changing(op: Operation, ufunc: Any, floats: bool = False) -> Method:
                 raise mismatch(x, y, why) from None
             check_result(x, out)
             x[...] = out
-        counter(self)[0] += 1
+        changed(self)
         return self
 
     return apply
@@ -104,7 +104,7 @@ def _ipow(self: Tensor, exponent: Any) -> Any:
     out = power_of(self, exponent)._a
     check_result(self._a, out)
     self._a[...] = out
-    counter(self)[0] += 1
+    changed(self)
     return self
 
 

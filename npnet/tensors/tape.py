@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.derivatives.operation import NOTHING, OUT, Operation
-from npnet.tensors.tensor_class import MODE, Tensor, counter, new
+from npnet.tensors.tensor_class import CHANGES, MODE, Tensor, new, owner
 
 
 class Node:
@@ -22,18 +22,26 @@ class Node:
         args: what its forward function got.
         edges: for each derivative the node or leaf that its argument came from, None for one that
             needs no gradient.
-        saved: (change count, value when recorded) of all tensors that the derivatives read.
+        tensors: those that ``args`` begin with, None for plain numbers and for values that were
+            copied; none if no derivative reads an argument.
+        result: the tensor that holds the result, if a derivative reads it.
+        stamp: what ``CHANGES`` counted when the operation was recorded.
         order: later nodes have higher numbers.
         freed: a backward pass went through it without ``retain_graph``.
     """
 
-    __slots__ = ("__weakref__", "_a", "args", "edges", "freed", "op", "order", "saved", "watchers")
+    __slots__ = (
+        *("__weakref__", "_a", "args", "edges", "freed", "op", "order", "result", "stamp"),
+        *("tensors", "watchers"),
+    )
 
     _a: Array  # the result
     op: Operation
     args: tuple[Any, ...]
     edges: list[Node | Tensor | None]
-    saved: list[tuple[list[int], int]]
+    tensors: Sequence[Tensor | None]
+    result: weakref.ref[Tensor] | None
+    stamp: int
     watchers: list[weakref.ref[Tensor]] | None
     order: int
     freed: bool
@@ -57,6 +65,25 @@ class Node:
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """As torch's: the nodes that the gradients go to; None where one ends."""
         return tuple((_Accumulate(e) if isinstance(e, Tensor) else e, 0) for e in self.edges)
+
+    def touched(self) -> bool:
+        """Whether a tensor that the derivatives may read has changed in place since."""
+        for tensor in self.tensors:
+            if tensor is not None and owner(tensor)._changed > self.stamp:
+                return True
+        result = None if self.result is None else self.result()
+        return result is not None and owner(result)._changed > self.stamp
+
+    def saved(self) -> Iterator[Tensor | None]:
+        """What the derivatives read, a tensor each; None for what cannot change any more."""
+        for made_by, reads in zip(self.edges, self.op.reads, strict=False):
+            for place in reads if made_by is not None else ():
+                if place == OUT:
+                    yield None if self.result is None else self.result()
+                elif place < 0:
+                    yield None  # KEPT
+                elif place < len(self.tensors):
+                    yield self.tensors[place]
 
     def __repr__(self) -> str:
         return f"<{self.op.name} object at {id(self):#x}>"
@@ -102,45 +129,22 @@ def node_of(
 
     ``result``: the new tensor that ``out`` is for, if there is one already.
     """
-    node = _new_node(Node)
-    node.op, node.args, node._a = op, args, out
-    node.watchers, node.freed = None, False
     edges: list[Node | Tensor | None] = []
-    saved: list[tuple[list[int], int]] = []
-    for tensor, reads in zip(tensors, op.reads, strict=False):
+    for tensor in tensors:
         if tensor is None or not tensor._req:
             edges.append(None)
             continue
         if tensor._view is not None:
             edge(tensor)
-        edges.append(tensor if tensor._node is None else tensor._node)
-        for place in reads:
-            if place >= 0:
-                if place >= len(tensors):
-                    continue
-                read = tensors[place]
-                if read is None:
-                    saved.append(ALWAYS)  # a plain number, which torch saves as a tensor
-                    continue
-                count = read._counter
-                if count is None or read._base is not None or read._root is not None:
-                    count = counter(read)
-                saved.append((count, count[0]))
-            elif place == OUT:
-                if result is None:
-                    saved.append(_AFTER)
-                else:
-                    result._counter = count = result._counter or [0]
-                    saved.append((count, 0))
-            else:
-                saved.append(ALWAYS)  # KEPT
-    node.edges, node.saved = edges, saved
+        made_by = tensor._node
+        edges.append(tensor if made_by is None else made_by)
+    node = _new_node(Node)
+    node.op, node.args, node._a, node.edges = op, args, out, edges
+    node.tensors = tensors if op.reads_arguments else ()
+    node.result = None if result is None or not op.reads_result else weakref.ref(result)
+    node.watchers, node.freed, node.stamp = None, False, CHANGES.count
     node.order = next(_orders)  # after those of its arguments' views, which may be new
     return node
-
-
-_AFTER: Final = ([0], 0)  # stands for the count of a result that has no tensor yet
-ALWAYS: Final = ([0], 0)  # the count of what cannot change
 
 
 def record(
@@ -155,20 +159,16 @@ def record(
 
 
 def save_result(node: Node, result: Tensor) -> None:
-    saved = node.saved
-    for place, pair in enumerate(saved):
-        if pair is _AFTER:
-            count = counter(result)
-            saved[place] = (count, count[0])
+    """The tensor that an operation in place has written: its later changes matter to the node."""
+    if node.op.reads_result:
+        node.result = weakref.ref(owner(result))
 
 
 def renamed(tensor: Tensor, name: str) -> Tensor:
     """The tensor, its operation under the name that torch gives the whole of several."""
     node = tensor._node
     if node is not None:
-        op = Operation(name, node.op.forward)
-        op.derivatives, op.reads = node.op.derivatives, node.op.reads
-        node.op = op
+        node.op = node.op.renamed(name)
     return tensor
 
 

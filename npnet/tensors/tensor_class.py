@@ -34,6 +34,18 @@ class _Mode:
 MODE: Final = _Mode()
 
 
+class _Changes:
+    """How many times a tensor was changed in place: any tensor."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+CHANGES: Final = _Changes()
+
+
 class _TensorType(type):
     """Makes ``torch.Tensor(2, 3)`` and ``torch.Tensor([1, 2])`` floats, as torch does."""
 
@@ -58,9 +70,9 @@ class Tensor(metaclass=_TensorType):
     _grad: Tensor | None = None
     _base: Tensor | None = None  # the tensor whose memory this one is a view of
     _view: Any = None  # (earlier view, function, argument): how _base's array gives this one
-    _root: Tensor | None = None  # of x.detach(): x, with which it shares the count of changes
+    _root: Tensor | None = None  # of x.detach(): x, where its changes are noted too
     _epoch: int = 0  # of a base: changes through its views; of a view: that count when it was made
-    _counter: list[int] | None = None  # [changes in place], made when it is first needed
+    _changed: int = 0  # what CHANGES counted when its memory was last changed in place
     _keeps: bool = False  # retain_grad was called
 
     __array_priority__ = 1000
@@ -273,8 +285,7 @@ class Tensor(metaclass=_TensorType):
             )
         return bool((self._a == value).any())
 
-    def __hash__(self) -> int:
-        return id(self)
+    __hash__ = object.__hash__
 
     def __format__(self, spec: str) -> str:
         if self._a.ndim == 0:
@@ -321,7 +332,7 @@ def wrap(array: Any) -> Tensor:
 
 
 def alias(tensor: Tensor) -> Tensor:
-    """Another tensor of the same memory, outside of the graph, that shares the change count."""
+    """Another tensor of the same memory, outside of the graph; changes of it are noted."""
     made = new(Tensor)
     made._a = tensor._a
     made._root = owner(tensor)
@@ -329,22 +340,19 @@ def alias(tensor: Tensor) -> Tensor:
 
 
 def owner(tensor: Tensor) -> Tensor:
-    """The tensor that counts the changes of this one's memory."""
+    """The tensor at which the changes of this one's memory are noted."""
     if tensor._base is not None:
         tensor = tensor._base
     return tensor if tensor._root is None else tensor._root
 
 
-def counter(tensor: Tensor) -> list[int]:
-    """The change count that this tensor shares with all tensors of its memory."""
+def changed(tensor: Tensor) -> None:
+    """Note that the tensor's memory was changed in place."""
     if tensor._base is not None:
         tensor = tensor._base
     if tensor._root is not None:
         tensor = tensor._root
-    found = tensor._counter
-    if found is None:
-        found = tensor._counter = [0]
-    return found
+    CHANGES.count = tensor._changed = CHANGES.count + 1
 
 
 def changed_by_draw(tensor: Tensor, drawn: Tensor) -> Tensor:
@@ -359,7 +367,7 @@ def changed_by_draw(tensor: Tensor, drawn: Tensor) -> Tensor:
             "fill it under torch.no_grad(), or before requires_grad is set"
         )
     tensor._a[...] = drawn._a
-    counter(tensor)[0] += 1
+    changed(tensor)
     return tensor
 
 
