@@ -56,10 +56,10 @@ TESTS = {
     "network.forward": ("network", "golden", "golden_files", "numerical"),
     "network.fused": ("network", "fast", "gradients"),
     "network.fast": ("fast", "train", "sample"),
-    "torch_rng.generator": ("generator", "generator_interface"),
     "torch_rng.cephes": ("generator", "generator_interface"),
     "recipes.recipe": ("recipe", "fit", "publications", "replay"),
-    "recipes.draw": ("recipe", "fit", "publications", "replay"),
+    "recipes.draw": ("recipe", "arithmetic", "fit", "publications", "replay", "bad_input"),
+    "recipes.field_checks": ("recipe", "fit", "bad_input"),
     "recipes.initialization": ("recipe", "fit"),
     "recipes.publication": ("publications", "replay"),
     "training.batchnorm": ("statistics", "sample", "train"),
@@ -67,7 +67,8 @@ TESTS = {
     "training.evaluation": ("statistics", "sample", "train"),
     "training.running_norm": ("train", "fit"),
     "training.sample": ("sample",),
-    "training.sgd": ("train", "fit", "resume"),
+    "training.sgd": ("train", "fit", "resume", "errors"),
+    "training.fit": ("fit", "train", "eval_every", "resume", "errors", "first_minibatch"),
     "checks.compare": ("compare", "compare_properties", "zero_gradients", "tables"),
     "checks.array_error": ("compare", "compare_properties", "zero_gradients", "tables"),
 }
@@ -145,6 +146,7 @@ class Tree:
         # a window may be opened.
         threading.main_thread()._set_native_id()  # type: ignore[attr-defined]
         sys.path[0] = str(self.folder)  # where npnet and oracle are found
+        os.environ["PYTHONPATH"] = str(self.folder)  # the same in processes that tests start
         output = os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(output, 1)
         os.dup2(output, 2)
