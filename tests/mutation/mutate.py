@@ -68,7 +68,7 @@ TESTS = {
     "training.checkpoint": ("resume",),
     "training.run_difference": ("run_difference",),
     "training.run_folders": ("several", "run_difference", "runs"),
-    "training.running_norm": ("train", "fit"),
+    "training.running_norm": ("train", "fit", "first_minibatch"),
     "training.runs": ("runs", "fit", "resume", "eval_every"),
     "training.sample": ("sample",),
     "training.several": ("several",),
