@@ -7,7 +7,9 @@ import pytest
 from conftest import frozen
 
 from npnet.checks.check_gradient import check_gradient
+from npnet.checks.differentiate import Derivative
 from npnet.checks.line_golden import made_golden
+from npnet.checks.line_rules import rule_for
 from npnet.checks.lines import Lines
 
 EPS = {"float32": 2.0**-23, "float64": 2.0**-52}
@@ -26,7 +28,7 @@ def scaled(by: float, dtype: str) -> Any:
 def test_check_gradient_allows_k_eps(dtype: str, K: float, share: float, right: bool) -> None:
     x, w = frozen(X, dtype), frozen(W, dtype)
 
-    def passes(**options: float) -> bool:
+    def passes(**options: Any) -> bool:
         k = options.get("K", K)
         return bool(
             check_gradient(lambda x: x * w, lambda x: w * scaled(share * k, dtype), x, **options)
@@ -83,3 +85,29 @@ def test_a_golden_set_allows_k_eps_alone_and_as_a_whole(
         given = dict(golden.arrays[kind, dtype])
         given["x"] = given["x"] * scaled(share * K, dtype)
         assert golden.judge(given, lines=lines).passed == right
+
+
+@pytest.mark.parametrize(
+    ("usual", "error", "unclear"),
+    [(1e-9, 0.9e-4, False), (1e-9, 1.1e-4, True), (1e-5, 0.9e-3, False), (1e-5, 1.1e-3, True)],
+)
+def test_a_derivative_with_a_large_error_of_its_own_is_unclear(
+    usual: float, error: float, unclear: bool
+) -> None:
+    # A hundred times the usual error, and a ten-thousandth of the largest derivative.
+    errors = frozen([usual] * 9 + [error], np.float64)
+    rule = rule_for([Derivative(frozen(np.linspace(0.1, 1, 10), np.float64), errors, "")], None, 8)
+    assert rule.left_out.tolist() == [False] * 9 + [unclear]
+    assert rule.own_error == (usual if unclear else error)
+    assert rule.K == 128  # that of a reference without an error of its own
+
+
+@pytest.mark.parametrize("slope", [1.0, 1.005, 1.01])
+def test_a_small_kink_has_no_derivative_either(slope: float) -> None:
+    def f(x: Any) -> Any:
+        return np.where(x > 0, 1.01 * x, x)
+
+    x = frozen([-1, 0, 2], np.float64)
+    found = check_gradient(f, lambda x: np.array([1, slope, 1.01]), x)
+    assert found.passed
+    assert not check_gradient(f, lambda x: np.array([1.01, slope, 1.01]), x)

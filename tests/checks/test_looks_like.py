@@ -204,9 +204,20 @@ def test_products_of_tf32_are_named(golden: Problem) -> None:
     assert "TF32" not in look(factor, "W2")
 
 
+def test_an_error_that_goes_one_way_is_no_rounding(golden: Problem) -> None:
+    reference = golden.lines("float32")
+    right = reference.gradients.W2
+    rng = np.random.default_rng(0)
+    for low, said in ((-2, True), (0, False)):
+        error = 2e-4 * rng.uniform(low, 2, right.shape)
+        report = reference.judge({"W2": (right * (1 + error)).astype(np.float32)}, only="W2")
+        assert not report
+        assert ("TF32" in look(report, "W2")) == said
+
+
 def test_few_numbers_have_no_precision() -> None:
     assert looks_half([np.ones(40, np.float32), np.zeros(3)]) == ""
-    odd = np.arange(1, 33, 2, np.float32)  # no two have the same digits
+    odd = np.arange(1, 33, 2).astype(np.float32)  # no two have the same digits
     assert [looks_half([odd[:many]]) for many in (15, 16)] == ["", "bfloat16"]
     assert looks_half([np.arange(200, dtype=np.float32)]) == "bfloat16"
     assert looks_half([np.arange(3000, dtype=np.float32)]) == ""

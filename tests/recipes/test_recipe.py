@@ -342,13 +342,16 @@ def test_a_draw_may_reach_its_bounds() -> None:
     [("hidden", 1), ("steps", 1), ("batch", 2), ("embedding", 1), ("block_size", 1)],
 )
 def test_counts_have_a_least_and_stay_below_2_to_the_31(field: str, least: int) -> None:
-    lecture = npnet.RECIPES["lecture"]
+
+    def made(count: Any) -> Recipe:
+        return dataclasses.replace(npnet.RECIPES["lecture"], **{field: count})
+
     for fits in (least, 2**31 - 1):
-        assert getattr(dataclasses.replace(lecture, **{field: fits}), field) == fits
+        assert getattr(made(fits), field) == fits
     for beyond in (least - 1, 2**31):
         wanted = rf"^{field}: got {beyond}, wanted {least} or more, below 2\^31"
         with pytest.raises(InputError, match=wanted):
-            dataclasses.replace(lecture, **{field: beyond})
+            made(beyond)
 
 
 @pytest.mark.parametrize("steps", [1, 49, 50, 51, 100, 101])
