@@ -110,6 +110,14 @@ def test_bfloat16_is_read_without_another_package(array: Array) -> None:
     assert (np.abs(back - array) <= np.abs(array) * 2.0**-8 + 1e-40).all()
 
 
+def test_bfloat16_rounds_the_middle_of_two_numbers_to_the_even_one() -> None:
+    # 1 + k/256: numbers of bfloat16 are 1, 1 + 2/256, 1 + 4/256.
+    near = [1 + k / 256 for k in (0, 1, 1.01, 2, 2.99, 3, 5)]
+    found = widened(narrowed(np.array([*near, -near[1]], np.float32)))
+    wanted = [1 + k / 256 for k in (0, 0, 2, 2, 2, 4, 4)]
+    assert found.tolist() == [*wanted, -1]
+
+
 def test_bfloat16_files_are_read(tmp_path: Path) -> None:
     safetensors = pytest.importorskip("safetensors")
     numbers = widened(narrowed(np.linspace(-2, 2, 12, dtype=np.float32).reshape(4, 3)))

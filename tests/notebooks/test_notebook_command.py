@@ -173,3 +173,16 @@ def test_a_notebook_that_cannot_be_searched_for_says_why(
     file = stored(tmp_path, cells)
     assert main(["recover", str(file)]) == 2
     assert text in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(("factor", "stored", "code"), [(2, "[7.0]", 0), (3, "[2.0, 4.0]", 1)])
+def test_with_grade_the_gradients_alone_decide_the_exit_code(
+    factor: int, stored: str, code: int, tmp_path: Path
+) -> None:
+    forward = "import torch\nx = torch.tensor([1.0, 2.0], requires_grad=True)\ny = x**2\n"
+    backward = "y.retain_grad()\nloss = y.sum()\nloss.backward()\n"
+    by_hand = f"dy = torch.ones_like(y)\ndx = {factor} * x * dy\n"
+    shown = ("x.grad.tolist()", [made.result(stored)])
+    file = tmp_path / "small.ipynb"
+    file.write_text(made.ipynb([forward + backward + by_hand, shown]), encoding="utf-8")
+    assert main(["notebook", str(file), "--grade"]) == code
