@@ -225,12 +225,14 @@ class _Walk:
             self.assign(loop.target, source)
             names = set(_names(loop.target))
             self.known.changed -= names
-            self.block(loop.body, control | source | self.long(loop))
-            # A loop that changes the parts of a list has changed the list.
-            changed = [self.known.of(name) for name in sorted(names & self.known.changed)]
+            around = control | self.long(loop)
+            self.block(loop.body, around | source)
+            # A loop that changes the parts of a list has changed the list; what the other parts
+            # depend on, each part does not.
+            changed = [self.known.of(name) - source for name in names & self.known.changed]
             if changed:
                 for name in _names(loop.iter):
-                    self.known.change(name, frozenset().union(*changed))
+                    self.known.change(name, around.union(*changed))
         self.block(loop.orelse, control)
 
     def long(self, loop: ast.stmt) -> Causes:
