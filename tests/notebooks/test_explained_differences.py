@@ -152,7 +152,7 @@ def test_neighbours_in_float32_are_rounding(stored: str, fresh: str, expected: b
 
 def test_other_last_digits_stay_within_one_unit() -> None:
     digits = LastDigits(1)
-    array = np.float32([0.1, 2.5, 3.0, np.inf, -1e-30])
+    array = np.array([0.1, 2.5, 3.0, np.inf, -1e-30], np.float32)
     moved = np.array([digits.changed(array) for _ in range(50)])
     assert moved.dtype == np.float32
     assert (moved[:, 2:4] == array[2:4]).all()
@@ -161,5 +161,5 @@ def test_other_last_digits_stay_within_one_unit() -> None:
     before = [operation.forward for operation in ROUNDING]
     tensor = torch.tensor([[0.1, 0.2]])
     digits.change((), {"t": [tensor], "n": 3})
-    assert abs(tensor.numpy() - np.float32([[0.1, 0.2]])).max() < 2e-8
+    assert abs(tensor.numpy() - np.array([[0.1, 0.2]])).max() < 3e-8
     assert [operation.forward for operation in ROUNDING] == before
