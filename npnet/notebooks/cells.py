@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-OutputKind = Literal["stdout", "stderr", "result", "error", "picture", "text"]
+OutputKind = Literal["stdout", "stderr", "result", "plotted", "error", "picture", "text"]
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class Output:
 
     Attributes:
         kind: ``stdout`` and ``stderr`` are printed text, ``result`` is the value of the last
-            expression, ``error`` an exception, ``picture`` an image, ``text`` what a text export
-            holds, where one kind cannot be told from the other.
+            expression, ``plotted`` such a value of matplotlib, ``error`` an exception, ``picture``
+            an image, ``text`` what a text export holds, where the kinds cannot be told apart.
         text: what it says. Of an error the exception's line, of a picture its plain text.
         exception: the class name of an error, else None.
         lines: of an output of this run, for each line of the text the line of the cell that

@@ -23,9 +23,11 @@ CHANGING = {
     "add", "append", "backward", "clear", "extend", "insert", "pop", "remove", "reverse",
     "setdefault", "sort", "step", "update", "zero_grad",
 }  # fmt: skip
+HOLDING = {"items", "parameters", "values"}  # methods that give parts of an object, not copies
 SHUFFLING = {"shuffle"}  # functions that change their arguments
 GRADIENTS = ".grad"  # all gradients together; backward() makes them
-LONG = 1.0  # seconds after which a loop is taken for a training loop
+STREAM = "torch's stream"  # of the default generator: a draw that is missing moves all later ones
+LONG = 1.0  # seconds after which any loop is taken for a training loop
 
 CauseKind = Literal["draw", "ran", "failed", "stopped", "loop", "module"]
 
@@ -37,7 +39,7 @@ class Cause:
     Attributes:
         kind: ``draw``, one that no seed decides; ``ran``, a cell that took part; ``failed``, a
             statement after the one where a cell failed; ``stopped``, a cell that was not run to its
-            end; ``loop``, a long loop in which rounding adds up; ``module``, one that is not
+            end; ``loop``, a training loop, in which rounding adds up; ``module``, one that is not
             installed.
         cell: where.
         draw: of a draw.
@@ -90,6 +92,7 @@ class Dependence:
         ] = {}  # names that a list holds, and other names of an object
         self.functions: dict[str, _Function] = {}
         self.modules: set[str] = set()
+        self.changed: set[str] = set()  # names whose objects were changed in place
 
     def add(self, ran: Ran) -> Lines:
         """Take in a cell that has run; what its lines depend on."""
@@ -114,6 +117,7 @@ class Dependence:
     def change(self, name: str, causes: Causes) -> None:
         """An object is changed in place: all names that mean a part of it depend on this too."""
         pending, seen = [name], {name}
+        self.changed.add(name)
         while pending:
             one = pending.pop()
             if one not in self.modules and (one in self.names or not hasattr(builtins, one)):
@@ -133,17 +137,23 @@ class _Walk:
         number = ran.cell.number
         for draw in ran.draws:
             self.draws.setdefault(draw.line, set()).add(Cause("draw", number, draw))
+        self.streamed = {draw["line"] for draw in ran.torch_draws if draw["default"]}
         self.everywhere = frozenset({Cause("ran", number)})
         if ran.stopped is not None:
             self.everywhere |= {Cause("stopped", number)}
 
     def cell(self, tree: ast.Module) -> Lines:
         failed = self.ran.line if self.ran.error is not None else None
+        if self.ran.fails_as_stored:  # what it should have made was missing then, too
+            failed = None
         for statement in tree.body:
             control = self.everywhere
             if failed is not None and (statement.end_lineno or statement.lineno) >= failed:
                 control |= {Cause("failed", self.ran.cell.number)}
             self.statement(statement, control)
+        if failed is not None:
+            stream = self.known.names.get(STREAM, NONE)
+            self.known.names[STREAM] = stream | {Cause("failed", self.ran.cell.number)}
         return self.lines
 
     def block(self, statements: Iterable[ast.stmt], control: Causes) -> None:
@@ -159,7 +169,7 @@ class _Walk:
             case ast.While():
                 for _ in range(2):
                     control |= self.head(statement.test, control)
-                    self.block(statement.body, control | self.long())
+                    self.block(statement.body, control | self.long(statement))
                 self.block(statement.orelse, control)
             case ast.If():
                 control |= self.head(statement.test, control)
@@ -213,18 +223,22 @@ class _Walk:
         for _ in range(2):  # the second time with what the first has made
             source = self.head(loop.iter, control)
             self.assign(loop.target, source)
-            names = list(_names(loop.target))
-            before = {name: self.known.of(name) for name in names}
-            self.block(loop.body, control | source | self.long())
-            # Who changes the parts of a list in a loop has changed the list.
-            changed = [self.known.of(name) for name in names if self.known.of(name) != before[name]]
+            names = set(_names(loop.target))
+            self.known.changed -= names
+            around = control | self.long(loop)
+            self.block(loop.body, around | source)
+            # A loop that changes the parts of a list has changed the list; what the other parts
+            # depend on, each part does not.
+            changed = [self.known.of(name) - source for name in names & self.known.changed]
             if changed:
                 for name in _names(loop.iter):
-                    self.known.change(name, frozenset().union(*changed))
+                    self.known.change(name, around.union(*changed))
         self.block(loop.orelse, control)
 
-    def long(self) -> Causes:
-        if self.ran.seconds > LONG or self.ran.stopped is not None:
+    def long(self, loop: ast.stmt) -> Causes:
+        """The loop as a cause, if rounding can add up in it: it trains, or takes long."""
+        trains = any(isinstance(n, ast.Call) and _callee(n) == "backward" for n in ast.walk(loop))
+        if trains or self.ran.seconds > LONG or self.ran.stopped is not None:
             return frozenset({Cause("loop", self.ran.cell.number)})
         return NONE
 
@@ -269,6 +283,10 @@ class _Walk:
             if isinstance(node, ast.Call) and _callee(node) in SHUFFLING:
                 for name in (n for argument in node.args for n in _names(argument)):
                     self.known.change(name, causes)
+            if isinstance(node, ast.Call) and _callee(node) == "manual_seed":
+                of_torch = ast.unparse(node.func).partition(".")[0] in self.known.modules
+                if of_torch:  # not of a generator of the notebook's own
+                    self.known.names.pop(STREAM, None)
             if isinstance(node, ast.Call) and _callee(node) == "backward":
                 self.known.names[GRADIENTS] = self.known.names.get(GRADIENTS, NONE) | causes
 
@@ -302,6 +320,8 @@ class _Walk:
         lines = range(first, (getattr(node, "end_lineno", first) or first) + 1)
         for line in lines:
             causes |= self.draws.get(line, NONE)
+            if line in self.streamed:
+                causes |= self.known.of(STREAM)
         for line in lines:
             self.lines.causes[line] = self.lines.causes.get(line, NONE) | causes
         return causes
@@ -349,6 +369,11 @@ def _held(value: ast.expr) -> Iterator[str]:
                     yield from _held(side)
         case ast.Attribute() | ast.Subscript():
             yield from _held(value.value)
+        case ast.Call(func=ast.Attribute(value=owner, attr=method)) if method in HOLDING:
+            yield from _held(owner)
+        case ast.ListComp(elt=ast.Name(), generators=loops):
+            for loop in loops:
+                yield from _held(loop.iter)
 
 
 def _changed(node: ast.AST) -> Iterator[str]:

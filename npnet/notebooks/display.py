@@ -10,12 +10,14 @@ entries of its group.
 from __future__ import annotations
 
 import inspect
+import re
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 WIDTH = 79  # of a line in IPython's output
 LONGEST = 1000  # entries of a list that are shown
+_BY_ADDRESS = re.compile(r"^<([\w.<>]+) object at (0x[0-9a-f]+)>$")
 
 
 def shown(value: object) -> str:
@@ -173,7 +175,8 @@ def _write(page: _Page, value: Any, around: tuple[int, ...]) -> None:
             return
         if kind is not object and "__repr__" in vars(kind):
             break
-    page.lines(repr(value))
+    # IPython leaves out "object" where a class has no text of its own.
+    page.lines(_BY_ADDRESS.sub(r"<\1 at \2>", repr(value)))
 
 
 def _entries(

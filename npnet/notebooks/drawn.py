@@ -34,15 +34,22 @@ def drawn_tensors(
         tree = ast.parse(source)
     except SyntaxError:
         return []
-    normals = {draw["line"]: draw for draw in reversed(draws) if draw["kind"] == "randn"}
+    normals: dict[int, list[Mapping[str, Any]]] = {}
+    for draw in draws:
+        if draw["kind"] == "randn":
+            normals.setdefault(draw["line"], []).append(draw)
     found = []
     for statement in _assignments(tree):
         name, value = statement.targets[0], statement.value
         if not isinstance(name, ast.Name):
             continue
         lines = range(statement.lineno, (statement.end_lineno or statement.lineno) + 1)
-        draw = next((normals[line] for line in lines if line in normals), None)
-        if draw is not None:
+        there = next((normals[line] for line in lines if line in normals), None)
+        calls = _calls(value, "randn")
+        if there and calls:
+            draw = there[0]
+            if len(there) > calls:  # the next statement on this line takes the next ones
+                del there[:calls]
             scale = _scale(value, "randn", namespace)
             if scale is not None:
                 found.append({"name": name.id, "scale": scale, **draw})
@@ -64,6 +71,12 @@ def _assignments(tree: ast.Module) -> list[ast.Assign]:
         elif isinstance(statement, ast.With | ast.If | ast.Try):
             pending = [*statement.body, *pending]
     return found
+
+
+def _calls(value: ast.expr, name: str) -> int:
+    """How often a value calls this function."""
+    called = [ast.unparse(n.func) for n in ast.walk(value) if isinstance(n, ast.Call)]
+    return sum(one.rpartition(".")[2] == name for one in called)
 
 
 def _scale(value: ast.expr, draw: str, namespace: Mapping[str, Any]) -> list[str] | None:

@@ -67,7 +67,8 @@ def _marked(text: str, places: list[tuple[int, str]]) -> str:
     """The text with the words that differ marked, by the number of the line that is not blank."""
     wanted: dict[int, list[str]] = {}
     for at_line, word in places:
-        wanted.setdefault(at_line, []).append(word)
+        if word:  # where only the other side has something, nothing is marked
+            wanted.setdefault(at_line, []).append(word)
     found: list[str] = []
     number = 0
     for line in text[:LONGEST].split("\n"):

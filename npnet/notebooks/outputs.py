@@ -11,17 +11,20 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from npnet.notebooks.cells import Output
+from npnet.tensors.missing import NotHere
 
 EQUAL, NEAR, DIFFERENT, NOT_RUN = "equal", "±1", "different", "not run"
 
 _NUMBER = r"[-+]?(?:\d[\d_]*\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|\b(?:nan|inf)\b)"
 _TOKEN = re.compile(rf"(?<![\w.]){_NUMBER}(?!\w)|[A-Za-z_]\w*|<[^<>\n]*>|\S")
 _IS_NUMBER = re.compile(rf"^{_NUMBER}$")
+CLOSE = 1e-4  # relative difference of numbers that rounding may explain, and size of its noise
 LONGEST = 60  # characters of the words before a number that are kept
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 # What differs from run to run whatever the program: times, speeds, bars, versions of the machine.
 _MEASURED = re.compile(
-    r"^(CPU times|Wall time|Elapsed|time taken)|\b\d+(\.\d+)? ?(s|ms|µs|us|sec|seconds|minutes)\b"
+    r"^(CPU times|Wall time|Elapsed|time taken)"
+    r"|\b\d+(\.\d+)? ?(s|ms|µs|μs|us|ns|sec|seconds|minutes)\b"
     r"|it/s|s/it|%\|",
     re.IGNORECASE,
 )
@@ -48,6 +51,17 @@ class Difference:
     what: str
     source: int = 0
     fresh_line: int = 0
+
+    @property
+    def close(self) -> bool:
+        """Whether rounding may be the reason: numbers that are close, or True beside False."""
+        if {self.stored, self.fresh} == {"True", "False"}:
+            return True
+        if not (_IS_NUMBER.match(self.stored) and _IS_NUMBER.match(self.fresh)):
+            return False
+        one, other = float(self.stored), float(self.fresh)
+        largest = max(abs(one), abs(other))
+        return abs(one - other) <= CLOSE * largest or largest <= CLOSE
 
 
 @dataclass(frozen=True)
@@ -82,20 +96,27 @@ def compare_outputs(stored: Sequence[Output], fresh: Sequence[Output], ran: bool
         fresh: what the cell printed now.
         ran: whether the cell ran at all.
     """
-    kept = [output for output in stored if output.kind not in ("picture", "stderr")]
+    not_compared = {"picture", "stderr"}
+    if any(output.kind == "result" for output in stored) and not any(
+        output.kind == "result" for output in fresh
+    ):
+        # What matplotlib returns is not compared, where the file tells a result from the rest.
+        plotted = any(output.kind == "plotted" for output in fresh)
+        not_compared |= {"result", "plotted"} if plotted else set()
+    kept = [output for output in stored if output.kind not in not_compared]
     text = _joined(kept)
     if not ran:
         return Comparison(NOT_RUN, text, _joined(fresh))
-    ours = [output for output in fresh if output.kind not in ("picture", "stderr")]
+    ours = [output for output in fresh if output.kind not in not_compared]
     if not kept:
         drawn = any(output.kind == "picture" for output in fresh)
-        picture = any(output.kind == "picture" for output in stored)
+        picture = any(output.kind in ("picture", "result") for output in stored)
         remark = "a picture, not compared" if picture else "standard error, not compared"
         return Comparison(EQUAL if drawn or not picture else DIFFERENT, text, "", remark=remark)
     theirs_failed = next((o for o in kept if o.kind == "error"), None)
     ours_failed = next((o for o in ours if o.kind == "error"), None)
     if theirs_failed and ours_failed:
-        same = theirs_failed.exception == ours_failed.exception
+        same = is_same_exception(theirs_failed, ours_failed)
         before = _compare(
             [o for o in kept if o.kind in ("stdout", "result")],
             [o for o in ours if o.kind != "error"],
@@ -131,7 +152,11 @@ def _compare(kept: Sequence[Output], printed: Sequence[Output]) -> Comparison:
         differences += [
             Difference(a + 1, *parts, source=sources[b], fresh_line=b + 1) for parts in found
         ]
-    differences += [Difference(a + 1, theirs[a], "", False, "") for a in aligned.missing]
+    differences += [
+        Difference(a + 1, theirs[a], "", False, "")
+        for a in aligned.missing
+        if not _MEASURED.search(theirs[a])  # %time prints it, and is not run
+    ]
     remarks = []
     extra = aligned.extra
     if extra and all(output.kind == "text" for output in kept):
@@ -290,6 +315,18 @@ def _unit(text: str) -> Decimal:
     exponent = Decimal(text).as_tuple().exponent
     assert isinstance(exponent, int)
     return Decimal(1).scaleb(exponent)
+
+
+def is_same_exception(stored: Output, fresh: Output) -> bool:
+    """Whether both are of one class; a name that torch lacks too is an AttributeError there."""
+    return fresh.exception == stored.exception or (
+        fresh.exception == NotHere.__name__ and stored.exception == AttributeError.__name__
+    )
+
+
+def is_number(text: str) -> bool:
+    """Whether a word is a printed number."""
+    return bool(_IS_NUMBER.match(text))
 
 
 def numbers_in(text: str) -> Iterator[str]:

@@ -20,6 +20,10 @@ from npnet.recipes.draw import Draw
 from npnet.recipes.publication import Publication, WordFile, WordList
 from npnet.recipes.recipe import Recipe
 
+NO_NETWORK = "no cell draws a network of this kind from the default generator without a seed"
+NETWORK = "the lecture's: C, W1, W2, b2, bngain and bnbias, with or without b1"
+FIGURES = "the loss of the first minibatch, a row of its softmax or a training log, under the cells"
+
 
 class Published(NamedTuple):
     """What a notebook has published of its networks.
@@ -53,7 +57,7 @@ def publications(report: NotebookReport) -> Published:
     words: Path | None = None
     cells: list[int] = []
     starts: list[tuple[int, int]] = []
-    follows, why = 0, "no cell draws such a network from the default generator"
+    follows, why = 0, NO_NETWORK
     for network in networks(report):
         if not network.lost or seed is None:
             continue
@@ -82,10 +86,8 @@ def publications(report: NotebookReport) -> Published:
         else:
             why = f"of the network of cell {network.cell} no stored figure was recognised"
     if not found or words is None:
-        raise InputError(
-            f"{path}: {why}, wanted the loss of the first minibatch, a row of its softmax or a "
-            "training log, stored under the cells"
-        )
+        wanted = NETWORK if why == NO_NETWORK else FIGURES
+        raise InputError(f"{path}: {why}, wanted {wanted}")
     return Published(found, cells, starts, words)
 
 

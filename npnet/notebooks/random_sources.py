@@ -46,6 +46,11 @@ NUMPY_DRAWS = [
     "standard_normal",
     "uniform",
 ]
+TORCH_DRAWS = {
+    "bernoulli", "exponential", "multinomial", "normal", "rand", "rand_like", "randint",
+    "randint_like", "randn", "randn_like", "randperm", "uniform",
+}  # fmt: skip
+DRAWS = {*PYTHON_DRAWS, *NUMPY_DRAWS, *TORCH_DRAWS}
 MOST_DRAWS = 200  # of torch, kept of a cell: more than any network's parameters
 MOST_UNSEEDED = 10_000  # a training loop may draw 200,000 minibatches
 
@@ -63,7 +68,8 @@ class RandomSources:
         self.sampled = False  # whether the cell has drawn with multinomial
         self.shuffle: dict[str, Any] = {"seed": None, "times": 0}
         self._cell = ""
-        self._targets: dict[int, str] = {}
+        self._targets: dict[int, list[str]] = {}
+        self._drawn_on: dict[int, int] = {}  # how many draws each line has made
         self._seeded = {"python": False, "numpy": False, "torch": False}
         self._last_default_seed: int | None = None
         _watch(random, PYTHON_DRAWS, "seed", "python", self)
@@ -94,7 +100,7 @@ class RandomSources:
         """A cell begins."""
         self._cell = f"cell {number}"
         self._draws, self.torch_draws, self.sampled = [], [], False
-        self._targets = _assigned(source)
+        self._targets, self._drawn_on = _assigned(source), {}
 
     def end(self) -> list[dict[str, Any]]:
         """The draws of the cell that no seed decides; of torch's also the words of the stream."""
@@ -115,8 +121,8 @@ class RandomSources:
         if line is None:  # not the notebook's: a library that draws for itself
             return
         known = {(draw["source"], draw["kind"], draw["line"]) for draw in self._draws}
+        name = self._name(line)
         if source == "torch" or (source, kind, line) not in known:
-            name = self._targets.get(line)
             self._draws.append(
                 {"source": source, "kind": kind, "line": line, "name": name, **details}
             )
@@ -126,15 +132,31 @@ class RandomSources:
             self._seeded["torch"] = True
         self.sampled |= draw.kind == "multinomial"
         unseeded = draw.default and not self._seeded["torch"]
+        line = self._line()
+        if line is not None and not unseeded:
+            self._name(line)
         where = {"before": draw.before, "after": draw.after, "shape": list(draw.shape)}
-        if len(self.torch_draws) < MOST_DRAWS:
-            line = self._line()
-            if line is not None:
-                seed = None if unseeded else draw.seed
-                entry = {"kind": draw.kind, "line": line, "seed": seed, **where}
-                self.torch_draws.append(entry)
+        if len(self.torch_draws) < MOST_DRAWS and line is not None:
+            seed = None if unseeded else draw.seed
+            entry = {
+                "kind": draw.kind,
+                "line": line,
+                "seed": seed,
+                "default": draw.default,
+                **where,
+            }
+            self.torch_draws.append(entry)
         if unseeded and len(self._draws) < MOST_UNSEEDED:
             self.note("torch", draw.kind, **where)
+
+    def _name(self, line: int) -> str | None:
+        """What the next draw on a line is assigned to; a line may have several statements."""
+        names = self._targets.get(line)
+        if not names:
+            return None
+        place = self._drawn_on.get(line, 0)
+        self._drawn_on[line] = place + 1
+        return names[place % len(names)]
 
     def _seeded_by_the_system(self) -> int:
         """``torch.seed()``: from here on nobody knows the seed."""
@@ -191,15 +213,27 @@ def _watch(module: Any, names: list[str], seeding: str, source: str, to: RandomS
     setattr(module, seeding, seeded)
 
 
-def _assigned(source: str) -> dict[int, str]:
-    """The name that each line of a cell assigns, if it is one."""
+def _assigned(source: str) -> dict[int, list[str]]:
+    """The names that each line of a cell assigns, one for each call that draws."""
     try:
         tree = ast.parse(source)
     except SyntaxError:
         return {}
-    found = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and len(node.targets) == 1:
-            for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
-                found[line] = ast.unparse(node.targets[0])
+    found: dict[int, list[str]] = {}
+    assignments = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Assign) and len(node.targets) == 1
+    ]
+    for node in sorted(assignments, key=lambda node: (node.lineno, node.col_offset)):
+        name = ast.unparse(node.targets[0])
+        calls = sum(
+            isinstance(inner, ast.Call)
+            and ast.unparse(inner.func).rpartition(".")[2].rstrip("_") in DRAWS
+            for inner in ast.walk(node.value)
+        )
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+            found.setdefault(line, []).extend([name] * calls)
+    # A draw inside of a function that is called here: nothing tells whose it is.
+    for node in assignments:
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+            found[line] = found[line] or [ast.unparse(node.targets[0])]
     return found

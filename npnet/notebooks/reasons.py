@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from npnet.notebooks.dependence import Causes, Lines
 from npnet.notebooks.outputs import (
     DIFFERENT,
@@ -15,6 +17,7 @@ from npnet.notebooks.outputs import (
     Comparison,
     Difference,
     compare_outputs,
+    is_number,
 )
 from npnet.notebooks.run import Ran, UnseededDraw
 
@@ -22,6 +25,12 @@ from npnet.notebooks.run import Ran, UnseededDraw
 ROUNDING = 1e-6
 # Two honest float32 programs differ by at most so much of a loss in 200,000 steps (SPEC: 1e-5).
 DRIFT = 2e-5
+# Torch may round differently more often than the cell was tried with other last digits.
+FARTHER = 16
+LAST_PLACES = 4  # by which two float32 sums may differ that were added in another order
+FULL = 9  # characters of a float32 that is printed in full, at least
+# What a line asks that another machine answers in another way.
+MACHINE = re.compile(r"__version__|\bsys\.version|\bplatform\.|cuda\.|\bos\.(getcwd|listdir)\b")
 # The values above hpreact: there the same formula gives the same bits, whatever the processor.
 SAME_BITS = {
     "logprobs", "probs", "counts_sum_inv", "counts_sum", "counts", "norm_logits", "logit_maxes",
@@ -35,7 +44,7 @@ class Reason:
 
     Attributes:
         kind: ``unseeded``, ``rounding``, ``sampler``, ``drift``, ``order``, ``module``,
-            ``failed before``, ``time`` or ``none known``.
+            ``skipped``, ``machine``, ``failed before``, ``time`` or ``none known``.
         text: a sentence for the reader.
         unavoidable: whether the notebook, run again anywhere, could not have printed the same.
     """
@@ -48,6 +57,13 @@ class Reason:
 OLDER_NAMES = Reason(
     "sampler",
     "names of torch 2.0 to 2.6, which sampled others from the same seed: equal with --sampler mkl",
+    True,
+)
+
+
+OTHER_DIGITS = Reason(
+    "rounding",
+    "rounding: with other last digits of its sums and products, the cell prints other numbers here",
     True,
 )
 
@@ -77,6 +93,8 @@ def explained(
         return Explanation((Reason("time", ran.stopped, False),), False)
     if ran.left_out:
         return Explanation((_without(ran),))
+    if comparison.verdict == NOT_RUN:
+        return Explanation((_skipped(ran),))
     found: dict[Reason, None] = {}
     complete = True
     differences = list(comparison.differences)
@@ -85,7 +103,14 @@ def explained(
         if len(left) < len(differences):
             found[OLDER_NAMES] = None
             differences = left
+    if ran.skipped and any(not difference.fresh for difference in differences):
+        found[_skipped(ran)] = None
+        differences = [difference for difference in differences if difference.fresh]
+    changed = _changed_by_rounding(ran)
     for difference in differences:
+        if _is_among(difference, changed):
+            found[OTHER_DIGITS] = None
+            continue
         source = difference.source
         if not source and ran.error is not None and ran.line is not None:
             source = ran.line  # it is missing, since the cell ended there
@@ -109,6 +134,33 @@ def explained(
                 text = f"some differences have no known reason{text[18:]}"
         found[Reason("none known", text, False)] = None
     return Explanation(tuple(found), complete)
+
+
+def _changed_by_rounding(ran: Ran) -> dict[tuple[int, str], list[str]]:
+    """What else was printed when the last digits were changed, by line and word."""
+    found: dict[tuple[int, str], list[str]] = {}
+    for outputs in ran.rounded:
+        for one in compare_outputs(ran.outputs, outputs, True).differences:
+            found.setdefault((one.line, one.stored), []).append(one.fresh)
+    return found
+
+
+def _is_among(difference: Difference, changed: dict[tuple[int, str], list[str]]) -> bool:
+    """Whether the stored word is one that rounding can make of the fresh one."""
+    others = changed.get((difference.fresh_line, difference.fresh), [])
+    numbers = _floats(difference)
+    if not numbers:
+        first = difference.what.split()[0] if difference.what else ""
+        return difference.stored in others and first not in SAME_BITS
+    far = [abs(float(other) - numbers[1]) for other in others if is_number(other)]
+    return bool(far) and abs(numbers[0] - numbers[1]) <= FARTHER * max(far)
+
+
+def _skipped(ran: Ran) -> Reason:
+    """What a magic or a shell line printed is missing."""
+    more = len(ran.skipped) - 1
+    others = f" and {more} more line{'s' * (more > 1)}" if more else ""
+    return Reason("skipped", f"magics and shell lines are not run: {ran.skipped[0]}{others}", True)
 
 
 def _without(ran: Ran) -> Reason:
@@ -138,7 +190,12 @@ def _of_difference(
             "rounding: the exact column and the differences from hpreact on depend on the "
             "processor and the version of torch"
         )
+        if _is_last_place(difference):
+            text = "rounding: the numbers differ in the last place of float32"
         yield Reason("rounding", text, True)
+        return
+    if MACHINE.search(_line_of(source, difference.source)):
+        yield Reason("machine", "the version of torch, or the machine, is another one", True)
         return
     loop = any(cause.kind == "loop" for cause in causes)
     if loop and _is_drift(difference):
@@ -159,7 +216,7 @@ def _of_difference(
 def _of_causes(causes: Causes, order: Callable[[Causes], str], ran: Ran) -> Iterable[Reason]:
     draws = sorted(
         (cause.draw for cause in causes if cause.draw is not None),
-        key=lambda draw: (draw.cell, draw.line),
+        key=lambda draw: (draw.cell, draw.line, draw.before),
     )
     if draws:
         yield Reason("unseeded", f"drawn without a seed: {unseeded_text(draws)}", True)
@@ -170,12 +227,18 @@ def _of_causes(causes: Causes, order: Callable[[Causes], str], ran: Ran) -> Iter
         text = f"cell {', '.join(map(str, cells))} imports a module that is not installed"
         yield Reason("module", text, ran.error is None)
     for kind, name, what in (
-        ("failed", "failed before", "failed, and what it should have made is missing"),
-        ("stopped", "time", "was stopped before its end"),
+        (
+            "failed",
+            "failed before",
+            "failed; what should have been made or drawn there is missing",
+        ),
+        ("stopped", "time", "stopped before the end"),
     ):
         cells = sorted({cause.cell for cause in causes if cause.kind == kind} - {ran.cell.number})
         if cells:
-            yield Reason(name, f"cell {', '.join(map(str, cells))} {what}", False)
+            which = f"cell{'s' * (len(cells) > 1)} {', '.join(map(str, cells[:6]))}"
+            more = f" and {len(cells) - 6} more" if len(cells) > 6 else ""
+            yield Reason(name, f"{which}{more} {what}", False)
 
 
 def unseeded_text(draws: Iterable[UnseededDraw]) -> str:
@@ -193,6 +256,8 @@ def unseeded_text(draws: Iterable[UnseededDraw]) -> str:
 def _is_rounding(difference: Difference, source: str) -> bool:
     """An ``exact`` of True or False, or a difference of gradients that is as good as none."""
     both = {difference.stored, difference.fresh}
+    if _is_last_place(difference):
+        return True
     first = difference.what.split()[0] if difference.what else ""
     if first in SAME_BITS and "softmax" not in source:
         return False
@@ -202,6 +267,22 @@ def _is_rounding(difference: Difference, source: str) -> bool:
     if len(numbers) != 2 or max(map(abs, numbers)) >= ROUNDING:
         return False
     return bool(re.search("diff|exact|err|close", difference.what + source, re.IGNORECASE))
+
+
+def _is_last_place(difference: Difference) -> bool:
+    """Whether two float32 numbers, printed in full, are next to each other or nearly so."""
+    numbers = _floats(difference)
+    if len(numbers) != 2 or min(len(difference.stored), len(difference.fresh)) < FULL:
+        return False
+    largest = max(map(abs, numbers))
+    if not largest < np.finfo(np.float32).max:
+        return False
+    return bool(abs(numbers[0] - numbers[1]) <= LAST_PLACES * np.spacing(np.float32(largest)))
+
+
+def _line_of(source: str, number: int) -> str:
+    lines = source.splitlines()
+    return lines[number - 1] if 0 < number <= len(lines) else ""
 
 
 def _is_drift(difference: Difference) -> bool:

@@ -35,8 +35,8 @@ class CellReport:
         """Whether it differs, and the notebook cannot help any of the differences."""
         return (
             self.comparison is not None
-            and self.comparison.verdict == DIFFERENT
-            and (self.explanation.complete)
+            and self.comparison.verdict in (DIFFERENT, NOT_RUN)
+            and self.explanation.complete
         )
 
     @property
@@ -64,7 +64,7 @@ class NotebookReport:
         self._lines[ran.cell.number] = ran.cell, lines
         comparison = None
         if ran.cell.outputs:
-            whole = ran.stopped is None
+            whole = ran.stopped is None and not ran.nothing_left
             comparison = compare_outputs(ran.cell.outputs, ran.outputs, whole)
 
         def order(causes: Causes) -> str:
@@ -104,19 +104,25 @@ class NotebookReport:
         return sum(c.equal_numbers for c in compared), sum(c.numbers for c in compared)
 
     def lost_seed(self) -> bool:
-        """Whether torch's default generator was drawn from with no seed, and that alone."""
+        """Whether outputs differ because torch's default generator had no seed, and no other."""
         draws = [draw for cell in self.cells for draw in cell.ran.draws]
-        return bool(draws) and all(draw.source == "torch" for draw in draws)
+        return all(draw.source == "torch" for draw in draws) and any(
+            reason.kind == "unseeded" for cell in self.cells for reason in cell.reasons
+        )
 
     def advice(self) -> list[str]:
         """What to do next, a line each."""
         path = shlex.quote(str(self.notebook.path))
         lines = []
         if self.lost_seed():
-            lines.append(
-                "its seed was never set, but its printed figures may give it away: "
-                f"npnet recover {path}"
-            )
+            from npnet.notebooks.networks import networks
+
+            line = "torch's default generator was never seeded"
+            if any(network.lost for network in networks(self)):
+                line += f"; the printed figures may show its seed: npnet recover {path}"
+            else:
+                line += ": call torch.manual_seed, and another run prints the same"
+            lines.append(line)
         python = [d for cell in self.cells for d in cell.ran.draws if d.source == "python"]
         if python:
             lines.append(
@@ -153,7 +159,10 @@ def summary(report: NotebookReport) -> str:
     failed = sum(
         cell.ran.error is not None or cell.ran.stopped is not None for cell in report.cells
     )
+    as_stored = sum(cell.ran.fails_as_stored for cell in report.cells)
     text = f"{cells - failed} of {cells} cells ran"
+    if as_stored:
+        text += f", {as_stored} failed as stored"
     if not outputs:
         return f"{text}; no output is stored to compare with"
     return f"{text}; outputs: {outputs}; {equal} of {compared} numbers equal"

@@ -12,7 +12,8 @@ from typing import Any
 from npnet.base.child_process import ChildProcess, Message
 from npnet.base.errors import InputError
 from npnet.notebooks.cells import Cell, Notebook, Output
-from npnet.notebooks.outputs import DIFFERENT, EQUAL, compare_outputs
+from npnet.notebooks.magics import plain_python
+from npnet.notebooks.outputs import DIFFERENT, EQUAL, compare_outputs, is_same_exception
 
 SECONDS = 3600.0  # for one cell: 200,000 steps with a double loop take some minutes
 START = 60.0  # for the process to begin
@@ -21,6 +22,7 @@ PATIENCE = 5.0  # for a cell to give up after it was interrupted
 QUICK = 10.0  # seconds: a cell that took less may be run again
 MOST_LEFT_OUT = 3  # cells before it that are left out then
 OLDER = "mkl"  # that sampler
+DIGIT_TRIALS = 4  # runs of a cell: one as it was, the others with other last digits
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ class Ran:
         older: what it prints with the sampler of torch 2.0 to 2.6, where that was tried.
         left_out: cells before it without which it prints what is stored, where that was tried.
         older_order: whether it does so with the sampler of torch 2.0 to 2.6.
+        rounded: what it prints when the last binary digits are changed, where that was tried.
         notes: files that were answered by others.
         skipped: magics and shell lines that were not run.
         stopped: why the cell did not run to its end, if it was not its own exception.
@@ -87,6 +90,7 @@ class Ran:
     older: list[Output] | None = None
     left_out: list[int] = field(default_factory=list)
     older_order: bool = False
+    rounded: list[list[Output]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     stopped: str | None = None
@@ -95,6 +99,22 @@ class Ran:
     def error(self) -> Output | None:
         """The exception that ended it."""
         return next((output for output in self.outputs if output.kind == "error"), None)
+
+    @property
+    def fails_as_stored(self) -> bool:
+        """Whether it ended with an exception of the class that is stored."""
+        return self.error is not None and any(
+            output.kind == "error" and is_same_exception(output, self.error)
+            for output in self.cell.outputs
+        )
+
+    @property
+    def nothing_left(self) -> bool:
+        """Whether all its lines are magics and shell lines, which are not run."""
+        lines = (line.strip() for line in plain_python(self.cell.source).source.splitlines())
+        return bool(self.skipped) and all(
+            line in ("", "pass") or line.startswith("#") for line in lines
+        )
 
 
 @dataclass
@@ -231,7 +251,8 @@ class Session:
     def try_again(self, ran: Ran) -> None:
         """Run a cell that prints other things than stored again, in a copy of the process.
 
-        First as torch 2.0 to 2.6, if it sampled; then as if up to three cells before it had not
+        First with other last digits, if a number is close to the stored one; then as torch 2.0 to
+        2.6, if it sampled; then as if up to three cells before it had not
         run, since people run cells in another order than they stand.
         """
         if (
@@ -241,6 +262,8 @@ class Session:
             or ran.seconds > QUICK
             or compare_outputs(ran.cell.outputs, ran.outputs, True).verdict != DIFFERENT
         ):
+            return
+        if self._try_other_digits(ran):
             return
         samplers = [self.options.sampler]
         if ran.sampled and OLDER not in samplers:
@@ -258,10 +281,28 @@ class Session:
                     ran.left_out, ran.older_order = self.before[-count:], sampler == OLDER
                     return
 
-    def _again(self, ran: Ran, sampler: str, left_out: int) -> list[Output] | None:
+    def _try_other_digits(self, ran: Ran) -> bool:
+        """See what rounding changes, if anything is that close; true if all differences are."""
+        differences = compare_outputs(ran.cell.outputs, ran.outputs, True).differences
+        close = [difference.near or difference.close for difference in differences]
+        if not any(close) or ran.seconds > QUICK / DIGIT_TRIALS:
+            return False
+        for digits in range(DIGIT_TRIALS):
+            outputs = self._again(ran, self.options.sampler, 0, digits)
+            if outputs is None or self.ended is not None:
+                break
+            if digits:
+                ran.rounded.append(outputs)
+            elif compare_outputs(ran.outputs, outputs, True).verdict != EQUAL:
+                return False  # it changes what it reads: a second run cannot be compared
+        return all(close)
+
+    def _again(self, ran: Ran, sampler: str, left_out: int, digits: int = 0) -> list[Output] | None:
         """What the cell prints then; None if that cannot be told."""
         seconds = PATIENCE + 3 * ran.seconds
-        self._child.send(kind="again", sampler=sampler, left_out=left_out, seconds=seconds)
+        self._child.send(
+            kind="again", sampler=sampler, left_out=left_out, digits=digits, seconds=seconds
+        )
         try:
             answer = self._child.receive(seconds + PATIENCE)
         except KeyboardInterrupt:

@@ -5,9 +5,9 @@ It reads JSON messages, a line each, and answers in the same way (``npnet.base.c
 * ``{"kind": "start", ...}`` with the options of ``Session``; the answer is ``ready``.
 * ``{"kind": "cell", "number": 3, "source": "..."}``; the answers are ``output`` messages as they
   are printed, and at the end ``done``.
-* ``{"kind": "again", "sampler": "mkl", "left_out": 0, "seconds": 5}`` runs the last cell again in a
-  copy of the process, without ``left_out`` cells before it; the answer, ``again``, has its outputs,
-  or None.
+* ``{"kind": "again", "sampler": "mkl", "left_out": 0, "digits": 0, "seconds": 5}`` runs the last
+  cell again in a copy of the process, without ``left_out`` cells before it, and if ``digits`` is
+  not 0, with other last digits; the answer, ``again``, has its outputs, or None.
 * ``{"kind": "skip", "words": 560}`` puts torch's default generator at this word of its stream.
 * ``{"kind": "grade"}`` judges the gradients by hand of the cells so far: ``grade`` messages, then
   ``graded``.
@@ -44,6 +44,7 @@ from npnet.notebooks.random_sources import RandomSources
 from npnet.notebooks.stand_ins import (
     MissingModule,
     PyPlot,
+    Recorder,
     Shell,
     install_ipython,
     install_pyplot,
@@ -249,7 +250,7 @@ class Session:
 
             self.before.append(Before(self.namespace))
 
-    def again(self, sampler: str, left_out: int, seconds: float) -> None:
+    def again(self, sampler: str, left_out: int, digits: int, seconds: float) -> None:
         """Run the last cell again with this sampler, as if ``left_out`` cells had not run."""
         from npnet.notebooks.again import in_a_copy
 
@@ -261,6 +262,10 @@ class Session:
             befores[0].restore()
             self.figures = None
             sys.modules["npnet.tensors.random"].set_sampler(sampler)
+            if digits:
+                from npnet.notebooks.last_digits import ROUNDING, LastDigits
+
+                LastDigits(digits).change(ROUNDING, self.namespace)
             self.send = lambda **message: messages.append(message)
             for stream in self.streams:
                 stream.send = self.send
@@ -357,7 +362,8 @@ class Session:
         if len(text) > MOST_PRINTED:
             text = text[:MOST_PRINTED] + "…"
         lines = [line] * (text.count("\n") + 1)
-        self.send(kind="output", output="result", text=text, lines=lines)
+        output = "plotted" if isinstance(value, Recorder) else "result"
+        self.send(kind="output", output=output, text=text, lines=lines)
 
     def _note(self, text: str) -> None:
         self.send(kind="note", text=text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,29 @@ import numpy as np
 _SHOWN = {
     "imshow": "<matplotlib.image.AxesImage at 0x0>",
     "plot": "[<matplotlib.lines.Line2D at 0x0>]",
-    "figure": "<Figure size 640x480 with 0 Axes>",
-    "title": "Text(0.5, 1.0, '')",
+    "axhline": "<matplotlib.lines.Line2D at 0x0>",
+    "axvline": "<matplotlib.lines.Line2D at 0x0>",
     "legend": "<matplotlib.legend.Legend at 0x0>",
+    "colorbar": "<matplotlib.colorbar.Colorbar at 0x0>",
     "scatter": "<matplotlib.collections.PathCollection at 0x0>",
+    "subplot": "<Axes: >",
+    "gca": "<Axes: >",
 }
+# Where the text of these functions stands.
+_TEXTS = {"title": "0.5, 1.0", "suptitle": "0.5, 0.98", "xlabel": "0.5, 0", "ylabel": "0, 0.5"}
+# These return nothing.
+_NOTHING = {"clf", "close", "grid", "savefig", "show", "tight_layout", "xscale", "yscale"}
+
+
+def _shown(name: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> str | None:
+    if name in _TEXTS:
+        text = arguments[0] if arguments else options.get("label", "")
+        return f"Text({_TEXTS[name]}, {text!r})"
+    if name == "figure":
+        width, height = options.get("figsize") or (6.4, 4.8)
+        dpi = options.get("dpi") or 100
+        return f"<Figure size {int(width * dpi)}x{int(height * dpi)} with 0 Axes>"
+    return _SHOWN.get(name)
 
 
 class Recorder:
@@ -33,14 +51,17 @@ class Recorder:
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         self._calls.append(self._name)
-        if self._name == "show":
+        if self._name in _NOTHING:
             return None
         if self._name == "subplots":
             return self, _axes(self._calls, *arguments, **options)
         if self._name == "hist" and arguments:
-            counts, edges = np.histogram(np.asarray(arguments[0]).ravel(), options.get("bins", 10))
-            return counts, edges, Recorder(self._calls, "patches")
-        return Recorder(self._calls, self._name, _SHOWN.get(self._name))
+            bins = arguments[1] if len(arguments) > 1 else options.get("bins", 10)
+            density = bool(options.get("density"))
+            counts, edges = np.histogram(np.asarray(arguments[0]).ravel(), bins, density=density)
+            bars = f"<BarContainer object of {len(counts)} artists>"
+            return counts.astype(float), edges, Recorder(self._calls, "patches", bars)
+        return Recorder(self._calls, self._name, _shown(self._name, arguments, options))
 
     def __repr__(self) -> str:
         return self._text or f"<{self._name}>"
@@ -163,12 +184,17 @@ def install_ipython(display: Any) -> None:
         name: type(name, (Shown,), {}) for name in ("HTML", "Image", "Markdown", "SVG", "Math")
     }
     vars(module).update(display=display, clear_output=lambda *_, **__: None, **kinds)
-    vars(package).update(display=module, get_ipython=Shell, __path__=[])
+    # Matplotlib asks for the version, and whether a shell is running.
+    vars(package).update(display=module, get_ipython=Shell, version_info=(9, 0, 0), __path__=[])
     sys.modules.update({"IPython": package, "IPython.display": module})
 
 
 class Shell:
     """What ``get_ipython()`` gives: a script that nbconvert wrote calls its magics so."""
+
+    def __bool__(self) -> bool:
+        """Matplotlib asks whether IPython is running, and would use more of it."""
+        return False
 
     def run_line_magic(self, *_: Any, **__: Any) -> None:
         """Nothing is run, as with any magic."""

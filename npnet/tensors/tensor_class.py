@@ -225,13 +225,13 @@ class Tensor(metaclass=_TensorType):
         def __setitem__(self, key: Any, value: Any) -> None: ...
 
     def __bool__(self) -> bool:
-        return bool(self._one("a truth value"))
+        return bool(self._one("truth value", RuntimeError))
 
     def __int__(self) -> int:
-        return int(self._one("an int"))
+        return int(self._one("int", ValueError))
 
     def __float__(self) -> float:
-        return float(self._one("a float"))
+        return float(self._one("float", ValueError))
 
     def __index__(self) -> int:
         if self._a.size != 1 or self._a.dtype.kind == "f":
@@ -241,9 +241,9 @@ class Tensor(metaclass=_TensorType):
             )
         return int(self._a.item())
 
-    def _one(self, what: str) -> Any:
+    def _one(self, what: str, kind: type[Exception]) -> Any:
         if self._a.size != 1:
-            raise RuntimeError(
+            raise kind(
                 f"a Tensor of {self._a.size} values has no {what}: "
                 "take one entry, or reduce it first, for example with .all(), .any() or .sum()"
             )

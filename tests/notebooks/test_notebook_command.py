@@ -159,7 +159,7 @@ def test_a_publication_of_a_notebook_is_read_back(lost: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("cells", "text"),
     [
-        (["x = 1"], "no cell draws such a network"),
+        (["x = 1"], "no cell draws a network of this kind"),
         ((*LOST_CELLS[:3], "pass"), "no stored figure was recognised"),
         (
             (LOST_CELLS[0], LOST_CELLS[1].replace("random.seed(42)", ""), *LOST_CELLS[2:]),

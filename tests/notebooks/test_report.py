@@ -6,7 +6,7 @@ import pytest
 
 from npnet.notebooks.cells import Cell, Notebook, Output
 from npnet.notebooks.outputs import Comparison, Difference
-from npnet.notebooks.reasons import Explanation
+from npnet.notebooks.reasons import Explanation, Reason
 from npnet.notebooks.report import CellReport, NotebookReport, differences_table, summary
 from npnet.notebooks.run import CTRL_C, Ran, UnseededDraw
 
@@ -30,7 +30,8 @@ def report(*cells: CellReport, counts: tuple[int | None, ...] = ()) -> NotebookR
         ("±1", True, False, False),
         ("different", True, True, False),
         ("different", False, False, True),
-        ("not run", True, False, True),
+        ("not run", True, True, False),  # a shell line
+        ("not run", False, False, True),
     ],
 )
 def test_a_cell_fails_unless_all_its_differences_are_explained(
@@ -51,12 +52,17 @@ def draw(source: str) -> UnseededDraw:
 
 
 def test_a_lost_seed_is_torchs_alone() -> None:
+    differs = Explanation((Reason("unseeded", "drawn without a seed", True),))
+    different = CellReport(Ran(Cell(1, "x")), Comparison("different", "1", "2"), differs)
     torchs, pythons = cell(draws=[draw("torch")]), cell(draws=[draw("python")])
-    assert report(torchs, cell()).lost_seed()
-    assert not report(cell()).lost_seed()
-    assert not report(torchs, pythons).lost_seed()
-    (said,) = report(torchs).advice()
-    assert said.endswith("printed figures may give it away: npnet recover 'my book.ipynb'")
+    assert report(torchs, different).lost_seed()
+    assert not report(torchs, cell("equal")).lost_seed()  # nothing that is printed depends on it
+    assert not report(torchs, pythons, different).lost_seed()
+    (said,) = report(torchs, different).advice()
+    assert said == (
+        "torch's default generator was never seeded: call torch.manual_seed, and another run "
+        "prints the same"
+    )
     (said,) = report(torchs, pythons).advice()
     assert "nothing can bring back python's shuffle (cell 2, line 5): call random.seed" in said
 
