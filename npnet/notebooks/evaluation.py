@@ -89,7 +89,7 @@ def _evaluates(node: ast.stmt) -> bool:
 def _evaluation(
     statement: Statement, left: Mapping[str, Any], remade: set[str]
 ) -> Iterator[Finding]:
-    """Mistakes of an evaluation: it reads the last minibatch, or never reads its own values."""
+    """Mistakes of an evaluation: it reads the last minibatch, or never reads one of its names."""
     node = statement.node
     bound: set[str] = set()
     if isinstance(node, ast.FunctionDef):
