@@ -290,7 +290,7 @@ def _largest(values: dict[str, Any]) -> float:
 
 
 def _far(ours: Array, theirs: Array, truth: Array, terms: float) -> str:
-    """ "" if ours is as near to the truth as torch's own result may be, else by how much not."""
+    """ "" if our error is small enough compared with torch's own; else both, in words."""
     if theirs.dtype.kind != "f":
         return f"values {ours.tolist()} for torch's {theirs.tolist()}"
     finite = np.isfinite(theirs)
