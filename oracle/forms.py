@@ -1,8 +1,9 @@
-"""The forms in which npnet.tensors is compared with torch: lines over tensors of fixed names.
+"""The forms for comparing npnet.tensors with torch: lines of code with tensors of fixed names.
 
-x, y: one shape; row: its last axis; s: no axes; p: positive; M, N: matrices that multiply; c: three
-axes; q: a vector of 4; i: integers; k, k2: numbers of rows, with repeats; t: a class a row; b, br:
-bools; z: one row's number, without axes; h: row numbers in x's shape; f: float32 in x's shape.
+x, y: tensors of one shape; row: a vector as long as the last axis; s: no axes; p: positive; M, N:
+matrices that can be multiplied; c: three axes; q: a vector of 4; i: integers; k, k2: row numbers,
+with repeats; t: a class for each row; b, br: bools; z: one row number, without axes; h: row numbers
+in the shape of x; f: float32 in the shape of x.
 """
 
 from __future__ import annotations
@@ -316,7 +317,7 @@ BLOCKS: Final = {
 }
 
 
-# Where the two differ, and why that is left: form, worlds, reason.
+# The known differences that remain: form, worlds, reason.
 _SUMS: Final = "float64: torch adds in another order, and neither order is nearer to the truth"
 _CORNER: Final = "a corner of infinities or of no entries that no notebook uses"
 _NAME: Final = "the same values; torch's name of the node is that of a part of its own algorithm"
@@ -356,7 +357,7 @@ KNOWN: Final[tuple[tuple[str, str, str], ...]] = (
 
 
 def split(block: str) -> tuple[str, ...]:
-    """The forms of a block; a ``|`` between brackets or blanks belongs to the form."""
+    """The forms of a block. A ``|`` in brackets or between spaces belongs to a form."""
     lines = block.replace(" | ", "\0").replace("\n", "|").split("|")
     return tuple(dict.fromkeys(line.replace("\0", " | ").strip() for line in lines if line.strip()))
 

@@ -1,4 +1,4 @@
-"""A notebook's gradients by hand, judged by torch's autograd and by npnet's tape."""
+"""Judging a notebook's hand-written gradients by torch's autograd and by npnet's tape."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _graded(notebook: Notebook, options: Options, grader: str) -> NotebookGrades
 
 
 def disagreements(ours: NotebookGrades, theirs: NotebookGrades) -> list[str]:
-    """Where the two say different things, a line each."""
+    """The differences between the two, one line for each."""
     if ours.problem or theirs.problem:
         return [f"not graded: {text}" for text in (ours.problem, theirs.problem) if text]
     sides = [

@@ -1,4 +1,5 @@
-"""Every operation of npnet.tensors compared with torch's: values, gradients, types, shapes, memory.
+"""Comparing every operation of npnet.tensors with torch's: values, gradients, types, shapes,
+memory.
 
 A *form* is a line of Python that uses tensors with fixed names. A *world* gives these names values
 of one shape and type. A form runs in a world under torch and under npnet.tensors. All results are
@@ -23,7 +24,7 @@ from npnet.base.arrays import Array
 from npnet.tensors import functional as our_functional
 from oracle.forms import FORMS, KNOWN
 
-FACTOR: Final = 8  # of the judge: what correct results may be further off than torch's own
+FACTOR: Final = 8  # the K of the judge: the allowed error, in units of torch's own error
 FLOAT_NAMES: Final = ("x", "y", "row", "s", "p", "M", "N", "c", "q")
 
 SHAPES: Final[dict[str, tuple[int, ...]]] = {
@@ -52,11 +53,11 @@ class Verdict(NamedTuple):
     """One form in one world.
 
     Attributes:
-        form, world, dtype, seed: which.
-        difference: "" if everything agrees, else the first thing that does not.
-        exact: all values and gradients are equal bit for bit.
-        missing: npnet.tensors says that it does not have this.
-        raised: torch refuses the form in this world, and so does npnet.tensors.
+        form, world, dtype, seed: the form, and the world in which it ran.
+        difference: the first difference in words; "" if everything agrees.
+        exact: whether all values and gradients are equal bit for bit.
+        missing: whether npnet.tensors says that it does not have the operation.
+        raised: whether both torch and npnet.tensors refuse the form in this world.
     """
 
     form: str
@@ -70,7 +71,7 @@ class Verdict(NamedTuple):
 
     @property
     def known(self) -> bool:
-        """Whether forms.KNOWN says that they differ here, and why."""
+        """The reason in forms.KNOWN why the two differ here, if there is one."""
         return any(self.form == form and self.world in worlds.split() for form, worlds, _ in KNOWN)
 
 
@@ -169,7 +170,7 @@ def run(form: str, arrays: dict[str, Array], ours: bool, upstream: int) -> Outco
 
 
 def _outside(form: str) -> str:
-    """The form without what stands in brackets, so that only assignments have an ``=``."""
+    """The form without the texts in brackets, so that only assignments have an ``=``."""
     depth, kept = 0, []
     for sign in form:
         depth += (sign in "([{") - (sign in ")]}")
@@ -225,7 +226,7 @@ def _root(array: Array) -> Any:
 
 
 def compare(form: str, where: str, dtype: str, seed: int) -> Verdict:
-    """Run one form in one world under both, and compare all that it leaves."""
+    """Run one form in one world under both, and compare all results."""
     arrays = world(where, dtype, seed)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -289,7 +290,7 @@ def _largest(values: dict[str, Any]) -> float:
 
 
 def _far(ours: Array, theirs: Array, truth: Array, terms: float) -> str:
-    """ "" if ours is as near to the truth as torch's own result may be, else by how much not."""
+    """ "" if our error is small enough compared with torch's own; else both, in words."""
     if theirs.dtype.kind != "f":
         return f"values {ours.tolist()} for torch's {theirs.tolist()}"
     finite = np.isfinite(theirs)
@@ -327,7 +328,7 @@ def verdicts(
 
 
 class Count(NamedTuple):
-    """How many forms × worlds × types were compared, and how they came out."""
+    """How many forms × worlds × types were compared, and with which results."""
 
     compared: int
     agree: int

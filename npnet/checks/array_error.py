@@ -1,4 +1,4 @@
-"""Measures of how far two arrays are apart."""
+"""Measures of the difference between two arrays."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from npnet.base.arrays import Array
 
 
 def shape_hint(got: tuple[int, ...], wanted: tuple[int, ...]) -> str:
-    """The likely mistake behind a wrong shape, as a clause for a message; or an empty text."""
+    """The likely mistake behind a wrong shape, as the end of a message; "" if unknown."""
     if len(got) < len(wanted) and got == tuple(extent for extent in wanted if extent != 1):
         return ": sum with keepdims=True"
     if got == wanted[::-1]:

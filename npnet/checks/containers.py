@@ -1,4 +1,4 @@
-"""The file formats of named arrays: npz, npy, raw, safetensors and JSON, read and written as bytes.
+"""Reading and writing the file formats of named arrays: npz, npy, raw, safetensors and JSON.
 
 ``npz``, ``safetensors`` and ``json`` hold many arrays in a file, ``npy`` and ``raw`` one each.
 """
@@ -19,7 +19,7 @@ from npnet.base.npz import MOST_BYTES, read_npy, read_npz
 from npnet.checks.json_arrays import decode_json, encode_json
 from npnet.checks.stored import Stored, from_bytes, stored_type
 
-# Those that hold many arrays in one file, and those that hold one.
+# Formats with many arrays in one file, and formats with one.
 MANY = ("npz", "safetensors", "json")
 ONE = ("npy", "raw")
 CONTAINERS = ("npz", "raw", "npy", "safetensors", "json")
@@ -47,7 +47,7 @@ def content(array: Array) -> bytes:
 
 
 def encode(container: str, arrays: Mapping[str, Array]) -> bytes:
-    """The bytes of a file with these arrays; for ``npy`` and ``raw`` there is one.
+    """The bytes of a file with these arrays; ``npy`` and ``raw`` have exactly one.
 
     Raises:
         InputError: the package for safetensors is not installed.
@@ -62,7 +62,7 @@ def encode(container: str, arrays: Mapping[str, Array]) -> bytes:
             raise InputError(WITHOUT_SAFETENSORS)
         import safetensors.numpy
 
-        # It takes the memory as it is, whatever the order and the strides.
+        # safetensors writes the memory as it is, without looking at order and strides.
         plain = {
             name: np.array(array, array.dtype.newbyteorder("="), order="C")
             for name, array in arrays.items()
@@ -71,7 +71,8 @@ def encode(container: str, arrays: Mapping[str, Array]) -> bytes:
     buffer = io.BytesIO()
     if container == "npz":
         named: dict[str, Any] = dict(arrays)
-        # Not compressed: that saves 5 % of random digits, and takes seconds for large networks.
+        # Not compressed: compression saves 5 % for random digits, and takes seconds for large
+        # networks.
         np.savez(buffer, **named)
     else:
         [array] = arrays.values()
@@ -80,7 +81,7 @@ def encode(container: str, arrays: Mapping[str, Array]) -> bytes:
 
 
 def decode(path: Path) -> dict[str, Stored]:
-    """The arrays of a file that holds many, by name. Its first bytes tell its format.
+    """The arrays of a file with many arrays, by name. Its first bytes tell the format.
 
     Raises:
         InputError: the file is missing, damaged, larger than ``MOST_BYTES`` or of another kind.
@@ -112,7 +113,7 @@ def decode(path: Path) -> dict[str, Stored]:
 
 
 def _kind(data: bytes) -> str:
-    """What a file is by its first bytes, as far as is known."""
+    """The kind of a file by its first bytes, in words."""
     if not data:
         return "empty"
     if data[:1] == b"\x80":
@@ -139,8 +140,8 @@ def decode_safetensors(data: bytes) -> dict[str, Stored]:
     """The arrays of a safetensors file, whose header its own package checks.
 
     Raises:
-        InputError: the package is not installed, the file is damaged, or a dtype is none that
-            gradients have.
+        InputError: the package is not installed, the file is damaged, or gradients cannot have one
+            of its dtypes.
     """
     if find_spec("safetensors") is None:
         raise InputError(WITHOUT_SAFETENSORS)

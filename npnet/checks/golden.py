@@ -8,8 +8,9 @@
   endian, in C order;
 * ``npy``: ``npy/KIND/NAME.f32.npy`` and so on, one for each array.
 
-``oracle golden`` writes some of them; ``npnet golden`` the set that comes with npnet. Reading needs
-no torch. Nothing in a file is executed: no pickle is read, and no path is taken from a manifest.
+``oracle golden`` writes a set in some of these formats; ``npnet golden`` writes the set that comes
+with npnet. Reading does not need torch. Nothing in a file is executed: no pickle is read, and no
+path is taken from a manifest.
 """
 
 import hashlib
@@ -40,7 +41,7 @@ class Place(NamedTuple):
     dtype: str
 
     def file(self, container: str) -> str:
-        """The file that has this array, with others of its kind and dtype or alone."""
+        """The file with this array, which may have other arrays of the same kind and dtype."""
         if container in MANY:
             suffix = "" if self.kind == "batch" else f".{SUFFIXES[self.dtype]}"
             return f"{self.kind}{suffix}.{container}"
@@ -48,12 +49,12 @@ class Place(NamedTuple):
         return f"{container}/{self.kind}/{self.name}.{SUFFIXES[self.dtype]}{ending}"
 
     def shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
-        """Its shape, for the sizes of n, T, E, H, V in ``sizes``."""
+        """The shape of the array, for the sizes of n, T, E, H, V."""
         batch = {"X": (sizes["n"], sizes["T"]), "Y": (sizes["n"],), "eps": ()}
         return batch[self.name] if self.kind == "batch" else shape_of(self.name, sizes)
 
     def entry(self, sizes: Mapping[str, int], containers: Iterable[str]) -> dict[str, Any]:
-        """Its entry in the manifest, without the checksum."""
+        """The entry of the array in the manifest, without the checksum."""
         files = {container: self.file(container) for container in containers}
         return {**self._asdict(), "shape": list(self.shape(sizes)), **files}
 
@@ -90,7 +91,7 @@ def checksum(array: Array) -> str:
 
 
 def is_golden(folder: Path) -> bool:
-    """Whether ``folder`` has only files of a golden set, perhaps damaged or of another version."""
+    """Whether all files in ``folder`` are of a golden set; it may be damaged or old."""
     known = {"manifest.json", *(place.file(way) for place in PLACES for way in CONTAINERS)}
     try:
         with (folder / "manifest.json").open("rb") as manifest:
@@ -107,8 +108,9 @@ def read_golden(folder: str | os.PathLike[str]) -> Problem:
     """Read a golden set and check all of it: format, files, dtypes, shapes, checksums.
 
     Raises:
-        InputError: there is none, its format is another, or one of its files is missing, damaged
-            or unknown; the message names the file and the command that writes the set again.
+        InputError: there is no golden set, it has another format, or one of its files is missing,
+            damaged or unknown. The message names the file and the command that writes the set
+            again.
     """
     folder = Path(folder)
     new = is_golden(folder) or not (folder.exists() and any(folder.glob("*")))
@@ -138,7 +140,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def _printable(options: object) -> list[str]:
-    """``options`` of a manifest, if they have no control characters for a terminal."""
+    """The ``options`` of a manifest, if they have no control characters."""
     texts = options if isinstance(options, list) else []
     return texts if all(isinstance(text, str) and text.isprintable() for text in texts) else []
 

@@ -1,4 +1,4 @@
-"""Writing a golden set: all of it or nothing."""
+"""Writing a golden set: completely, or not at all."""
 
 import contextlib
 import json
@@ -30,7 +30,8 @@ def write(
     Args:
         folder: new, empty, or a golden set, which is then replaced.
         containers: some of ``CONTAINERS``.
-        options: of ``oracle golden``, noted in the manifest so that the set can be written again.
+        options: the options of ``oracle golden``, written into the manifest so that the set can be
+            written again.
 
     Raises:
         InputError: the folder holds other things, or cannot be written.
@@ -74,14 +75,15 @@ def _manifest(head: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> 
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not flushed to the disk one by one, which takes seconds for 200 files: the checksums of the
-    # manifest tell a file that a power cut left incomplete.
+    # Files are not flushed to the disk one by one, which takes seconds for 200 files. If a power
+    # cut
+    # leaves a file incomplete, the checksums of the manifest show it.
     path.write_bytes(data)
 
 
 @contextlib.contextmanager
 def _replacing(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder next to ``folder``. It replaces ``folder`` if the block ends well."""
+    """Yield an empty folder next to ``folder``, which it replaces if the block has no error."""
     folder = folder.resolve()
     if folder.exists() and not is_golden(folder) and not _is_empty(folder):
         raise InputError(

@@ -22,11 +22,10 @@ from npnet.base.arrays import Array
 from npnet.base.errors import InputError, kind_of, shown
 from npnet.checks.stored import Stored, from_bytes, shape_from, stored_type
 
-# The keys of an object that is an array and not a group.
+# The keys of an object that is an array, not a group.
 KEYS = {"dtype", "shape", "data", "base64"}
 
-# A decimal number of at most this many digits may be a printed float32; a float64 has 15 to 17
-# digits.
+# A decimal number of at most this many digits can be a printed float32; a float64 needs 15 to 17.
 DIGITS = 9
 
 MOST_AXES = 32
@@ -35,12 +34,12 @@ MOST_AXES = 32
 def encode_json(arrays: Mapping[str, Array]) -> bytes:
     """JSON with dtype, shape and flat numbers for each array, each in one line.
 
-    The numbers are the shortest that give the same array again. Bytes of bfloat16 have to be
-    given as uint16.
+    The numbers have the fewest digits that give the same array again. bfloat16 must be given as
+    uint16.
     """
     lines = []
     for name, array in arrays.items():
-        # A bool as 0 or 1, which every program reads as a number.
+        # Bools are written as 0 or 1, which every program reads as numbers.
         numbers = array.astype(np.uint8) if array.dtype == bool else array
         head = {"dtype": array.dtype.name, "shape": [*array.shape]}
         entry = json.dumps({**head, "data": numbers.ravel().tolist()}, allow_nan=False)
@@ -52,11 +51,11 @@ def decode_json(content: bytes) -> dict[str, Stored]:
     """The arrays of a JSON file by name.
 
     Raises:
-        InputError: it is no JSON, holds two entries of one name, NaN, a list with rows of
-            different lengths, something that is no number, or a base64 text of a wrong length.
+        InputError: the file is not JSON, or has two entries with one name, NaN, a list with rows of
+            different lengths, an entry that is not a number, or a base64 text of a wrong length.
     """
     try:
-        # Numbers as floats; a whole number of any size becomes one or is refused below.
+        # Numbers are read as floats. A whole number becomes a float, or is refused below.
         entries = json.loads(
             content.decode("utf-8-sig"),
             object_pairs_hook=_once,
@@ -101,7 +100,7 @@ def _arrays(prefix: str, entries: dict[str, Any]) -> Iterator[tuple[str, Stored]
 
 
 def _is_array(entry: dict[str, Any]) -> bool:
-    """Whether an object is an array; a group may have one that is called ``data``."""
+    """Whether an object is an array: it has a key such as ``data`` whose value is not an object."""
     return any(key in KEYS and not isinstance(held, dict) for key, held in entry.items())
 
 
@@ -124,7 +123,8 @@ def _described(entry: dict[str, Any]) -> Stored:
     flat = numbers.ndim <= 1 or not numbers.size
     if numbers.size != math.prod(shape) or not (flat or numbers.shape == shape):
         raise InputError(f"data of shape {numbers.shape}, wanted {shape} or the same numbers flat")
-    # As float32, which holds every bfloat16; that is not checked, and nobody writes another.
+    # bfloat16 is read as float32, which holds every bfloat16. It is not checked that the numbers
+    # are bfloat16.
     dtype = "float32" if kind.name == "bfloat16" else kind.name
     with np.errstate(over="ignore"):
         array = numbers.astype(dtype)
@@ -134,18 +134,18 @@ def _described(entry: dict[str, Any]) -> Stored:
 
 
 def _plain(entry: Any) -> Stored:
-    """Numbers without a dtype: float32 where no number has more digits than that, else float64."""
+    """Numbers without a dtype: float32 if none has more digits than a float32, else float64."""
     numbers = _numbers(entry).astype(np.float64)
     with np.errstate(over="ignore"):
         single = numbers.astype(np.float32)
-    # Some programs widen a float32 before they print it, others print its few digits.
+    # Some programs widen a float32 before they print it; others print only its own digits.
     others = numbers[numbers != single]
     narrow = np.isfinite(single).all() and all(_digits(float(x)) <= DIGITS for x in others)
     return Stored(single if narrow else numbers, "")
 
 
 def _digits(number: float) -> int:
-    """How many decimal digits the shortest text of a number has."""
+    """The number of decimal digits in the shortest text of a number."""
     mantissa = repr(number).lower().partition("e")[0]
     return len(mantissa.replace(".", "").replace("-", "").strip("0"))
 
@@ -169,7 +169,7 @@ def _numbers(entry: Any) -> Array:
 
 
 def _shape(entry: Any, depth: int = 0) -> tuple[int, ...]:
-    """The shape of nested lists, all of whose rows are checked."""
+    """The shape of nested lists; all rows must have the same length."""
     if isinstance(entry, list):
         if depth == MOST_AXES:
             raise InputError(f"lists in lists more than {MOST_AXES} deep, wanted an array")

@@ -1,7 +1,7 @@
-"""How many digits a right gradient of a table loses: measured, where a bound by eps is too narrow.
+"""Measuring how many digits a right gradient of a table loses, if the bound by eps is too narrow.
 
-What a gradient is made of is moved by one eps, a few times. How far the result moves is the size of
-its rounding error. A mistake moves it no further.
+The inputs of a gradient are changed by about one eps, several times. The largest change of the
+result is the size of its rounding error. A mistake does not change the result in this way.
 """
 
 from __future__ import annotations
@@ -18,32 +18,33 @@ from npnet.checks.called_functions import locked, made
 from npnet.checks.line_rules import Rule
 from npnet.checks.lines import Lines
 
-# This many runs with slightly other numbers measure the rounding error, and a gradient may be off
-# by this many times as much.
+# The number of runs with slightly changed numbers that measure the rounding error; and the allowed
+# error of a gradient, in units of the measured one.
 RERUNS = 4
 K_CANCELLED = 32.0
-# Alone, a gradient gets exact numbers, and all errors are its own.
+# A gradient alone gets exact numbers, so all errors are its own.
 K_ALONE = 4.0
-# A function that compares two values may take another branch when they move: that is no rounding
-# error. So a result that moves by more than this share of it is excused only if that is little
-# beside the largest gradient: by a few eps.
+# A function that compares two values can take another branch when they change: this is not a
+# rounding error. If a result changes by more than this share, it is accepted only if the change is
+# small compared with the largest gradient: a few eps.
 MOST_LOST = 1e-3
 FEW_EPS = 1e3
 
 WHY = "few digits are left: what is added cancels"
 
 Moves = Callable[[Any], Any]
-# Computes a gradient again from what is moved; returns also the size of the largest beside it.
+# A function that computes a gradient again from changed numbers. It also returns the size of the
+# largest gradient of the same run.
 Way = Callable[[Moves], tuple[Any, float]]
 
 
 def rounding_whole(
     table: Lines, name: str, rule: Rule, functions: Mapping[str, Any], dtype: str
 ) -> Iterator[Rule]:
-    """The rule for a gradient of a whole backward pass that lost digits to cancellation.
+    """The rule for a gradient of a whole backward pass that lost digits by cancellation.
 
-    The backward pass runs again, with all inputs and all gradients on the way moved; and with all
-    values moved as well, each by itself, as if each had its own rounding error.
+    The backward pass runs again, with all inputs and all gradients changed a little; and once more
+    with every value changed by itself, as if each had its own rounding error.
     """
 
     def again(move: Moves, values_too: bool) -> tuple[Any, float]:
@@ -67,9 +68,10 @@ def rounding_alone(
     values: Named,
     upstream: Mapping[str, Floats],
 ) -> Iterator[Rule]:
-    """The same for a gradient alone: its values and upstream gradients are moved.
+    """The same for a gradient alone: its values and upstream gradients are changed a little.
 
-    Then the values are computed from moved inputs, because a value near 0 may be all rounding.
+    Then the values are also computed from changed inputs, because a value near 0 can be nothing but
+    rounding error.
     """
     dtype = dtype_of(table, values)
 
@@ -96,12 +98,12 @@ def dtype_of(table: Lines, values: Named) -> str:
 def _milder(
     rule: Rule, dtype: str, consistent: Way | None, single: Way, K: float = K_CANCELLED
 ) -> Iterator[Rule]:
-    """The rule with a bound that follows the lost digits; nothing if few are lost.
+    """The rule with a bound from the measured loss of digits; nothing if few are lost.
 
     Args:
-        consistent: moves what all values follow from, so that equal values stay equal.
-        single: moves each value by itself, so that a branch may change.
-        K: how many times the measured rounding error a gradient may be off.
+        consistent: changes the numbers that all values depend on, so that equal values stay equal.
+        single: changes each value by itself, so that a branch can change.
+        K: the allowed error, in units of the measured rounding error.
     """
     goal = rule.reference if rule.truth is None else rule.truth
     eps, size = float(np.finfo(dtype).eps), largest(goal)
@@ -116,7 +118,7 @@ def _milder(
 
 
 def _spread(way: Way, kept: Array, dtype: str) -> tuple[float, float]:
-    """How far a gradient moves when what it is made of moves by one eps; the largest beside it."""
+    """The change of a gradient if its inputs change by one eps; and the largest gradient's size."""
     rng, eps = np.random.default_rng(0), float(np.finfo(dtype).eps)
 
     def move(entry: Any) -> Any:
@@ -136,5 +138,5 @@ def _spread(way: Way, kept: Array, dtype: str) -> tuple[float, float]:
 
 
 def _size(entry: Any) -> float:
-    """The largest |entry|; 0 for what is no array of floats."""
+    """The largest |entry|; 0 if it is not an array of floats."""
     return largest(entry) if getattr(getattr(entry, "dtype", None), "kind", "") == "f" else 0.0

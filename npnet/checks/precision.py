@@ -1,4 +1,4 @@
-"""The precisions that gradients are computed in, and how to see which one it was."""
+"""The precisions of gradients, and recognising the precision from the numbers."""
 
 from collections.abc import Iterable
 
@@ -6,8 +6,8 @@ import numpy as np
 
 from npnet.base.arrays import Array
 
-# The distance from 1 to the next larger number. TF32 is what GPUs round the factors of a float32
-# product to: 10 bits behind the point, as in float16.
+# The distance from 1 to the next larger number. GPUs round the factors of a float32 product to
+# TF32: 10 bits after the point, as in float16.
 PRECISION_EPS = {
     "float64": 2.0**-52,
     "float32": 2.0**-23,
@@ -17,16 +17,16 @@ PRECISION_EPS = {
 }
 HALVES = {"float16", "bfloat16"}
 
-# Numbers that fit a coarser precision by chance: one in 2**13 float32 numbers is one of float16,
-# but 0, 1 and 0.5 are, too. So many others are needed.
+# How many different mantissas are needed to tell the precision. One of 2**13 float32 numbers fits
+# into float16 by chance, and numbers such as 0, 1 and 0.5 always do.
 ENOUGH = 16
 
 
 def looks_half(arrays: Iterable[Array]) -> str:
-    """``float16``, ``bfloat16`` or ``tf32`` if all these wider floats are numbers of it.
+    """``float16``, ``bfloat16`` or ``tf32`` if all these wider floats fit into it.
 
     Returns:
-        The name; empty if they are not, or if there are too few numbers to tell.
+        The name; "" if they do not, or if there are too few numbers to tell.
     """
     numbers = [
         array[np.isfinite(array) & (array != 0)].astype(np.float64)
@@ -37,12 +37,12 @@ def looks_half(arrays: Iterable[Array]) -> str:
     mantissas, _ = np.frexp(flat)
     if len(np.unique(mantissas)) < ENOUGH:
         return ""
-    # frexp's mantissa is at least a half: with 8 bits it is a whole number of 256ths.
+    # The mantissa from frexp is at least 0.5; with 8 bits, it is a multiple of 1/256.
     if (np.mod(mantissas * 2**8, 1) == 0).all():
         return "bfloat16"
     with np.errstate(over="ignore"):
         fits = (flat.astype(np.float16) == flat).all()
     if fits:
         return "float16"
-    # As many bits as float16 has, but numbers that are too large or too small for it.
+    # The numbers have the bits of float16, but are too large or too small for it.
     return "tf32" if (np.mod(mantissas * 2**11, 1) == 0).all() else ""

@@ -1,4 +1,4 @@
-"""Factors that people forget or use twice, made of the sizes of a network, described in words."""
+"""Words for factors that people forget or use twice, such as sizes of a network."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping
 
-# For a ratio of a wrong array to the right one: what it says.
+# The ratio of a wrong array to the right one -> the mistake in words.
 MEANINGS = {
     "-1": "the sign",
     "2": "added twice",
@@ -24,7 +24,7 @@ LETTERS = ("n", "V", "H", "T", "E")
 
 
 def ratios(sizes: Mapping[str, int]) -> dict[str, float]:
-    """Quotients of sizes and small numbers but 1: in words, and as numbers."""
+    """Quotients of sizes and small numbers, without 1: in words, and as numbers."""
     atoms = {"1": 1.0, "2": 2.0}
     atoms |= {letter: float(sizes[letter]) for letter in LETTERS if letter in sizes}
     if sizes.get("n", 0) > 2:
@@ -42,9 +42,9 @@ def named(ratio: float, sizes: Mapping[str, int], tolerance: float) -> str:
     """A ratio in words: ``0.96875 = 31/32 = (n - 1)/n: n for n - 1``; without a name, the number.
 
     Args:
-        ratio: of a wrong array to the right one.
-        sizes: of n, V, H, T, E.
-        tolerance: how far, relatively, the ratio may be from one with a name.
+        ratio: the ratio of a wrong array to the right one.
+        sizes: the sizes of n, V, H, T, E.
+        tolerance: the allowed relative difference between the ratio and one with a name.
     """
     near = {
         words: value
@@ -55,7 +55,7 @@ def named(ratio: float, sizes: Mapping[str, int], tolerance: float) -> str:
         return f"{ratio:.6g}"
     best = min(near.values(), key=lambda value: abs(value - ratio))
     equal = [words for words, value in near.items() if math.isclose(value, best, rel_tol=1e-12)]
-    # A size may be equal to another or to a small number: then all simple readings are said.
+    # If a size equals another one or a small number, all simple meanings are listed.
     shortest = min(map(_parts, equal))
     words = [each for each in equal if _parts(each) == shortest]
     letters = [each for each in words if not each.strip("-").replace("/", "").isdigit()]

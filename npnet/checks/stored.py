@@ -1,4 +1,4 @@
-"""Arrays as they are stored in files: dtypes by any program's names, and bytes read as numbers."""
+"""Reading stored arrays: names of dtypes from any program, and bytes as numbers."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError, shown
 
-# Names that programs give to dtypes, in lower case, and NumPy's. NumPy itself has no bfloat16:
-# its numbers are the upper halves of float32 numbers.
+# The names of dtypes in other programs, in lower case -> NumPy's name. NumPy has no bfloat16: these
+# numbers are the upper halves of float32 numbers.
 DTYPES = {
     **dict.fromkeys(("float64", "f64", "double"), "float64"),
     **dict.fromkeys(("float32", "f32", "float", "single"), "float32"),
@@ -27,7 +27,7 @@ DTYPES = {
 
 
 class Stored(NamedTuple):
-    """An array of a file. ``dtype``: as it is stored; empty where the file says none.
+    """An array of a file. ``dtype``: as it is stored; "" if the file does not say it.
 
     A bfloat16 array is read as float32, which holds the same numbers.
     """
@@ -37,14 +37,14 @@ class Stored(NamedTuple):
 
 
 class StoredType(NamedTuple):
-    """A dtype by NumPy's name, or bfloat16, and the byte order of its numbers, < or >."""
+    """A dtype (NumPy's name, or bfloat16), and the byte order of its numbers, < or >."""
 
     name: str
     order: Literal["<", ">"]
 
     @property
     def numpy(self) -> np.dtype[Any]:
-        """The dtype that reads the bytes."""
+        """The NumPy dtype for reading the bytes."""
         return np.dtype("uint16" if self.name == "bfloat16" else self.name).newbyteorder(self.order)
 
 
@@ -72,10 +72,10 @@ def stored_type(text: object) -> StoredType:
 
 
 def shape_from(value: object) -> tuple[int, ...]:
-    """A shape that a file says: a list of whole numbers, 0 or more.
+    """A shape from a file: a list of whole numbers, 0 or more.
 
     Raises:
-        InputError: it is something else.
+        InputError: ``value`` is something else.
     """
     fits = isinstance(value, list | tuple) and len(value) <= 32
     if not fits or not all(type(size) is int and 0 <= size < 2**48 for size in value):  # type: ignore[attr-defined]
@@ -84,10 +84,10 @@ def shape_from(value: object) -> tuple[int, ...]:
 
 
 def from_bytes(data: bytes, kind: StoredType, shape: Sequence[int]) -> Stored:
-    """The array that these bytes hold, in C order.
+    """The array in these bytes, in C order.
 
     Raises:
-        InputError: the length is not that of ``kind`` and ``shape``.
+        InputError: the length does not fit ``kind`` and ``shape``.
     """
     wanted = math.prod(shape) * kind.numpy.itemsize
     if len(data) != wanted:

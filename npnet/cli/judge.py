@@ -118,7 +118,7 @@ def judge(options: argparse.Namespace, problem: Problem, remark: str = "") -> in
 class Verdict(NamedTuple):
     """The verdict on the arrays of one precision.
 
-    ``forward`` and ``sentence`` are there if values were given; ``passed`` holds for all.
+    ``forward`` and ``sentence`` exist if values were given; ``passed`` includes everything.
     """
 
     theirs: Theirs

@@ -1,8 +1,9 @@
-"""A cell run again in a copy of its process: as with older torch, or without cells before it.
+"""Running a cell again in a copy of the process: as with an older torch, or without cells before
+it.
 
-The copy restores the names and the random generators from before the cell, or from before one of
-the cells above it. It runs the cell and returns its output. The run itself is not affected: the
-copy may read files, but it may not write any, start a program or use the network.
+The copy restores the names and the random generators from before the cell, or from before a cell
+above it. It runs the cell and returns its output. The run itself is not affected: the copy can read
+files, but it cannot write any, start a program or use the network.
 """
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ import numpy as np
 from npnet.tensors.random import Generator, default_generator
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-# Names of Python's audit events: what else would change something outside of the process.
+# Python's audit events for everything else that would change something outside of the process.
 EFFECTS = {
     *("os.chmod", "os.chown", "os.exec", "os.fork", "os.kill", "os.link", "os.mkdir"),
     *("os.posix_spawn", "os.remove", "os.rename", "os.rmdir", "os.spawn", "os.symlink"),
     *("os.system", "os.truncate", "os.utime", "pty.spawn", "shutil.copyfile", "shutil.move"),
     *("shutil.rmtree", "socket.connect", "sqlite3.connect", "subprocess.Popen", "urllib.Request"),
 }
-MOST_FILES = 1024  # file numbers that a process has at most, as a rule
+MOST_FILES = 1024  # a process usually has at most this many file numbers
 
 
 class Before:
-    """Names and random generators as they are when a cell begins.
+    """Names and random generators at the beginning of a cell.
 
-    What a name means is kept, not a copy of it: a tensor that the cell changes in place is
-    changed for the second time when the cell runs again.
+    The objects are kept, not copies of them: a tensor that the cell changes in place is changed
+    once more when the cell runs again.
     """
 
     def __init__(self, namespace: dict[str, Any]) -> None:
@@ -46,7 +47,7 @@ class Before:
         self.numpy = np.random.get_state()  # noqa: NPY002 notebooks draw from this one
 
     def restore(self) -> None:
-        """Put them back."""
+        """Restore the names and the generators."""
         self.namespace.clear()
         self.namespace.update(self.names)
         for generator, state in self.generators:
@@ -56,9 +57,9 @@ class Before:
 
 
 def in_a_copy(work: Callable[[], Any], seconds: float) -> Any:
-    """What ``work`` returns in a copy of this process, as JSON holds it.
+    """The result of ``work`` in a copy of this process, as plain values of JSON.
 
-    None if it fails, if it takes longer than ``seconds``, or where processes cannot be copied.
+    None if it fails, if it takes longer than ``seconds``, or if the system cannot copy processes.
     """
     if not hasattr(os, "fork"):
         return None
@@ -67,10 +68,11 @@ def in_a_copy(work: Callable[[], Any], seconds: float) -> Any:
     if not child:
         code = 1
         try:
-            # With the process's own channels closed, nobody waits for the copy when it ends.
+            # The copy closes the channels of the process, so that nobody waits for the copy to end.
             os.closerange(3, writing)
             os.closerange(writing + 1, MOST_FILES)
-            signal.setitimer(signal.ITIMER_REAL, seconds)  # its signal ends the copy
+            # its signal ends the copy when the time is over
+            signal.setitimer(signal.ITIMER_REAL, seconds)
             with os.fdopen(writing, "w") as answer:
                 sys.addaudithook(_refuse_effects)
                 json.dump(work(), answer)

@@ -1,7 +1,7 @@
-"""Why one of the lecture's gradients is wrong in a notebook: the diagnosis of the exercise sheet.
+"""Finding out why a gradient of a notebook is wrong, with the diagnosis of the exercise sheet.
 
-The learner's lines run on the inputs of the exercise sheet, where all axes differ in size. Then
-``npnet.learn.diagnose`` gets the numbers.
+The learner's lines run on the inputs of the exercise sheet, in which all axes differ in size. Then
+``npnet.learn.diagnose`` gets their results.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from npnet.notebooks.slice_runs import Inputs, run_slice
 from npnet.notebooks.slices import Slice
 from npnet.notebooks.truth import Backend
 
-SMALLEST = 10  # a literal number below this need not be a size
-SECONDS = 10.0  # of processor time for all causes of a forward pass
+SMALLEST = 10  # a smaller number in the code is not taken for a size
+SECONDS = 10.0  # seconds of processor time for all causes of a forward pass
 
 
 class Causes:
     """Finds causes, until its time is over.
 
     Args:
-        segment: what the gradients stand in.
+        segment: the segment with the gradients.
         known: the lecture's tensors in it.
         backend: the tensor library.
         lookup: the value of a name when the statement of a place began; raises KeyError.
@@ -54,7 +54,7 @@ class Causes:
         self._left = SECONDS
 
     def exercise(self, judged: Judged) -> Exercise | None:
-        """Which exercise of the sheet a gradient belongs to."""
+        """The exercise of the sheet to which a gradient belongs."""
         role = self.roles.get(judged.tensor)
         if role is None or f"d{role}" not in EXERCISES:
             return None
@@ -66,14 +66,14 @@ class Causes:
         return EXERCISES[f"d{role}"]
 
     def tie(self, target: Target, judged: Judged) -> Tie | None:
-        """What becomes of the maximum's gradient where logits are equal; None if none is made."""
+        """How the code shares the maximum's gradient if logits are equal; None if it makes none."""
         read = {self.roles.get(one) for one in judged.upstream}
         if self.roles.get(judged.tensor) != "logits" or read != {"norm_logits", "logit_maxes"}:
             return None
         case = cases()[TIED]
         try:
             value = self._run(case, target, judged.part)
-        except Exception:  # its lines do not run on other sizes: nothing is said
+        except Exception:  # its lines do not run on other sizes: no statement is possible
             return None
         return None if value is None else judge_ties(value, case)
 
@@ -85,7 +85,7 @@ class Causes:
         began = time.process_time()
         try:
             return self._diagnosed(exercise, target, judged)
-        except Exception:  # a guess that cannot be made is no fault of the notebook
+        except Exception:  # an error here is not an error of the notebook: there is just no cause
             return None
         finally:
             self._left -= time.process_time() - began
@@ -102,7 +102,7 @@ class Causes:
         return diagnose(exercise, Attempt(results=results, seen=seen))
 
     def _run(self, case: Case, target: Target, part: Slice) -> Array | None:
-        """The learner's lines with the inputs of the sheet."""
+        """Run the learner's lines with the inputs of the sheet."""
         values: dict[str, Array] = {}
         others: dict[str, Any] = {}
         for name in part.inputs | part.reads_grad_of:
@@ -134,20 +134,20 @@ class Causes:
         return value
 
     def _sizes(self, case: Case) -> Mapping[int, int]:
-        """The notebook's sizes, and those of the case that stand for them."""
+        """The notebook's sizes -> the case's sizes that replace them."""
         pairs = [(size, case.sizes[letter]) for letter, size in self.known.sizes.items()]
         T, E = self.known.sizes["T"], self.known.sizes["E"]
         return {T * E: case.sizes["T"] * case.sizes["E"], **dict(pairs)}
 
 
 class _Sized(ast.NodeTransformer):
-    """Puts a case's sizes in the place of the notebook's, where they are written as numbers."""
+    """Replaces numbers in the code that are sizes of the notebook by the sizes of a case."""
 
     def __init__(self, sizes: Mapping[int, int]) -> None:
         self.sizes = sizes
 
     def visit_Constant(self, node: ast.Constant) -> Any:
-        """A number that is a size."""
+        """Replace a number that is a size."""
         number = node.value
         if isinstance(number, int | float) and number >= SMALLEST and number == int(number):
             size = self.sizes.get(int(number))

@@ -1,4 +1,5 @@
-"""How the tensors of a cell were made: the generator of each draw, and the scaling operations.
+"""Finding how the tensors of a cell were made: the generator of each draw, and the operations on
+it.
 
 A parameter's entry in a recipe is found from its assignment, and from the draws during that
 assignment: ``bngain = torch.randn((1, n_hidden)) * 0.1 + 1.0`` is one draw of ``randn``, times 0.1,
@@ -22,7 +23,7 @@ def drawn_tensors(
 
     Args:
         source: the cell, plain Python.
-        draws: what was drawn in it: ``kind``, ``line``, ``shape``, ``seed`` (None for the default
+        draws: the draws in it: ``kind``, ``line``, ``shape``, ``seed`` (None for the default
             generator), ``before`` and ``after``.
         namespace: the names after the cell, for the numbers in the expressions.
 
@@ -61,7 +62,7 @@ def drawn_tensors(
 
 
 def _assignments(tree: ast.Module) -> list[ast.Assign]:
-    """Statements of the cell itself, with blocks around them; not those of functions or loops."""
+    """Assignments of the cell itself, also in blocks, but not in functions or loops."""
     found: list[ast.Assign] = []
     pending: list[ast.stmt] = list(tree.body)
     while pending:
@@ -80,7 +81,7 @@ def _calls(value: ast.expr, name: str) -> int:
 
 
 def _scale(value: ast.expr, draw: str, namespace: Mapping[str, Any]) -> list[str] | None:
-    """The operations on a draw, first one first; None if they are no chain of numbers."""
+    """The operations on a draw, in order; None if they are not operations by numbers."""
     if isinstance(value, ast.Call):
         called = (
             value.func.attr if isinstance(value.func, ast.Attribute) else ast.unparse(value.func)
@@ -112,7 +113,7 @@ def _scale(value: ast.expr, draw: str, namespace: Mapping[str, Any]) -> list[str
 
 def _constant(value: ast.expr, namespace: Mapping[str, Any]) -> dict[str, Any] | None:
     """Shape and value of a tensor such as ``torch.ones((1, 200)) * 0.1 + 1``."""
-    # A call by a bare name could be a function of the notebook's own: it is not run again.
+    # A call without a module could be the notebook's own function, which is not run again.
     calls = [
         node.func.attr if isinstance(node.func, ast.Attribute) else "another"
         for node in ast.walk(value)

@@ -1,4 +1,4 @@
-"""What a statement reads and what it changes, found by the names in it."""
+"""Finding what a statement reads and what it changes, by the names in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 BUILTINS = frozenset(dir(builtins))
 BLOCKS = (ast.For, ast.While, ast.If, ast.With, ast.Try)
 
-# Methods whose result shares the memory of what they are called on.
+# Methods whose result shares memory with their object.
 VIEWS = frozenset(
     (
         *("view", "view_as", "reshape", "squeeze", "unsqueeze", "transpose", "t", "T", "permute"),
@@ -25,9 +25,9 @@ class Effects:
     """Names of a statement.
 
     Attributes:
-        makes: those that get a new value.
-        changes: those whose value is changed in place, or by ``+=``.
-        reads: those whose value is needed.
+        makes: the names that get a new value.
+        changes: the names whose value is changed in place, or by ``+=``.
+        reads: the names whose value is needed.
     """
 
     makes: frozenset[str]
@@ -39,7 +39,7 @@ _KNOWN: WeakKeyDictionary[ast.AST, Effects] = WeakKeyDictionary()
 
 
 def effects(statement: ast.AST) -> Effects:
-    """The effects of a statement, blocks included; a tree that was asked for must not change."""
+    """The effects of a statement, with its blocks. They are cached: do not change the tree."""
     found = _KNOWN.get(statement)
     if found is None:
         found = _KNOWN[statement] = _effects(statement)
@@ -77,7 +77,7 @@ def _effects(statement: ast.AST) -> Effects:
 
 
 def read_names(node: ast.AST) -> set[str]:
-    """Names whose value is read, without those that are bound inside."""
+    """The names whose value is read, without names that are bound inside."""
     bound = {
         name.id
         for inner in ast.walk(node)
@@ -107,7 +107,7 @@ def read_names(node: ast.AST) -> set[str]:
 def base(node: ast.AST) -> str | None:
     """The name that ``x``, ``x[0]``, ``x.data`` or ``x.view(-1)`` begins with.
 
-    None where the expression has memory of its own.
+    None if the expression has its own memory.
     """
     while True:
         if isinstance(node, ast.Name):
@@ -123,7 +123,7 @@ def base(node: ast.AST) -> str | None:
 
 
 def shares(value: ast.expr) -> str | None:
-    """The name whose memory the value of an expression may share."""
+    """The name with which the value of an expression may share memory."""
     if isinstance(value, ast.Attribute) and value.attr not in VIEWS:
         return None
     if isinstance(value, ast.Subscript) and not _is_basic(value.slice):
@@ -155,7 +155,7 @@ def _target(target: ast.expr, makes: set[str], changes: set[str]) -> None:
 
 
 def _changed_by(call: ast.Call) -> Iterator[str]:
-    """Names whose memory a call writes into."""
+    """The names whose memory a call writes into."""
     function = call.func
     if isinstance(function, ast.Attribute):
         if _in_place(function.attr):

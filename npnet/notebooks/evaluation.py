@@ -1,4 +1,4 @@
-"""What follows a training loop: the calibration of the batch norm, and the evaluation."""
+"""Judging the cells after a training loop: calibration of the batch norm, and evaluation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STATISTICS = ("mean", "var", "std")
 
 
 def after_training(watch: Watch, loop: int) -> Iterator[Finding]:
-    """Faults in the cells after the training loop.
+    """The mistakes in the cells after the training loop.
 
     Args:
         watch: has seen all cells run.
@@ -37,7 +37,7 @@ def after_training(watch: Watch, loop: int) -> Iterator[Finding]:
 
 
 def _calibration(statement: Statement, backend: Backend) -> Iterator[Finding]:
-    """Statistics over the rows of a minibatch, where a whole training set is there."""
+    """A mistake: statistics over a minibatch, though there is a whole training set."""
     for node in ast.walk(statement.node):
         if not (
             isinstance(node, ast.Call)
@@ -63,7 +63,7 @@ def _calibration(statement: Statement, backend: Backend) -> Iterator[Finding]:
 
 
 def _largest_set(names: Mapping[str, Any], backend: Backend) -> int:
-    """Rows of the largest tensor of integers with two axes."""
+    """The number of rows of the largest tensor of integers with two axes."""
     return max(
         (
             len(value)
@@ -89,7 +89,7 @@ def _evaluates(node: ast.stmt) -> bool:
 def _evaluation(
     statement: Statement, left: Mapping[str, Any], remade: set[str]
 ) -> Iterator[Finding]:
-    """Tensors of the last minibatch that an evaluation reads, and what it never reads."""
+    """Mistakes of an evaluation: it reads the last minibatch, or never reads one of its names."""
     node = statement.node
     bound: set[str] = set()
     if isinstance(node, ast.FunctionDef):

@@ -1,4 +1,4 @@
-"""All hand-written gradients of a notebook, judged in the process that has its tensors."""
+"""Judging all hand-written gradients of a notebook, in the process that has its tensors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from npnet.notebooks.watch import Statement, Watch
 
 
 def grade_run(watch: Watch) -> Iterator[GradientVerdict | Finding]:
-    """What there is to say, in the order of the notebook.
+    """The verdicts and findings, in the order of the notebook.
 
     Args:
         watch: has seen all cells run.
@@ -86,10 +86,10 @@ def _without_sides(
     pairs: Sequence[Pair],
     gradients: Collection[str],
 ) -> list[tuple[int, Graph]]:
-    """The forward passes, without those that only serve a gradient of the pass before.
+    """The forward passes, without those that only serve a gradient of an earlier pass.
 
-    Such a one leaves the tensors of the pass before as they are, and nothing is compared with its
-    own ones.
+    Such a pass does not change the tensors of the earlier pass, and nothing is compared with its
+    own tensors.
     """
     kept: list[tuple[int, Graph]] = []
     for number, (place, graph) in enumerate(graphs):
@@ -117,7 +117,7 @@ def _segment(
     pairs: Sequence[Pair],
     gradients: Collection[str],
 ) -> Segment | None:
-    """The units that belong to a forward pass: from its end to the next one's first line."""
+    """The units that belong to a forward pass: from its end to the start of the next one."""
     place, graph = graphs[number]
     start = _forward_start(units, place, graph)
     end = len(units)
@@ -128,7 +128,8 @@ def _segment(
             end = at
             break
     passed = max((at for at in range(start, end) if units[at].place <= place), default=start)
-    # Gradients may come before the call of backward(); other statements there have run already.
+    # Gradients can be computed before the call of backward(); other statements there are not
+    # judged.
     first = passed + 1
     made = set(gradients) - graph.values.keys()
     early = [at for at in range(start, first) if effects(units[at].node).makes & made]
@@ -154,7 +155,7 @@ def _forward_start(units: Sequence[Unit], place: int, graph: Graph) -> int:
 
 
 def _with_expressions(statements: Sequence[Statement], pairs: Sequence[Pair]) -> list[Statement]:
-    """The statements; what is compared and is no variable is made one before the comparison."""
+    """The statements; a compared expression becomes a variable before the comparison."""
     found = []
     for place, statement in enumerate(statements):
         here = [pair for pair in pairs if pair.place == place and pair.expression is not None]
@@ -167,7 +168,7 @@ def _with_expressions(statements: Sequence[Statement], pairs: Sequence[Pair]) ->
             assign = ast.Assign([ast.Name(pair.gradient, ast.Store())], pair.expression)
             assigns.append(ast.fix_missing_locations(ast.copy_location(assign, statement.node)))
             if pair.variable:
-                # What follows reads this gradient; times 1, so that it may be changed in place.
+                # Later statements read this gradient. Times 1, so that it can be changed in place.
                 same = ast.BinOp(ast.Name(pair.gradient, ast.Load()), ast.Mult(), ast.Constant(1))
                 back = ast.Assign([ast.Name(pair.variable, ast.Store())], same)
                 assigns.append(ast.fix_missing_locations(ast.copy_location(back, statement.node)))
@@ -181,7 +182,7 @@ def _with_expressions(statements: Sequence[Statement], pairs: Sequence[Pair]) ->
 
 
 def _lookup(statements: Sequence[Statement], passed: int) -> Any:
-    """Values of names, as they were when a statement began."""
+    """The values of names at the beginning of a statement."""
 
     def value(name: str, place: int) -> Any:
         for namespace in (

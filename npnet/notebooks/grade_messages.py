@@ -1,4 +1,4 @@
-"""Grades sent from the process of a notebook: the side of that process."""
+"""Sending grades from the process of a notebook. This code runs in that process."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ STAND_IN = "npnet.notebooks.tape:Tape"
 
 
 def watch_for(grader: str) -> Watch:
-    """What watches the cells, with the tensor library named as ``module:class``."""
+    """The ``Watch`` for the cells, with the tensor library that ``module:class`` names."""
     module, _, name = grader.partition(":")
     return Watch(getattr(importlib.import_module(module), name)())
 
 
 def send_grades(watch: Watch | None, send: Callable[..., None]) -> None:
-    """Judge what was seen, and send each verdict as a message."""
+    """Judge the cells that ran, and send each verdict as a message."""
     if watch is not None:
         for found in grade_run(watch):
             what = "gradient" if isinstance(found, GradientVerdict) else "finding"

@@ -1,4 +1,4 @@
-"""The grades of a notebook as lines of text and as a piece of HTML."""
+"""Writing the grades of a notebook as lines of text, and as a piece of HTML."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def grade_text(grades: NotebookGrades, width: int = WIDTH) -> str:
 
 
 def details(one: GradientVerdict) -> Iterator[str]:
-    """What is said below a verdict."""
+    """The lines below a verdict."""
     if one.reason:
         yield one.reason
     if one.cause:
@@ -56,7 +56,7 @@ def details(one: GradientVerdict) -> Iterator[str]:
 
 
 def grade_html(grades: NotebookGrades) -> str:
-    """The report as a piece of a page: a section for each gradient."""
+    """The report as a piece of HTML, with a section for each gradient."""
     parts = [f'<div class="grades"><h2>Gradients by hand</h2><p>{escape(grades.footer)}</p>']
     for finding in grades.findings:
         kind = "different" if finding.wrong else "equal"

@@ -1,4 +1,4 @@
-"""Two arrays that should be the same gradient: whether they are, and how much they differ."""
+"""Comparing two arrays that should be the same gradient."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.checks.compare import K_REFERENCE, compare
 
-# In float64 two ways to compute one gradient differ by some 1e-14 of its largest entry, and the
-# nearest mistake, a forgotten eps, by 1e-6.
+# In float64, two ways to compute one gradient differ by about 1e-14 of its largest entry. The
+# smallest mistake, a forgotten eps, changes it by 1e-6.
 SAME = 1e-9
 LABELS = ("yours", "right")
 
 
 def fits(got: Array, wanted: Array, scale: float, dtype: str) -> bool:
-    """Whether two arrays of one shape are the same but for rounding."""
+    """Whether two arrays of one shape are the same, except for rounding."""
     if got.shape != wanted.shape:
         return False
     share = SAME
@@ -22,11 +22,11 @@ def fits(got: Array, wanted: Array, scale: float, dtype: str) -> bool:
         narrow = got.dtype if got.dtype.kind == "f" else np.dtype(dtype)
         share = max(SAME, K_REFERENCE * float(np.finfo(narrow).eps)) if got.dtype.kind == "f" else 0
     apart = np.abs(got.astype(np.float64) - wanted)
-    return bool(np.max(apart, initial=0) <= share * scale)  # false where one is nan
+    return bool(np.max(apart, initial=0) <= share * scale)  # False if an entry is nan
 
 
 def passes_cmp(got: Array, wanted: Array) -> bool:
-    """Whether ``torch.allclose`` with its defaults would say so, shapes broadcast."""
+    """Whether ``torch.allclose`` with its defaults says True; the shapes are broadcast."""
     try:
         return bool(np.allclose(got, wanted, rtol=1e-5, atol=1e-8))
     except ValueError:
@@ -34,7 +34,7 @@ def passes_cmp(got: Array, wanted: Array) -> bool:
 
 
 def worst(got: Array, wanted: Array, scale: float) -> str:
-    """How far the farthest entry is off."""
+    """The worst entry, in words."""
     report = compare(
         {"it": got.astype(np.float64)}, {"it": wanted}, rtol=0.0, atol=SAME * scale, labels=LABELS
     )

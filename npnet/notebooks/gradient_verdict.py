@@ -1,4 +1,4 @@
-"""The whole verdict on a gradient: its numbers, which exercise it is, why it is wrong."""
+"""The whole verdict on a gradient: its numbers, its exercise, and why it is wrong."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LARGEST_BATCH = 5000
 def verdict(
     judge: Judge, causes: Causes, target: Target, part: int | None = None
 ) -> GradientVerdict:
-    """The verdict on one gradient. ``part``: the exercise, if it is known."""
+    """The verdict on one gradient. ``part``: its exercise, if it is known."""
     judged = judge.judge(target)
     exercise = causes.exercise(judged)
     tie = causes.tie(target, judged) if judged.verdict == RIGHT else None
@@ -31,7 +31,7 @@ def verdict(
     cause = causes.cause(target, judged) if judged.verdict in EXPLAINED else None
     segment = judge.segment
     made = judged.part.units
-    if USE in target.name and len(made) > 1:  # its last statement only stands for the comparison
+    if USE in target.name and len(made) > 1:  # its last statement was only added for the comparison
         made = made[:-1]
     last = made[-1] if made else segment.units[target.first]
     return GradientVerdict(
@@ -52,7 +52,7 @@ def verdict(
 
 
 def integers(backend: Backend, namespace: Mapping[str, Any]) -> dict[str, Array]:
-    """The tensors of integers that are no larger than a batch may be."""
+    """The tensors of integers that are not larger than a batch."""
     found = {}
     for name, value in namespace.items():
         if not backend.is_tensor(value) or name.startswith("_"):

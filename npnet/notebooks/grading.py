@@ -1,4 +1,4 @@
-"""A notebook graded: every hand-written gradient alone, the forward pass and the training loop."""
+"""Grading a notebook: every hand-written gradient alone, the forward pass and the training loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from npnet.notebooks.read import read_notebook
 from npnet.notebooks.run import Options, Ran, Session, run_notebook
 from npnet.notebooks.verdicts import RIGHT, VERDICTS, Finding, GradientVerdict
 
-PATIENCE = 300.0  # seconds for the next verdict
+PATIENCE = 300.0  # seconds to wait for the next verdict
 
 
 @dataclass(frozen=True, repr=False)
@@ -23,10 +23,10 @@ class NotebookGrades:
     """The grades of a notebook.
 
     Attributes:
-        path: its file.
-        gradients: one for each hand-written gradient, in the order of the notebook.
-        findings: about forward pass, training, calibration and evaluation.
-        problem: why there are no grades, or nothing.
+        path: the file of the notebook.
+        gradients: a verdict for each hand-written gradient, in the order of the notebook.
+        findings: findings about forward pass, training, calibration and evaluation.
+        problem: why there are no grades; "" if there are.
     """
 
     path: str
@@ -71,7 +71,7 @@ class NotebookGrades:
         return grade_html(self)
 
     def content(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """The grades as plain values."""
         return {
             "notebook": self.path,
             "passed": self.passed,
@@ -82,7 +82,7 @@ class NotebookGrades:
         }
 
     def to_json(self) -> str:
-        """All of it as JSON."""
+        """The grades as JSON."""
         return json.dumps(self.content(), indent=1, ensure_ascii=False)
 
 
@@ -93,15 +93,15 @@ def grade_notebook(
     seconds: float | None = None,
     words: str | os.PathLike[str] | None = None,
 ) -> NotebookGrades:
-    """Run a notebook on NumPy alone and judge every gradient that is written by hand in it.
+    """Run a notebook on NumPy alone, and judge every hand-written gradient in it.
 
-    Each gradient's own lines are run on fresh copies of what they read: once with the true upstream
-    gradients, then with random ones. The truth is the tape of the notebook's own forward pass. The
-    notebook's code runs as you, in a process of its own.
+    The lines of each gradient run on new copies of their inputs: once with the true upstream
+    gradients, then with random ones. The true gradients come from the tape of the notebook's own
+    forward pass. The notebook's code runs in another process, with your permissions.
 
     Args:
         path: ``.ipynb``, ``.py``, or an export as Markdown or text.
-        seconds: for one cell, then it is interrupted; None: an hour.
+        seconds: the time limit for one cell, which is then interrupted; None: an hour.
         words: a file that replaces a corpus that is not found.
 
     Returns:
@@ -124,8 +124,8 @@ class Grading:
     """Asks for the grades at the end of a run.
 
     Args:
-        path: of the notebook.
-        grader: ``module:class`` of what knows the gradients.
+        path: the path of the notebook.
+        grader: ``module:class`` of the ``Backend`` that knows the gradients.
     """
 
     def __init__(self, path: str, grader: str = STAND_IN) -> None:
@@ -134,11 +134,11 @@ class Grading:
         self._problem = "the notebook's process ended before its last cell"
 
     def asked(self, options: Options) -> Options:
-        """The options with which the process can grade."""
+        """The options for a process that can grade."""
         return replace(options, grader=self.grader)
 
     def after(self, cells: int) -> Any:
-        """What ``run_notebook`` calls after each cell; it asks after the last."""
+        """Called by ``run_notebook`` after each cell; after the last one, ask for the grades."""
         count = 0
 
         def ask(session: Session, _: Ran) -> None:

@@ -1,4 +1,4 @@
-"""One hand-written gradient judged: run alone, with true and with random upstream gradients."""
+"""Judging one hand-written gradient alone, with true and with random upstream gradients."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ from npnet.notebooks.verdicts import (
     WRONG_TENSOR,
 )
 
-NOISE = 1e-10  # of a random gradient's size: what is smaller is zero by mathematics
+NOISE = 1e-10  # gradients below this part of a random gradient's size are mathematically zero
 
 
 @dataclass
 class Judged:
-    """What was found out about a gradient.
+    """The result of judging a gradient.
 
     Attributes:
         verdict, reason, remark: as in ``GradientVerdict``.
-        tensor: what it was judged as the gradient of.
-        passes_cmp: whether the lecture's check is content with it.
+        tensor: the tensor whose gradient it should be.
+        passes_cmp: whether the lecture's check accepts it.
         part: its statements.
         upstream: the tensors whose gradients it reads.
     """
@@ -64,10 +64,11 @@ class Judge:
     """Judges the gradients of one segment.
 
     Args:
-        segment: what they stand in.
+        segment: the segment with the gradients.
         backend: the tensor library.
-        lookup: the value that a name had when the statement of this place began; raises KeyError.
-        ran: whether the statement of this place ran to its end.
+        lookup: a function of a place and a name: the value of the name when the statement at this
+            place began; it raises KeyError if there is none.
+        ran: a function of a place: whether the statement there ran to its end.
     """
 
     def __init__(
@@ -137,7 +138,7 @@ class Judge:
         return judged
 
     def _decide(self, name: str, tensors: list[str]) -> None:
-        """Find out whose gradient a variable is that is compared with one and named for another."""
+        """Find the tensor of a gradient that is compared with one but named after another."""
         value = None
         for target in self.segment.targets():
             if target.name == name:
@@ -152,7 +153,7 @@ class Judge:
     # --- one tensor -------------------------------------------------------------------------------
 
     def _against(self, target: Target, part: Slice, tensor: str, read: list[str]) -> Judged:
-        """The verdict if this is the tensor that it is the gradient of."""
+        """The verdict if it should be the gradient of this tensor."""
         wanted = self.true[tensor]
         dtype = "float64"
         real = self._run(target, part, self.true, dtype)
@@ -190,7 +191,7 @@ class Judge:
     def _run(
         self, target: Target, part: Slice, upstream: Mapping[str, Array], dtype: str
     ) -> Outcome:
-        """Run the slice with these gradients."""
+        """Run the slice with these upstream gradients."""
         values = dict(self.graph.values)
         for name in part.inputs:
             if name in self.segment.tensor_of:
@@ -212,7 +213,7 @@ class Judge:
         return run_slice(part, target.name, inputs, self.backend, dtype)
 
     def _by_numpy(self, part: Slice, values: Mapping[str, Array]) -> set[str]:
-        """The inputs that are arrays of NumPy in the notebook."""
+        """The inputs that are NumPy arrays in the notebook."""
         found = set()
         for name in values.keys() & self.segment.tensor_of.keys():
             with contextlib.suppress(KeyError):
@@ -221,7 +222,7 @@ class Judge:
         return found
 
     def _exact(self, array: Array) -> Array:
-        """Numbers that are a value of the forward pass, as in a cache: that value, unrounded."""
+        """A value of the forward pass before rounding, for numbers that equal it, as in a cache."""
         if array.dtype.kind != "f" or not array.ndim:
             return array
         for name, rounded in self._rounded.items():
@@ -234,7 +235,7 @@ class Judge:
         return array
 
     def _called(self, part: Slice) -> set[str]:
-        """What functions of the notebook read when the slice calls them."""
+        """The names that the notebook's functions read when the slice calls them."""
         found: set[str] = set()
         waiting = list(part.inputs)
         while waiting:
@@ -251,12 +252,14 @@ class Judge:
         return found
 
     def _random(self, target: Target, part: Slice, tensor: str, read: list[str], dtype: str) -> str:
-        """What is wrong with random upstream gradients; nothing if all is well."""
+        """What is wrong with random upstream gradients; "" if nothing is."""
         rng = np.random.default_rng(2147483647)
         if not read:
             return self._constant(target, part, tensor, dtype, rng)
         problem = ""
-        # The gradient of logprobs is zero but at the targets: who reads these may count on it.
+        # The gradient of logprobs is zero except at the targets. Code that reads the targets may
+        # rely
+        # on it.
         sparse = (False, True) if self._reads_targets(part) else (False,)
         for zeros, independent in itertools.product(sparse, (True, False)):
             problem = ""
@@ -280,14 +283,14 @@ class Judge:
     def _constant(
         self, target: Target, part: Slice, tensor: str, dtype: str, rng: np.random.Generator
     ) -> str:
-        """Whether code that reads no gradient is right only since the true one is zero."""
+        """Whether code that reads no gradient is right only because the true gradient is zero."""
         readers = sorted(self.graph.readers[tensor] - {self.graph.root})
         drawn = drawn_upstream(self.graph, tensor, readers, self.true, rng, False, entries=True)
         if drawn is None:
             return ""
         wanted = self.graph.gradients([tensor], drawn)[tensor]
         if largest(self.true[tensor]) > NOISE * largest(wanted):
-            return ""  # a fused form: it contains the way to the loss
+            return ""  # a fused form, which contains the whole path to the loss
         found = self._run(target, part, {**self.true, **drawn}, dtype)
         if found.value is None or found.value.shape != wanted.shape:
             return ""
@@ -296,7 +299,7 @@ class Judge:
         return worst(found.value, wanted, largest(wanted))
 
     def _scale(self, tensor: str, read: list[str]) -> float:
-        """What a difference is measured by: the largest entry, or that of random gradients."""
+        """The size for measuring a difference: the largest entry, or that of random gradients."""
         true = largest(self.true[tensor])
         rng = np.random.default_rng(5)
         readers = sorted(self.graph.readers[tensor] - {self.graph.root}) or read
@@ -337,13 +340,13 @@ class Judge:
             judged.reason += "; the numbers are right, and a comparison broadcasts them"
 
     def _ignores(self, part: Slice, tensor: str, read: list[str]) -> bool:
-        """Whether it reads no gradient at all, nor what a fused form needs: the targets."""
+        """Whether the code reads neither a gradient nor the targets, which a fused form needs."""
         if read or self.graph.root in self.graph.readers[tensor]:
             return False
         return not self._reads_targets(part)
 
     def _reads_targets(self, part: Slice) -> bool:
-        """Whether a row of whole numbers is read."""
+        """Whether the code reads a vector of whole numbers."""
         for name in part.inputs:
             try:
                 value = self.lookup(name, part.place(name))
@@ -359,7 +362,7 @@ class Judge:
         return sorted(self.graph.readers[tensor])
 
     def _alias(self, part: Slice, name: str, changed: list[str]) -> str:
-        """How inputs came to be changed, with both names and lines."""
+        """How an input was changed: both names and their lines, in words."""
         other = changed[0]
         alias, linked = None, {other}
         for unit in part.units:
@@ -381,7 +384,7 @@ class Judge:
         )
 
     def _precision(self, target: Target, part: Slice, wanted: Array, scale: float) -> str:
-        """What is to be said of the run in the notebook's own type."""
+        """A remark on the run in the notebook's own dtype."""
         found = self._run(target, part, self.true, self.graph.dtype)
         if found.value is None:
             return ""
@@ -396,7 +399,7 @@ class Judge:
     def _other_tensor(
         self, target: Target, part: Slice, tensor: str, read: list[str]
     ) -> str | None:
-        """Another tensor whose true gradient this is."""
+        """Another tensor of which this is the true gradient."""
         found = self._run(target, part, self.true, "float64")
         if found.value is None:
             return None
@@ -420,7 +423,7 @@ class Judge:
                 judged.remark = f"line {pair.line} compares it with {pair.tensor} as well"
 
     def _last_value(self, target: Target) -> ast.expr | None:
-        """The value of the last statement of its life, if that is a plain assignment."""
+        """The value of the variable's last statement, if that is a plain assignment."""
         for place in range(target.end - 1, target.first - 1, -1):
             node = self.segment.units[place].node
             if target.name in effects(node).makes | effects(node).changes:

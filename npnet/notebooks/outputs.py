@@ -1,4 +1,4 @@
-"""What a cell printed beside what is stored under it: number by number, word by word."""
+"""Comparing the output of a cell with the output stored in the file: numbers and words."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _NUMBER = r"[-+]?(?:\d[\d_]*\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|\b(?:
 _TOKEN = re.compile(rf"(?<![\w.]){_NUMBER}(?!\w)|[A-Za-z_]\w*|<[^<>\n]*>|\S")
 _IS_NUMBER = re.compile(rf"^{_NUMBER}$")
 CLOSE = 1e-4  # relative difference of numbers that rounding may explain, and size of its noise
-LONGEST = 60  # characters of the words before a number that are kept
+LONGEST = 60  # at most this many characters of the words before a number are kept
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
-# What differs from run to run whatever the program: times, speeds, bars, versions of the machine.
+# Lines that differ in every run: times, speeds, progress bars, versions.
 _MEASURED = re.compile(
     r"^(CPU times|Wall time|Elapsed|time taken)"
     r"|\b\d+(\.\d+)? ?(s|ms|µs|μs|us|ns|sec|seconds|minutes)\b"
@@ -35,13 +35,13 @@ class Difference:
     """One place where the two texts differ.
 
     Attributes:
-        line: of the stored output, from 1, blank lines not counted.
-        stored, fresh: the numbers or words; empty where one side has nothing.
-        near: whether they are numbers within one unit of the last printed digit.
-        what: the words before it on the line, to tell which figure it is.
-        source: the line of the cell that printed the fresh one, from 1; 0 where nothing did, or
-            where it is not known.
-        fresh_line: of the fresh output, from 1, blank lines not counted; 0 where there is none.
+        line: the line of the stored output, from 1; blank lines do not count.
+        stored, fresh: the numbers or words; empty if one side has nothing.
+        near: whether they are numbers that differ by at most one unit of the last printed digit.
+        what: the words before the number on its line, which say what figure it is.
+        source: the line of the cell that printed the fresh one, from 1; 0 if nothing was printed,
+            or if the line is not known.
+        fresh_line: the line of the fresh output, from 1; blank lines do not count. 0 if none.
     """
 
     line: int
@@ -66,14 +66,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One stored output beside the fresh one.
+    """One stored output compared with the fresh one.
 
     Attributes:
         verdict: ``equal``, ``±1`` (one unit of the last digit), ``different`` or ``not run``.
         stored, fresh: both texts.
-        numbers: how many numbers were compared, and ``equal_numbers`` of them are equal.
-        differences: where they differ.
-        remark: what else to know, or nothing.
+        numbers: how many numbers were compared; ``equal_numbers`` of them are equal.
+        differences: the places where the two differ.
+        remark: a remark, or "".
     """
 
     verdict: str
@@ -86,15 +86,15 @@ class Comparison:
 
 
 def compare_outputs(stored: Sequence[Output], fresh: Sequence[Output], ran: bool) -> Comparison:
-    """Compare all text that a cell printed with all that is stored.
+    """Compare all text that a cell printed with the stored text.
 
-    Pictures are not compared, nor what went to standard error (warnings, progress bars): both
-    depend on the machine. Of an exception the class is compared; its words change with versions.
+    Pictures and standard error (warnings, progress bars) are not compared, because they depend on
+    the machine. For exceptions, only the class is compared; their words change with versions.
 
     Args:
-        stored: what the file holds, at least one output.
-        fresh: what the cell printed now.
-        ran: whether the cell ran at all.
+        stored: the outputs in the file, one or more.
+        fresh: the outputs of the cell now.
+        ran: whether the cell ran.
     """
     not_compared = {"picture", "stderr"}
     if any(output.kind == "result" for output in stored) and not any(
@@ -160,7 +160,7 @@ def _compare(kept: Sequence[Output], printed: Sequence[Output]) -> Comparison:
     remarks = []
     extra = aligned.extra
     if extra and all(output.kind == "text" for output in kept):
-        # Where a text export's output ends is a guess.
+        # It is a guess where an output ends in a text export.
         lines = f"{len(extra)} printed line{'s' * (len(extra) > 1)}"
         remarks.append(f"{lines} not found in the export: it is older than the code, or cut")
     else:
@@ -196,7 +196,7 @@ def aligned_lines(stored: str, fresh: str) -> list[tuple[str, str]]:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines that are not blank, as a terminal would leave them: a bar in its last state."""
+    """The lines that are not blank, as a terminal would show them: progress bars at their end."""
     lines = (line.rstrip().rpartition("\r")[2] for line in text.split("\n") if line.strip())
     return list(lines)
 
@@ -205,7 +205,7 @@ class _Aligned(NamedTuple):
     """Lines of both sides that belong together, by index from 0.
 
     Attributes:
-        pairs: a stored and a fresh line each.
+        pairs: pairs of a stored and a fresh line.
         missing: stored lines without a fresh one.
         extra: fresh lines without a stored one, each with the number of stored lines before it.
         cut: whether the last stored line ends in the middle.
@@ -218,11 +218,11 @@ class _Aligned(NamedTuple):
 
 
 def _aligned(theirs: list[str], ours: list[str]) -> _Aligned:
-    """Pair the lines by their words; numbers may differ."""
+    """Pair the lines by their words; their numbers can differ."""
     pairs = [(n, n) for n in range(min(len(theirs), len(ours)))]
     if len(theirs) == len(ours):
         return _Aligned(pairs, [], [])
-    # A text that was cut at some length ends in the middle of a line.
+    # A text that was cut at a certain length ends in the middle of a line.
     at = len(theirs) - 1
     cut = (
         0 <= at < len(ours)
@@ -246,20 +246,20 @@ def _aligned(theirs: list[str], ours: list[str]) -> _Aligned:
 
 
 def _words(line: str) -> str:
-    """A line without its numbers and blanks."""
+    """A line without its numbers and spaces."""
     return "".join("#" if _IS_NUMBER.match(token) else token for token in _tokens(line))
 
 
 def _tokens(line: str) -> list[str]:
     tokens = _TOKEN.findall(_ADDRESS.sub("0x0", line))
-    # An export to HTML or Markdown takes <NegBackward0> for a tag and drops it.
+    # An export to HTML or Markdown drops <NegBackward0>, because it looks like a tag.
     return [token for token in tokens if not re.fullmatch(r"<\w*Backward\d*>", token)]
 
 
 def _of_line(
     stored: str, fresh: str, cut: bool
 ) -> tuple[int, int, list[tuple[str, str, bool, str]]]:
-    """Numbers compared, numbers equal, and of each difference stored, fresh, near and what."""
+    """Compare one line: how many numbers, how many are equal, and the differences."""
     if stored == fresh:
         count = sum(bool(_IS_NUMBER.match(token)) for token in _tokens(stored))
         return count, count, []
@@ -288,7 +288,7 @@ def _of_line(
 
 
 def _shortened(words: Sequence[str]) -> str:
-    """The first word, which names the row, and the last ones."""
+    """The first word, which names the row, and the last words."""
     text = " ".join(words)
     return (
         text if len(text) <= LONGEST else f"{words[0]} … {text[-(LONGEST - len(words[0]) - 3) :]}"

@@ -1,4 +1,4 @@
-"""Which variable is meant as the gradient of which tensor.
+"""Finding which variable is meant as the gradient of which tensor.
 
 The notebook's comparisons say it: ``cmp('x', dx, x)`` calls a function whose body reads ``.grad``
 of one of its arguments, and ``torch.allclose(dx, x.grad)`` reads it directly. If a variable is
@@ -17,7 +17,7 @@ from typing import Any
 from npnet.notebooks.effects import VIEWS, base, effects
 from npnet.notebooks.watch import Statement
 
-USE = " (of "  # between a variable and the tensor, where it holds one gradient after the other
+USE = " (of "  # between a variable and the tensor, if the variable has several gradients in turn
 COMPARING = ("close", "equal", "cmp", "comp", "check", "same", "diff", "verif", "assert", "test")
 
 
@@ -26,12 +26,12 @@ class Pair:
     """A gradient variable and its tensor.
 
     Attributes:
-        gradient: the variable, or the text of an expression that was compared.
+        gradient: the variable, or the text of a compared expression.
         tensor: the name of the tensor.
-        place: of the statement that compares them, None if it is only the names that fit.
-        line: of its cell.
-        expression: what was compared, if it is no variable.
-        variable: whose value it is at this place, if the variable goes on as something else.
+        place: the place of the statement that compares them; None if only their names fit.
+        line: the line in its cell.
+        expression: the compared expression, if it is not a variable.
+        variable: the variable that has this value here, if it has other values later.
     """
 
     gradient: str
@@ -44,7 +44,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class _Comparer:
-    """A function that compares: its parameters, and which of them has a ``.grad``."""
+    """A comparing function: its parameters, and which of them it reads ``.grad`` of."""
 
     parameters: tuple[str, ...]
     tensor: str
@@ -69,9 +69,9 @@ def comparisons(statements: Sequence[Statement]) -> list[Pair]:
 
 
 def told_apart(pairs: Sequence[Pair], statements: Sequence[Statement]) -> list[Pair]:
-    """The pairs, with a name for each use of a variable that holds one gradient after the other.
+    """The pairs, with a different name for each gradient of a variable that has several in turn.
 
-    So does ``dout``, when ``dout = dout @ W2.T`` stands between two comparisons.
+    An example is ``dout`` with ``dout = dout @ W2.T`` between two comparisons.
     """
     again: set[str] = set()
     last: dict[str, Pair] = {}
@@ -94,7 +94,7 @@ def told_apart(pairs: Sequence[Pair], statements: Sequence[Statement]) -> list[P
 
 
 def named_pairs(gradients: Iterable[str], tensors: Collection[str]) -> Iterator[Pair]:
-    """The pairs that the names alone make."""
+    """The pairs that follow from the names alone."""
     folded = {name.casefold(): name for name in tensors}
     for gradient in gradients:
         tensor = tensor_by_name(gradient, tensors, folded)
@@ -105,7 +105,7 @@ def named_pairs(gradients: Iterable[str], tensors: Collection[str]) -> Iterator[
 def tensor_by_name(
     gradient: str, tensors: Collection[str], folded: Mapping[str, str] | None = None
 ) -> str | None:
-    """The tensor whose gradient a variable of this name has to be."""
+    """The tensor whose gradient a variable of this name should be."""
     folded = folded or {name.casefold(): name for name in tensors}
     for text in (
         gradient[1:] if gradient[:1] in "dD" else "",
@@ -136,7 +136,7 @@ def _comparer(function: ast.FunctionDef) -> _Comparer | None:
     ]
     if not tensors:
         return None
-    # The gradient is what stands beside tensor.grad in a comparison, a difference or a call.
+    # The gradient is the other side of tensor.grad in a comparison, a difference or a call.
     beside = [
         gradient
         for node in ast.walk(function)
@@ -167,9 +167,10 @@ def _pairs(node: ast.AST, known: Mapping[str, _Comparer], place: int) -> Iterato
 
 
 def _may_be_gradient(gradient: ast.expr, tensor: str, node: ast.AST) -> bool:
-    """Whether what stands beside ``tensor.grad`` can be a gradient: a name, or ``grads['x']``.
+    """Whether the other side of ``tensor.grad`` can be a gradient: a name, or ``grads['x']``.
 
-    A function that compares by its name, such as ``torch.allclose``, may be given any expression.
+    If the function's name says that it compares, such as ``torch.allclose``, it can be any
+    expression.
     """
     if isinstance(gradient, ast.Name):
         return gradient.id != tensor
@@ -187,7 +188,7 @@ def _may_be_gradient(gradient: ast.expr, tensor: str, node: ast.AST) -> bool:
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those inside function definitions."""
+    """All nodes except those inside function definitions."""
     waiting = [node]
     while waiting:
         one = waiting.pop(0)
@@ -219,7 +220,7 @@ def _pair(gradient: ast.expr, tensor: ast.Name, place: int, line: int) -> Pair:
 
 
 def _beside(node: ast.AST) -> Iterator[tuple[ast.expr, str]]:
-    """Expressions that stand beside ``tensor.grad``, and the tensor."""
+    """The expressions on the other side of ``tensor.grad``, each with the tensor."""
     sides: list[ast.expr] = []
     if isinstance(node, ast.Compare):
         sides = [node.left, *node.comparators]
@@ -242,7 +243,7 @@ def _beside(node: ast.AST) -> Iterator[tuple[ast.expr, str]]:
 
 
 def _unrolled(node: ast.stmt) -> Iterator[ast.AST]:
-    """A statement, or the bodies of a loop over literal rows, once for each row."""
+    """A statement; for a loop over rows in the code, its body once for each row."""
     if not (
         isinstance(node, ast.For)
         and isinstance(node.iter, ast.List | ast.Tuple)
@@ -260,11 +261,11 @@ def _unrolled(node: ast.stmt) -> Iterator[ast.AST]:
 
 
 class _Replaced(ast.NodeTransformer):
-    """Puts expressions in the place of names."""
+    """Replaces names by expressions."""
 
     def __init__(self, values: Mapping[str, ast.expr]) -> None:
         self.values = values
 
     def visit_Name(self, node: ast.Name) -> Any:
-        """A name that is known becomes its value."""
+        """Replace a known name by its value."""
         return ast.copy_location(copy.deepcopy(self.values.get(node.id, node)), node)

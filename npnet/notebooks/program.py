@@ -1,4 +1,4 @@
-"""A notebook as one flat program: without ``with`` blocks, with gradient functions inlined."""
+"""Making one flat program of a notebook: no ``with`` blocks, gradient functions inlined."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def program(statements: Sequence[Statement], gradients: Collection[str]) -> list
 
     Args:
         statements: its statements, in order.
-        gradients: names of variables that are gradients. A function that assigns one of them is
-            put in the place of its call.
+        gradients: the names of variables that are gradients. If a function assigns one of them, its
+            body replaces its call.
     """
     functions: dict[str, ast.FunctionDef] = {}
     units = []
@@ -33,7 +33,7 @@ def program(statements: Sequence[Statement], gradients: Collection[str]) -> list
 def straight(
     node: ast.stmt, functions: dict[str, ast.FunctionDef], gradients: Collection[str]
 ) -> Iterator[ast.stmt]:
-    """The statements that a statement is made of."""
+    """The simple statements of which a statement consists."""
     if isinstance(node, ast.FunctionDef):
         functions[node.name] = node
         yield node
@@ -80,7 +80,7 @@ def _name(call: ast.Call) -> str:
 def _inlined(
     node: ast.stmt, call: ast.Call, function: ast.FunctionDef, gradients: Collection[str]
 ) -> list[ast.stmt] | None:
-    """The body of a function in the place of its call; None if it makes no gradients."""
+    """The body of a function, to replace its call; None if it assigns no gradients."""
     body = [part for part in function.body if not isinstance(part, ast.Global | ast.Nonlocal)]
     made = {name for part in body for name in effects(part).makes}
     returned = body[-1] if body and isinstance(body[-1], ast.Return) else None
@@ -129,7 +129,7 @@ def _at(old: ast.stmt, new: ast.stmt) -> ast.stmt:
 
 
 def called_functions(units: Sequence[Unit]) -> Mapping[str, set[str]]:
-    """For each function of the notebook the outside names that its body reads."""
+    """For each function of the notebook, the names from outside that its body reads."""
     found: dict[str, set[str]] = {}
     for unit in units:
         if isinstance(unit.node, ast.FunctionDef):

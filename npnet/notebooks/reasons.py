@@ -1,4 +1,4 @@
-"""Why a cell now prints something else: reasons outside of its code, and what to do about them."""
+"""Explaining why a cell prints something else now: reasons outside of its code, and what to do."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from npnet.notebooks.outputs import (
 )
 from npnet.notebooks.run import Ran, UnseededDraw
 
-# Below this a difference of gradients is rounding: the lecture's column has 1e-10 to 2e-8 there.
+# A smaller difference of gradients is rounding; the lecture's column has 1e-10 to 2e-8.
 ROUNDING = 1e-6
-# Two honest float32 programs differ by at most so much of a loss in 200,000 steps (SPEC: 1e-5).
+# In 200,000 steps, the losses of two right float32 programs differ by at most this part.
 DRIFT = 2e-5
 # Torch may round differently more often than the cell was tried with other last digits.
 FARTHER = 16
@@ -31,7 +31,7 @@ LAST_PLACES = 4  # by which two float32 sums may differ that were added in anoth
 FULL = 9  # characters of a float32 that is printed in full, at least
 # What a line asks that another machine answers in another way.
 MACHINE = re.compile(r"__version__|\bsys\.version|\bplatform\.|cuda\.|\bos\.(getcwd|listdir)\b")
-# The values above hpreact: there the same formula gives the same bits, whatever the processor.
+# The values after hpreact: for these, the same formula gives the same bits on every processor.
 SAME_BITS = {
     "logprobs", "probs", "counts_sum_inv", "counts_sum", "counts", "norm_logits", "logit_maxes",
     "logits", "h", "W2", "b2",
@@ -46,7 +46,7 @@ class Reason:
         kind: ``unseeded``, ``rounding``, ``sampler``, ``drift``, ``order``, ``module``,
             ``skipped``, ``machine``, ``failed before``, ``time`` or ``none known``.
         text: a sentence for the reader.
-        unavoidable: whether the notebook, run again anywhere, could not have printed the same.
+        unavoidable: whether the notebook would print something else in every new run.
     """
 
     kind: str
@@ -79,13 +79,13 @@ class Explanation:
 def explained(
     comparison: Comparison, ran: Ran, lines: Lines, order: Callable[[Causes], str]
 ) -> Explanation:
-    """Why an output is not equal; nothing if it is.
+    """Why an output is not equal; no reasons if it is.
 
     Args:
-        comparison: of the cell's output.
-        ran: the cell.
-        lines: what its lines depend on.
-        order: tells which cells ran in another order, of the causes of a line.
+        comparison: the comparison of the cell's output.
+        ran: the run of the cell.
+        lines: the causes that its lines depend on.
+        order: a function of the causes of a line: a text on cells that ran in another order.
     """
     if comparison.verdict not in (DIFFERENT, NEAR, NOT_RUN):
         return Explanation()
@@ -113,11 +113,12 @@ def explained(
             continue
         source = difference.source
         if not source and ran.error is not None and ran.line is not None:
-            source = ran.line  # it is missing, since the cell ended there
+            source = ran.line  # the line is missing, because the cell ended before it
         reasons = list(_of_difference(difference, ran, lines.of(source), order))
         found |= dict.fromkeys(reasons)
         complete &= difference.near or any(reason.unavoidable for reason in reasons)
-    if not comparison.differences:  # another exception, or a picture that is not drawn
+    # the difference is another exception, or a picture that is not drawn
+    if not comparison.differences:
         reasons = list(_of_causes(lines.of(ran.line or 0), order, ran))
         found |= dict.fromkeys(reasons)
         complete = any(reason.unavoidable for reason in reasons)
@@ -164,7 +165,7 @@ def _skipped(ran: Ran) -> Reason:
 
 
 def _without(ran: Ran) -> Reason:
-    """It prints what is stored if the cells just above it are left out."""
+    """The reason, if the cell prints the stored output without the cells just above it."""
     cells = ", ".join(map(str, ran.left_out))
     which = f"cell {cells} is" if len(ran.left_out) == 1 else f"cells {cells} are"
     older = ", and with --sampler mkl" if ran.older_order else ""
@@ -173,7 +174,7 @@ def _without(ran: Ran) -> Reason:
 
 
 def _left_with_older_sampler(differences: list[Difference], ran: Ran) -> list[Difference]:
-    """The differences on lines where the sampler of older torch prints others too."""
+    """The differences that remain with the sampler of older torch."""
     older = compare_outputs(ran.cell.outputs, ran.older or (), True)
     if older.verdict in (EQUAL, NEAR):
         return []
@@ -210,7 +211,7 @@ def _of_difference(
             "these may be the names of torch 2.0 to 2.6 with MKL, which samples others from the "
             "same seed: run with --sampler mkl to see"
         )
-        yield Reason("sampler", text, False)  # until that run prints the same
+        yield Reason("sampler", text, False)  # as long as that run does not print the stored names
 
 
 def _of_causes(causes: Causes, order: Callable[[Causes], str], ran: Ran) -> Iterable[Reason]:
@@ -223,7 +224,7 @@ def _of_causes(causes: Causes, order: Callable[[Causes], str], ran: Ran) -> Iter
     if text := order(causes):
         yield Reason("order", f"order: {text}", True)
     if cells := sorted({cause.cell for cause in causes if cause.kind == "module"}):
-        # Where nothing failed, what the module itself would have said is missing.
+        # If nothing failed, the output of the module itself is missing.
         text = f"cell {', '.join(map(str, cells))} imports a module that is not installed"
         yield Reason("module", text, ran.error is None)
     for kind, name, what in (
@@ -242,7 +243,7 @@ def _of_causes(causes: Causes, order: Callable[[Causes], str], ran: Ran) -> Iter
 
 
 def unseeded_text(draws: Iterable[UnseededDraw]) -> str:
-    """Who was drawn where, such as ``torch's bngain (cell 5, line 13)``; six at most."""
+    """Names and places of draws, such as ``torch's bngain (cell 5, line 13)``; at most six."""
     seen: dict[tuple[str, str, int, int], str] = {}
     for draw in draws:
         what = draw.name or draw.kind
@@ -254,7 +255,7 @@ def unseeded_text(draws: Iterable[UnseededDraw]) -> str:
 
 
 def _is_rounding(difference: Difference, source: str) -> bool:
-    """An ``exact`` of True or False, or a difference of gradients that is as good as none."""
+    """Whether it is an ``exact`` of True or False, or a negligible difference of gradients."""
     both = {difference.stored, difference.fresh}
     if _is_last_place(difference):
         return True
@@ -287,7 +288,7 @@ def _line_of(source: str, number: int) -> str:
 
 def _is_drift(difference: Difference) -> bool:
     numbers = _floats(difference)
-    if len(numbers) != 2 or "." not in difference.stored:  # a count does not drift
+    if len(numbers) != 2 or "." not in difference.stored:  # a count has no rounding
         return False
     one, other = numbers
     return abs(one - other) <= DRIFT * max(abs(one), abs(other))
@@ -301,6 +302,6 @@ def _floats(difference: Difference) -> list[float]:
 
 
 def _are_words(difference: Difference) -> bool:
-    """Whether a name stands on either side, and no number."""
+    """Whether both sides are words, not numbers."""
     both = difference.stored + difference.fresh
     return bool(re.search("[A-Za-z]", both)) and not re.search(r"\d", both)

@@ -1,8 +1,9 @@
-"""The lecture's 27 tensors found in a forward pass by their values, and faults of the pass itself.
+"""Finding the lecture's 27 tensors in a forward pass by their values, and mistakes in the pass.
 
 For each line of the lecture's forward pass, the value is computed from the tensors found so far,
-and searched among the notebook's tensors. If it is not found, common wrong versions of the line are
-searched. One that is found is a fault, and the search continues with its value.
+and the notebook's tensors are searched for it. If it is not found, they are searched for common
+wrong versions of the line. If one is found, it is a mistake, and the search continues with its
+value.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from npnet.network.forward import LINES
 from npnet.network.names import VALUE_NAMES
 from npnet.notebooks.truth import Graph
 
-CLOSE = 1e-6  # of the largest entry: float32 constants in the notebook's own pass
+CLOSE = 1e-6  # allowed part of the largest entry, for float32 constants in the notebook's own pass
 EPS = (1e-5, 1e-8, 1e-6, 1e-3, 1e-12, 0.0)
 
 
 @dataclass
 class Recognised:
-    """What was found.
+    """The tensors that were found.
 
     Attributes:
-        names: the notebook's name of each lecture name that was found.
+        names: the lecture's name -> the notebook's name.
         inputs: the notebook's names of ``X`` and ``Y``.
-        sizes: the axis letters in numbers.
-        faults: what is wrong with the forward pass, in words.
+        sizes: the size of each axis letter.
+        faults: the mistakes of the forward pass, in words.
     """
 
     names: dict[str, str] = field(default_factory=dict)
@@ -42,7 +43,7 @@ class Recognised:
 
     @property
     def roles(self) -> dict[str, str]:
-        """The lecture's name of each of the notebook's."""
+        """The notebook's name -> the lecture's name."""
         return {name: role for role, name in self.names.items()}
 
 
@@ -51,7 +52,7 @@ def recognise(graph: Graph, integers: Mapping[str, Array]) -> Recognised:
 
     Args:
         graph: the notebook's forward pass.
-        integers: its tensors of integers, by name: contexts and targets are among them.
+        integers: its tensors of integers, by name; contexts and targets are among them.
     """
     found = Recognised()
     leaves = {name: graph.values[name] for name in graph.leaves}
@@ -105,7 +106,7 @@ def _embedding(
 
 
 def _line(found: Recognised, v: Any, rest: Mapping[str, Array], name: str) -> bool:
-    """Compute a line and look for its value; whether it is there."""
+    """Compute a line and search for its value; return whether it was found."""
     value = np.asarray(LINES[name](v))
     place = _find(found, rest, value, name)
     setattr(v, name, value)
@@ -115,7 +116,7 @@ def _line(found: Recognised, v: Any, rest: Mapping[str, Array], name: str) -> bo
 
 
 def _find(found: Recognised, rest: Mapping[str, Array], value: Array, role: str) -> str | None:
-    """The notebook's tensor of this value, not yet taken; one of the lecture's name first."""
+    """A tensor of the notebook with this value that is still free, best with the lecture's name."""
     taken = set(found.names.values())
     for name in sorted(rest, key=lambda one: one != role):
         array = rest[name]
@@ -234,7 +235,7 @@ def _loss(found: Recognised, v: Any, graph: Graph, integers: Mapping[str, Array]
 
 
 def _losses(v: Any, Y: Array, name: str) -> Iterator[tuple[str, float]]:
-    """What the loss should be, and what it usually is where it is wrong."""
+    """The right loss, and the usual wrong ones with a description."""
     rows = np.arange(len(v.logprobs))
     if Y.ndim == 1:
         right = -float(v.logprobs[rows, Y].mean())

@@ -1,4 +1,4 @@
-"""A notebook's outputs beside those of a run: verdicts, differences, reasons, what to do."""
+"""The report on a notebook: its outputs compared with those of a run, reasons, and what to do."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class CellReport:
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Why it is not equal."""
+        """The reasons why the outputs are not equal."""
         return self.explanation.reasons
 
     @property
     def explained(self) -> bool:
-        """Whether it differs, and the notebook cannot help any of the differences."""
+        """Whether it differs, and all differences are unavoidable in a new run."""
         return (
             self.comparison is not None
             and self.comparison.verdict in (DIFFERENT, NOT_RUN)
@@ -41,7 +41,7 @@ class CellReport:
 
     @property
     def fails(self) -> bool:
-        """Whether it should have been equal and is not."""
+        """Whether it should be equal and is not."""
         if self.comparison is None:
             return False
         if self.comparison.verdict in (EQUAL, NEAR):
@@ -59,7 +59,7 @@ class NotebookReport:
     _lines: dict[int, tuple[Cell, Lines]] = field(default_factory=dict)
 
     def add(self, ran: Ran) -> CellReport:
-        """Take in one more cell."""
+        """Add one more cell."""
         lines = self._known.add(ran)
         self._lines[ran.cell.number] = ran.cell, lines
         comparison = None
@@ -78,7 +78,7 @@ class NotebookReport:
 
     @property
     def default_seed(self) -> int | None:
-        """Of torch's default generator when the run began."""
+        """The seed of torch's default generator when the run began."""
         return self.cells[0].ran.default_seed if self.cells else None
 
     @property
@@ -88,7 +88,7 @@ class NotebookReport:
 
     @property
     def passed(self) -> bool:
-        """Whether all that could be equal is equal."""
+        """Whether everything is equal that can be equal."""
         return not any(cell.fails for cell in self.cells)
 
     @property
@@ -99,19 +99,19 @@ class NotebookReport:
 
     @property
     def numbers(self) -> tuple[int, int]:
-        """Numbers that are equal, and numbers compared."""
+        """How many numbers are equal, and how many were compared."""
         compared = [cell.comparison for cell in self.cells if cell.comparison]
         return sum(c.equal_numbers for c in compared), sum(c.numbers for c in compared)
 
     def lost_seed(self) -> bool:
-        """Whether outputs differ because torch's default generator had no seed, and no other."""
+        """Whether outputs differ because torch's default generator, and no other, had no seed."""
         draws = [draw for cell in self.cells for draw in cell.ran.draws]
         return all(draw.source == "torch" for draw in draws) and any(
             reason.kind == "unseeded" for cell in self.cells for reason in cell.reasons
         )
 
     def advice(self) -> list[str]:
-        """What to do next, a line each."""
+        """Lines on what to do next."""
         path = shlex.quote(str(self.notebook.path))
         lines = []
         if self.lost_seed():
@@ -133,11 +133,11 @@ class NotebookReport:
         return lines
 
     def to_json(self) -> str:
-        """All of it as JSON."""
+        """The report as JSON."""
         return json.dumps(self.content(), indent=1)
 
     def content(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """The report as plain values."""
         equal, compared = self.numbers
         return {
             "notebook": str(self.notebook.path),
@@ -169,7 +169,7 @@ def summary(report: NotebookReport) -> str:
 
 
 def differences_table(report: NotebookReport) -> list[list[str]]:
-    """Rows of cell, line, what, stored, here, verdict: the numbers that differ."""
+    """The numbers that differ, as rows of cell, line, what, stored, here and verdict."""
     rows = []
     for cell in report.cells:
         for d in cell.comparison.differences if cell.comparison else ():

@@ -17,12 +17,12 @@ NO_VALUES = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 
 @dataclass(frozen=True)
 class Target:
-    """A gradient to be judged: one life of a variable.
+    """A gradient to judge: one version of a variable.
 
     Attributes:
         name: the variable.
-        pairs: what it is compared with, or the pair that the names make.
-        first, end: the units of its life.
+        pairs: the pairs from its comparisons, or the pair that follows from its name.
+        first, end: the range of the units that make this version.
     """
 
     name: str
@@ -32,16 +32,16 @@ class Target:
 
 
 class Segment:
-    """The units from a forward pass to the next.
+    """The units from one forward pass to the next.
 
     Args:
         units: the whole program.
-        graph: of the forward pass.
-        first, end: the units of this part.
+        graph: the graph of the forward pass.
+        first, end: the range of units of this segment.
         passed: the unit in which the backward pass ends.
-        start: the unit in which the forward pass begins. What is made beside it, such as a detached
-            copy, is followed back to there.
-        pairs: of gradient variables and tensors, of the whole notebook.
+        start: the unit in which the forward pass begins. Other tensors, such as a detached copy,
+            are followed back up to this unit.
+        pairs: the pairs of gradient variables and tensors of the whole notebook.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Segment:
         self._effects = {place: effects(units[place].node) for place in range(first, end)}
         self._functions = called_functions(units)
         places = {units[place].place for place in range(first, end)}
-        # A comparison may stand outside, in a cell that was run again.
+        # A comparison can be outside, in a cell that was run again.
         self.pairs = [
             pair
             for pair in pairs
@@ -78,7 +78,7 @@ class Segment:
         self._lives = {name: versions(units, name, first, end) for name in self.tensor_of}
 
     def _tensors(self) -> dict[str, str]:
-        """The tensor of each gradient variable; where two are compared, the one of its name."""
+        """The tensor of each gradient variable; if it has two, the one that fits its name."""
         found: dict[str, str] = {}
         for pair in self.pairs:
             found.setdefault(pair.gradient, pair.tensor)
@@ -89,7 +89,7 @@ class Segment:
         return found
 
     def targets(self) -> list[Target]:
-        """The gradients to be judged, in the order of the program."""
+        """The gradients to judge, in the order of the program."""
         found: dict[tuple[str, int], Target] = {}
         for name in self.tensor_of:
             lives = self._lives[name]
@@ -108,7 +108,7 @@ class Segment:
         return sorted(found.values(), key=lambda target: (target.first, target.name))
 
     def _unit(self, pair: Pair) -> int:
-        """The last unit that runs before the comparison, or its own."""
+        """The last unit before the comparison, or of the variable if there is no comparison."""
         own = [
             place
             for place in range(self.first, self.end)
@@ -122,7 +122,7 @@ class Segment:
         tensors = {pair.tensor for pair in target.pairs}
 
         def cut(name: str, place: int) -> bool:
-            # Another variable for the same gradient is a part of its code.
+            # Another variable for the same gradient is part of the code of this one.
             return self.tensor_of.get(name) not in tensors and self._cut(name, place)
 
         units, end = self.units, target.end
@@ -131,7 +131,7 @@ class Segment:
         )
 
     def ambiguous(self) -> dict[str, list[str]]:
-        """Variables that are compared with one tensor and named for another, and the tensors."""
+        """Variables that are compared with one tensor but named after another, and both tensors."""
         found: dict[str, list[str]] = {}
         for name in self.tensor_of:
             tensors = [pair.tensor for pair in self.pairs if pair.gradient == name]
@@ -142,7 +142,8 @@ class Segment:
 
     def _cut(self, name: str, place: int) -> bool:
         if name in self.graph.values and name not in self.tensor_of:
-            # A name of the forward pass that was given to something else since is no longer it.
+            # If a name of the forward pass has been given to something else since, it does not
+            # count.
             return not any(
                 name in self._effects[other].makes for other in range(self.passed + 1, place)
             )
@@ -151,7 +152,7 @@ class Segment:
         life = next((life for life in reversed(self._lives[name]) if life[0] < place), None)
         if life is None:
             return True
-        # Read before the last of it is added, it is not yet a gradient.
+        # A variable that is read before its last part is added is not yet the gradient.
         return not any(
             name in self._effects[other].changes | self._effects[other].makes
             for other in range(place + 1, life[1])
@@ -163,7 +164,7 @@ class Segment:
 
 
 def is_training_loop(node: ast.stmt) -> bool:
-    """Whether a statement runs forward and backward passes again and again."""
+    """Whether a statement is a loop with forward and backward passes."""
     if isinstance(node, ast.With | ast.If | ast.Try):
         return any(is_training_loop(part) for part in node.body)
     if not isinstance(node, ast.For | ast.While):

@@ -1,6 +1,7 @@
 """The process in which a notebook's cells run, one after another in one namespace.
 
-It reads JSON messages, a line each, and answers in the same way (``npnet.base.child_process``):
+It reads JSON messages, one on each line, and answers in the same way
+(``npnet.base.child_process``):
 
 * ``{"kind": "start", ...}`` with the options of ``Session``; the answer is ``ready``.
 * ``{"kind": "cell", "number": 3, "source": "..."}``; the answers are ``output`` messages as they
@@ -54,21 +55,21 @@ from npnet.notebooks.stand_ins import (
 if TYPE_CHECKING:
     from npnet.notebooks.watch import Watch
 
-MOST_LEFT_OUT = 3  # cells before one that ``again`` can leave out
-FLUSH = 0.2  # seconds after which what is printed is sent on
-WORDS_AT_ONCE = 1 << 20  # that are skipped: an index of randint takes one of 32 bits
-MOST_PRINTED = 2_000_000  # characters of a cell that are kept
+MOST_LEFT_OUT = 3  # ``again`` can leave out at most this many cells before a cell
+FLUSH = 0.2  # seconds between two messages with printed text
+WORDS_AT_ONCE = 1 << 20  # for skipping words: an index of randint uses one word of 32 bits
+MOST_PRINTED = 2_000_000  # the most characters of a cell's output
 
 Send = Callable[..., None]
 
 
 class _Stream(io.TextIOBase):
-    """Standard output or standard error of the cells: what is written becomes messages.
+    """Standard output or standard error of the cells: written text becomes messages.
 
     Args:
         kind: ``stdout`` or ``stderr``.
-        send: sends a message.
-        line: tells the line of the cell that is running.
+        send: a function that sends a message.
+        line: a function that returns the current line of the running cell.
     """
 
     encoding = "utf-8"
@@ -77,12 +78,12 @@ class _Stream(io.TextIOBase):
         self.kind, self.send, self.line = kind, send, line
         self.pending: list[str] = []
         self.lines: list[int] = []
-        self.taken = 0  # characters of this cell
+        self.taken = 0  # characters that this cell has written
         self.begins = True  # whether the next character begins a line
         self.last = time.monotonic()
 
     def begin(self) -> None:
-        """A cell begins."""
+        """Begin a cell."""
         self.taken, self.begins = 0, True
 
     def write(self, text: str) -> int:
@@ -123,7 +124,7 @@ class _Stream(io.TextIOBase):
 
 
 class _NoInput(io.TextIOBase):
-    """Standard input: nobody is there to type."""
+    """Standard input, on which nobody types."""
 
     def readline(self, *_: Any) -> str:  # type: ignore[override]
         raise EOFError("input() is not possible here: nobody is there to type")
@@ -135,14 +136,14 @@ class Session:
     """One namespace, and the cells that run in it.
 
     Args:
-        send: sends a message.
+        send: a function that sends a message.
         torch: ``numpy`` for the stand-in, ``torch`` for the installed package.
-        words: a file that takes the place of corpora that are not found.
-        figures: a folder for real pictures; None draws nothing.
-        default_seed: of torch's default generator, before the first cell.
-        sampler: ``torch`` or ``mkl``: whose exponentials the stand-in's multinomial takes.
-        grader: ``module:class`` of what knows the tensors' gradients, to grade the notebook at its
-            end; None: it is not graded.
+        words: a file that replaces corpora that are not found.
+        figures: a folder for real pictures; None: nothing is drawn.
+        default_seed: the seed of torch's default generator before the first cell.
+        sampler: ``torch`` or ``mkl``: whose exponentials the stand-in's multinomial uses.
+        grader: ``module:class`` of the ``Backend`` that knows the tensors' gradients, for grading
+            the notebook at its end; None: it is not graded.
     """
 
     def __init__(
@@ -158,12 +159,12 @@ class Session:
     ) -> None:
         self.send = send
         self.streams = tuple(_Stream(kind, send, self._line) for kind in ("stdout", "stderr"))
-        # The cells' names are those of a module, so that their classes can be pickled.
+        # The names of the cells are in a module, so that their classes can be pickled.
         main = types.ModuleType("__main__")
         sys.modules["__main__"] = main
         sys.argv = [""]
         self.namespace: dict[str, Any] = vars(main)
-        self.name = ""  # of the cell that runs, as tracebacks have it
+        self.name = ""  # the file name of the running cell in tracebacks
         self.results: dict[int, Any] = {}
         self.figures = Path(figures) if figures else None
         self.pyplot: PyPlot | None = None
@@ -185,17 +186,18 @@ class Session:
         if default_seed is not None:
             self.skip(0)
         self.watch: Watch | None = None
-        if grader:  # what judges gradients takes four times as long to import as all the rest
+        if grader:  # importing the grader takes four times as long as everything else
             from npnet.notebooks.grade_messages import watch_for
 
             self.watch = watch_for(grader)
         self.stand_in = torch == "numpy"
         self.last: tuple[int, str] = (0, "")  # the last cell
-        self.before: deque[Any] = deque(maxlen=MOST_LEFT_OUT + 1)  # what was before the last cells
+        # the state before each of the last cells
+        self.before: deque[Any] = deque(maxlen=MOST_LEFT_OUT + 1)
         self.namespace.update(display=self._display, get_ipython=Shell, Out=self.results)
 
     def run(self, number: int, source: str) -> None:
-        """Run a cell and send what it gives."""
+        """Run a cell and send its outputs."""
         self._remember(number, source)
         plain = plain_python(source)
         self.name = f"cell {number}"
@@ -219,7 +221,7 @@ class Session:
         except BaseException as error:
             outcome = _failure(error, self.name)
         finally:
-            # What interrupts from here on is meant for a cell that has ended.
+            # An interrupt from now on was meant for the cell that has ended.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         seconds = time.perf_counter() - started
         for stream in self.streams:
@@ -243,7 +245,7 @@ class Session:
         )
 
     def _remember(self, number: int, source: str) -> None:
-        """Keep the cell, and what ``again`` has to put back."""
+        """Keep the cell, and the state that ``again`` has to restore."""
         self.last = number, source
         if self.stand_in:
             from npnet.notebooks.again import Before
@@ -276,8 +278,8 @@ class Session:
         self.send(kind="again", outputs=outputs)
 
     def skip(self, words: int) -> None:
-        """Begin the default generator's stream again, and go on from this word of it."""
-        # The installed torch, where the caller wants it, is the notebook's and not npnet's.
+        """Start the default generator's stream again, and continue from this word of it."""
+        # Only the notebook uses the installed torch, if the caller wants it; npnet does not.
         torch = importlib.import_module("torch")
         torch.manual_seed(self.default_seed)
         self.sources.default_is_seeded()
@@ -285,7 +287,7 @@ class Session:
             torch.randint(0, 2, (min(WORDS_AT_ONCE, words - start),))
 
     def tensors(self) -> dict[str, Array]:
-        """Every tensor that a name of the notebook means, and its ``.grad``, as arrays."""
+        """Every tensor with a name in the notebook, and its ``.grad``, as arrays."""
         tensor = sys.modules["torch"].Tensor
         found = {}
         for name, value in list(self.namespace.items()):
@@ -298,7 +300,7 @@ class Session:
         return found
 
     def _line(self) -> int:
-        """The line of the running cell itself, not of a function that it calls; 0 if unknown."""
+        """The current line of the running cell (not of a function that it calls); 0 if unknown."""
         frame = sys._getframe(1)
         line = 0
         while frame is not None:
@@ -329,10 +331,10 @@ class Session:
             sys.stdout, sys.stderr, sys.stdin = stdio
 
     def _lenient(self, statement: ast.stmt) -> ast.stmt:
-        """An import at the top of a cell that fails only when the module is used.
+        """The code of a cell, in which a missing module is an error only when it is used.
 
-        People import what they do not need, and the cell should run on. An import inside ``try``
-        is left alone: it asks whether the module is there.
+        People import modules that they do not need, and the cell should continue. An import inside
+        ``try`` is not changed: it tests whether the module exists.
         """
         if not isinstance(statement, ast.Import | ast.ImportFrom):
             return statement
@@ -391,12 +393,12 @@ def _is_there(module: str) -> bool:
 
 
 def _last_line(source: str) -> int:
-    """Where the last statement begins."""
+    """The first line of the last statement."""
     return ast.parse(source).body[-1].lineno
 
 
 def _failure(error: BaseException, name: str) -> dict[str, Any]:
-    """An exception as Jupyter stores it, and the line of the cell where it was raised."""
+    """An exception as Jupyter stores it, and the line of the cell in which it was raised."""
     kind = type(error).__name__
     if isinstance(error, SyntaxError) and error.filename == name:
         line, text = error.lineno, error.msg
@@ -410,7 +412,7 @@ def _failure(error: BaseException, name: str) -> dict[str, Any]:
 def _words_of(error: BaseException) -> str:
     try:
         return str(error)[:MOST_PRINTED]
-    except Exception:  # a class of the notebook's own may fail even here
+    except Exception:  # a class of the notebook can raise an error even here
         return ""
 
 
@@ -423,7 +425,7 @@ def main() -> None:
         os.dup2(nowhere, number)
     session: Session | None = None
     one_at_a_time = threading.Lock()  # threads of a notebook print too
-    # As __main__ it makes way for the notebook's own names.
+    # The notebook's own module becomes __main__ in place of this one.
     sys.modules["npnet.notebooks.session"] = sys.modules["__main__"]
 
     def send(**message: Any) -> None:
@@ -459,7 +461,7 @@ def _next(orders: IO[str]) -> str:
     while True:
         try:
             return orders.readline()
-        except KeyboardInterrupt:  # it came when no cell was running
+        except KeyboardInterrupt:  # the interrupt came when no cell was running
             continue
 
 

@@ -1,4 +1,4 @@
-"""A slice of a notebook run on fresh copies of its inputs."""
+"""Running a slice of a notebook on new copies of its inputs."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from npnet.notebooks.slices import Slice
 from npnet.notebooks.truth import Backend
 
 LONGEST_RUN = 5.0  # seconds; the lines of one gradient take milliseconds
-DEEPEST, LONGEST = 4, 1000  # of containers: what lies deeper or is longer is no cache of tensors
+# the depth and length of containers; larger ones are not caches of tensors
+DEEPEST, LONGEST = 4, 1000
 _WIDER = {"float": "double", "float32": "float64", "FloatTensor": "DoubleTensor"}
 
 
 @dataclass
 class Inputs:
-    """What a slice finds when it begins.
+    """The names that exist when a slice begins.
 
     Attributes:
-        values: by name, the forward values and gradients that it gets, in float64.
-        grads: by name of a tensor, what its ``.grad`` is.
-        others: by name, everything else.
-        arrays: names of values that are arrays of NumPy, not tensors.
+        values: name -> forward value or gradient, in float64.
+        grads: name of a tensor -> its ``.grad``.
+        others: name -> any other object.
+        arrays: the names of values that are NumPy arrays, not tensors.
     """
 
     values: Mapping[str, Array]
@@ -43,15 +44,15 @@ class Inputs:
 
 @dataclass
 class Outcome:
-    """What a run gave.
+    """The result of a run.
 
     Attributes:
-        value: the variable, as an array; None if there is none.
+        value: the variable as an array; None if there is none.
         problem: why there is none: ``None``, or an exception in one line.
-        line: of its cell, where the exception was raised.
+        line: the line of its cell in which the exception was raised.
         missing: the name that was not found, if that is the reason.
-        changed: the names of inputs whose values are no longer what they were.
-        ended: its time was over.
+        changed: the names of inputs whose values were changed.
+        ended: whether its time was over.
     """
 
     value: Array | None = None
@@ -63,10 +64,10 @@ class Outcome:
 
 
 class _Wider(ast.NodeTransformer):
-    """Asks for float64 where the notebook asks for float32."""
+    """Replaces float32 in the notebook's code by float64."""
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:
-        """``.float()`` and ``torch.float32``."""
+        """Replace ``.float()`` and ``torch.float32``."""
         self.generic_visit(node)
         wider = _WIDER.get(node.attr)
         return (
@@ -80,9 +81,9 @@ def run_slice(part: Slice, name: str, inputs: Inputs, backend: Backend, dtype: s
     Args:
         part: the slice.
         name: the variable that it makes.
-        inputs: what it begins with.
+        inputs: the names that exist at its beginning.
         backend: the tensor library.
-        dtype: of the floats, ``float32`` or ``float64``.
+        dtype: the dtype of floats, ``float32`` or ``float64``.
     """
     scope: dict[str, Any] = {}
     scope.update(_copied(inputs.others, backend, dtype))
@@ -131,7 +132,7 @@ def run_slice(part: Slice, name: str, inputs: Inputs, backend: Backend, dtype: s
 
 
 def _differentiates(tree: ast.Module) -> bool:
-    """Whether the code calls autograd itself."""
+    """Whether the code itself calls autograd."""
     return any(
         isinstance(node, ast.Attribute) and node.attr in ("autograd", "backward")
         for node in ast.walk(tree)
@@ -140,7 +141,7 @@ def _differentiates(tree: ast.Module) -> bool:
 
 @contextlib.contextmanager
 def quietly() -> Any:
-    """Hold back what code prints, and NumPy's warnings."""
+    """Suppress the output of code, and NumPy's warnings."""
     with (
         contextlib.redirect_stdout(io.StringIO()),
         warnings.catch_warnings(),
@@ -170,12 +171,13 @@ def replaced(
 
     Args:
         value: a tensor, an array, or a list, tuple, dict or object of the notebook's own class that
-            may hold some; everything else is left as it is.
+            may contain some. Other objects are returned unchanged.
         backend: the tensor library.
-        fresh: the numbers that take the place of a tensor's.
-        done: copies by the ``id`` of what they were made from.
-        tensor: the tensor for another; the default has the fresh numbers and is in no graph.
-        depth: how far inside of containers it stands.
+        fresh: a function that gives the new numbers for a tensor.
+        done: the copies so far, by the ``id`` of the original.
+        tensor: a function that makes the new tensor. By default, it has the new numbers and is in
+            no graph.
+        depth: how deep inside containers ``value`` is.
     """
     if id(value) in done:
         return done[id(value)]
@@ -206,7 +208,7 @@ def replaced(
 
 
 def rebound(function: types.FunctionType, scope: dict[str, Any]) -> types.FunctionType:
-    """A function of the notebook that finds its names in the run."""
+    """A copy of a notebook's function that looks up its names in the run."""
     if function.__module__ not in (None, "__main__"):
         return function
     made = types.FunctionType(

@@ -1,10 +1,10 @@
-"""The statements that make a variable, cut out of a program.
+"""Finding the statements of a program that make a variable: a slice.
 
 A program is a list of units: the statements of a notebook's cells in order, with functions that
 compute gradients inlined at their calls (``npnet.notebooks.program``). The search starts at the
-last statement of a variable and goes back. A statement is kept if it makes or changes something
-that is needed; what it reads is then needed too. The search stops at names of values of the forward
-pass and of other gradients.
+last statement of a variable and goes back. A statement is kept if it makes or changes a name that
+is needed; the names that it reads are then needed too. The search stops at names of values of the
+forward pass and of other gradients.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Unit:
 
     Attributes:
         node: its syntax tree.
-        place: of the notebook's statement that it comes from, for what was seen when that ran.
-        cell, line: where it stands, both from 1.
+        place: the number of the notebook's statement from which it comes.
+        cell, line: its place in the notebook, both from 1.
     """
 
     node: ast.stmt
@@ -43,12 +43,12 @@ class Unit:
 
 @dataclass
 class Slice:
-    """What makes a variable.
+    """The statements that make a variable.
 
     Attributes:
-        statements: to run, in order.
-        units: those that they come from.
-        inputs: names that have to be there before.
+        statements: the statements to run, in order.
+        units: the units from which they come.
+        inputs: the names that must exist before.
         places: for an input, the notebook's statement that reads it first.
     """
 
@@ -58,12 +58,12 @@ class Slice:
     places: dict[str, int] = field(default_factory=dict)
 
     def place(self, name: str) -> int:
-        """The statement whose value of an input counts."""
+        """The statement at whose beginning the value of an input is taken."""
         return self.places.get(name, self.units[0].place)
 
     @property
     def reads_grad_of(self) -> set[str]:
-        """Tensors of which the statements read ``.grad``."""
+        """The tensors whose ``.grad`` the statements read."""
         return {
             node.value.id
             for statement in self.statements
@@ -81,9 +81,10 @@ class Slice:
 
 
 def versions(units: Sequence[Unit], name: str, first: int, end: int) -> list[tuple[int, int]]:
-    """The lives of a variable in ``units[first:end]``: from the unit that makes it to the next.
+    """The versions of a variable in ``units[first:end]``: ranges of units.
 
-    A unit that makes it anew from its own earlier value goes on with the same life.
+    A version begins at a unit that makes the variable, and ends before the next such unit. A unit
+    that computes the variable from its own earlier value does not begin a new version.
     """
     starts: list[int] = []
     for place in range(first, end):
@@ -112,13 +113,14 @@ def slice_of(
     Args:
         units: the program.
         name: the variable.
-        first, end: the units that may take part.
-        cut: whether a name, read by the unit of this place, is an input that is not followed.
+        first, end: the range of units for the search.
+        cut: a function of a name and a place: whether the name, read by the unit there, is an input
+            that is not followed.
         uses: the names that a function of the notebook reads when it is called.
-        variables: those of all gradients. What changes one of them by way of another is a fault of
-            the other one, and no part of this one's code.
-        passed: units before this one ran beside the forward pass. What they drew is an input, since
-            it would be drawn anew.
+        variables: the variables of all gradients. If code for another gradient changes this one, it
+            is a mistake of the other gradient, and not part of this one's code.
+        passed: units before this one ran during the forward pass. Numbers that they drew are
+            inputs, because drawing again would give other numbers.
     """
     found = Slice()
     aliases = _aliases(units, first, end, set(variables) - {name})
@@ -162,7 +164,7 @@ def _kept(
     uses: Callable[[str], set[str]],
     aliases: dict[str, set[str]],
 ) -> ast.stmt | None:
-    """The part of a statement that is needed, or None; what it needs is put into ``needed``."""
+    """The part of a statement that is needed, or None. The names that it needs go to ``needed``."""
 
     def need(names: set[str]) -> None:
         for one in names | {other for name in names for other in uses(name)}:
@@ -237,7 +239,7 @@ def draws(node: ast.AST) -> bool:
 
 
 def _objects(units: Sequence[Unit], end: int) -> set[str]:
-    """Variables that hold objects of the notebook's own classes."""
+    """The variables whose values are objects of the notebook's own classes."""
     classes = {unit.node.name for unit in units[:end] if isinstance(unit.node, ast.ClassDef)}
     return {
         name
@@ -254,7 +256,7 @@ def _objects(units: Sequence[Unit], end: int) -> set[str]:
 
 
 def _is_backward(node: ast.stmt) -> bool:
-    """``part.backward()``, which gives tensors their ``.grad``."""
+    """Whether it is ``part.backward()``, which gives tensors their ``.grad``."""
     return (
         isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Call)
@@ -264,7 +266,7 @@ def _is_backward(node: ast.stmt) -> bool:
 
 
 def _touched(node: ast.AST, objects: Collection[str]) -> set[str]:
-    """Objects of the notebook's own classes of which a statement calls something."""
+    """The objects of the notebook's own classes whose methods a statement calls."""
     found = set()
     for call in ast.walk(node) if objects else ():
         if isinstance(call, ast.Call):
@@ -287,7 +289,7 @@ def _like(old: ast.stmt, new: ast.stmt) -> ast.stmt:
 def _aliases(
     units: Sequence[Unit], first: int, end: int, without: set[str]
 ) -> dict[int, dict[str, set[str]]]:
-    """For each unit, which other names a name may share its memory with, by the units before."""
+    """For each unit: name -> other names with which it may share memory, by the units before."""
     known: dict[str, set[str]] = {}
     found = {}
     for place in range(first, end):

@@ -1,4 +1,4 @@
-"""Replacements for modules that notebooks import, such as matplotlib: pictures are only noted."""
+"""Replacements for modules that notebooks import, such as a matplotlib that draws nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-# How IPython shows what these functions return; the address differs in every run.
+# How IPython shows the results of these functions; the address differs in every run.
 _SHOWN = {
     "imshow": "<matplotlib.image.AxesImage at 0x0>",
     "plot": "[<matplotlib.lines.Line2D at 0x0>]",
@@ -39,7 +39,7 @@ def _shown(name: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> s
 
 
 class Recorder:
-    """Takes any call and any attribute of a plotting library, and notes the calls."""
+    """Accepts any call and any attribute of a plotting library, and notes the calls."""
 
     def __init__(self, calls: list[str], name: str, text: str | None = None) -> None:
         self._calls, self._name, self._text = calls, name, text
@@ -93,7 +93,7 @@ def _axes(calls: list[str], rows: int = 1, columns: int = 1, **options: Any) -> 
 
 
 class PyPlot(types.ModuleType):
-    """``matplotlib.pyplot``, which notes what is drawn in ``calls``."""
+    """Replaces ``matplotlib.pyplot``; notes what is drawn in ``calls``."""
 
     def __init__(self) -> None:
         super().__init__("matplotlib.pyplot")
@@ -106,7 +106,7 @@ class PyPlot(types.ModuleType):
 
 
 class Tqdm:
-    """``tqdm``: goes through what it is given and shows no bar."""
+    """Replaces ``tqdm``: iterates over its argument, and shows no progress bar."""
 
     def __init__(self, iterable: Iterable[Any] | None = None, *_: Any, **options: Any) -> None:
         self._iterable = range(options.get("total", 0) or 0) if iterable is None else iterable
@@ -130,7 +130,7 @@ class Tqdm:
 
     @staticmethod
     def write(text: str, *_: Any, **__: Any) -> None:
-        """Print a line, as tqdm does beside its bar."""
+        """Print a line, as tqdm does above its bar."""
         print(text)
 
 
@@ -140,7 +140,7 @@ def trange(*limits: int, **options: Any) -> Tqdm:
 
 
 def install_tqdm() -> None:
-    """Let ``import tqdm`` and its usual submodules find ``Tqdm``."""
+    """Make ``import tqdm`` and imports of its usual submodules find ``Tqdm``."""
     for name in ("tqdm", "tqdm.auto", "tqdm.notebook", "tqdm.std"):
         module = types.ModuleType(name)
         vars(module).update(
@@ -150,7 +150,7 @@ def install_tqdm() -> None:
 
 
 def install_pyplot() -> PyPlot:
-    """Let ``import matplotlib.pyplot`` find a module that only notes what is drawn."""
+    """Make ``import matplotlib.pyplot`` find a module that only notes what is drawn."""
     pyplot = PyPlot()
     package = types.ModuleType("matplotlib")
     parts = {"pyplot": pyplot}
@@ -168,11 +168,11 @@ def install_pyplot() -> PyPlot:
 
 
 def install_ipython(display: Any) -> None:
-    """Let ``from IPython.display import ...`` work; what only a browser can show is named."""
+    """Make ``from IPython.display import ...`` work; objects for a browser are only named."""
     package, module = types.ModuleType("IPython"), types.ModuleType("IPython.display")
 
     class Shown:
-        """Something for a browser: an image, a page, a formula."""
+        """An object for a browser: an image, a page, a formula."""
 
         def __init__(self, *_: Any, **__: Any) -> None:
             pass
@@ -190,24 +190,24 @@ def install_ipython(display: Any) -> None:
 
 
 class Shell:
-    """What ``get_ipython()`` gives: a script that nbconvert wrote calls its magics so."""
+    """The result of ``get_ipython()``, by which scripts from nbconvert call magics."""
 
     def __bool__(self) -> bool:
         """Matplotlib asks whether IPython is running, and would use more of it."""
         return False
 
     def run_line_magic(self, *_: Any, **__: Any) -> None:
-        """Nothing is run, as with any magic."""
+        """Do nothing: magics do not run."""
 
     run_cell_magic = magic = system = run_line_magic
 
     def getoutput(self, *_: Any, **__: Any) -> list[str]:
-        """The lines that a shell command would print: none."""
+        """No lines: shell commands do not run."""
         return []
 
 
 class MissingModule:
-    """Stands for a module that is not installed, until a cell asks something of it."""
+    """Replaces a module that is not installed. Using it is an error."""
 
     def __init__(self, name: str) -> None:
         self._name = name

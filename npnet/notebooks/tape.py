@@ -51,7 +51,7 @@ class TapeGraph:
         return self._tensors[name]
 
     def gradients(self, names: Iterable[str], upstream: Upstream) -> dict[str, Array]:
-        """What arrives at names, the graph cut where gradients are given."""
+        """The gradients of names; the graph is cut at tensors whose gradients are given."""
         names = list(names)
         given = {self.root: np.ones(self.values[self.root].shape), **upstream}
         found = {}
@@ -66,32 +66,32 @@ class TapeGraph:
 
 
 class Tape:
-    """``npnet.tensors`` in the place of torch: see ``npnet.notebooks.truth.Backend``."""
+    """``npnet.tensors`` in place of torch: see ``npnet.notebooks.truth.Backend``."""
 
     def is_tensor(self, value: Any) -> bool:
-        """Whether it is one."""
+        """Whether an object is a tensor."""
         return isinstance(value, Tensor)
 
     def array(self, value: Any) -> Array:
-        """A copy of the numbers."""
+        """A copy of a tensor's numbers."""
         return np.array(value._a)
 
     def tensor(self, array: Array, grad: Array | None = None) -> Tensor:
-        """A tensor outside of any graph."""
+        """A new tensor that is in no graph."""
         made = wrap(np.array(array))
         if grad is not None:
             made._grad = wrap(np.array(grad))
         return made
 
     def leaf(self, array: Array) -> Tensor:
-        """A tensor that gradients are wanted for."""
+        """A new tensor that requires a gradient."""
         made = wrap(np.array(array))
         made._req = True
         return made
 
     @contextlib.contextmanager
     def computing(self, dtype: str) -> Iterator[None]:
-        """Record nothing; new floats are of this type."""
+        """Record nothing; new floats have this dtype."""
         before, kind = MODE.grad, dtypes.DEFAULT.numpy
         MODE.grad, dtypes.DEFAULT.numpy = False, np.dtype(dtype)
         try:
@@ -109,7 +109,7 @@ class Tape:
             MODE.grad = before
 
     def passes(self) -> int:
-        """The number of the last node that a backward pass began from."""
+        """The number of the node at which the last backward pass began."""
         return -1 if LAST.root is None else LAST.root.order
 
     def graph(self, namespace: Mapping[str, Any], nodes: Sequence[ast.stmt]) -> TapeGraph | None:
@@ -125,7 +125,7 @@ class Tape:
 
 
 def _named(namespace: Mapping[str, Any], nodes: Sequence[ast.stmt]) -> dict[str, Tensor]:
-    """The tensors by name; a variable of a loop is the last to name one."""
+    """The tensors by name. A loop variable names a tensor only if no other name does."""
     loops = {
         name.id
         for node in nodes
@@ -142,7 +142,7 @@ def _named(namespace: Mapping[str, Any], nodes: Sequence[ast.stmt]) -> dict[str,
 
 
 def _probe(node: Node) -> Tensor:
-    """A tensor that stands for a node."""
+    """A tensor that represents a node."""
     made = new(Tensor)
     made._a, made._node, made._req = node.out, node, True
     return made
@@ -170,7 +170,7 @@ def _reached(root: Node) -> set[Key]:
 
 
 def _readers(keys: Mapping[Key, str]) -> dict[str, set[str]]:
-    """For each named tensor those that read it, with none between."""
+    """For each named tensor, the named tensors that read it, with no named tensor between."""
     found: dict[str, set[str]] = {name: set() for name in keys.values()}
     for key, name in keys.items():
         seen: set[Key] = {key}

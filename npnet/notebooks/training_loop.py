@@ -1,4 +1,4 @@
-"""The training loop of a notebook: the gradients of one step, the update, steps and rate."""
+"""Judging a notebook's training loop: the gradients of one step, the update, steps and rate."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from npnet.notebooks.watch import Statement, Watch
 
 @dataclass
 class _Step:
-    """One step of a loop, run by itself.
+    """One step of a loop that runs alone.
 
     Attributes:
-        nodes: its statements; those that throw gradients away are left out.
-        thrown: the names that they threw away.
+        nodes: its statements, without those that throw gradients away.
+        thrown: the names that these throw away.
         loss: the place of the statement that makes the loss.
-        names: the namespace after it.
-        parameters: what the step began from, by name.
-        graph: of its forward pass.
+        names: the namespace after the step.
+        parameters: the parameters before the step, by name.
+        graph: the graph of its forward pass.
     """
 
     nodes: list[ast.stmt]
@@ -48,7 +48,7 @@ class _Step:
 
 
 def training(watch: Watch) -> Iterator[GradientVerdict | Finding]:
-    """What there is to say of the training loops, and of what follows the last one."""
+    """The verdicts and findings on the training loops, and on the cells after the last one."""
     loops = [
         place
         for place, statement in enumerate(watch.statements)
@@ -145,7 +145,7 @@ def _graph(
 ) -> Graph | None:
     try:
         return backend.graph_of(loss, names, nodes)
-    except Exception:  # no graph that can be computed again: nothing is said of it
+    except Exception:  # no graph that can be computed again: it is not judged
         return None
 
 
@@ -154,7 +154,7 @@ def _execute(node: ast.stmt, names: dict[str, Any], backend: Backend) -> bool:
     try:
         with quietly(), backend.recording():
             exec(compile(ast.fix_missing_locations(module), "<step>", "exec"), names)
-    except Exception:  # the notebook's own error, which its run has shown
+    except Exception:  # an error of the notebook, which its run has already shown
         return False
     return True
 
@@ -212,7 +212,7 @@ def _gradients(
 
 
 def _zipped(step: _Step, backend: Backend) -> list[Pair]:
-    """The pairs that ``for p, grad in zip(parameters, grads)`` makes, by place in the lists."""
+    """The pairs from ``for p, grad in zip(parameters, grads)``, by their place in the lists."""
     lists = {
         name: [element.id if isinstance(element, ast.Name) else "" for element in node.value.elts]
         for node in step.nodes
@@ -235,7 +235,7 @@ def _zipped(step: _Step, backend: Backend) -> list[Pair]:
 def _elements(
     node: ast.expr, lists: dict[str, list[str]], step: _Step, backend: Backend
 ) -> list[str]:
-    """The names that stand in a list."""
+    """The names in a list."""
     if isinstance(node, ast.List | ast.Tuple):
         return [element.id if isinstance(element, ast.Name) else "" for element in node.elts]
     if not isinstance(node, ast.Name):
@@ -250,7 +250,7 @@ def _elements(
 
 
 def _updated(step: _Step, statement: Statement, backend: Backend) -> Iterator[Finding]:
-    """What the rest of a step changes, and in which direction."""
+    """Findings on what the rest of a step changes, and in which direction."""
     assert step.graph is not None
     reads_grad = [
         inner
@@ -301,7 +301,7 @@ def _data(node: ast.AugAssign | ast.Assign) -> bool:
 
 
 def _told(loop: ast.For | ast.While, statement: Statement) -> Iterator[Finding]:
-    """Steps and rate."""
+    """Findings on steps and rate."""
     names = statement.after or statement.before
     steps = None
     if isinstance(loop, ast.For):
@@ -329,7 +329,7 @@ def _told(loop: ast.For | ast.While, statement: Statement) -> Iterator[Finding]:
 
 
 def _rates(body: Sequence[ast.stmt]) -> list[str]:
-    """The learning rate as it is written."""
+    """The learning rate as it is written in the code."""
     found = []
     for statement in body:
         for node in ast.walk(statement):

@@ -1,4 +1,4 @@
-"""The truth about gradients: a recorded forward pass, cut at the tensors that have names."""
+"""The interface to the true gradients: a recorded forward pass, cut at the tensors with names."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Graph(Protocol):
     """A forward pass that was run and differentiated by the notebook itself.
 
     Attributes:
-        values: in float64, the value of every tensor that has a name, later ones last.
-        readers: for each of them the named tensors that are computed from it with no other named
+        values: the value of every tensor with a name, in float64, in the order of computation.
+        readers: for each of them, the named tensors that are computed from it with no other named
             tensor between.
         leaves: the names of tensors that no operation made, such as parameters.
         root: the name of the loss.
@@ -33,33 +33,33 @@ class Graph(Protocol):
     dtype: str
 
     def tensor(self, name: str) -> Any:
-        """The notebook's tensor of that name."""
+        """The notebook's tensor with this name."""
 
     def gradients(self, names: Iterable[str], upstream: Upstream) -> dict[str, Array]:
-        """What arrives at ``names`` if the gradients of other named tensors are given.
+        """The gradients of ``names`` if the gradients of other named tensors are given.
 
-        The loss has the gradient 1. The gradients in ``upstream`` take the place of those of
-        their tensors. All in float64; zeros where nothing arrives.
+        The loss has the gradient 1. The gradients in ``upstream`` replace those of their tensors.
+        All are float64; a tensor without a path to the loss has zeros.
         """
 
 
 class Backend(Protocol):
-    """A tensor library, as the notebook imported it."""
+    """The tensor library that the notebook uses."""
 
     def is_tensor(self, value: Any) -> bool:
-        """Whether it is a tensor."""
+        """Whether an object is a tensor."""
 
     def array(self, value: Any) -> Array:
-        """A copy of its numbers."""
+        """A copy of a tensor's numbers."""
 
     def tensor(self, array: Array, grad: Array | None = None) -> Any:
-        """A new tensor outside of any graph, with this ``.grad``."""
+        """A new tensor that is in no graph, with this ``.grad``."""
 
     def leaf(self, array: Array) -> Any:
-        """A new tensor that gradients are wanted for."""
+        """A new tensor that requires a gradient."""
 
     def computing(self, dtype: str) -> contextlib.AbstractContextManager[None]:
-        """Record nothing, and make new floats in this type."""
+        """Record nothing, and make new floats in this dtype."""
 
     def passes(self) -> int:
         """A number that changes with every ``backward()``."""
@@ -71,7 +71,7 @@ class Backend(Protocol):
         """
 
     def recording(self) -> contextlib.AbstractContextManager[None]:
-        """Record operations, whatever is said around it."""
+        """Record operations, even inside ``no_grad``."""
 
     def graph_of(
         self, loss: Any, namespace: Mapping[str, Any], nodes: Sequence[ast.stmt]
@@ -103,19 +103,19 @@ def drawn_upstream(
 ) -> dict[str, Array] | None:
     """Random gradients for the tensors whose gradients the code for ``name`` reads.
 
-    They are as large as the true ones. Those that are not computed from ``name`` follow from the
-    others, as in any backward pass.
+    They have the size of the true gradients. Gradients of tensors that are not computed from
+    ``name`` follow from the others, as in any backward pass.
 
     Args:
         graph: the forward pass.
-        name: whose gradient is judged.
-        read: the tensors.
-        true: the true gradient of each.
-        rng: what draws.
-        independent: draw each of them; else only those that no other one is computed from, and
-            let the rest follow.
-        sparse: zero where the true ones are zero.
-        entries: each entry as large as the true one, not each gradient.
+        name: the tensor whose gradient is judged.
+        read: the tensors whose gradients are read.
+        true: the true gradient of each of them.
+        rng: the random generator.
+        independent: whether to draw all of them. If not, only gradients of tensors from which no
+            other one is computed are drawn, and the rest follow from these.
+        sparse: whether they are zero at the places where the true gradients are zero.
+        entries: whether each entry has the size of the true entry, not only each gradient.
 
     Returns:
         The gradients by name, or None if none can be drawn.
@@ -131,8 +131,9 @@ def drawn_upstream(
     drawn = {}
     for one in free:
         size = float(np.sqrt(np.mean(np.square(true[one])))) or 1.0
-        # A gradient that is zero by mathematics is rounding noise: its like would be lost. The
-        # median, since probabilities near zero make some gradients huge.
+        # A gradient that is mathematically zero is rounding noise; a gradient of this size would be
+        # lost
+        # in others. The median is used because probabilities near zero make some gradients huge.
         usual = np.median([float(np.abs(array).max(initial=0)) for array in true.values()])
         size = max(size, 1e-6 * float(usual))
         scale = np.abs(true[one]) if entries else size

@@ -17,7 +17,7 @@ COPIED = "taken from autograd"
 UNFINISHED = "unfinished"
 NOT_RUN = "not run"
 
-# In the order in which a summary counts them.
+# In this order, a summary counts them.
 VERDICTS = (
     *(RIGHT, ONLY_HERE, WRONG, SHAPE, ALIAS, WRONG_TENSOR, IGNORED),
     *(COPIED, UNFINISHED, NOT_RUN),
@@ -33,12 +33,12 @@ class GradientVerdict:
         gradient: the variable.
         tensor: the tensor whose gradient it should be.
         cell, line: the place of its last statement, both from 1.
-        verdict: one of the words above.
+        verdict: one of the verdicts above.
         reason: what is wrong, in figures, or what happened.
-        cause: the probable cause, or an empty text.
-        kind: the kind of the cause, or an empty text.
-        remark: a remark on a right gradient, or an empty text.
-        lecture: the name of the tensor in the lecture, or nothing.
+        cause: the probable cause, or "".
+        kind: the kind of the cause, or "".
+        remark: a remark on a right gradient, or "".
+        lecture: the name of the tensor in the lecture, or "".
         exercise: 1 for a single line, 2 and 3 for the fused ones, 4 for the training loop.
         passes_cmp: whether the lecture's check says "approximate: True".
         code: the statements that make it.
@@ -65,19 +65,19 @@ class GradientVerdict:
 
     @staticmethod
     def of(entries: Mapping[str, Any]) -> GradientVerdict:
-        """The verdict that ``vars`` made these entries of."""
+        """The verdict from the entries that ``vars`` made of it."""
         return GradientVerdict(**entries)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """A finding about the notebook that does not belong to a single gradient.
+    """A finding on the notebook that does not belong to a single gradient.
 
     Attributes:
         about: ``forward pass``, ``training``, ``calibration`` or ``evaluation``.
-        text: what is said.
-        wrong: whether it is a fault; else it is only told.
-        cell, line: where, or 0.
+        text: the finding in words.
+        wrong: whether it is a mistake; if not, it is only information.
+        cell, line: its place, or 0.
     """
 
     about: str

@@ -1,4 +1,4 @@
-"""A notebook's statements run one by one; what the grader must know about each is recorded."""
+"""Running a notebook's statements one by one, and recording what the grader needs of each."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Statement:
     Attributes:
         node: its syntax tree.
         cell: the number of the cell.
-        ran: it ran to its end.
-        before, after: the names around it; ``after`` also if it failed.
-        graph: of the backward pass that ended in it, if one did.
+        ran: whether it ran to its end.
+        before, after: the names before and after it, even if it failed.
+        graph: the graph of the backward pass that ended in it, if one did.
     """
 
     node: ast.stmt
@@ -31,7 +31,7 @@ class Statement:
 
 
 class Watch:
-    """Runs the statements of cells and keeps what is seen.
+    """Runs the statements of cells, and keeps a record of each.
 
     Args:
         backend: the tensor library of the notebook.
@@ -44,13 +44,13 @@ class Watch:
     def execute(
         self, body: list[ast.stmt], last: ast.expr | None, name: str, namespace: dict[str, Any]
     ) -> Any:
-        """Run the statements of a cell; the value of its last expression.
+        """Run the statements of a cell, and return the value of its last expression.
 
         Args:
-            body: all but the last expression.
-            last: the expression, if it ends in one.
-            name: of the cell, its number last.
-            namespace: where it runs.
+            body: all statements except the last expression.
+            last: the last expression, if the cell ends in one.
+            name: the name of the cell, which ends in its number.
+            namespace: the namespace in which it runs.
         """
         cell = int(name.split()[-1])
         statements = [Statement(node, cell) for node in body]
@@ -78,5 +78,5 @@ class Watch:
         try:
             nodes = [statement.node for statement in self.statements if statement.before]
             return self.backend.graph(namespace, nodes)
-        except Exception:  # a graph that cannot be computed again: its gradients are not graded
+        except Exception:  # the graph cannot be computed again, so its gradients are not graded
             return None

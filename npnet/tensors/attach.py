@@ -1,4 +1,4 @@
-"""Functions offered as ``torch.NAME``, as ``Tensor.NAME``, or as both."""
+"""Decorators that offer functions as ``torch.NAME``, as ``Tensor.NAME``, or as both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from npnet.tensors.missing import not_supported
 from npnet.tensors.tensor_class import Tensor
 
 F = TypeVar("F", bound=Callable[..., Any])
-FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {}  # what the module offers as torch.NAME
+FUNCTIONS: Final[dict[str, Callable[..., Any]]] = {}  # the functions that are offered as torch.NAME
 
 
 def function(*names: str) -> Callable[[F], F]:
@@ -49,7 +49,7 @@ def tensor_argument(who: str, value: Any) -> Tensor:
     """The value, if it is a tensor.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is not a tensor.
     """
     if not isinstance(value, Tensor):
         raise TypeError(

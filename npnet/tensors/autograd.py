@@ -1,4 +1,4 @@
-"""``torch.autograd``, and what graders need of a recorded graph.
+"""``torch.autograd``, and functions on recorded graphs that graders need.
 
 The tape of the last backward pass stays in ``LAST``; ``vjp`` computes vector-Jacobian products
 between cuts of any recorded graph and changes nothing; ``replay`` computes a recorded graph again
@@ -32,13 +32,14 @@ def vjp(
 ) -> list[Array | None]:
     """Vector-Jacobian products between cuts of a recorded graph; nothing is changed or freed.
 
-    The upstream gradients start at ``outputs`` and run back. Whatever arrives at one of
-    ``inputs`` or ``cut`` is kept there and runs no further, also where that tensor is itself an
-    output: so with every named tensor in ``cut`` and upstream gradients for all of them, what
-    arrives at a tensor is exactly the sum of the gradients that its direct users send to it.
+    The upstream gradients start at ``outputs`` and flow back. A gradient that arrives at one of
+    ``inputs`` or ``cut`` stays there and flows no further, even if this tensor is also an output.
+    If every named tensor is in ``cut`` and has an upstream gradient, the gradient of a tensor is
+    exactly the sum of the gradients from the operations that read it.
 
-    Works on graphs whose values have been freed or, by ``.data``, changed; a ``replay`` has
-    values of its own. Returns one array an input, None where no gradient arrives.
+    It also works if a backward pass has freed the graph, or if ``.data`` has changed values;
+    ``replay`` computes the values of the graph again. The result has one array for each input, None
+    if no gradient arrives.
     """
     keys = [key_of(tensor) for tensor in inputs]
     stops = dict.fromkeys([*keys, *(key_of(tensor) for tensor in cut if tensor._req)])
@@ -53,16 +54,16 @@ def vjp(
 
 
 class Replay:
-    """A recorded graph computed again. ``of(tensor)`` is the new tensor for a recorded one."""
+    """A graph that was computed again. ``of(tensor)`` is the new tensor for a recorded one."""
 
     def __init__(self, made: dict[Node | Tensor, Tensor]) -> None:
         self._made = made
 
     def of(self, tensor: Tensor) -> Tensor:
-        """The tensor of the replay that stands for this one of the recording.
+        """The tensor of the replay for this tensor of the recording.
 
         Raises:
-            KeyError: it is not part of the graph that was replayed.
+            KeyError: the tensor is not in the replayed graph.
         """
         return self._made[key_of(tensor)]
 
@@ -74,9 +75,9 @@ def replay(
 ) -> Replay:
     """Compute a recorded graph again, with other values of leaves or in another float type.
 
-    ``leaves``: new arrays by leaf; others keep their values. ``dtype``: a NumPy float type that
-    leaves and float constants are converted to. The new graph is recorded in turn, so that
-    ``vjp`` works on it; the old one stays as it is.
+    ``leaves``: new arrays by leaf; other leaves keep their values. ``dtype``: a NumPy float type to
+    which leaves and float constants are converted. The new graph is also recorded, so that ``vjp``
+    works on it. The old graph does not change.
     """
     values = dict(leaves or {})
     made: dict[Node | Tensor, Tensor] = {}

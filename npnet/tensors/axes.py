@@ -1,4 +1,4 @@
-"""``dim`` and ``keepdim`` as reductions take them."""
+"""The arguments ``dim`` and ``keepdim`` of reductions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ def axes_of(dim: Any, ndim: int) -> Axes:
     """Axes from 0 on, in order; None for all of them.
 
     Raises:
-        IndexError: an axis that the tensor does not have.
-        RuntimeError: one twice.
+        IndexError: the tensor does not have an axis.
+        RuntimeError: an axis is there twice.
     """
     if dim is None:
         return None

@@ -1,4 +1,4 @@
-"""The backward pass: gradients run back through the recorded nodes."""
+"""The backward pass: gradients flow back through the recorded nodes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from npnet.tensors.tensor_class import CHANGES, MODE, Tensor, changed, new, owne
 
 
 def sum_to(g: Array, shape: tuple[int, ...]) -> Array:
-    """The gradient of something broadcast: summed over the axes along which it was repeated."""
+    """The gradient of a broadcast array: summed over the axes along which it was repeated."""
     if g.shape == shape:
         return g
     if g.ndim == 2 and shape in ((g.shape[1],), (1, g.shape[1])):
@@ -36,10 +36,10 @@ _order: Final = operator.attrgetter("order")
 
 
 def reachable(roots: Iterable[Node], stops: Mapping[Any, Any]) -> list[Node]:
-    """All nodes that gradients from these roots go through, latest first."""
+    """All nodes through which gradients from these roots flow, latest first."""
     found = set(roots)
     waiting = list(found)
-    for node in waiting:  # which grows on the way
+    for node in waiting:  # the list grows during the loop
         for made_by in node.edges:
             if type(made_by) is Node and made_by not in found and made_by not in stops:
                 found.add(made_by)
@@ -50,11 +50,11 @@ def reachable(roots: Iterable[Node], stops: Mapping[Any, Any]) -> list[Node]:
 def flow(
     seeds: dict[Node, Array], stops: Mapping[Node | Tensor, Any], check: bool
 ) -> tuple[dict[Node | Tensor, Array], list[Node]]:
-    """Run gradients back from the seeds; what arrives at leaves and stops, and the nodes passed."""
+    """Let gradients flow back from the seeds; the gradients of leaves and stops, and the nodes."""
     waiting: dict[Node, Array] = dict(seeds)
     arrived: dict[Node | Tensor, Array] = {}
     nodes: list[Node] = []
-    # Latest first: all gradients of a node have arrived when its turn comes.
+    # Latest first, so that all gradients of a node have arrived before it is processed.
     turns = [(-node.order, node) for node in seeds]
     heapq.heapify(turns)
     while turns:
@@ -108,7 +108,7 @@ def _check_saved(node: Node) -> None:
 
 
 def _accumulate(tensor: Tensor, g: Array) -> None:
-    """Add to ``.grad``, in memory of its own."""
+    """Add to ``.grad``, which has its own memory."""
     grad = tensor._grad
     if grad is None:
         made = new(Tensor)
@@ -132,8 +132,8 @@ def backward(
     """Add the gradient of this tensor to the ``.grad`` of every leaf that it was made from.
 
     Raises:
-        RuntimeError: nothing was recorded; not a scalar and no ``gradient`` given; a second
-            backward pass through a freed graph; a saved tensor was changed in place.
+        RuntimeError: nothing was recorded; the tensor is not a scalar and no ``gradient`` is given;
+            the graph was freed by an earlier backward pass; or a saved tensor was changed in place.
     """
     if create_graph:
         raise not_supported("backward(create_graph=True)")
@@ -179,10 +179,10 @@ def _seed(tensor: Tensor, gradient: Any) -> Array:
 
 @method("retain_grad")
 def retain_grad(self: Tensor) -> None:
-    """Keep the gradient of a tensor that is no leaf in ``.grad``, in every backward pass.
+    """Keep the gradient of a tensor that is not a leaf in ``.grad``, in every backward pass.
 
     Raises:
-        RuntimeError: it requires no gradient.
+        RuntimeError: the tensor does not require a gradient.
     """
     if not self._req:
         raise RuntimeError(
@@ -207,7 +207,7 @@ def _grad(
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> tuple[Tensor | None, ...]:
-    """``torch.autograd.grad``: gradients with respect to ``inputs``, in place of ``.grad``."""
+    """``torch.autograd.grad``: return the gradients of ``inputs``; ``.grad`` does not change."""
     if create_graph:
         raise not_supported("torch.autograd.grad(create_graph=True)")
     outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)

@@ -145,7 +145,7 @@ def isfinite(input: Tensor) -> Tensor:
 def nan_to_num(
     input: Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
 ) -> Tensor:
-    """Numbers in place of nan and infinities."""
+    """A copy with numbers in place of nan and infinities."""
     return run(table.NAN_TO_NUM, (input._a, nan, posinf, neginf), (input,))
 
 

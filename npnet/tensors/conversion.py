@@ -1,4 +1,4 @@
-"""Copies, conversions to other types, and tensors filled in place."""
+"""Copying tensors, converting their types, and filling them in place."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
 
 @both("detach")
 def detach(input: Tensor) -> Tensor:
-    """The same memory, outside of the graph."""
+    """A tensor with the same memory that is not in the graph."""
     return alias(input)
 
 
 @method("detach_")
 def detach_(self: Tensor) -> Tensor:
-    """This tensor, taken out of the graph."""
+    """Take this tensor out of the graph."""
     self._node, self._req = None, False
     return self
 
@@ -59,7 +59,7 @@ def to(self: Tensor, kind: Any) -> Tensor:
 def to_any(
     self: Tensor, *wanted: Any, dtype: Any = None, device: Any = None, **more: Any
 ) -> Tensor:
-    """Another type; a device that is not the CPU is refused."""
+    """The tensor in another type; every device except the CPU is refused."""
     copy = more.pop("copy", False)
     more.pop("non_blocking", None)
     no_more("to", more)
@@ -156,7 +156,7 @@ def promote_types(type1: Dtype, type2: Dtype) -> Dtype:
 
 @method("copy_")
 def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
-    """The values of another tensor, broadcast, written here."""
+    """Write the values of another tensor into this one; they are broadcast."""
     x = self._a
     try:
         np.broadcast_to(src._a, x.shape)
@@ -174,7 +174,7 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
 
 @method("fill_")
 def fill_(self: Tensor, value: Any) -> Tensor:
-    """One number everywhere."""
+    """Write one number everywhere."""
     second = value if isinstance(value, Tensor) else None
     number = value._a if isinstance(value, Tensor) else plain(value)
     if MODE.grad and (self._req or (second is not None and second._req)):
@@ -187,7 +187,7 @@ def fill_(self: Tensor, value: Any) -> Tensor:
 
 @method("zero_")
 def zero_(self: Tensor) -> Tensor:
-    """Zeros everywhere."""
+    """Write zeros everywhere."""
     if MODE.grad and self._req:
         return write(self, table.ZERO, (self._a,), (self,))
     return fill_(self, 0)
@@ -195,7 +195,7 @@ def zero_(self: Tensor) -> Tensor:
 
 @method("set_")
 def set_(self: Tensor, source: Tensor) -> Tensor:
-    """The memory of another tensor."""
+    """Give this tensor the memory of another one."""
     if MODE.grad:
         refuse_leaf(self)
     self._a = source._a

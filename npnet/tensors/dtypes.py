@@ -1,4 +1,4 @@
-"""Number types as torch names them, the default type, and the type that two operands give.
+"""Number types with torch's names, the default type, and the type of a result.
 
 A ``dtype`` is one NumPy type with torch's name. The rule of promotion is torch's. The highest
 category (bool < integer < float) decides first. Within a category, operands with axes decide. A
@@ -16,7 +16,7 @@ from npnet.base.arrays import Array
 
 
 class dtype:
-    """One number type: ``torch.float32``. ``numpy`` is the NumPy type that it stands for."""
+    """One number type, such as ``torch.float32``. ``numpy`` is the same type in NumPy."""
 
     __slots__ = ("_name", "category", "itemsize", "numpy")
 
@@ -36,7 +36,7 @@ class dtype:
 
     @property
     def is_signed(self) -> bool:
-        """Whether numbers below 0 can be held."""
+        """Whether the type has numbers below 0."""
         return self.numpy.kind in "if"
 
     def __repr__(self) -> str:
@@ -60,7 +60,7 @@ float64: Final = dtype("float64", np.float64, FLOAT)
 
 ALL: Final = (bool_, uint8, int8, int16, int32, int64, float16, float32, float64)
 OF: Final[dict[np.dtype[Any], dtype]] = {kind.numpy: kind for kind in ALL}
-# Torch's other names, and the spelled-out type names of its error messages and of Tensor.type().
+# Torch's other names, and the names of types in its error messages and in Tensor.type().
 ALIASES: Final = {
     "bool": bool_,
     "short": int16,
@@ -86,12 +86,12 @@ F32: Final = np.dtype(np.float32)
 F64: Final = np.dtype(np.float64)
 I64: Final = np.dtype(np.int64)
 B8: Final = np.dtype(np.bool_)
-# Only once: NumPy gives these objects out again and again, so that `is` compares them.
+# Read only once. NumPy always returns these objects, so that `is` can compare them.
 FLOATS: Final = frozenset((np.dtype(np.float16), F32, F64))
 
 
 class _Default:
-    """The type of new floats. One object, since ``set_default_dtype`` changes it for all."""
+    """The type of new floats: one object, because ``set_default_dtype`` changes it for all."""
 
     def __init__(self) -> None:
         self.float = float32
@@ -102,7 +102,7 @@ DEFAULT: Final = _Default()
 
 
 def by_name(name: str) -> dtype:
-    """The dtype of this name, as pickles look it up."""
+    """The dtype with this name; pickles call this function."""
     return next(kind for kind in ALL if kind._name == name)
 
 
@@ -126,7 +126,7 @@ def set_default_dtype(d: dtype) -> None:
 
 
 def numpy_of(kind: Any) -> np.dtype[Any]:
-    """The NumPy type of a dtype; Python's float, int and bool are taken as torch takes them."""
+    """The NumPy type of a dtype; Python's float, int and bool mean the same types as in torch."""
     if isinstance(kind, dtype):
         return kind.numpy
     if kind is float:
@@ -150,7 +150,8 @@ _CATEGORY: Final = {"b": BOOL, "i": INTEGER, "u": INTEGER, "f": FLOAT}
 
 def result_type(operands: Iterable[Any]) -> np.dtype[Any]:
     """The type of a result by torch's rule; operands are arrays and Python numbers."""
-    # With axes, without axes, Python numbers: a later group counts only if its category is higher.
+    # Operands with axes, operands without axes, Python numbers. A later group counts only if its
+    # category is higher.
     found: list[np.dtype[Any] | None] = [None, None, None]
     for operand in operands:
         if isinstance(operand, np.ndarray):

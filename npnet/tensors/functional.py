@@ -80,7 +80,7 @@ def _with_type(input: Tensor, dtype: Any) -> Tensor:
 def softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None, **more: Any
 ) -> Tensor:
-    """exp(x) over its sum along an axis."""
+    """exp(x) divided by its sum along an axis."""
     return _soft("softmax", SOFTMAX, input, dim, dtype, more)
 
 
@@ -116,7 +116,7 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """Rows of int64 zeros with a 1 at each class.
 
     Raises:
-        RuntimeError: not int64, a negative class, or one that is too large.
+        RuntimeError: the classes are not int64, or one is negative or too large.
     """
     classes = tensor_argument("one_hot", input)._a
     if classes.dtype != I64:
@@ -170,19 +170,19 @@ def layer_norm(
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
-    """Over its norm along an axis."""
+    """The input divided by its norm along an axis."""
     return input / clamp(input.norm(p, dim, keepdim=True), eps)
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """The tensor itself when ``training`` is False or p is 0; else refused."""
+    """The tensor itself if ``training`` is False or p is 0; else an error."""
     if training and p:
         raise not_supported("dropout while training: its random numbers")
     return input
 
 
 def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
-    """With constants around, from the last axis on."""
+    """A copy with a border of constants; the sizes begin with the last axis."""
     if mode != "constant":
         raise not_supported(f"pad(mode={mode!r})")
     if len(pad) > 2 * input._a.ndim:

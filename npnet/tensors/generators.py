@@ -25,16 +25,16 @@ UNSEEDED: Final = 67280421310721  # the seed of torch.Generator() before manual_
 
 
 class Draw(NamedTuple):
-    """One draw, as an observer is told of it.
+    """One draw, for observers.
 
     Attributes:
-        generator: the ``Generator`` drawn from.
+        generator: the ``Generator`` that draws.
         default: whether it is the default generator.
         seed: the seed of its stream.
-        before, after: words of the stream used up before and after the draw.
+        before, after: how many words of the stream are used before and after the draw.
         kind: the torch function, such as ``"randn"``.
-        shape: of the result.
-        result: the tensor that was drawn.
+        shape: the shape of the result.
+        result: the drawn tensor.
     """
 
     generator: Generator
@@ -51,10 +51,10 @@ OBSERVERS: Final[list[Callable[[Draw], object]]] = []
 
 
 class Counted(engine.Generator):
-    """npnet's generator, which counts the 32-bit words that it has given."""
+    """npnet's generator, with a count of the 32-bit words that it has used."""
 
     used = 0
-    exponentials = "torch"  # "mkl" for those, and so the classes, of torch 2.0 to 2.6
+    exponentials = "torch"  # "mkl": the exponentials, and the classes, of torch 2.0 to 2.6
 
     def exponential(self, *shape: Any, dtype: Any = np.float32, engine: str | None = None) -> Any:
         return super().exponential(*shape, dtype=dtype, engine=engine or self.exponentials)
@@ -68,14 +68,14 @@ class Counted(engine.Generator):
         return super()._long_words(count)
 
     def few(self, low: int, high: int, count: int) -> Array:
-        """As ``randint``, of one axis and a span below 2^28, with no checks: a minibatch."""
+        """Like ``randint`` for one axis and a span below 2^28, without checks: for a minibatch."""
         self.used += count
         found = (self._engine.random_raw(count) % np.uint64(high - low)).view(I64)
         return found + low if low else found
 
 
 def set_sampler(name: str) -> None:
-    """Whose exponentials ``multinomial`` takes from now on: ``torch``'s, or ``mkl``'s."""
+    """Set whose exponentials ``multinomial`` uses from now on: ``torch`` or ``mkl``."""
     Counted.exponentials = name
 
 
@@ -84,7 +84,7 @@ _STATE: Final = struct.Struct("<Q624IqqBd")
 
 @function("Generator")
 class Generator:
-    """``torch.Generator``: unseeded it always begins with the same seed, as torch's does."""
+    """``torch.Generator``. Without a seed it always begins with the same one, as in torch."""
 
     def __init__(self, device: Any = "cpu") -> None:
         on_cpu(device)
@@ -94,8 +94,8 @@ class Generator:
         """Begin the stream of this seed.
 
         Raises:
-            ValueError: a number that is not from −2^63 to 2^64−1.
-            TypeError: no number.
+            ValueError: the seed is not from −2^63 to 2^64−1.
+            TypeError: the seed is not a number.
         """
         if isinstance(seed, Tensor):
             seed = seed.item()
@@ -107,7 +107,7 @@ class Generator:
         return self
 
     def seed(self) -> int:
-        """A seed from the operating system; returned."""
+        """Begin the stream of a seed from the operating system, and return the seed."""
         fresh = int.from_bytes(os.urandom(8), "little")
         self.manual_seed(fresh)
         return fresh
@@ -140,7 +140,7 @@ class Generator:
         return wrap(np.frombuffer(packed, np.uint8).copy())
 
     def set_state(self, new_state: Tensor) -> Generator:
-        """Go on from where ``get_state`` was called."""
+        """Continue from the state at the call of ``get_state``."""
         raw = new_state._a.astype(np.uint8).tobytes()
         if len(raw) != _STATE.size:
             raise RuntimeError(
@@ -161,7 +161,7 @@ class Generator:
         return self
 
     def clone_state(self) -> Generator:
-        """Another generator that goes on from here."""
+        """A copy of this generator, with its state."""
         return Generator().set_state(self.get_state())
 
     def __repr__(self) -> str:

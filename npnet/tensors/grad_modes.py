@@ -1,4 +1,4 @@
-"""Recording on and off: ``no_grad``, ``enable_grad`` and ``set_grad_enabled``."""
+"""Switching recording on and off: ``no_grad``, ``enable_grad`` and ``set_grad_enabled``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Recording:
     grad: bool
 
     def __new__(cls, *args: Any) -> Any:
-        # @torch.no_grad without brackets decorates too.
+        # @torch.no_grad without brackets is also a decorator.
         if len(args) == 1 and callable(args[0]):
             return object.__new__(cls)(args[0])
         return object.__new__(cls)
@@ -65,21 +65,21 @@ class _Recording:
 
 @function("no_grad", "inference_mode")
 class no_grad(_Recording):
-    """``torch.no_grad``: nothing is recorded inside."""
+    """``torch.no_grad``: operations inside are not recorded."""
 
     grad = False
 
 
 @function("enable_grad")
 class enable_grad(_Recording):
-    """``torch.enable_grad``: recording inside, also within ``no_grad``."""
+    """``torch.enable_grad``: operations inside are recorded, even within ``no_grad``."""
 
     grad = True
 
 
 @function("set_grad_enabled")
 class set_grad_enabled(_Recording):
-    """``torch.set_grad_enabled(mode)``: a call that acts at once, and a context manager."""
+    """``torch.set_grad_enabled(mode)``: has an effect at once; also a context manager."""
 
     def __new__(cls, mode: bool) -> Any:
         return object.__new__(cls)

@@ -1,4 +1,4 @@
-"""The key of ``x[key]`` by torch's rules, as NumPy takes it."""
+"""Converting the key of ``x[key]`` by torch's rules into a key for NumPy."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _bound(value: Any) -> int:
 
 
 def parted(key: Any, ndim: int) -> tuple[tuple[Any, ...] | None, Any]:
-    """(basic key or None, advanced key or None), to be applied one after the other."""
+    """(basic key or None, advanced key or None), to apply one after the other."""
     if isinstance(key, tuple) or (
         isinstance(key, list) and any(isinstance(part, (slice, type(None))) for part in key)
     ):
@@ -94,7 +94,7 @@ def parted(key: Any, ndim: int) -> tuple[tuple[Any, ...] | None, Any]:
         return None, parts[0]
     if all(arrays):
         return None, tuple(parts)
-    # Numbers, slices and None first: with the arrays' axes left as they are.
+    # Numbers, slices and None first; the axes of the arrays do not change.
     taken = sum(
         part.ndim if array and part.dtype.kind == "b" else 1
         for part, array in zip(parts, arrays, strict=True)

@@ -53,7 +53,7 @@ def _viewed(tensor: Tensor, key: Any, op: Operation) -> Tensor:
     made = view_of(tensor, out, _select, key)
     if tensor._req and MODE.grad:
         made._req = True
-        # The view's node: as any other operation's.
+        # The node of a view is like that of any other operation.
         noted = record(op, (x, key), (tensor,), out)
         made._node = noted._node
     return made
@@ -83,7 +83,8 @@ def iterate(self: Tensor) -> Iterator[Tensor]:
 @method("__getitem__")
 def getitem(self: Tensor, key: Any) -> Tensor:
     """``x[key]``."""
-    # What loops over rows and entries use: numbers. The view is made here, with no further call.
+    # Loops over rows and entries use numbers. For these, the view is made here, without other
+    # calls.
     kind = type(key)
     full: tuple[Any, ...] | None = None
     if kind is tuple:
@@ -126,9 +127,9 @@ def getitem(self: Tensor, key: Any) -> Tensor:
 
 
 def _pair(tensor: Tensor, key: tuple[Any, Any]) -> tuple[Array, Array] | None:
-    """The places of ``x[range(n), Y]``, of floats and with nothing recorded; else None.
+    """The flat indices of ``x[range(n), Y]`` for floats that are not recorded; else None.
 
-    ``dlogits[range(n), Y] -= 1`` reads and writes so: 5 µs of a step.
+    ``dlogits[range(n), Y] -= 1`` reads and writes in this way, which saves 5 µs of a step.
     """
     rows, columns = key
     if (

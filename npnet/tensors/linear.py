@@ -145,7 +145,7 @@ def _axes(name: str, *wanted: tuple[Tensor, int]) -> None:
 
 @both("outer", "ger")
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
-    """All products of one entry of each vector."""
+    """The products of all pairs of entries of two vectors."""
     _axes("outer", (input, 1), (vec2, 1))
     return reshape(input, -1, 1) * vec2
 
@@ -173,7 +173,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 @function("tensordot")
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
-    """Sums of products over the last axes of one and the first of the other."""
+    """Sums of products over the last axes of one tensor and the first axes of the other."""
     if not isinstance(dims, int):
         raise not_supported("tensordot with lists of axes: use einsum")
     x, y = a._a, b._a

@@ -21,7 +21,7 @@ from npnet.tensors.views import reshape
 
 
 def _usual(x: Array, classes: Array, weight: Any, ignore: int, reduction: str) -> bool:
-    """Whether a loss is ``_plain_nll``: one valid class a row, and their mean."""
+    """Whether a loss is ``_plain_nll``: one valid class for each row, and the mean."""
     return (
         weight is None
         and reduction == "mean"
@@ -31,7 +31,7 @@ def _usual(x: Array, classes: Array, weight: Any, ignore: int, reduction: str) -
         and x.dtype.kind == "f"
         and 0 < len(classes) == len(x)
         and not 0 <= ignore < x.shape[1]
-        and largest(classes) < x.shape[1]  # none below 0 either
+        and largest(classes) < x.shape[1]  # this also finds classes below 0
     )
 
 
@@ -45,7 +45,7 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Negative log likelihood of the targets under softmax(input); (n, C) and (n,) as a rule."""
+    """Negative log likelihood of the targets under softmax(input); usually (n, C) and (n,)."""
     if type(input) is not Tensor or type(target) is not Tensor:
         tensor_argument("cross_entropy", input)
         tensor_argument("cross_entropy", target)
@@ -90,7 +90,7 @@ def nll_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Negative log likelihood of the targets; input holds log probabilities, (n, C)."""
+    """Negative log likelihood of the targets; input (n, C) has log probabilities."""
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
     x, classes = tensor_argument("nll_loss", input), tensor_argument("nll_loss", target)._a
@@ -174,7 +174,7 @@ def _reduced(losses: Tensor, reduction: str) -> Tensor:
 
 
 def binary_cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
-    """Of probabilities; logarithms are held above -100, as torch's."""
+    """Binary cross-entropy of probabilities; logarithms are at least -100, as in torch."""
     if input._a.size and not (input._a.min() >= 0 and input._a.max() <= 1):
         raise RuntimeError("all elements of input should be between 0 and 1")
     losses = -(target * clamp(input.log(), -100) + (1 - target) * clamp((1 - input).log(), -100))
@@ -184,7 +184,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mea
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, *, reduction: str = "mean"
 ) -> Tensor:
-    """Of logits."""
+    """Binary cross-entropy of logits."""
     losses = (1 - target) * input - logsigmoid(input)
     return renamed(_reduced(losses, reduction), "BinaryCrossEntropyWithLogitsBackward0")
 
@@ -192,7 +192,7 @@ def binary_cross_entropy_with_logits(
 def kl_div(
     input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False
 ) -> Tensor:
-    """target · (log target − input), input being log probabilities."""
+    """target · (log target − input), where input has log probabilities."""
     if input._a.dtype not in FLOATS:
         raise RuntimeError("kl_div: Integral inputs not supported: convert with .float()")
     if log_target:

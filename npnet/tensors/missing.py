@@ -1,4 +1,4 @@
-"""Names of torch that are missing here: the error says the name, and ``hasattr`` gives False."""
+"""Errors for names of torch that are missing here; ``hasattr`` gives False for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``torch.nn``: only ``functional`` is here; layers are refused by name."""
+"""``torch.nn``: it has only ``functional``; for layers, an error names the layer."""
 
 from __future__ import annotations
 

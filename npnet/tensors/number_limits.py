@@ -13,7 +13,7 @@ class finfo:
     """The limits of a float type: ``bits``, ``eps``, ``max``, ``min``, ``tiny``, ``resolution``.
 
     Raises:
-        TypeError: it is no float type.
+        TypeError: it is not a float type.
     """
 
     def __init__(self, type: dtype | None = None) -> None:
@@ -43,7 +43,7 @@ class iinfo:
     """The limits of an integer type: ``bits``, ``max``, ``min``.
 
     Raises:
-        TypeError: it is no integer type.
+        TypeError: it is not an integer type.
     """
 
     def __init__(self, type: dtype) -> None:

@@ -1,4 +1,4 @@
-"""What operators take: tensors and numbers, in the type that torch's rule of promotion gives."""
+"""The operands of operators: tensors and numbers, in the type of torch's promotion rule."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Method = Callable[..., Any]
 
 
 def operands(x: Any, y: Any) -> tuple[Any, Any]:
-    """Arrays and Python numbers, the arrays in the type that torch's rule of promotion gives."""
+    """Arrays and Python numbers; arrays are converted to the type of torch's promotion rule."""
     kind = result_type((x, y))
     x = x.astype(kind, copy=False) if isinstance(x, np.ndarray) else kind.type(x)
     if isinstance(y, np.ndarray):
@@ -25,7 +25,7 @@ def operands(x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A Python number of a NumPy one, so that it does not decide a result's type."""
+    """A Python number made of a NumPy number, so that it does not decide the result's type."""
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -44,7 +44,7 @@ def mismatch(x: Any, y: Any, why: ValueError) -> Exception:
 
 
 def _refuse_divisor(kernel: str, x: Any, y: Any) -> None:
-    """Refuse what torch refuses: bools, and whole numbers over 0."""
+    """Refuse bools, and whole numbers divided by 0, as torch does."""
     kind = np.asarray(x).dtype.kind
     if kind == "b":
         raise not_for(f"{kernel}_cpu", "'Bool'")
@@ -53,13 +53,13 @@ def _refuse_divisor(kernel: str, x: Any, y: Any) -> None:
 
 
 def remainder_of(x: Any, y: Any) -> Any:
-    """The remainder, of y's sign."""
+    """The remainder, with the sign of y."""
     _refuse_divisor("remainder", x, y)
     return np.remainder(x, y)
 
 
 def checked(name: str, apply: Method) -> Method:
-    """As a function or method: an argument that is no number or tensor is an error."""
+    """The operator as a function or method, which accepts only numbers and tensors."""
 
     def call(input: Any, other: Any) -> Any:
         found = apply(input if isinstance(input, Tensor) else wrap_number(input), other)

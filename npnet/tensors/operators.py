@@ -28,7 +28,7 @@ from npnet.tensors.tensor_class import MODE, Tensor, new
 
 
 def _operator(op: Operation, ufunc: Any, floats: bool = False, bools: str = "") -> Method:
-    """``x OP y``, with a short way for what occurs most: float tensors of one type."""
+    """``x OP y``, with a fast path for the usual case: float tensors of one type."""
 
     def apply(self: Tensor, other: Any) -> Any:
         x, kind = self._a, type(other)
@@ -116,7 +116,7 @@ def _scaled(name: str, apply: Method, sign: int) -> Method:
 
 
 def _rdiv(self: Tensor, other: Any) -> Any:
-    # Torch divides a number by a tensor so, and rounds twice.
+    # Torch divides a number by a tensor in this way, and rounds twice.
     if not isinstance(other, NUMBERS):
         return NotImplemented
     return _mul(FUNCTIONS["reciprocal"](self), other)
@@ -130,7 +130,7 @@ def _from_the_right(input: Tensor, other: Any, *, alpha: Any = 1) -> Any:
 
 
 def _rounded_division(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
-    """``torch.div``; ``rounding_mode`` "floor" or "trunc" as torch."""
+    """``torch.div``, with ``rounding_mode`` "floor" or "trunc"."""
     if rounding_mode is None:
         return DIVIDE(input, other)
     if rounding_mode in ("floor", "trunc"):
@@ -184,7 +184,7 @@ def _rpow(self: Tensor, base: Any) -> Any:
 
 @both("pow")
 def pow_(input: Any, exponent: Any) -> Tensor:
-    """``torch.pow``, also of a number to a tensor."""
+    """``torch.pow``, also for a number to the power of a tensor."""
     found = power_of(input, exponent) if isinstance(input, Tensor) else _rpow(exponent, input)
     if found is NotImplemented:
         raise TypeError("pow(): wanted a Tensor and a number or a Tensor")

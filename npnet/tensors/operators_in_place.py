@@ -19,7 +19,7 @@ from npnet.tensors.tensor_class import MODE, Tensor, changed
 
 
 def _changing(op: Operation, ufunc: Any, floats: bool = False) -> Method:
-    """``x OP= y``: written into x's memory."""
+    """``x OP= y``: the result is written into the memory of x."""
 
     def apply(self: Tensor, other: Any) -> Any:
         x, kind = self._a, type(other)
@@ -69,7 +69,7 @@ def _changing(op: Operation, ufunc: Any, floats: bool = False) -> Method:
 
 
 def _refuse(x: Array, y: Any, why: ValueError) -> None:
-    """Raise what torch raises where a result does not fit into x."""
+    """Raise torch's error for a result that does not fit into x."""
     try:
         check_result(x, np.broadcast_to(x.dtype.type(0), np.broadcast_shapes(x.shape, y.shape)))
     except ValueError:

@@ -1,4 +1,4 @@
-"""Torch's random draws, from npnet's generator: seeded ones bit for bit."""
+"""Torch's random draws from npnet's generator; with a seed, they equal torch's bit for bit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from npnet.torch_rng import generator as engine
 
 
 def _draw(kind: str, generator: Generator | None, make: Callable[[Counted], Array]) -> Tensor:
-    """Draw from the generator, or from the default one, and tell the observers."""
+    """Draw from the generator, or from the default one, and call the observers."""
     if generator is None:
         generator = default_generator
     elif not isinstance(generator, Generator):
@@ -241,7 +241,7 @@ def _normals(
 ) -> Array:
     if std < 0:
         raise InputError(f"normal expects std >= 0.0, but found std {std}")
-    # Few are made in double; torch's vectorised multiply and add rounds once.
+    # A few numbers are computed in float64; torch's vectorised multiply-add rounds once.
     few = int(np.prod(shape, dtype=np.int64)) < engine.LONG_RANDN
     drawn = core.randn(shape, dtype=np.float64 if few else kind)
     mean, std = (kind.type(one).astype(np.float64) if not few else one for one in (mean, std))

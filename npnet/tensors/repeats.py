@@ -46,7 +46,7 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None) -> Te
 
 @both("flip")
 def flip(input: Tensor, *dims: Any, **more: Any) -> Tensor:
-    """A copy with axes turned around."""
+    """A copy with the values along axes in reverse order."""
     order = sizes_of((more.pop("dims"),) if "dims" in more else dims)
     if not input._a.ndim:
         return renamed(input.clone(), "FlipBackward0")
@@ -55,7 +55,7 @@ def flip(input: Tensor, *dims: Any, **more: Any) -> Tensor:
 
 @both("roll")
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
-    """A copy with the values shifted along axes, around the end."""
+    """A copy with the values shifted along axes; values at the end go to the beginning."""
     return run(ROLL, (input._a, shifts, dims), (input,))
 
 

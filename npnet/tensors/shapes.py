@@ -47,7 +47,7 @@ def numel(input: Tensor) -> int:
 
 @method("stride")
 def stride(self: Tensor, dim: int | None = None) -> Any:
-    """How many elements further in memory the next one along each axis is."""
+    """For each axis, the distance in memory to the next element, in elements."""
     found = tuple(step // self._a.itemsize for step in self._a.strides)
     return found if dim is None else found[dim]
 
@@ -60,7 +60,7 @@ def is_contiguous(self: Tensor) -> bool:
 
 @method("contiguous")
 def contiguous(self: Tensor) -> Tensor:
-    """The tensor, or a copy in order if its memory is in another one."""
+    """The tensor, or a copy if its values are not in order in memory."""
     return self if self._a.flags.c_contiguous else self.clone()
 
 
@@ -72,7 +72,7 @@ def data_ptr(self: Tensor) -> int:
 
 @method("storage_offset")
 def storage_offset(self: Tensor) -> int:
-    """Where in its base's memory a view begins, in elements."""
+    """The index of a view's first element in the memory of its base."""
     base = self if self._base is None else self._base
     return (self._a.ctypes.data - base._a.ctypes.data) // self._a.itemsize
 

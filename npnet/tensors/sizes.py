@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 
 class Size(tuple[int, ...]):
-    """A shape. It prints as torch's: ``torch.Size([32, 27])``."""
+    """A shape. It is printed as in torch: ``torch.Size([32, 27])``."""
 
     __slots__ = ()
 
@@ -34,7 +34,7 @@ class _Values(NamedTuple):
 
 
 class ValuesIndices(_Values):
-    """Values and indices, which unpack, and print as ``torch.return_types.max(…)``."""
+    """A pair of values and indices, which is printed as ``torch.return_types.max(…)``."""
 
     __slots__ = ()
     _called = ""
@@ -76,7 +76,7 @@ PAIRS: dict[str, type[ValuesIndices]] = {
 
 
 class Histogram(NamedTuple):
-    """What ``torch.histogram`` returns."""
+    """The result of ``torch.histogram``."""
 
     hist: Any
     bin_edges: Any

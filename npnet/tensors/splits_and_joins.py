@@ -1,4 +1,4 @@
-"""Parts of a tensor, which are views, and tensors joined to one, which are copies."""
+"""Splitting a tensor into parts, which are views; and joining tensors, which gives a copy."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 @both("split")
 def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Stretches of an axis, of one size or of these sizes."""
+    """Parts along an axis, all of one size or of these sizes."""
     if not input._a.ndim:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
     size = input._a.shape[axis_of(dim, input._a.ndim)]
@@ -79,7 +79,7 @@ def split(input: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Ten
 
 @both("chunk")
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """At most this many stretches of one size."""
+    """At most this many parts of one size."""
     if not input._a.ndim:
         raise RuntimeError("chunk expects at least a 1-dimensional tensor")
     size = input._a.shape[axis_of(dim, input._a.ndim)]
@@ -88,7 +88,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 @both("tensor_split")
 def tensor_split(input: Tensor, sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Exactly this many stretches, of sizes that differ by at most 1; or cut at these places."""
+    """Exactly this many parts, whose sizes differ by at most 1; or parts cut at these places."""
     if not input._a.ndim:
         raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, got 0 axes")
     axis = axis_of(dim, input._a.ndim)
@@ -151,12 +151,12 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
 
 @function("hstack")
 def hstack(tensors: Any) -> Tensor:
-    """``cat`` along axis 1, of vectors along axis 0."""
+    """``cat`` along axis 1; for vectors, along axis 0."""
     tensors = [reshape(t, 1) if t._a.ndim == 0 else t for t in tensors]
     return cat(tensors, 0 if tensors[0]._a.ndim <= 1 else 1)
 
 
 @function("vstack", "row_stack")
 def vstack(tensors: Any) -> Tensor:
-    """``cat`` along axis 0, vectors as rows."""
+    """``cat`` along axis 0; vectors become rows."""
     return cat([t if t._a.ndim > 1 else reshape(t, 1, -1) for t in tensors], 0)

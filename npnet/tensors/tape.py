@@ -19,15 +19,15 @@ class Node:
 
     Attributes:
         op: the operation.
-        args: what its forward function got.
-        edges: for each derivative the node or leaf that its argument came from, None for one that
+        args: the arguments of its forward function.
+        edges: for each derivative, the node or leaf from which its argument comes; None if this
             needs no gradient.
-        tensors: those that ``args`` begin with, None for plain numbers and for values that were
-            copied; none if no derivative reads an argument.
-        result: the tensor that holds the result, if a derivative reads it.
-        stamp: what ``CHANGES`` counted when the operation was recorded.
-        order: later nodes have higher numbers.
-        freed: a backward pass went through it without ``retain_graph``.
+        tensors: the tensors at the beginning of ``args``, None for plain numbers and for copied
+            values; empty if no derivative reads an argument.
+        result: the tensor with the result, if a derivative reads it.
+        stamp: the count of ``CHANGES`` when the operation was recorded.
+        order: the number of the node; later nodes have higher numbers.
+        freed: whether a backward pass without ``retain_graph`` went through it.
     """
 
     __slots__ = (
@@ -47,27 +47,27 @@ class Node:
     freed: bool
 
     def name(self) -> str:
-        """The operation's name, as torch's ``grad_fn.name()``."""
+        """The operation's name, as ``grad_fn.name()`` in torch."""
         name = self.op.name
         return name if name[-1].isdigit() or "_" in name else f"torch::autograd::{name}"
 
     @property
     def out(self) -> Array:
-        """The result's values."""
+        """The values of the result."""
         return self._a
 
     @property
     def inputs(self) -> tuple[Node | Tensor, ...]:
-        """Where the arguments came from: nodes, and leaves."""
+        """The nodes and leaves from which the arguments come."""
         return tuple(edge for edge in self.edges if edge is not None)
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
-        """As torch's: the nodes that the gradients go to; None where one ends."""
+        """As in torch: the nodes to which the gradients flow; None if one ends here."""
         return tuple((_Accumulate(e) if isinstance(e, Tensor) else e, 0) for e in self.edges)
 
     def touched(self) -> bool:
-        """Whether a tensor that the derivatives may read has changed in place since."""
+        """Whether a tensor that the derivatives may read has been changed in place since."""
         for tensor in self.tensors:
             if tensor is not None and owner(tensor)._changed > self.stamp:
                 return True
@@ -75,7 +75,7 @@ class Node:
         return result is not None and owner(result)._changed > self.stamp
 
     def saved(self) -> Iterator[Tensor | None]:
-        """What the derivatives read, a tensor each; None for what cannot change any more."""
+        """The tensors that the derivatives read; None for values that cannot change any more."""
         for made_by, reads in zip(self.edges, self.op.reads, strict=False):
             for place in reads if made_by is not None else ():
                 if place == OUT:
@@ -90,7 +90,7 @@ class Node:
 
 
 class _Accumulate:
-    """What ``next_functions`` shows for a leaf."""
+    """The entry of ``next_functions`` for a leaf."""
 
     def __init__(self, variable: Tensor) -> None:
         self.variable = variable
@@ -103,7 +103,7 @@ class _Accumulate:
 
 
 class Tape:
-    """The nodes of the last backward pass, latest first, and the result that it began from."""
+    """The nodes of the last backward pass, latest first, and the result at which it began."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
@@ -125,9 +125,9 @@ def node_of(
     out: Array,
     result: Tensor | None = None,
 ) -> Node:
-    """Record an operation. ``tensors``: those that ``args`` begin with, None for plain numbers.
+    """Record an operation. ``tensors``: those at the beginning of ``args``; None for numbers.
 
-    ``result``: the new tensor that ``out`` is for, if there is one already.
+    ``result``: the new tensor for ``out``, if it exists already.
     """
     edges: list[Node | Tensor | None] = []
     for tensor in tensors:
@@ -143,7 +143,7 @@ def node_of(
     node.tensors = tensors if op.reads_arguments else ()
     node.result = None if result is None or not op.reads_result else weakref.ref(result)
     node.watchers, node.freed, node.stamp = None, False, CHANGES.count
-    node.order = next(_orders)  # after those of its arguments' views, which may be new
+    node.order = next(_orders)  # after the nodes of views among its arguments, which can be new
     return node
 
 
@@ -159,13 +159,13 @@ def record(
 
 
 def save_result(node: Node, result: Tensor) -> None:
-    """The tensor that an operation in place has written: its later changes matter to the node."""
+    """Keep the tensor into which an operation has written: later changes matter to the node."""
     if node.op.reads_result:
         node.result = weakref.ref(owner(result))
 
 
 def renamed(tensor: Tensor, name: str) -> Tensor:
-    """The tensor, its operation under the name that torch gives the whole of several."""
+    """The tensor, whose operation gets the name that torch gives to several operations together."""
     node = tensor._node
     if node is not None:
         node.op = node.op.renamed(name)
@@ -173,7 +173,7 @@ def renamed(tensor: Tensor, name: str) -> Tensor:
 
 
 def run(op: Operation, args: tuple[Any, ...], tensors: Sequence[Tensor | None]) -> Tensor:
-    """Compute, and record if a gradient is wanted."""
+    """Compute an operation, and record it if a gradient is required."""
     out = op.forward(*args)
     if type(out) is not np.ndarray:
         out = np.asarray(out)
@@ -207,7 +207,7 @@ def seen(view: Any, array: Array) -> Array:
 
 
 def view_of(tensor: Tensor, array: Array, function: Any, argument: Any) -> Tensor:
-    """A tensor whose memory is the tensor's: ``function(tensor's array, argument)``."""
+    """A view, which shares the tensor's memory: ``function(tensor's array, argument)``."""
     made = new(Tensor)
     made._a = array
     base = tensor._base
@@ -235,7 +235,8 @@ def _view_gradient(g: Array, _out: Array, base: Array, view: Any) -> Array:
     return found
 
 
-# A part of a base, through any chain of views; and a base of which a part was written.
+# The operations for a part of a base (through any chain of views), and for a base of which a part
+# was written.
 VIEW: Final = Operation(
     "AsStridedBackward0", lambda base, view: seen(view, base), _view_gradient, saves=NOTHING
 )

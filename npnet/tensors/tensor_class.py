@@ -1,8 +1,8 @@
 """The Tensor: a NumPy array, whether it requires a gradient, and how it was computed.
 
 The class has the attributes of every tensor. Its operations are in other modules of this package,
-which attach them by ``method`` and ``both``. So ``x.sum(0)`` and ``torch.sum(x, 0)`` are one
-function.
+which attach them by ``method`` and ``both``, so that ``x.sum(0)`` and ``torch.sum(x, 0)`` are the
+same function.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class _Mode:
-    """Whether operations are recorded. One object: ``no_grad`` changes it for all modules."""
+    """Whether operations are recorded. It is one object: ``no_grad`` changes it for all modules."""
 
     __slots__ = ("grad",)
 
@@ -35,7 +35,7 @@ MODE: Final = _Mode()
 
 
 class _Changes:
-    """How many times a tensor was changed in place: any tensor."""
+    """How many times any tensor was changed in place."""
 
     __slots__ = ("count",)
 
@@ -61,19 +61,21 @@ class _TensorType(type):
 class Tensor(metaclass=_TensorType):
     """An array with torch's rules.
 
-    What is set on few tensors has its default here, in the class, so that making one costs little.
+    Attributes that only few tensors set have their default in the class: making a tensor is faster.
     """
 
     _a: Array  # the values; views share their memory
-    _req: bool = False  # wants a gradient, itself or through what it was made from
-    _node: Node | None = None  # the operation that made it, if that was recorded
+    _req: bool = False  # whether it requires a gradient, itself or through its arguments
+    _node: Node | None = None  # the operation that made it, if it was recorded
     _grad: Tensor | None = None
     _base: Tensor | None = None  # the tensor whose memory this one is a view of
-    _view: Any = None  # (earlier view, function, argument): how _base's array gives this one
-    _root: Tensor | None = None  # of x.detach(): x, where its changes are noted too
-    _epoch: int = 0  # of a base: changes through its views; of a view: that count when it was made
-    _changed: int = 0  # what CHANGES counted when its memory was last changed in place
-    _keeps: bool = False  # retain_grad was called
+    # (earlier view, function, argument): how to make this array from that of _base
+    _view: Any = None
+    _root: Tensor | None = None  # for x.detach(): x, at which its changes are noted too
+    # for a base: changes through its views; for a view: this count when it was made
+    _epoch: int = 0
+    _changed: int = 0  # the count of CHANGES at the last change of its memory in place
+    _keeps: bool = False  # whether retain_grad was called
 
     __array_priority__ = 1000
     __module__ = "torch"
@@ -149,7 +151,7 @@ class Tensor(metaclass=_TensorType):
 
     @property
     def data(self) -> Tensor:
-        """The same memory as a tensor outside of the graph. Changes of it are not counted."""
+        """A tensor with the same memory that is not in the graph. Its changes are not counted."""
         found = new(Tensor)
         found._a = self._a
         return found
@@ -162,7 +164,7 @@ class Tensor(metaclass=_TensorType):
 
     @property
     def retains_grad(self) -> bool:
-        """Whether ``retain_grad`` was called on a tensor that is no leaf."""
+        """Whether ``retain_grad`` was called on a tensor that is not a leaf."""
         return self._keeps
 
     @property
@@ -193,7 +195,7 @@ class Tensor(metaclass=_TensorType):
         return len(self._a)
 
     if TYPE_CHECKING:
-        # Attached by the modules beside this one.
+        # Attached by other modules of this package.
         def __iter__(self) -> Iterator[Tensor]: ...
         def __add__(self, other: Any) -> Tensor: ...
         def __radd__(self, other: Any) -> Tensor: ...
@@ -263,7 +265,7 @@ class Tensor(metaclass=_TensorType):
         return self._a.tolist()
 
     def numpy(self, *, force: bool = False) -> Array:
-        """The array itself, memory shared."""
+        """The array itself, with shared memory."""
         if self._req and not force:
             raise RuntimeError(
                 "numpy(): the tensor requires a gradient: use tensor.detach().numpy()"
@@ -325,14 +327,14 @@ new: Final[Callable[[type[Tensor]], Tensor]] = object.__new__
 
 
 def wrap(array: Any) -> Tensor:
-    """A tensor of this array; NumPy's scalars become arrays without axes."""
+    """A tensor with this array; NumPy's scalars become arrays without axes."""
     made = new(Tensor)
     made._a = array if type(array) is np.ndarray else np.asarray(array)
     return made
 
 
 def alias(tensor: Tensor) -> Tensor:
-    """Another tensor of the same memory, outside of the graph; changes of it are noted."""
+    """Another tensor with the same memory that is not in the graph; its changes are noted."""
     made = new(Tensor)
     made._a = tensor._a
     made._root = owner(tensor)
@@ -372,7 +374,7 @@ def changed_by_draw(tensor: Tensor, drawn: Tensor) -> Tensor:
 
 
 def restored(array: Array, requires_grad: bool) -> Tensor:
-    """A tensor as a pickle or a copy holds it."""
+    """The tensor from the entries of a pickle or a copy."""
     made = wrap(array)
     made._req = requires_grad
     return made

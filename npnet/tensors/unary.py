@@ -40,7 +40,7 @@ def _of_floats(name: str, op: Operation) -> Method:
 
 
 def _of_numbers(name: str, op: Operation) -> Method:
-    """Operations that keep integers integers."""
+    """Operations whose results for integers are integers."""
 
     def apply(input: Tensor) -> Tensor:
         x = tensor_argument(name, input)._a

@@ -1,4 +1,4 @@
-"""The command line of the oracle: `oracle` and `python -m oracle`. Exit codes as npnet's."""
+"""The command line of the oracle: `oracle` and `python -m oracle`, with npnet's exit codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`oracle bench`: npnet's work compared with the same work in torch."""
+"""`oracle bench`: the time of npnet's work compared with the same work in torch."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from npnet.corpora.known import KNOWN, default_words, find_corpus, known_words
 from oracle.bench import ROWS, Setting, machine, measure
 from oracle.timing import Memory, Pair, Row, Skipped, figures, quartiles
 
-CORPUS = "names.txt"  # if it is found; else the corpus that comes with npnet
-SLOW = "compile"  # half a minute, most of it for the C++ compiler: left out of --quick
+CORPUS = "names.txt"  # used if it is found; otherwise the corpus that comes with npnet
+SLOW = "compile"  # takes half a minute, mostly in the C++ compiler; not in --quick
 ALIGNS, WIDTHS = "<<>>><>", (10, 53, 9, 9, 7, 13, 6)
 QUICK: dict[str, Any] = {"seconds": 1.0, "train": (1_000,)}
 
@@ -95,7 +95,7 @@ def _names(options: argparse.Namespace) -> list[str]:
         near = nearest(unknown[0], ROWS)
         ending = f": did you mean {near}?" if near else ""
         raise InputError(f"--only: got {unknown[0]!r}, wanted some of {', '.join(ROWS)}{ending}")
-    if options.plot:  # before minutes of measuring, not after
+    if options.plot:  # checked before minutes of measuring, not after
         check_new_picture(options.plot, force=options.force, who="--plot")
         if "sizes" not in names:
             raise InputError("--plot: the row sizes is left out, wanted it among --only")
@@ -103,7 +103,7 @@ def _names(options: argparse.Namespace) -> list[str]:
 
 
 def _words() -> tuple[str, list[str]]:
-    """The corpus: what it is, and its words."""
+    """The corpus: its description, and its words."""
     if find_corpus(KNOWN[CORPUS].sha256):
         return CORPUS, known_words(CORPUS)
     return "the corpus that comes with npnet", default_words()
