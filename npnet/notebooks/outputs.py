@@ -108,9 +108,7 @@ def compare_outputs(stored: Sequence[Output], fresh: Sequence[Output], ran: bool
         not_compared |= {"result", "plotted"} if plotted else set()
     kept = [output for output in stored if output.kind not in not_compared]
     if any(output.kind == "text" for output in kept):
-        errors = {
-            line for o in fresh if o.kind == "stderr" for line in o.text.splitlines() if line
-        }
+        errors = {line for o in fresh if o.kind == "stderr" for line in o.text.splitlines() if line}
         kept = [_of_export(output, errors) for output in kept]
     text = _joined(kept)
     if not ran:
@@ -298,13 +296,20 @@ def _of_line(
         numbers += both
         equal += both and one == other
         if one != other and not (both and _same_value(one, other)):
-            before = [token for token in theirs[:place] if token[0].isalnum()]
-            words = [token for token in before if not _IS_NUMBER.match(token)]
-            what = _shortened(words or before[:2])
+            what = _shortened(_words_before(theirs, place))
             found.append((one, other, both and is_near(one, other), what))
         elif one != other:
             equal += 1
     return numbers, equal, found
+
+
+def _words_before(tokens: Sequence[str], place: int) -> list[str]:
+    """The words before a number; the step of a log where there are none."""
+    before = tokens[:place]
+    words = [one for one in before if one[0].isalnum() and not _IS_NUMBER.match(one)]
+    # A number with a comma behind it is an entry of a tensor, and no name of the next one.
+    numbers = [one for at, one in enumerate(before) if one[0].isdigit() and tokens[at + 1] != ","]
+    return words or numbers[:2]
 
 
 def _shortened(words: Sequence[str]) -> str:
