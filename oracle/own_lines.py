@@ -88,7 +88,8 @@ class TorchLines:
         report = self._values(values, dtype)
         alone = self._alone(values, seed)
         whole = self._in_order(values, dtype)
-        isolation = isolate(whole, alone, self.table.reads)
+        differ = tuple(row.name for row in report.failures)
+        isolation = isolate(whole, alone, self.table.reads)._replace(forward=differ)
         return LinesCheck(dtype, alone, whole, isolation, {}, "torch's autograd", report)
 
     def _values(self, values: Named, dtype: str) -> Report:

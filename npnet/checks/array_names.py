@@ -114,6 +114,8 @@ def recognise(
         if (plain := plain_name(name, known, gradient=gradient)) in known:
             fits[name] = Fit(plain, "", lambda array: array)
     left = {name: array for name, array in arrays.items() if name not in fits}
+    if not gradient:  # grad_W1 beside it is no value
+        left = {name: array for name, array in left.items() if plain_name(name, known) not in known}
     for name, plain in _alike(left, known, {fit.name for fit in fits.values()}).items():
         fits[name] = Fit(plain, "", lambda array: array)
         del left[name]

@@ -17,14 +17,18 @@ class Isolation(NamedTuple):
             read one of ``alone``.
         unexplained: gradients that are right with right inputs, wrong end to end, and read none of
             ``alone``.
+        forward: the values of the forward pass that differ, if those were compared.
     """
 
     alone: tuple[str, ...]
     inherited: tuple[str, ...]
     unexplained: tuple[str, ...]
+    forward: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         says = []
+        if self.forward:
+            says.append(f"the forward pass differs from {self.forward[0]} on")
         if self.alone:
             first, *others = self.alone
             says.append(f"the first wrong line is d{first}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import math
 import re
@@ -20,6 +21,8 @@ _TOKEN = re.compile(rf"(?<![\w.]){_NUMBER}(?!\w)|[A-Za-z_]\w*|<[^<>\n]*>|\S")
 _IS_NUMBER = re.compile(rf"^{_NUMBER}$")
 CLOSE = 1e-4  # relative difference of numbers that rounding may explain, and size of its noise
 LONGEST = 60  # at most this many characters of the words before a number are kept
+_FIGURE = re.compile(r"<Figure size \d+x\d+ with \d+ Axes>$")
+_WARNING = re.compile(r"\S*:\d+: \w*Warning: ")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 # Lines that differ in every run: times, speeds, progress bars, versions.
 _MEASURED = re.compile(
@@ -104,6 +107,9 @@ def compare_outputs(stored: Sequence[Output], fresh: Sequence[Output], ran: bool
         plotted = any(output.kind == "plotted" for output in fresh)
         not_compared |= {"result", "plotted"} if plotted else set()
     kept = [output for output in stored if output.kind not in not_compared]
+    if any(output.kind == "text" for output in kept):
+        errors = {line for o in fresh if o.kind == "stderr" for line in o.text.splitlines() if line}
+        kept = [_of_export(output, errors) for output in kept]
     text = _joined(kept)
     if not ran:
         return Comparison(NOT_RUN, text, _joined(fresh))
@@ -128,6 +134,18 @@ def compare_outputs(stored: Sequence[Output], fresh: Sequence[Output], ran: bool
             before.differences, remark,
         )  # fmt: skip
     return _compare(kept, ours)
+
+
+def _of_export(output: Output, errors: set[str]) -> Output:
+    """The output of a text export without pictures' names, warnings and standard error."""
+    lines: list[str] = []
+    warned = False
+    for line in output.text.split("\n"):
+        code, warned = warned, bool(_WARNING.match(line))
+        # Beneath a warning stands the line of code that gave it.
+        if not (warned or code or line in errors or _FIGURE.match(line)):
+            lines.append(line)
+    return dataclasses.replace(output, text="\n".join(lines), lines=())
 
 
 def _joined(outputs: Sequence[Output]) -> str:
@@ -278,13 +296,20 @@ def _of_line(
         numbers += both
         equal += both and one == other
         if one != other and not (both and _same_value(one, other)):
-            before = [token for token in theirs[:place] if token[0].isalnum()]
-            words = [token for token in before if not _IS_NUMBER.match(token)]
-            what = _shortened(words or before[:2])
+            what = _shortened(_words_before(theirs, place))
             found.append((one, other, both and is_near(one, other), what))
         elif one != other:
             equal += 1
     return numbers, equal, found
+
+
+def _words_before(tokens: Sequence[str], place: int) -> list[str]:
+    """The words before a number; the step of a log where there are none."""
+    before = tokens[:place]
+    words = [one for one in before if one[0].isalnum() and not _IS_NUMBER.match(one)]
+    # A number with a comma behind it is an entry of a tensor, and no name of the next one.
+    numbers = [one for at, one in enumerate(before) if one[0].isdigit() and tokens[at + 1] != ","]
+    return words or numbers[:2]
 
 
 def _shortened(words: Sequence[str]) -> str:

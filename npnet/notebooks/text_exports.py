@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from npnet.notebooks.cells import Cell, Output
 from npnet.notebooks.magics import plain_python
+from npnet.tensors.dtypes import ALL
 
 _PROMPT = re.compile(r"^In ?\[(\d+|\*|None| )?\]:\s?(.*)$")
 _RESULT_PROMPT = re.compile(r"^Out ?\[\d+\]:\s?")
@@ -24,6 +25,7 @@ _SCRIPT_PROMPT = re.compile(r"^#\s*In ?\[(\d+|\*|None| )?\]:\s*$")
 _FENCE = re.compile(r"^(\s*)(`{3,}|~{3,})\s*\{?\.?(\w*)")
 _PYTHON = {"python", "python3", "py", "ipython", "ipython3"}
 _EXCEPTION = re.compile(r"^([A-Z]\w*(?:Error|Exception|Interrupt|Warning)|KeyboardInterrupt)\b:?")
+_PRINTED_TYPES = {repr(kind) for kind in ALL}
 _PRINTED_CALLS = {"torch.Size", "tensor", "array", "device"}
 _LOOKS_PRINTED = re.compile(r"[|{}\[\]=]|\d|^\s*(tensor|torch\.|array)\b|Error\b|Traceback")
 
@@ -148,15 +150,25 @@ def _code_and_output(lines: Sequence[str], known: set[str]) -> tuple[str, tuple[
     if not longest:  # nothing is valid Python: the first paragraph is taken as the code
         longest = min(1, len(paragraphs))
     while longest > 1:
-        begin, end = paragraphs[longest - 1]
+        first = _last_statement(lines, paragraphs[:longest])
+        begin, end = paragraphs[first][0], paragraphs[longest - 1][1]
         before = _names("\n".join(lines[:begin]))
-        if not _is_no_code("\n".join(lines[begin:end]), known | before):
+        if not first or not _is_no_code("\n".join(lines[begin:end]), known | before):
             break
-        longest -= 1
+        longest = first
     end = paragraphs[longest - 1][1] if paragraphs else 0
     code = "\n".join(lines[:end]).strip("\n")
     printed = _printed(lines, [span for span in paragraphs if span[0] >= end])
     return code, (_output(printed),) if printed else ()
+
+
+def _last_statement(lines: Sequence[str], paragraphs: Sequence[tuple[int, int]]) -> int:
+    """The last paragraph from which on the text is whole: a tensor may have blank lines in it."""
+    end = paragraphs[-1][1]
+    for first in range(len(paragraphs) - 1, 0, -1):
+        if _parsed("\n".join(lines[paragraphs[first][0] : end])) is not None:
+            return first
+    return 0
 
 
 def _paragraphs(lines: Sequence[str]) -> list[tuple[int, int]]:
@@ -201,16 +213,23 @@ def _is_no_code(paragraph: str, known: set[str]) -> bool:
     tree = _parsed(paragraph)
     if tree is None:
         return False
-    if any(not isinstance(statement, ast.Expr) for statement in tree.body):
+    expressions = [one.value for one in tree.body if isinstance(one, ast.Expr)]
+    if len(expressions) < len(tree.body):
         return False
     values = {id(node) for statement in tree.body for node in _names_of_values(statement)}
     names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in values}
+    if expressions and all(isinstance(one, ast.Name) for one in expressions):
+        return not names <= known  # words, of which one may be a name by chance
     return not names & known
 
 
 def _names_of_values(statement: ast.AST) -> Iterator[ast.AST]:
     """The names in texts that are only printed for values, such as ``torch.Size([32, 27])``."""
     for node in ast.walk(statement):
+        if isinstance(node, ast.Attribute):
+            text = ast.unparse(node)
+            if text in _PRINTED_TYPES or text.startswith("torch.return_types."):
+                yield from ast.walk(node)
         if isinstance(node, ast.Call) and ast.unparse(node.func) in _PRINTED_CALLS:
             constant = all(_is_constant(argument) for argument in node.args)
             if constant:

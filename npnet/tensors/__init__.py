@@ -39,6 +39,7 @@ from npnet.tensors import (
     reductions,
     repeats,
     splits_and_joins,
+    storage,
     text,
 )
 from npnet.tensors.attach import FUNCTIONS
@@ -156,5 +157,6 @@ _ = (
     order_and_counts,
     repeats,
     splits_and_joins,
+    storage,
     text,
 )

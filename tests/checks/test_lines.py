@@ -338,7 +338,8 @@ def test_a_report_of_a_check_is_also_json() -> None:
     content = json.loads(checked.to_json())
     assert content["passed"] is True
     assert len(content["alone"]["rows"]) == len(content["whole"]["rows"]) == 10
-    assert content["first_wrong"] == {"alone": [], "inherited": [], "unexplained": []}
+    kinds = ("alone", "inherited", "unexplained", "forward")
+    assert content["first_wrong"] == {kind: [] for kind in kinds}
 
 
 def test_gradients_by_hand_run_in_their_order() -> None:
