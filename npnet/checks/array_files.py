@@ -16,8 +16,16 @@ from npnet.base.errors import InputError, shown
 from npnet.base.npz import MOST_BYTES
 from npnet.checks.array_names import plain_name, recognise, without_values
 from npnet.checks.containers import SUFFIXES, decode, decode_npy
-from npnet.checks.precision import HALVES, PRECISION_EPS
-from npnet.checks.stored import DTYPES, Stored, StoredType, from_bytes, shape_from, stored_type
+from npnet.checks.stored import (
+    DTYPES,
+    HALVES,
+    PRECISION_EPS,
+    Stored,
+    StoredType,
+    from_bytes,
+    shape_from,
+    stored_type,
+)
 from npnet.network.gradients import GRADIENTS
 from npnet.network.names import NAMES, shape_of
 

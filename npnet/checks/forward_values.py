@@ -16,14 +16,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.checks.array_error import named
 from npnet.checks.compare import compare
 from npnet.checks.line_check import widened
 from npnet.checks.looks_like import explain, is_stored_otherwise, ratio
-from npnet.checks.precision import PRECISION_EPS
 from npnet.checks.reference import Problem
 from npnet.checks.report import Report, Row
 from npnet.checks.rounding import FUNCTION, ROUNDED, VALUES, Errors
-from npnet.checks.simple_ratios import named
+from npnet.checks.stored import PRECISION_EPS
 from npnet.network.forward import LINES
 from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES
 

@@ -19,9 +19,9 @@ from npnet.checks.forward_values import NOT_FINITE, Deviation, Forward
 from npnet.checks.isolation import isolate
 from npnet.checks.judging import K_BOTH
 from npnet.checks.line_check import widened
-from npnet.checks.precision import PRECISION_EPS
 from npnet.checks.report import Report
 from npnet.checks.rounding import rounding_scales
+from npnet.checks.stored import PRECISION_EPS
 from npnet.network.forward import LINES
 from npnet.network.gradients import GRADIENTS
 from npnet.network.graph import readers, reads

@@ -13,9 +13,9 @@ from npnet.base.arrays import Array, UnusableArray, read_array
 from npnet.base.errors import InputError, shown
 from npnet.checks.compare import K_TRUTH, compare, zero_scales
 from npnet.checks.looks_like import explain
-from npnet.checks.precision import HALVES, PRECISION_EPS
 from npnet.checks.report import Report, Row
 from npnet.checks.rounding import rounding_scales
+from npnet.checks.stored import HALVES, PRECISION_EPS
 from npnet.checks.ties import accept_shared
 
 if TYPE_CHECKING:

@@ -1,10 +1,14 @@
-"""Checking the hand-written gradients of a table: each line alone, and all of them in order."""
+"""Checking the hand-written gradients of a table: each line alone, and all of them in order.
+
+``network`` gives npnet's own network as such a table.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +25,29 @@ from npnet.checks.line_rules import K_WHOLE, Rule, default_K, growth, judge_all,
 from npnet.checks.line_table import WHO
 from npnet.checks.lines import DTYPES, Lines
 from npnet.checks.report import Report, Row
+from npnet.network.forward import LINES
+from npnet.network.gradients import GRADIENTS
+from npnet.network.names import PARAMETERS, ZERO, shape_of
+
+SIZES = {"n": 4, "T": 2, "E": 2, "H": 3, "V": 5}
+
+
+@cache
+def network() -> Lines:
+    """The twenty lines and the 26 gradients, with a small random batch.
+
+    ``network().at(C=…, W1=…, X=…, Y=…, eps=…)`` is the same for another batch.
+    """
+    shapes = {entry.name: shape_of(entry.name, SIZES) for entry in PARAMETERS}
+    batch = {"X": (SIZES["n"], SIZES["T"]), "Y": (SIZES["n"],)}
+    return Lines(
+        LINES,
+        {**shapes, **batch},
+        gradients=GRADIENTS,
+        integers=dict.fromkeys(batch, SIZES["V"]),
+        constants={"eps": 1e-5},
+        zero=ZERO,
+    )
 
 
 @dataclass(frozen=True, repr=False)

@@ -12,10 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.checks.array_error import largest
-from npnet.checks.precision import ENOUGH, PRECISION_EPS, looks_half
+from npnet.checks.array_error import largest, named
 from npnet.checks.report import Report, Row
-from npnet.checks.simple_ratios import named
+from npnet.checks.stored import ENOUGH, PRECISION_EPS, looks_half
 
 Rule = Callable[[Mapping[str, object], Sequence[str], float], Report]
 

@@ -20,7 +20,7 @@ from npnet.base.arrays import Floats, Ints
 from npnet.base.errors import InputError
 from npnet.checks import differentiate, line_numerical
 from npnet.checks.differentiate import Derivative, Terms, difference_steps, differences
-from npnet.checks.network_lines import network
+from npnet.checks.line_check import network
 from npnet.network.forward import Values
 from npnet.network.names import NAMES, PARAMETER_NAMES, VALUE_NAMES, shape_of
 from npnet.network.parameters import Parameters, check_batch

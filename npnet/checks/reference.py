@@ -70,7 +70,7 @@ class Reference(EqualFields):
             only: one name or several of the 26, to compare only these; ``parameters`` stands for
                 the seven.
             labels: the names of the two sides in the report.
-            precision: one of ``npnet.checks.precision.PRECISION_EPS``, by whose eps the gradients
+            precision: one of ``npnet.checks.stored.PRECISION_EPS``, by whose eps the gradients
                 are judged, even if the numbers are stored in another dtype.
 
         Raises:

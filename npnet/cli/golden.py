@@ -9,8 +9,7 @@ from typing import Any
 
 from npnet.base.errors import InputError
 from npnet.checks.containers import CONTAINERS
-from npnet.checks.golden import is_golden, read_golden, shipped_set
-from npnet.checks.golden_writing import DEFAULT, write
+from npnet.checks.golden import DEFAULT, is_golden, read_golden, shipped_set, write
 from npnet.checks.reference import Problem
 from npnet.cli.parser import add_force, add_json
 

@@ -28,8 +28,7 @@ from npnet.learn.exercises import EXERCISES, find, shown_solution, write_sheet
 from npnet.learn.explain import explain
 from npnet.learn.hints import LEVELS, hint
 from npnet.learn.mistakes_shown import report
-from npnet.learn.sheet_check import check_sheet
-from npnet.learn.sheet_watch import watched
+from npnet.learn.sheet_check import check_sheet, watched
 from npnet.learn.time_limit import SECONDS as TIME
 
 SHEET = Path("exercises.py")

@@ -18,7 +18,7 @@ import numpy as np
 from npnet.base.arrays import Array, UnusableArray, read_array
 from npnet.learn.exercises import Exercise
 from npnet.learn.grading_inputs import Case, Inputs, cases, tried
-from npnet.learn.precision import widening
+from npnet.learn.remarks import widening
 from npnet.learn.time_limit import TimeIsUp
 from npnet.network.names import NAMES
 

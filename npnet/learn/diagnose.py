@@ -20,7 +20,7 @@ from npnet.learn.calls import Attempt, quiet
 from npnet.learn.exercises import EXERCISES, Exercise
 from npnet.learn.grading_inputs import EVEN, RANDOM, Case, cases
 from npnet.learn.notation import compute, forward_lines, names_for
-from npnet.learn.precision import tolerance
+from npnet.learn.remarks import tolerance
 from npnet.learn.wrong_families import families, with_more
 from npnet.learn.wrong_formulas import Mutant, double_mutants, mutants, rare
 from npnet.learn.wrong_gradients import WRONG_GRADIENTS

@@ -17,8 +17,7 @@ from npnet.learn.diagnose import Cause, diagnose
 from npnet.learn.exercises import EXERCISES, PARTS, Exercise, find
 from npnet.learn.explain import WIDTH
 from npnet.learn.grading_inputs import EVEN, RANDOM, REAL, TIED, cases, tried
-from npnet.learn.precision import K_COARSER, coarser, in_one_width, remark
-from npnet.learn.ties import judge_ties
+from npnet.learn.remarks import K_COARSER, coarser, in_one_width, judge_ties, remark
 from npnet.learn.time_limit import SECONDS, TimeIsUp, time_limit
 from npnet.learn.training import STEPS, Curve, train, trainable
 from npnet.network.gradients import GRADIENTS, backward

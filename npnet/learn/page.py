@@ -21,9 +21,8 @@ from npnet.base.errors import InputError
 from npnet.checks.report import Report, Row
 from npnet.corpora.words import Vocabulary
 from npnet.learn.explain import question, read_by
-from npnet.learn.graph_svg import graph
-from npnet.learn.markup import code, mathematics, number, prose
 from npnet.learn.notation import code_of, docstring, forward_lines
+from npnet.learn.page_markup import code, graph, mathematics, number, prose
 from npnet.network.forward import Values
 from npnet.network.gradients import GRADIENTS, Gradients
 from npnet.network.names import NAMES

@@ -19,7 +19,7 @@ from npnet.learn.calls import Attempt
 from npnet.learn.diagnose import Cause, diagnose
 from npnet.learn.exercises import EXERCISES, Exercise
 from npnet.learn.grading_inputs import TELLING, TIED, Case, cases
-from npnet.learn.ties import Tie, judge_ties
+from npnet.learn.remarks import Tie, judge_ties
 from npnet.network.graph import readers
 from npnet.notebooks.judge_gradient import Judged
 from npnet.notebooks.recognise import Recognised

@@ -11,8 +11,7 @@ from own_networks import changed, networks, programs
 
 import npnet
 from npnet.base.arrays import Array
-from npnet.checks.line_check import each_alone, in_order, rules_alone, rules_whole
-from npnet.checks.network_lines import network
+from npnet.checks.line_check import each_alone, in_order, network, rules_alone, rules_whole
 from npnet.learn.wrong_gradients import WRONG_GRADIENTS
 
 NAMES = ("attention_head", "two_layers", "convolution", "rms_norm", "swish")

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 import npnet
 from npnet import GRADIENTS, InputError
 from npnet.base.arrays import Array, Named
-from npnet.checks.precision import PRECISION_EPS, looks_half
+from npnet.checks.array_error import named
 from npnet.checks.reference import PRECISIONS, Problem, Reference
 from npnet.checks.report import Report
-from npnet.checks.simple_ratios import named
-from npnet.checks.stored import narrowed, widened
+from npnet.checks.stored import PRECISION_EPS, looks_half, narrowed, widened
 from npnet.checks.ties import SHARED
 
 SIZES = {"n": 32, "V": 27, "H": 8, "T": 3, "E": 10}

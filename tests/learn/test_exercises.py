@@ -15,15 +15,14 @@ from conftest import verdicts
 import npnet
 from npnet import InputError
 from npnet.cli import main
-from npnet.learn import remembered
+from npnet.learn import training
 from npnet.learn.calls import attempt
 from npnet.learn.exercises import EXERCISES, sheet, shown_solution, write_sheet
 from npnet.learn.grading import RIGHT, UNSOLVED, WRONG, Grades
 from npnet.learn.grading_inputs import EVEN
 from npnet.learn.notation import code_of
-from npnet.learn.sheet_check import check_sheet
+from npnet.learn.sheet_check import check_sheet, watched
 from npnet.learn.sheet_process import packed, unpacked
-from npnet.learn.sheet_watch import watched
 
 AT_ONCE = """
 import numpy as np
@@ -77,7 +76,7 @@ def nothing_remembered(
 ) -> Path:
     """A folder of each test's own for the trainings that were made."""
     kept = tmp_path_factory.mktemp("kept")
-    monkeypatch.setattr(remembered, "folder", lambda: kept)
+    monkeypatch.setattr(training, "folder", lambda: kept)
     return kept
 
 

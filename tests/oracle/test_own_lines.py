@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 import torch.nn.functional as F  # noqa: E402
 
 import oracle  # noqa: E402
-from npnet.checks.network_lines import network  # noqa: E402
+from npnet.checks.line_check import network  # noqa: E402
 from oracle.lines import LINES  # noqa: E402
 
 
