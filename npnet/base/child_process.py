@@ -84,7 +84,10 @@ class ChildProcess:
         self.kill()
 
     def kill(self) -> None:
-        """End the process at once, even if it is busy."""
+        """End the process at once, even if it is busy, and its copies."""
+        if hasattr(os, "killpg") and self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # it leads a group of its own
         self._process.kill()
         self._process.wait()
         self._reader.join()

@@ -35,6 +35,12 @@ def power(x: Any, exponent: Any) -> Any:
     return np.power(x, exponent)
 
 
+def lerped(x: Any, end: Any, weight: Any) -> Any:
+    """From x to end, from the nearer of the two, as torch."""
+    apart = end - x
+    return np.where(np.abs(weight) < 0.5, x + weight * apart, end - apart * (1 - weight))
+
+
 def sign(x: Array) -> Array:
     """-1, 0 or 1. The sign of nan is 0 as in torch; in NumPy it is nan."""
     return np.asarray(np.where(np.isnan(x), 0, np.sign(x)).astype(x.dtype))
@@ -108,6 +114,21 @@ ADD = Operation("AddBackward0", lambda x, y: x + y,
 ADD_SCALED = Operation("AddBackward0", lambda x, y, alpha: x + alpha * y,
     lambda g, _o, _x, _y, alpha: g,
     lambda g, _o, _x, _y, alpha: g * alpha)
+ADDCMUL = Operation("AddcmulBackward0", lambda x, y, z, value: x + value * y * z,
+    lambda g, _o, _x, _y, _z, _value: g,
+    lambda g, _o, _x, _y, z, value: g * (z * value),
+    lambda g, _o, _x, y, _z, value: g * (y * value))
+ADDCDIV = Operation("AddcdivBackward0", lambda x, y, z, value: x + value * y / z,
+    lambda g, _o, _x, _y, _z, _value: g,
+    lambda g, _o, _x, _y, z, value: g * (value / z),
+    lambda g, _o, _x, y, z, value: -g * (value * y / (z * z)))
+LERP = Operation("LerpBackward0", lerped,  # weight: a plain number
+    lambda g, _o, _x, _end, weight: g * (1 - weight),
+    lambda g, _o, _x, _end, weight: g * weight)
+LERP_TENSOR = Operation("LerpBackward1", lerped,
+    lambda g, _o, _x, _end, weight: g * (1 - weight),
+    lambda g, _o, _x, _end, weight: g * weight,
+    lambda g, _o, x, end, _weight: g * (end - x))
 SUB = Operation("SubBackward0", lambda x, y: x - y,
     lambda g, _o, _x, _y: g,
     lambda g, _o, _x, _y: -g)
@@ -233,6 +254,13 @@ CLONE = Operation("CloneBackward0", lambda x: x.copy(),
     lambda g, _o, _x: g)
 CAST = Operation("ToCopyBackward0", lambda x, kind: x.astype(kind),
     lambda g, _o, _x, kind: g)  # the tape converts the gradient to the argument's type
+DRAWN = Operation("BernoulliBackward0", lambda _x, drawn: drawn,  # what was drawn for x
+    _zero)
+DRAWN_BY = Operation("BernoulliBackward1", lambda _x, _chances, drawn: drawn,
+    _zero,
+    _zero)
+DRAWN_FOR = Operation("NotImplemented", lambda _x, drawn: drawn,
+    _none)
 ZERO = Operation("ZeroBackward0", np.zeros_like, _zero)
 FILL_NUMBER = Operation("FillBackward2", lambda x, y: np.full_like(x, y), _zero)
 COPY = Operation("CopyBackwards", lambda x, y: np.broadcast_to(y, x.shape).astype(x.dtype),

@@ -48,9 +48,16 @@ class Operation:
         *derivatives: Derivative,
         saves: tuple[int, ...] | None = None,
     ) -> None:
-        self.name, self.forward, self.derivatives = name, forward, derivatives
-        self.reads = tuple(_places(one) if saves is None else saves for one in derivatives)
-        places = [place for reads in self.reads for place in reads]
+        self.name, self.forward = name, forward
+        reads = (_places(one) if saves is None else saves for one in derivatives)
+        self.derive(derivatives, tuple(reads))
+
+    def derive(
+        self, derivatives: tuple[Derivative, ...], reads: tuple[tuple[int, ...], ...]
+    ) -> None:
+        """Set the derivatives, and the places that each of them reads."""
+        self.derivatives, self.reads = derivatives, reads
+        places = [place for one in reads for place in one]
         self.reads_arguments, self.reads_result = max(places, default=OUT) >= 0, OUT in places
 
     def renamed(self, name: str) -> Operation:

@@ -122,8 +122,7 @@ def stacked(*arguments: Any) -> Array:
 def joining(name: str, forward: Any, derivative: Any, count: int) -> Operation:
     """The operation that joins ``count`` tensors, with one derivative for each."""
     op = Operation(name, forward)
-    op.derivatives = tuple(derivative(place) for place in range(count))
-    op.reads = ((),) * count
+    op.derive(tuple(derivative(place) for place in range(count)), ((),) * count)
     return op
 
 

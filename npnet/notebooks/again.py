@@ -14,11 +14,14 @@ import random
 import signal
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from npnet.notebooks.stopped_loops import stopped_after
 from npnet.tensors.random import Generator, default_generator
+from npnet.tensors.tensor_class import Tensor
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # Python's audit events for everything else that would change something outside of the process.
@@ -29,19 +32,26 @@ EFFECTS = {
     *("shutil.rmtree", "socket.connect", "sqlite3.connect", "subprocess.Popen", "urllib.Request"),
 }
 MOST_FILES = 1024  # a process usually has at most this many file numbers
+MOST_COPIED = 1 << 20  # numbers of a tensor: more than parameters have
 
 
 class Before:
     """Names and random generators at the beginning of a cell.
 
-    The objects are kept, not copies of them: a tensor that the cell changes in place is changed
-    once more when the cell runs again.
+    The objects are kept, not copies of them. Only the values of float tensors are copied, the
+    parameters among them, because a training loop changes them in place.
     """
 
     def __init__(self, namespace: dict[str, Any]) -> None:
         self.namespace = namespace
         self.names = dict(namespace)
         found = [default_generator, *self.names.values()]
+        floats = [
+            one
+            for one in self.names.values()
+            if type(one) is Tensor and one._base is None and one._a.dtype.kind == "f"
+        ]
+        self.values = [(one, one._a, one._a.copy()) for one in floats if one._a.size <= MOST_COPIED]
         self.generators = [(one, one.get_state()) for one in found if type(one) is Generator]
         self.python = random.getstate()
         self.numpy = np.random.get_state()  # noqa: NPY002 notebooks draw from this one
@@ -50,10 +60,60 @@ class Before:
         """Restore the names and the generators."""
         self.namespace.clear()
         self.namespace.update(self.names)
+        for tensor, array, values in self.values:
+            tensor._a = array
+            if array.flags.writeable:
+                array[...] = values
         for generator, state in self.generators:
             generator.set_state(state)
         random.setstate(self.python)
         np.random.set_state(self.numpy)  # noqa: NPY002
+
+
+@dataclass
+class EarlierLoop:
+    """The last cell with a training loop, and the cells after it, so that they can run again.
+
+    Attributes:
+        before: names and generators from before the cell.
+        seed, start: of torch's default generator there: its seed, and how many words it had given.
+        words: how many words of it the cell drew; None until the cell has ended.
+        cells: numbers and sources, from the cell with the loop on.
+    """
+
+    before: Before
+    seed: int
+    start: int
+    words: int | None = None
+    cells: list[tuple[int, str]] = field(default_factory=list)
+
+    @classmethod
+    def begins(cls, before: Before) -> EarlierLoop:
+        """The cell begins now."""
+        return cls(before, default_generator.initial_seed(), default_generator.used)
+
+    def add(self, number: int, source: str) -> None:
+        """A cell begins: the one with the loop, or one below it."""
+        if self.cells and self.words is None:
+            same = default_generator.initial_seed() == self.seed
+            self.words = default_generator.used - self.start if same else 0
+        self.cells.append((number, source))
+
+    def stopped(self, steps: int | None, reruns: int) -> list[tuple[int, str]]:
+        """The cells, with the loop stopped; nothing if that cannot be."""
+        back = reruns * (self.words or 0)
+        (number, source), *below = self.cells
+        changed = stopped_after(source, steps)
+        if changed is None or not below or (reruns and not 0 < back <= self.start):
+            return []
+        return [(number, changed), *below]
+
+    def restore(self, reruns: int) -> None:
+        """Put names and generators back; the cell has drawn ``reruns`` times less often."""
+        self.before.restore()
+        if reruns:
+            default_generator.manual_seed(self.seed)
+            default_generator.core.rand(self.start - reruns * (self.words or 0))
 
 
 def in_a_copy(work: Callable[[], Any], seconds: float) -> Any:

@@ -21,6 +21,8 @@ _TOKEN = re.compile(rf"(?<![\w.]){_NUMBER}(?!\w)|[A-Za-z_]\w*|<[^<>\n]*>|\S")
 _IS_NUMBER = re.compile(rf"^{_NUMBER}$")
 CLOSE = 1e-4  # relative difference of numbers that rounding may explain, and size of its noise
 LONGEST = 60  # at most this many characters of the words before a number are kept
+# In 200,000 steps, the losses of two right float32 programs differ by at most this part.
+DRIFT = 2e-5
 _FIGURE = re.compile(r"<Figure size \d+x\d+ with \d+ Axes>$")
 _WARNING = re.compile(r"\S*:\d+: \w*Warning: ")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
@@ -334,6 +336,23 @@ def is_near(stored: str, fresh: str) -> bool:
         return False
     unit = max(_unit(stored), _unit(fresh))
     return abs(Decimal(stored) - Decimal(fresh)) <= unit
+
+
+def is_drift(difference: Difference) -> bool:
+    """Whether programs that round in another order may differ so, after many steps."""
+    numbers = floats_of(difference)
+    if len(numbers) != 2 or "." not in difference.stored:  # a count does not drift
+        return False
+    one, other = numbers
+    return abs(one - other) <= DRIFT * max(abs(one), abs(other))
+
+
+def floats_of(difference: Difference) -> list[float]:
+    """Both numbers; nothing if one is none."""
+    try:
+        return [float(difference.stored), float(difference.fresh)]
+    except ValueError:
+        return []
 
 
 def _unit(text: str) -> Decimal:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from npnet.notebooks.dependence import Causes, Lines
+from npnet.notebooks.fewer_steps import EarlierRun
 from npnet.notebooks.outputs import (
     DIFFERENT,
     EQUAL,
@@ -17,14 +18,15 @@ from npnet.notebooks.outputs import (
     Comparison,
     Difference,
     compare_outputs,
+    floats_of,
+    is_drift,
     is_number,
 )
 from npnet.notebooks.run import Ran, UnseededDraw
+from npnet.notebooks.stopped_loops import has_training_loop
 
 # A smaller difference of gradients is rounding; the lecture's column has 1e-10 to 2e-8.
 ROUNDING = 1e-6
-# In 200,000 steps, the losses of two right float32 programs differ by at most this part.
-DRIFT = 2e-5
 # Torch may round differently more often than the cell was tried with other last digits.
 FARTHER = 16
 LAST_PLACES = 4  # by which two float32 sums may differ that were added in another order
@@ -66,6 +68,11 @@ OTHER_DIGITS = Reason(
     "rounding: with other last digits of its sums and products, the cell prints other numbers here",
     True,
 )
+STOPPED = Reason(
+    "order",
+    "order: the first lines of what it prints: its training loop had stopped sooner",
+    True,
+)
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,10 @@ def explained(
         return Explanation((_without(ran),))
     if comparison.verdict == NOT_RUN:
         return Explanation((_skipped(ran),))
+    if _is_beginning(ran) and comparison.verdict == DIFFERENT:
+        return Explanation((STOPPED,))
+    if ran.earlier is not None:
+        return Explanation((_earlier_loop(ran.earlier),))
     found: dict[Reason, None] = {}
     complete = True
     differences = list(comparison.differences)
@@ -149,7 +160,7 @@ def _changed_by_rounding(ran: Ran) -> dict[tuple[int, str], list[str]]:
 def _is_among(difference: Difference, changed: dict[tuple[int, str], list[str]]) -> bool:
     """Whether the stored word is one that rounding can make of the fresh one."""
     others = changed.get((difference.fresh_line, difference.fresh), [])
-    numbers = _floats(difference)
+    numbers = floats_of(difference)
     if not numbers:
         first = difference.what.split()[0] if difference.what else ""
         return difference.stored in others and first not in SAME_BITS
@@ -171,6 +182,36 @@ def _without(ran: Ran) -> Reason:
     older = ", and with --sampler mkl" if ran.older_order else ""
     text = f"order: equal if {which} left out{older}: not run again before this was stored"
     return Reason("order", text, True)
+
+
+def _is_beginning(ran: Ran) -> bool:
+    """Whether a training loop prints what is stored and more: it was stopped, or had a break."""
+    errors = [output.exception for output in ran.cell.outputs if output.kind == "error"]
+    if ran.error is not None or any(error != "KeyboardInterrupt" for error in errors):
+        return False
+    stored, printed = (
+        "".join(one.text for one in outputs if one.kind in ("stdout", "text")).split("\n")
+        for outputs in (ran.cell.outputs, ran.outputs)
+    )
+    lines = [line.strip() for line in stored if line.strip()]
+    ours = [line.strip() for line in printed if line.strip()]
+    begins = bool(lines) and ours[: len(lines)] == lines and (errors or len(ours) > len(lines))
+    return bool(begins) and has_training_loop(ran.cell.source)
+
+
+def _earlier_loop(run: EarlierRun) -> Reason:
+    """It prints what is stored if the training loop runs as it may have run before."""
+    if run.steps is None:
+        how = "had run without its break"
+    else:
+        how = f"had stopped after {run.steps:,} step{'s' * (run.steps != 1)}"
+    if run.reruns:
+        how += f", {'one run' if run.reruns == 1 else f'{run.reruns} runs'} earlier"
+    text = f"order: figures of an earlier run: equal if the training loop of cell {run.cell} {how}"
+    if run.below:
+        cells = ", ".join(map(str, run.below))
+        text += f", and cell{'s' * (len(run.below) > 1)} {cells} had run after it"
+    return Reason("order", f"{text}; this cell was not run again since", True)
 
 
 def _left_with_older_sampler(differences: list[Difference], ran: Ran) -> list[Difference]:
@@ -199,7 +240,7 @@ def _of_difference(
         yield Reason("machine", "the version of torch, or the machine, is another one", True)
         return
     loop = any(cause.kind == "loop" for cause in causes)
-    if loop and _is_drift(difference):
+    if loop and is_drift(difference):
         text = "drift: float32 programs that round in another order differ by that over many steps"
         yield Reason("drift", text, True)
         return
@@ -264,7 +305,7 @@ def _is_rounding(difference: Difference, source: str) -> bool:
         return False
     if both == {"True", "False"}:
         return bool(re.search(r"\bexact\b", difference.what, re.IGNORECASE))
-    numbers = _floats(difference)
+    numbers = floats_of(difference)
     if len(numbers) != 2 or max(map(abs, numbers)) >= ROUNDING:
         return False
     return bool(re.search("diff|exact|err|close", difference.what + source, re.IGNORECASE))
@@ -272,7 +313,7 @@ def _is_rounding(difference: Difference, source: str) -> bool:
 
 def _is_last_place(difference: Difference) -> bool:
     """Whether two float32 numbers, printed in full, are next to each other or nearly so."""
-    numbers = _floats(difference)
+    numbers = floats_of(difference)
     if len(numbers) != 2 or min(len(difference.stored), len(difference.fresh)) < FULL:
         return False
     largest = max(map(abs, numbers))
@@ -284,21 +325,6 @@ def _is_last_place(difference: Difference) -> bool:
 def _line_of(source: str, number: int) -> str:
     lines = source.splitlines()
     return lines[number - 1] if 0 < number <= len(lines) else ""
-
-
-def _is_drift(difference: Difference) -> bool:
-    numbers = _floats(difference)
-    if len(numbers) != 2 or "." not in difference.stored:  # a count has no rounding
-        return False
-    one, other = numbers
-    return abs(one - other) <= DRIFT * max(abs(one), abs(other))
-
-
-def _floats(difference: Difference) -> list[float]:
-    try:
-        return [float(difference.stored), float(difference.fresh)]
-    except ValueError:
-        return []
 
 
 def _are_words(difference: Difference) -> bool:

@@ -12,7 +12,7 @@ from npnet.notebooks.cells import Cell, Notebook, Output
 from npnet.notebooks.dependence import Causes, Dependence, Lines, order_of
 from npnet.notebooks.outputs import DIFFERENT, EQUAL, NEAR, NOT_RUN, Comparison, compare_outputs
 from npnet.notebooks.reasons import Explanation, Reason, explained, unseeded_text
-from npnet.notebooks.run import CTRL_C, Ran
+from npnet.notebooks.run import Ran
 
 VERDICTS = (EQUAL, NEAR, DIFFERENT, NOT_RUN)
 
@@ -84,7 +84,7 @@ class NotebookReport:
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended the run."""
-        return any(cell.ran.stopped == CTRL_C for cell in self.cells)
+        return any(cell.ran.interrupted for cell in self.cells)
 
     @property
     def passed(self) -> bool:

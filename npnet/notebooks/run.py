@@ -12,6 +12,7 @@ from typing import Any
 from npnet.base.child_process import ChildProcess, Message
 from npnet.base.errors import InputError
 from npnet.notebooks.cells import Cell, Notebook, Output
+from npnet.notebooks.fewer_steps import EarlierRun, FewerSteps
 from npnet.notebooks.magics import plain_python
 from npnet.notebooks.outputs import DIFFERENT, EQUAL, compare_outputs, is_same_exception
 
@@ -68,11 +69,13 @@ class Ran:
         sampled: whether it drew with multinomial.
         older: its output with the sampler of torch 2.0 to 2.6, if that was tried.
         left_out: the cells before it without which it prints the stored output, if that was tried.
+        earlier: the run of a training loop before it after which it prints what is stored.
         older_order: whether it does so with the sampler of torch 2.0 to 2.6.
         rounded: its outputs with changed last binary digits, if that was tried.
         notes: lines on files that were replaced by others.
         skipped: magics and shell lines that were not run.
         stopped: why the cell did not run to its end, if the reason is not its own exception.
+        interrupted: whether Ctrl-C came while it ran, or while it was tried again.
     """
 
     cell: Cell
@@ -91,9 +94,11 @@ class Ran:
     left_out: list[int] = field(default_factory=list)
     older_order: bool = False
     rounded: list[list[Output]] = field(default_factory=list)
+    earlier: EarlierRun | None = None
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     stopped: str | None = None
+    interrupted: bool = False
 
     @property
     def error(self) -> Output | None:
@@ -171,6 +176,7 @@ def run_notebook(
             ran = session.run(cell)
             session.try_again(ran)
             session.before.append(cell.number)
+            session.trials.ran(cell, ran.seconds)
             if after is not None and not session.ended:
                 after(session, ran)
             yield ran
@@ -184,6 +190,7 @@ class Session:
         self.ended: str | None = None
         self.before: list[int] = []  # the numbers of the cells before the last one
         self.unseeded = False  # whether any cell drew without a seed
+        self.trials = FewerSteps(notebook.cells)
         figures = options.figures
         if figures is not None:
             try:
@@ -242,7 +249,7 @@ class Session:
                     self.ended = f"the process was ended in cell {cell.number}: it did not stop"
                     return ran
         except KeyboardInterrupt:
-            ran.stopped = CTRL_C
+            ran.stopped, ran.interrupted = CTRL_C, True
             self.ended = f"not run: {CTRL_C}"
             self._child.kill()
             ran.seconds = time.monotonic() - begun
@@ -253,7 +260,8 @@ class Session:
 
         If a number is close to the stored one, the cell first runs with changed last digits. If it
         sampled, it runs as with torch 2.0 to 2.6. Then it runs as if up to three cells before it
-        had not run, because people run cells in any order.
+        had not run, because people run cells in any order; then as if the training loop before it
+        had stopped sooner.
         """
         if (
             self.options.torch != "numpy"
@@ -281,6 +289,11 @@ class Session:
                     ran.left_out, ran.older_order = self.before[-count:], sampler == OLDER
                     return
 
+        def fewer(steps: int | None, reruns: int, seconds: float) -> list[Output] | None:
+            return self._trial(ran, seconds, kind="fewer", steps=steps, reruns=reruns)
+
+        ran.earlier = self.trials.explain(ran.cell, ran.seconds, fewer)
+
     def _try_other_digits(self, ran: Ran) -> bool:
         """See what rounding changes, if anything is that close; true if all differences are."""
         differences = compare_outputs(ran.cell.outputs, ran.outputs, True).differences
@@ -298,15 +311,19 @@ class Session:
         return all(close)
 
     def _again(self, ran: Ran, sampler: str, left_out: int, digits: int = 0) -> list[Output] | None:
-        """The output of the cell in the copy; None if there is none."""
         seconds = PATIENCE + 3 * ran.seconds
-        self._child.send(
-            kind="again", sampler=sampler, left_out=left_out, digits=digits, seconds=seconds
-        )
+        options = {"sampler": sampler, "left_out": left_out, "digits": digits}
+        return self._trial(ran, seconds, kind="again", **options)
+
+    def _trial(self, ran: Ran, seconds: float, **message: Any) -> list[Output] | None:
+        """The output of the cell in the copy; None if there is none."""
+        if self.ended is not None:
+            return None
+        self._child.send(seconds=seconds, **message)
         try:
             answer = self._child.receive(seconds + PATIENCE)
         except KeyboardInterrupt:
-            ran.stopped = CTRL_C
+            ran.interrupted = True  # the cell itself has run to its end
             self.ended = f"not run: {CTRL_C}"
             self._child.kill()
             return None

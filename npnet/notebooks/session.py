@@ -9,6 +9,8 @@ It reads JSON messages, one on each line, and answers in the same way
 * ``{"kind": "again", "sampler": "mkl", "left_out": 0, "digits": 0, "seconds": 5}`` runs the last
   cell again in a copy of the process, without ``left_out`` cells before it, and if ``digits`` is
   not 0, with other last digits; the answer, ``again``, has its outputs, or None.
+* ``{"kind": "fewer", "steps": 101, "reruns": 0, "seconds": 5}`` does so with the last training loop
+  and the cells after it, the loop stopped after 101 steps; None: without its ``break``.
 * ``{"kind": "skip", "words": 560}`` puts torch's default generator at this word of its stream.
 * ``{"kind": "grade"}`` judges the gradients by hand of the cells so far: ``grade`` messages, then
   ``graded``.
@@ -53,6 +55,7 @@ from npnet.notebooks.stand_ins import (
 )
 
 if TYPE_CHECKING:
+    from npnet.notebooks.again import EarlierLoop
     from npnet.notebooks.watch import Watch
 
 MOST_LEFT_OUT = 3  # ``again`` can leave out at most this many cells before a cell
@@ -192,6 +195,7 @@ class Session:
             self.watch = watch_for(grader)
         self.stand_in = torch == "numpy"
         self.last: tuple[int, str] = (0, "")  # the last cell
+        self.loop: EarlierLoop | None = None  # the last training loop
         # the state before each of the last cells
         self.before: deque[Any] = deque(maxlen=MOST_LEFT_OUT + 1)
         self.namespace.update(display=self._display, get_ipython=Shell, Out=self.results)
@@ -248,33 +252,53 @@ class Session:
         """Keep the cell, and the state that ``again`` has to restore."""
         self.last = number, source
         if self.stand_in:
-            from npnet.notebooks.again import Before
+            from npnet.notebooks.again import Before, EarlierLoop
+            from npnet.notebooks.stopped_loops import has_training_loop
 
-            self.before.append(Before(self.namespace))
+            before = Before(self.namespace)
+            self.before.append(before)
+            if has_training_loop(source):
+                self.loop = EarlierLoop.begins(before)
+            if self.loop is not None:
+                self.loop.add(number, source)
 
     def again(self, sampler: str, left_out: int, digits: int, seconds: float) -> None:
         """Run the last cell again with this sampler, as if ``left_out`` cells had not run."""
-        from npnet.notebooks.again import in_a_copy
-
-        number, source = self.last
         befores = list(self.before)[-1 - left_out :]
 
-        def work() -> list[dict[str, Any]]:
-            messages: list[dict[str, Any]] = []
+        def begin() -> None:
             befores[0].restore()
-            self.figures = None
             sys.modules["npnet.tensors.random"].set_sampler(sampler)
             if digits:
                 from npnet.notebooks.last_digits import ROUNDING, LastDigits
 
                 LastDigits(digits).change(ROUNDING, self.namespace)
+
+        self._try(begin, [self.last] if befores else [], seconds)
+
+    def fewer(self, steps: int | None, reruns: int, seconds: float) -> None:
+        """Run the last training loop again with other steps, and the cells after it."""
+        loop = self.loop
+        cells = [] if loop is None else loop.stopped(steps, reruns)
+        self._try(lambda: loop.restore(reruns) if loop else None, cells, seconds)
+
+    def _try(self, begin: Callable[[], None], cells: list[tuple[int, str]], seconds: float) -> None:
+        """Send what the last of these cells prints when they run in a copy of the process."""
+        from npnet.notebooks.again import in_a_copy
+
+        def work() -> list[dict[str, Any]]:
+            messages: list[dict[str, Any]] = []
+            begin()
+            self.figures = self.watch = None
             self.send = lambda **message: messages.append(message)
             for stream in self.streams:
                 stream.send = self.send
-            self.run(number, source)
+            for number, source in cells:
+                messages.clear()
+                self.run(number, source)
             return [message for message in messages if message["kind"] == "output"]
 
-        outputs = in_a_copy(work, seconds) if befores else None
+        outputs = in_a_copy(work, seconds) if cells else None
         self.send(kind="again", outputs=outputs)
 
     def skip(self, words: int) -> None:
@@ -446,6 +470,8 @@ def main() -> None:
             session.run(**message)
         elif kind == "again":
             session.again(**message)
+        elif kind == "fewer":
+            session.fewer(**message)
         elif kind == "skip":
             session.skip(**message)
         elif kind == "grade":

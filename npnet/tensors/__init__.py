@@ -41,6 +41,7 @@ from npnet.tensors import (
     splits_and_joins,
     storage,
     text,
+    three_operands,
 )
 from npnet.tensors.attach import FUNCTIONS
 from npnet.tensors.device import device as device
@@ -159,4 +160,5 @@ _ = (
     splits_and_joins,
     storage,
     text,
+    three_operands,
 )

@@ -25,6 +25,7 @@ from npnet.tensors.activations import (
 )
 from npnet.tensors.attach import both, tensor_argument
 from npnet.tensors.axes import axis_of, spelled
+from npnet.tensors.bernoulli import dropped
 from npnet.tensors.dtypes import F32, FLOATS, I64
 from npnet.tensors.limits_and_masks import clamp
 from npnet.tensors.linear import linear
@@ -175,10 +176,14 @@ def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """The tensor itself if ``training`` is False or p is 0; else an error."""
-    if training and p:
-        raise not_supported("dropout while training: its random numbers")
-    return input
+    """Zeros with probability p, and all other values divided by 1 − p; drawn as torch draws.
+
+    Raises:
+        ValueError: p below 0 or above 1.
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    return dropped(input, p, training, inplace)
 
 
 def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:

@@ -7,7 +7,6 @@ generator and at which word. Append a function that takes a ``Draw``.
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -15,11 +14,12 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError
-from npnet.tensors.attach import function
+from npnet.tensors.attach import function, tensor_argument
 from npnet.tensors.device import CPU, on_cpu
 from npnet.tensors.dtypes import I64
 from npnet.tensors.tensor_class import Tensor, wrap
 from npnet.torch_rng import generator as engine
+from npnet.torch_rng.torch_state import torch_state, words_used
 
 UNSEEDED: Final = 67280421310721  # the seed of torch.Generator() before manual_seed
 
@@ -79,7 +79,7 @@ def set_sampler(name: str) -> None:
     Counted.exponentials = name
 
 
-_STATE: Final = struct.Struct("<Q624IqqBd")
+_USED: Final = "_words_used"  # of a state's tensor: how many words of the stream were used
 
 
 @function("Generator")
@@ -127,37 +127,24 @@ class Generator:
         return CPU
 
     def get_state(self) -> Tensor:
-        """The state as a tensor of bytes, for ``set_state``."""
-        state = self.core.get_state()
-        packed = _STATE.pack(
-            state["seed"],
-            *state["key"].tolist(),
-            state["pos"],
-            self.core.used,
-            state["has_spare"],
-            state["spare"],
-        )
-        return wrap(np.frombuffer(packed, np.uint8).copy())
+        """The state as a tensor of 5,056 bytes, which torch's ``set_state`` takes too."""
+        made = wrap(np.frombuffer(torch_state(self.core.get_state(), self.used), np.uint8).copy())
+        vars(made)[_USED] = self.used
+        return made
 
     def set_state(self, new_state: Tensor) -> Generator:
-        """Continue from the state at the call of ``get_state``."""
-        raw = new_state._a.astype(np.uint8).tobytes()
-        if len(raw) != _STATE.size:
-            raise RuntimeError(
-                f"set_state: a state of {len(raw)} bytes, wanted {_STATE.size}, as from get_state "
-                "of npnet.tensors"
-            )
-        seed, *key, pos, used, kept, spare = _STATE.unpack(raw)
-        self.core.set_state(
-            {
-                "seed": seed,
-                "key": np.array(key, np.uint32),
-                "pos": pos,
-                "has_spare": bool(kept),
-                "spare": spare,
-            }
-        )
-        self.core.used = used
+        """Continue from the state at the call of ``get_state``, here or in torch.
+
+        Raises:
+            RuntimeError: no state of a generator.
+        """
+        array = np.asarray(tensor_argument("set_state", new_state)._a)
+        try:
+            self.core.set_state(array)
+        except InputError as why:
+            raise RuntimeError(str(why)) from None
+        used = vars(new_state).get(_USED)
+        self.core.used = words_used(self.core.get_state()) if used is None else used
         return self
 
     def clone_state(self) -> Generator:

@@ -14,7 +14,7 @@ from npnet.tensors.attach import tensor_argument
 from npnet.tensors.axes import axis_of
 from npnet.tensors.dtypes import FLOATS, I64
 from npnet.tensors.limits_and_masks import clamp, where
-from npnet.tensors.missing import not_for, not_supported
+from npnet.tensors.missing import not_for
 from npnet.tensors.tape import renamed, run
 from npnet.tensors.tensor_class import MODE, Tensor, wrap
 from npnet.tensors.views import reshape
@@ -54,6 +54,10 @@ def cross_entropy(
             return wrap(plain_cross_entropy(input._a, target._a))
         logprobs = run(LOG_SOFTMAX, (input._a, 1), (input,))
         return run(NLL_MEAN, (logprobs._a, target._a.copy()), (logprobs,))
+    if label_smoothing > 1:
+        raise RuntimeError(
+            f"label_smoothing must be between 0.0 and 1.0. Got: {float(label_smoothing)}"
+        )
     x = input
     axis = axis_of(0 if x._a.ndim == 1 else 1, x._a.ndim)
     if x._a.ndim == 1 and target._a.shape == x._a.shape and target._a.dtype.kind != "f":
@@ -62,8 +66,6 @@ def cross_entropy(
         )
     if x._a.dtype not in FLOATS:
         raise not_for("log_softmax_kernel_impl", x.dtype)
-    if label_smoothing:
-        raise not_supported("cross_entropy(label_smoothing=…)")
     logprobs = run(LOG_SOFTMAX, (x._a, axis), (x,))
     if target._a.dtype.kind == "f":
         if target._a.shape != x._a.shape:
@@ -71,6 +73,8 @@ def cross_entropy(
                 f"Expected floating point type for target with class probabilities of the shape "
                 f"{list(x._a.shape)}, got {list(target._a.shape)}: class numbers have to be int64"
             )
+        if label_smoothing > 0:
+            target = target * (1 - label_smoothing) + label_smoothing / x._a.shape[axis]
         losses = -(logprobs * target if weight is None else logprobs * target * weight).sum(axis)
         if reduction == "none":
             return losses
@@ -78,7 +82,30 @@ def cross_entropy(
         if reduction == "sum":
             return total
         return renamed(total / (losses.numel() or 1), "DivBackward1")
-    return nll_loss(logprobs, target, weight, None, ignore_index, None, reduction)
+    found = nll_loss(logprobs, target, weight, None, ignore_index, None, reduction)
+    if label_smoothing <= 0:
+        return found
+    smooth = _smooth_loss(logprobs, target._a, weight, ignore_index, reduction, axis)
+    return (1 - label_smoothing) * found + smooth * (label_smoothing / x._a.shape[axis])
+
+
+def _smooth_loss(
+    logprobs: Tensor, classes: Array, weight: Tensor | None, ignore: int, reduction: str, axis: int
+) -> Tensor:
+    """The loss of targets that are spread over all classes."""
+    if weight is not None:
+        shape = [1] * logprobs._a.ndim
+        shape[axis] = -1
+        logprobs = logprobs * reshape(weight, shape)
+    left_out = classes == ignore
+    losses = (-logprobs.sum(axis)).masked_fill(wrap(left_out), 0.0)
+    if reduction == "none":
+        return losses
+    if reduction == "sum":
+        return losses.sum()
+    if weight is None:
+        return losses.sum() / int((~left_out).sum())
+    return losses.sum() / wrap(weight._a[classes[~left_out]]).sum()
 
 
 def nll_loss(

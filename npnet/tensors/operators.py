@@ -235,31 +235,3 @@ def _rmod(self: Tensor, other: Any) -> Tensor:
             "derivative for aten::remainder is not implemented for a number % tensor"
         )
     return _remainder(wrap_number(other), self)
-
-
-def _floats_only(kernel: str, input: Tensor) -> None:
-    if input._a.dtype.kind != "f":
-        raise not_for(kernel, input.dtype)
-
-
-@both("lerp")
-def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
-    """``input + weight * (end - input)``."""
-    _floats_only("lerp_kernel_scalar", input)
-    return renamed(input + weight * (end - input), "LerpBackward0")
-
-
-@both("addcmul")
-def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-    """``input + value * tensor1 * tensor2``."""
-    if input._a.dtype.kind == "b":
-        raise not_for("addcmul_cpu_out", "'Bool'")
-    return renamed(input + value * tensor1 * tensor2, "AddcmulBackward0")
-
-
-@both("addcdiv")
-def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-    """``input + value * tensor1 / tensor2``."""
-    if tensor1._a.dtype.kind != "f" and tensor2._a.dtype.kind != "f":
-        raise RuntimeError("Integer division with addcdiv is no longer supported: use .float()")
-    return renamed(input + value * tensor1 / tensor2, "AddcdivBackward0")

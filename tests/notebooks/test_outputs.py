@@ -254,6 +254,16 @@ def test_only_lines_that_older_torch_prints_are_its_names(
     assert kinds(story.last()) == expected
 
 
+def test_a_loop_that_was_stopped_stores_its_first_lines() -> None:
+    loop = "for i in range(3):\n    loss.backward()\n    print(i, loss)"
+    printed = "0 3.1415\n1 2.7182\n2 1.4142\n"
+    report = Story().cell(loop, "0 3.1415\n1 2.7182", printed).last()
+    assert report.explained
+    assert "its training loop had stopped sooner" in report.reasons[0].text
+    for other in (Story().cell(loop, "1 2.7182", printed), Story().cell("1", "0 3.1415", printed)):
+        assert "sooner" not in other.last().reasons[0].text
+
+
 def test_cells_that_were_left_out_are_told_with_the_sampler() -> None:
     story = Story().cell("print(1)", "2", "1", left_out=[3, 4], older_order=True)
     assert kinds(story.last()) == (["order"], False)

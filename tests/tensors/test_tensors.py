@@ -93,6 +93,10 @@ def test_a_state_goes_on_where_it_was(seed: int, size: int) -> None:
     other = torch.Generator().set_state(g.get_state())
     assert torch.equal(torch.randn(size, generator=g), torch.randn(size, generator=other))
     assert g.initial_seed() == other.initial_seed() == seed
+    bare = torch.tensor(g.get_state().tolist(), dtype=torch.uint8)  # as from a file
+    assert torch.Generator().set_state(bare).used == g.used
+    with pytest.raises(RuntimeError, match="5,056 bytes"):
+        other.set_state(bare[1:])
 
 
 def test_what_is_missing_says_its_name() -> None:
