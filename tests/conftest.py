@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 # One thread for the BLAS and for torch, here and in the processes that tests start: at these sizes
 # threads wait for each other more than they compute, and `pytest -n` has a process for each core.
@@ -42,7 +43,7 @@ GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=10, help="how often to kill a training process")
+    parser.addoption("--kills", type=int, default=6, help="how often to kill a training process")
     parser.addoption("--networks", type=int, default=60, help="random networks for the judge")
     parser.addoption(
         "--mutants",
@@ -72,6 +73,13 @@ def pytest_configure(config: pytest.Config) -> None:
     """Hypothesis tries fewer examples where the slow tests are left out."""
     fast = "not slow" in config.option.markexpr
     settings.load_profile("fast tests" if fast else "all tests")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def disks_are_not_waited_for() -> Iterator[None]:
+    """No test cuts the power: what is written need not have reached the disk."""
+    with mock.patch("os.fsync"):
+        yield
 
 
 def pytest_collection_finish() -> None:

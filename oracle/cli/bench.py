@@ -11,7 +11,16 @@ from npnet.base.suggestions import nearest
 from npnet.base.tables import table, table_row
 from npnet.cli.bench import header
 from npnet.cli.output_files import check_new_picture
-from npnet.cli.parser import add_force, add_json, add_old_name, add_only, add_plot, names_of, number
+from npnet.cli.parser import (
+    SECONDS,
+    add_force,
+    add_json,
+    add_old_name,
+    add_only,
+    add_plot,
+    names_of,
+    number,
+)
 from npnet.corpora.known import KNOWN, default_words, find_corpus, known_words
 from oracle.bench import ROWS, Setting, machine, measure
 from oracle.timing import Memory, Pair, Row, Skipped, figures, quartiles
@@ -52,7 +61,7 @@ def add_commands(commands: Any) -> None:
         "--seconds",
         type=number,
         metavar="S",
-        help="how long each row is measured; 0: each side once",
+        help=f"{SECONDS} (default: {Setting.seconds:g}; 0 takes each once)",
     )
     add_plot(parser)
     add_force(parser)
