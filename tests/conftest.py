@@ -44,7 +44,12 @@ GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=6, help="how often to kill a training process")
-    parser.addoption("--networks", type=int, default=60, help="random networks for the judge")
+    parser.addoption(
+        "--networks",
+        type=int,
+        default=60,
+        help="random networks for the judge (the fast tests: 20)",
+    )
     parser.addoption(
         "--mutants",
         type=int,

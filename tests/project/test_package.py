@@ -67,6 +67,7 @@ def test_only_the_plots_import_more_than_numpy_at_their_top() -> None:
     assert json.loads(done.stdout) == {"npnet.plotting.plots": "matplotlib"}
 
 
+@pytest.mark.slow
 def test_the_main_job_runs_where_torch_cannot_be_imported() -> None:
     job = """
 import dataclasses, npnet

@@ -161,6 +161,7 @@ def test_json_holds_seed_skips_and_reruns(here: Path, capsys: pytest.CaptureFixt
     ]
 
 
+@pytest.mark.slow
 def test_two_processes_find_the_same(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recover", "first.toml", *NEAR[:4], "--jobs", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["seeds"][0]["seed"] == SEED
