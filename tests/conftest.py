@@ -87,6 +87,21 @@ def disks_are_not_waited_for() -> Iterator[None]:
         yield
 
 
+# Tests of ten seconds. They begin first, so that with several processes none of them ends last.
+LONGEST = (
+    "test_a_session_prints_what_is_shown",
+    "test_a_log_of_a_lost_generator_is_replayed_to_the_last_name",
+    "test_part3_prints_the_lectures_log",
+    "test_killed_at_any_moment_a_run_resumes_to_the_same_bits",
+    "test_the_seed_of_the_last_document_is_found_from_its_text",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The order of the files, but for the longest tests."""
+    items.sort(key=lambda item: getattr(item, "originalname", "") not in LONGEST)
+
+
 def pytest_collection_finish() -> None:
     """Keep the garbage collector off what lives to the end, a million objects of torch among it."""
     gc.collect()

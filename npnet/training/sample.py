@@ -158,7 +158,8 @@ class _Table(dict[tuple[int, ...], Floats]):
             probs = counts / counts.sum(1, keepdims=True)
         if not np.isfinite(probs).all():
             raise InputError(f"sample: probabilities that are not finite, {UNTRAINED}")
-        return probs.reshape(*lasts, -1)
+        block: Floats = probs.reshape(*lasts, -1)
+        return block
 
 
 def _draws(
