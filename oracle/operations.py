@@ -11,8 +11,10 @@ the exception, if there is one.
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -75,8 +77,9 @@ class Verdict(NamedTuple):
         return any(self.form == form and self.world in worlds.split() for form, worlds, _ in KNOWN)
 
 
+@cache
 def world(name: str, dtype: str, seed: int) -> dict[str, Array]:
-    """The named arrays of a world."""
+    """The named arrays of a world. They are shared: take copies."""
     rng = np.random.default_rng(seed)
     shape = SHAPES[name]
 
@@ -126,6 +129,11 @@ def world(name: str, dtype: str, seed: int) -> dict[str, Array]:
     return {key: np.asarray(value) for key, value in found.items()}
 
 
+def named_in(form: str, arrays: dict[str, Array]) -> dict[str, Array]:
+    """The arrays that a form names; it can neither read nor change another one."""
+    return {name: arrays[name] for name in re.findall(r"\w+", form) if name in arrays}
+
+
 def run(form: str, arrays: dict[str, Array], ours: bool, upstream: int) -> Outcome:
     """Run a form and its backward pass under torch or under npnet.tensors."""
     module: Any = stand_in if ours else torch
@@ -143,7 +151,10 @@ def run(form: str, arrays: dict[str, Array], ours: bool, upstream: int) -> Outco
             leaves[name] = made
             made = made.clone()
         names[name] = made
-    inputs = dict(names)
+    places: dict[int, list[str]] = {}
+    for name in arrays:
+        if names[name].numel():
+            places.setdefault(_memory(names[name]), []).append(name)
     given = set(names)
     try:
         exec(form if "=" in _outside(form) or ";" in form else f"r = {form}", names)
@@ -151,7 +162,7 @@ def run(form: str, arrays: dict[str, Array], ours: bool, upstream: int) -> Outco
         total: Any = None
         rng = np.random.default_rng(upstream)
         for name, value in _tensors(names, given, module):
-            values[name] = _known(value, inputs, module)
+            values[name] = _known(value, places, module)
             wants = isinstance(value, module.Tensor) and value.requires_grad
             if wants and (name not in given or value.grad_fn.name() != "CloneBackward0"):
                 weights = module.tensor(
@@ -190,7 +201,8 @@ def _tensors(names: dict[str, Any], given: set[str], module: Any) -> Iterator[tu
             yield name, value
 
 
-def _known(value: Any, inputs: dict[str, Any], module: Any) -> Any:
+def _known(value: Any, places: dict[int, list[str]], module: Any) -> Any:
+    """What is compared of a value; ``places``: which inputs lie in which memory."""
     if not isinstance(value, module.Tensor):
         return ("plain", str(value) if isinstance(value, (module.Size, module.dtype)) else value)
     node = value.grad_fn
@@ -200,22 +212,15 @@ def _known(value: Any, inputs: dict[str, Any], module: Any) -> Any:
         tuple(value.shape),
         value.requires_grad,
         None if node is None else node.name(),
-        tuple(
-            sorted(
-                name
-                for name, other in inputs.items()
-                if isinstance(other, module.Tensor) and _shares(value, other)
-            )
-        ),
+        tuple(sorted(places.get(_memory(value), ()) if value.numel() else ())),
     )
 
 
-def _shares(one: Any, other: Any) -> bool:
-    if one.numel() == 0 or other.numel() == 0:
-        return False
-    if isinstance(one, torch.Tensor):
-        return bool(one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr())
-    return bool(np.may_share_memory(one._a, other._a)) and _root(one._a) is _root(other._a)
+def _memory(value: Any) -> int:
+    """The memory in which a tensor's numbers lie, by its number. Views share their tensor's."""
+    if isinstance(value, torch.Tensor):
+        return value.untyped_storage().data_ptr()
+    return id(_root(value._a))
 
 
 def _root(array: Array) -> Any:
@@ -227,7 +232,7 @@ def _root(array: Array) -> Any:
 
 def compare(form: str, where: str, dtype: str, seed: int) -> Verdict:
     """Run one form in one world under both, and compare all results."""
-    arrays = world(where, dtype, seed)
+    arrays = named_in(form, world(where, dtype, seed))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         theirs = run(form, arrays, False, seed + 1)

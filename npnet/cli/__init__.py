@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from npnet.base.errors import DivergedError, InputError
 from npnet.base.version import __version__
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command("npnet", lambda: options.command(options))
 
 
+@cache
 def make_parser() -> Parser:
     """The parser of all commands."""
     parser = Parser(

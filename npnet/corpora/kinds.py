@@ -52,25 +52,25 @@ def refuse_other_kinds(lines: Sequence[str], source: str) -> None:
     if _share(told, TAG) > 0.5 or re.match(r"\s*<(!doctype|html)", told[0], re.IGNORECASE):
         raise InputError(f"{source}: is a page of HTML, wanted one word a line: save its text")
     _refuse_separators(told, source, SEPARATORS)
-    if _share(told, BULLET) >= MOST:
+    if _holds(told, BULLET, MOST):
         raise InputError(
             f"{source}: is a list with a mark before each word, wanted words alone: "
             "--separator blanks --column 2 takes them"
         )
-    if _share(told, FLAGS) >= SOME:
+    if _holds(told, FLAGS, SOME):
         raise InputError(
             f"{source}: is a dictionary with flags behind its words, wanted words alone: "
             "--separator / --column 1 leaves the flags away"
         )
     for pattern, column in ((COUNTED, 1), (COUNTED_FIRST, 2)):
-        if _share(told, pattern) >= MOST:
+        if _holds(told, pattern, MOST):
             raise InputError(
                 f"{source}: is a list of words with numbers, wanted words alone: "
                 f"--separator blanks --column {column} takes them"
             )
-    if _share(told, NUMBER) >= MOST:
+    if _holds(told, NUMBER, MOST):
         raise InputError(f"{source}: is a list of numbers, wanted one word a line")
-    if _share(told, SPACED) >= MOST:
+    if _holds(told, SPACED, MOST):
         raise InputError(
             f"{source}: is a table of columns between blanks, wanted one word a line: choose its "
             "words with --separator blanks --column 1, or another number (--separator none: it is "
@@ -131,7 +131,7 @@ def refuse_numbers(words: Sequence[str], source: str) -> None:
     Raises:
         InputError: most of the words are numbers.
     """
-    if words and _share(words, NUMBER) >= MOST:
+    if words and _holds(words, NUMBER, MOST):
         raise InputError(
             f"{source}: the column holds numbers such as {words[-1]!r:.40}, wanted words: choose "
             "another with --column, by its title or number"
@@ -153,3 +153,14 @@ def _refuse_separators(told: Sequence[str], source: str, separators: Mapping[str
 
 def _share(lines: Sequence[str], pattern: re.Pattern[str]) -> float:
     return sum(pattern.fullmatch(line) is not None for line in lines) / len(lines)
+
+
+def _holds(lines: Sequence[str], pattern: re.Pattern[str], least: float) -> bool:
+    """Whether ``_share`` is at least this. Lists of words are done after a few lines."""
+    others = 0
+    for line in lines:
+        if pattern.fullmatch(line) is None:
+            others += 1
+            if len(lines) - others < least * len(lines):
+                return False
+    return True

@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,7 +80,14 @@ class Row(NamedTuple):
 
 def default_words() -> list[str]:
     """Return the words of the shipped corpus. Raises InputError if it is not there."""
-    return read_words(shipped_corpus())
+    path = shipped_corpus()
+    return [*_words_of(path, path.stat().st_mtime_ns)]
+
+
+@cache
+def _words_of(path: Path, _changed: int) -> list[str]:
+    """The words of a file, read again only if it was changed since."""
+    return read_words(path)
 
 
 def shipped_corpus() -> Path:

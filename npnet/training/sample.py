@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
+import math
 from collections.abc import Generator as Yielding
 from collections.abc import Mapping
 from typing import Any
@@ -129,16 +129,28 @@ class _Table(dict[tuple[int, ...], Floats]):
     def __init__(self, params: Parameters, stats: Statistics, temperature: float) -> None:
         super().__init__()
         self.params, self.stats, self.temperature = params, stats, temperature
+        self.blocks: dict[tuple[int, ...], Floats] = {}
 
     def __missing__(self, context: tuple[int, ...]) -> Floats:
         V, T = self.params.sizes["V"], len(context)
         shared = T
         while shared and V ** (T - shared + 1) <= TOGETHER:
             shared -= 1
-        lasts = itertools.product(range(V), repeat=T - shared)
-        contexts = [(*context[:shared], *last) for last in lasts]
+        first, last = context[:shared], context[shared:]
+        if first not in self.blocks:
+            if (len(self.blocks) + 1) * V ** (T - shared + 1) > REMEMBERED:
+                self.clear()
+                self.blocks.clear()
+            self.blocks[first] = self._block(first, (V,) * (T - shared))
+        self[context] = self.blocks[first][last]
+        return self[context]
+
+    def _block(self, first: tuple[int, ...], lasts: tuple[int, ...]) -> Floats:
+        """The probabilities, (*lasts, V), after all contexts that begin with ``first``."""
+        ends = np.indices(lasts).reshape(len(lasts), math.prod(lasts)).T
+        contexts = np.hstack([np.tile(np.array(first, np.int64), (len(ends), 1)), ends])
         with np.errstate(all="ignore"):  # results that are not finite are found below
-            logits = predict(self.params, self.stats, np.array(contexts))
+            logits = predict(self.params, self.stats, contexts)
             # The largest logit is subtracted first, and the division is in float64, so that no
             # temperature is too low or too high.
             norm_logits = (logits - logits.max(1, keepdims=True)) / np.float64(self.temperature)
@@ -146,10 +158,8 @@ class _Table(dict[tuple[int, ...], Floats]):
             probs = counts / counts.sum(1, keepdims=True)
         if not np.isfinite(probs).all():
             raise InputError(f"sample: probabilities that are not finite, {UNTRAINED}")
-        if V * (len(self) + len(contexts)) > REMEMBERED:
-            self.clear()
-        self.update(zip(contexts, probs, strict=True))
-        return self[context]
+        block: Floats = probs.reshape(*lasts, -1)
+        return block
 
 
 def _draws(

@@ -11,7 +11,16 @@ from npnet.base.suggestions import nearest
 from npnet.base.tables import table, table_row
 from npnet.cli.bench import header
 from npnet.cli.output_files import check_new_picture
-from npnet.cli.parser import add_force, add_json, add_old_name, add_only, add_plot, names_of
+from npnet.cli.parser import (
+    SECONDS,
+    add_force,
+    add_json,
+    add_old_name,
+    add_only,
+    add_plot,
+    names_of,
+    number,
+)
 from npnet.corpora.known import KNOWN, default_words, find_corpus, known_words
 from oracle.bench import ROWS, Setting, machine, measure
 from oracle.timing import Memory, Pair, Row, Skipped, figures, quartiles
@@ -48,6 +57,12 @@ def add_commands(commands: Any) -> None:
         help=f"{QUICK['seconds']:g} s a row instead of {Setting.seconds:g}, and no {SLOW}: "
         "under a minute",
     )
+    parser.add_argument(
+        "--seconds",
+        type=number,
+        metavar="S",
+        help=f"{SECONDS} (default: {Setting.seconds:g}; 0 takes each once)",
+    )
     add_plot(parser)
     add_force(parser)
     add_json(parser)
@@ -58,7 +73,8 @@ def bench_command(options: argparse.Namespace) -> int:
     """`oracle bench`."""
     names = _names(options)
     corpus, words = _words()
-    setting = Setting(words, **(QUICK if options.quick else {}))
+    chosen = {} if options.seconds is None else {"seconds": options.seconds}
+    setting = Setting(words, **(QUICK if options.quick else {}) | chosen)
     if not options.json:
         print("\n".join(header(machine(), 1)))
         print(f"{corpus}; medians of the processor's time\n")

@@ -71,7 +71,7 @@ class Page(HTMLParser):
         if "li" in self.open and not self.section:
             self.rows[-1] += text
 
-    @property
+    @functools.cached_property
     def data(self) -> Any:
         return json.loads(re.findall(r'id="data">(.*?)</script>', self.html, re.DOTALL)[0])
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import made_notebooks as made
 import pytest
+from conftest import slow_but
 
 from npnet.cli import main
 from npnet.notebooks.publish import publications, toml_of
@@ -120,6 +121,7 @@ def test_a_notebook_in_a_folder_that_is_read_only_runs(tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
 
 
+@pytest.mark.slow
 def test_a_lost_seed_is_found_from_the_notebook_and_the_rerun_matches(
     lost: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -156,17 +158,17 @@ def test_a_publication_of_a_notebook_is_read_back(lost: Path, tmp_path: Path) ->
     assert found.recipe.lost == ("bngain", "bnbias")
 
 
-@pytest.mark.parametrize(
-    ("cells", "text"),
-    [
-        (["x = 1"], "no cell draws a network of this kind"),
-        ((*LOST_CELLS[:3], "pass"), "no stored figure was recognised"),
-        (
-            (LOST_CELLS[0], LOST_CELLS[1].replace("random.seed(42)", ""), *LOST_CELLS[2:]),
-            "without a seed",
-        ),
-    ],
-)
+NOT_SEARCHED: list[tuple[Sequence[str], str]] = [
+    (["x = 1"], "no cell draws a network of this kind"),
+    ((*LOST_CELLS[:3], "pass"), "no stored figure was recognised"),
+    (
+        (LOST_CELLS[0], LOST_CELLS[1].replace("random.seed(42)", ""), *LOST_CELLS[2:]),
+        "without a seed",
+    ),
+]
+
+
+@pytest.mark.parametrize(("cells", "text"), slow_but(NOT_SEARCHED, NOT_SEARCHED[-1:]))
 def test_a_notebook_that_cannot_be_searched_for_says_why(
     cells: Sequence[str], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

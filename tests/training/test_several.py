@@ -128,6 +128,7 @@ def test_values_are_cut_at_commas_outside_of_brackets(text: str, values: list[st
     assert values_of("name", text) == [text]
 
 
+@pytest.mark.slow
 def test_a_grid_with_seeds_is_a_folder_for_each_recipe(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
