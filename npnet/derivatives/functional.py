@@ -56,7 +56,9 @@ def _log_softmax(x: Array, axis: int) -> Array:
 def _log_softmax_gradient(g: Array, o: Array, x: Array, axis: int) -> Array:
     if not x.ndim:
         return np.zeros_like(g)
-    return g - np.exp(o) * np.add.reduce(g, axis, keepdims=True)
+    shares = np.exp(o)
+    shares *= np.add.reduce(g, axis, keepdims=True)
+    return np.subtract(g, shares, shares)
 
 
 def _softmax_gradient(g: Array, o: Array, x: Array, axis: int) -> Array:

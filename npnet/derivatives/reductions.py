@@ -76,7 +76,9 @@ def _variance_gradient(
 ) -> Array:
     size = count(x.shape, axes)
     factor = 2.0 / (size - correction) if size != correction else math.nan
-    return (factor * spread_narrow(g, x.shape, axes, keepdim)) * (x - _mean(x, axes, True))
+    centred = x - _mean(x, axes, True)
+    centred *= factor * spread_narrow(g, x.shape, axes, keepdim)
+    return centred
 
 
 def spread_narrow(g: Array, shape: tuple[int, ...], axes: Axes, keepdim: bool) -> Array:

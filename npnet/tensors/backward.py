@@ -66,7 +66,7 @@ def flow(
                 for reference in node.watchers:
                     watcher = reference()
                     if watcher is not None and watcher._node is node:
-                        _accumulate(watcher, g)
+                        _accumulate(watcher, g.copy())
             if node.freed or (node.stamp != CHANGES.count and node.touched()):
                 _check_saved(node)
         out, args = node._a, node.args
@@ -81,7 +81,11 @@ def flow(
                 d = d.astype(like.dtype)
             if type(source) is not Node or (stops and source in stops):
                 before = arrived.get(source)
-                arrived[source] = d if before is None else before + d
+                if before is not None:
+                    d = before + d
+                elif d is g or d.base is not None or not d.flags.c_contiguous:
+                    d = d.copy()  # what arrives has its own memory: it may become a .grad
+                arrived[source] = d
             elif source in waiting:
                 waiting[source] = waiting[source] + d
             else:
@@ -108,11 +112,11 @@ def _check_saved(node: Node) -> None:
 
 
 def _accumulate(tensor: Tensor, g: Array) -> None:
-    """Add to ``.grad``, which has its own memory."""
+    """Add to ``.grad``, or make ``g``, which nothing else has, the ``.grad``."""
     grad = tensor._grad
     if grad is None:
         made = new(Tensor)
-        made._a = g.copy()
+        made._a = g
         tensor._grad = made
     elif MODE.grad and grad._req:
         raise not_supported("accumulating into a .grad that itself requires a gradient")
@@ -141,7 +145,7 @@ def backward(
     if self._view is not None:
         edge(self)
     if self._node is None:
-        _accumulate(self, g)
+        _accumulate(self, g.copy())
         return
     arrived, nodes = flow({self._node: g}, {}, True)
     chosen = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)

@@ -14,7 +14,7 @@ import pytest
 
 import npnet.tensors as torch
 from npnet.cli import main
-from npnet.notebooks.again import Before, in_a_copy
+from npnet.notebooks.again import Before, EarlierLoop, in_a_copy
 from npnet.notebooks.read import read_notebook
 from npnet.notebooks.run import Options, run_notebook
 
@@ -95,6 +95,23 @@ def test_names_and_generators_are_put_back() -> None:
     before.restore()
     assert names == {"g": g, "x": 1}
     assert drawn() == first
+
+
+def test_a_loop_begins_where_an_earlier_run_of_it_began() -> None:
+    kept = torch.get_rng_state()
+    torch.manual_seed(9)
+    first = torch.rand(40).tolist()
+    w = torch.zeros(2)
+    loop = EarlierLoop.begins(Before({"w": w}))
+    loop.add(1, "w.data += torch.rand(20)[:2]\nfor i in range(9):\n    w.data += 1")
+    w.data += torch.rand(20)[:2]
+    assert loop.stopped(3, 0) == []  # nothing has run below it
+    loop.add(2, "w")
+    assert [number for number, _ in loop.stopped(3, 2)] == [1, 2]
+    assert loop.stopped(3, 3) == []  # so many words were not drawn before
+    loop.restore(1)
+    assert (w.tolist(), torch.rand(20).tolist()) == ([0, 0], first[20:])
+    torch.set_rng_state(kept)
 
 
 def test_a_copy_that_fails_or_is_slow_gives_nothing() -> None:
