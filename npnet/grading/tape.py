@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.notebooks.truth import Upstream
+from npnet.grading.truth import Upstream
 from npnet.tensors import dtypes
 from npnet.tensors.autograd import replay, vjp
 from npnet.tensors.tape import LAST, Node
@@ -20,7 +20,7 @@ Key = Node | Tensor
 
 
 class TapeGraph:
-    """A graph of the stand-in's tape: see ``npnet.notebooks.truth.Graph``."""
+    """A graph of the stand-in's tape: see ``npnet.grading.truth.Graph``."""
 
     def __init__(self, root: Node, named: Mapping[str, Tensor]) -> None:
         loss = _probe(root)
@@ -66,7 +66,7 @@ class TapeGraph:
 
 
 class Tape:
-    """``npnet.tensors`` in place of torch: see ``npnet.notebooks.truth.Backend``."""
+    """``npnet.tensors`` in place of torch: see ``npnet.grading.truth.Backend``."""
 
     def is_tensor(self, value: Any) -> bool:
         """Whether an object is a tensor."""
