@@ -11,7 +11,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.grading.truth import Upstream
-from npnet.tensors import dtypes
+from npnet.tensors import dtypes_and_sizes
 from npnet.tensors.autograd import replay, vjp
 from npnet.tensors.tape import LAST, Node
 from npnet.tensors.tensor_class import MODE, Tensor, new, wrap
@@ -92,12 +92,12 @@ class Tape:
     @contextlib.contextmanager
     def computing(self, dtype: str) -> Iterator[None]:
         """Record nothing; new floats have this dtype."""
-        before, kind = MODE.grad, dtypes.DEFAULT.numpy
-        MODE.grad, dtypes.DEFAULT.numpy = False, np.dtype(dtype)
+        before, kind = MODE.grad, dtypes_and_sizes.DEFAULT.numpy
+        MODE.grad, dtypes_and_sizes.DEFAULT.numpy = False, np.dtype(dtype)
         try:
             yield
         finally:
-            MODE.grad, dtypes.DEFAULT.numpy = before, kind
+            MODE.grad, dtypes_and_sizes.DEFAULT.numpy = before, kind
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:
