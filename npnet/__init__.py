@@ -33,9 +33,9 @@ from npnet.training.sgd import Record, train
 if TYPE_CHECKING:
     from npnet.checks.check_gradient import check_gradient
     from npnet.checks.lines import Lines
+    from npnet.grading.notebook_grades import grade_notebook
     from npnet.learn.explain import explain
     from npnet.learn.grading import grade
-    from npnet.notebooks.grading import grade_notebook
     from npnet.plotting import plots
     from npnet.replays.lost_seeds import find_lost_seed
 
@@ -47,7 +47,7 @@ _LATER = {
     "explain": "npnet.learn.explain",
     "find_lost_seed": "npnet.replays.lost_seeds",
     "grade": "npnet.learn.grading",
-    "grade_notebook": "npnet.notebooks.grading",
+    "grade_notebook": "npnet.grading.notebook_grades",
     "plots": "npnet.plotting.plots",
 }
 

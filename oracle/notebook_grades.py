@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from npnet.grading.grade_messages import STAND_IN
+from npnet.grading.notebook_grades import Grading, NotebookGrades
 from npnet.notebooks.cells import Notebook
-from npnet.notebooks.grade_messages import STAND_IN
-from npnet.notebooks.grading import Grading, NotebookGrades
 from npnet.notebooks.run import Options, run_notebook
 
-TORCH = "oracle.notebook_truth:Torch"
+TORCH = "oracle.notebook_truth:grader"
 
 
 def grade_by_both(notebook: Notebook, options: Options) -> tuple[NotebookGrades, NotebookGrades]:

@@ -17,15 +17,16 @@ import numpy as np
 import torch
 
 from npnet.base.arrays import Array
-from npnet.notebooks.effects import effects
-from npnet.notebooks.slice_runs import quietly, rebound, replaced
-from npnet.notebooks.truth import Upstream
+from npnet.grading.effects import effects
+from npnet.grading.grade_messages import Grader
+from npnet.grading.slice_runs import quietly, rebound, replaced
+from npnet.grading.truth import Upstream
 
 DRAWS = ("randint", "randn", "rand", "randperm", "multinomial")
 
 
 class TorchGraph:
-    """A forward pass in float64: see ``npnet.notebooks.truth.Graph``."""
+    """A forward pass in float64: see ``npnet.grading.truth.Graph``."""
 
     def __init__(self, root: str, named: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
         keys: dict[Any, str] = {}
@@ -81,7 +82,7 @@ class TorchGraph:
 
 
 class Torch:
-    """Real torch: see ``npnet.notebooks.truth.Backend``. Counts the calls of ``backward()``."""
+    """Real torch: see ``npnet.grading.truth.Backend``. Counts the calls of ``backward()``."""
 
     def __init__(self) -> None:
         self._passes = 0
@@ -204,6 +205,11 @@ class Torch:
             and names[name].dtype == torch.float64
         }
         return TorchGraph(root, again, mine) if root in again else None
+
+
+def grader() -> Grader:
+    """The grader of notebooks that run with real torch."""
+    return Grader(Torch())
 
 
 def _is_forward(node: ast.stmt, made: set[str]) -> bool:

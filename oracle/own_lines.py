@@ -28,7 +28,7 @@ WHO = "oracle.lines_of"
 
 THERE = {
     **dict.fromkeys(("torch", "npnet.tensors"), torch),
-    **dict.fromkeys(("torch.nn", "npnet.tensors.nn"), torch.nn),
+    "torch.nn": torch.nn,
     **dict.fromkeys(("torch.nn.functional", "npnet.tensors.functional"), torch.nn.functional),
 }
 

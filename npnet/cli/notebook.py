@@ -16,9 +16,9 @@ from npnet.cli.output_files import check_new_file
 from npnet.cli.parser import DEFAULT_SEED, GRADE, SECONDS, add_force, add_json, number
 from npnet.cli.terminal import wrap
 from npnet.cli.word_options import add_words_option, word_file
+from npnet.grading.grade_text import grade_html
+from npnet.grading.notebook_grades import Grading
 from npnet.notebooks.cells import Cell, Notebook
-from npnet.notebooks.grade_text import grade_html
-from npnet.notebooks.grading import Grading
 from npnet.notebooks.html import html_page
 from npnet.notebooks.outputs import EQUAL
 from npnet.notebooks.read import read_notebook

@@ -136,8 +136,8 @@ class Options:
             needs ``default_seed``.
         sampler: whose exponentials ``torch.multinomial`` uses: ``torch``, or ``mkl``, as torch 2.0
             to 2.6 on x86.
-        grader: ``module:class`` of the ``Backend`` that knows the gradients of the notebook's
-            tensors; with it, the notebook can be graded at the end.
+        grader: ``module:function`` of a function that makes the grader in the notebook's process;
+            with it, the notebook can be graded at the end.
         printed: called with each piece of text that a cell prints.
     """
 

@@ -20,8 +20,8 @@ It reads JSON messages, one on each line, and answers in the same way
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
-import io
 import json
 import linecache
 import os
@@ -34,7 +34,7 @@ import types
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -53,86 +53,25 @@ from npnet.notebooks.stand_ins import (
     install_pyplot,
     install_tqdm,
 )
+from npnet.notebooks.streams import MOST_PRINTED, NoInput, Send, Stream
 
 if TYPE_CHECKING:
     from npnet.notebooks.again import EarlierLoop
-    from npnet.notebooks.watch import Watch
 
 MOST_LEFT_OUT = 3  # ``again`` can leave out at most this many cells before a cell
-FLUSH = 0.2  # seconds between two messages with printed text
 WORDS_AT_ONCE = 1 << 20  # for skipping words: an index of randint uses one word of 32 bits
-MOST_PRINTED = 2_000_000  # the most characters of a cell's output
-
-Send = Callable[..., None]
 
 
-class _Stream(io.TextIOBase):
-    """Standard output or standard error of the cells: written text becomes messages.
+class Grader(Protocol):
+    """Runs the statements of cells, and judges them at the end, as in ``npnet.grading``."""
 
-    Args:
-        kind: ``stdout`` or ``stderr``.
-        send: a function that sends a message.
-        line: a function that returns the current line of the running cell.
-    """
+    def execute(
+        self, body: list[ast.stmt], last: ast.expr | None, name: str, namespace: dict[str, Any]
+    ) -> Any:
+        """Run the statements of a cell, and return the value of its last expression."""
 
-    encoding = "utf-8"
-
-    def __init__(self, kind: str, send: Send, line: Callable[[], int]) -> None:
-        self.kind, self.send, self.line = kind, send, line
-        self.pending: list[str] = []
-        self.lines: list[int] = []
-        self.taken = 0  # characters that this cell has written
-        self.begins = True  # whether the next character begins a line
-        self.last = time.monotonic()
-
-    def begin(self) -> None:
-        """Begin a cell."""
-        self.taken, self.begins = 0, True
-
-    def write(self, text: str) -> int:
-        if not isinstance(text, str):
-            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        left = MOST_PRINTED - self.taken
-        if left > 0 and text:
-            kept = text[:left]
-            self.taken += len(kept)
-            if left <= len(text):
-                kept += f"\n(cut after {MOST_PRINTED:,} characters)\n"
-            if self.begins or "\n" in kept:
-                ended = kept.endswith("\n")
-                begun = self.begins + kept.count("\n") - ended
-                if begun:
-                    self.lines += [self.line()] * begun
-                self.begins = ended
-            self.pending.append(kept)
-            if time.monotonic() - self.last > FLUSH:
-                self.flush()
-        return len(text)
-
-    def flush(self) -> None:
-        text, self.pending = "".join(self.pending), []
-        lines, self.lines = self.lines, []
-        self.last = time.monotonic()
-        if text:
-            self.send(kind="output", output=self.kind, text=text, lines=lines)
-
-    def writable(self) -> bool:
-        return True
-
-    def isatty(self) -> bool:
-        return False
-
-    def fileno(self) -> int:
-        raise io.UnsupportedOperation("a notebook's output has no file number")
-
-
-class _NoInput(io.TextIOBase):
-    """Standard input, on which nobody types."""
-
-    def readline(self, *_: Any) -> str:  # type: ignore[override]
-        raise EOFError("input() is not possible here: nobody is there to type")
-
-    read = readline
+    def send_grades(self, send: Send) -> None:
+        """Send each verdict as a message."""
 
 
 class Session:
@@ -145,8 +84,8 @@ class Session:
         figures: a folder for real pictures; None: nothing is drawn.
         default_seed: the seed of torch's default generator before the first cell.
         sampler: ``torch`` or ``mkl``: whose exponentials the stand-in's multinomial uses.
-        grader: ``module:class`` of the ``Backend`` that knows the tensors' gradients, for grading
-            the notebook at its end; None: it is not graded.
+        grader: ``module:function`` of a function that makes a ``Grader``, for grading the notebook
+            at its end; None: it is not graded.
     """
 
     def __init__(
@@ -161,7 +100,7 @@ class Session:
         grader: str | None = None,
     ) -> None:
         self.send = send
-        self.streams = tuple(_Stream(kind, send, self._line) for kind in ("stdout", "stderr"))
+        self.streams = tuple(Stream(kind, send, self._line) for kind in ("stdout", "stderr"))
         # The names of the cells are in a module, so that their classes can be pickled.
         main = types.ModuleType("__main__")
         sys.modules["__main__"] = main
@@ -188,11 +127,10 @@ class Session:
         self.default_seed = default_seed
         if default_seed is not None:
             self.skip(0)
-        self.watch: Watch | None = None
+        self.grader: Grader | None = None
         if grader:  # importing the grader takes four times as long as everything else
-            from npnet.notebooks.grade_messages import watch_for
-
-            self.watch = watch_for(grader)
+            module, _, name = grader.partition(":")
+            self.grader = getattr(importlib.import_module(module), name)()
         self.stand_in = torch == "numpy"
         self.last: tuple[int, str] = (0, "")  # the last cell
         self.loop: EarlierLoop | None = None  # the last training loop
@@ -289,7 +227,7 @@ class Session:
         def work() -> list[dict[str, Any]]:
             messages: list[dict[str, Any]] = []
             begin()
-            self.figures = self.watch = None
+            self.figures = self.grader = None
             self.send = lambda **message: messages.append(message)
             for stream in self.streams:
                 stream.send = self.send
@@ -341,11 +279,11 @@ class Session:
         if isinstance(last, ast.Expr):
             tree.body.pop()
         stdio = sys.stdout, sys.stderr, sys.stdin
-        sys.stdout, sys.stderr, sys.stdin = *self.streams, _NoInput()
+        sys.stdout, sys.stderr, sys.stdin = *self.streams, NoInput()
         try:
-            if self.watch is not None:
+            if self.grader is not None:
                 value = last.value if isinstance(last, ast.Expr) else None
-                return self.watch.execute(tree.body, value, name, self.namespace)
+                return self.grader.execute(tree.body, value, name, self.namespace)
             exec(compile(tree, name, "exec"), self.namespace)
             if not isinstance(last, ast.Expr):
                 return None
@@ -475,9 +413,9 @@ def main() -> None:
         elif kind == "skip":
             session.skip(**message)
         elif kind == "grade":
-            from npnet.notebooks.grade_messages import send_grades
-
-            send_grades(session.watch, send)
+            if session.grader is not None:
+                session.grader.send_grades(send)
+            send(kind="graded")
         elif kind == "tensors":
             np.savez(message["path"], **session.tensors())  # type: ignore[arg-type]
             send(kind="tensors", path=message["path"])

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from npnet.notebooks.cells import Cell, Output
 from npnet.notebooks.magics import plain_python
-from npnet.tensors.dtypes import ALL
+from npnet.tensors.dtypes_and_sizes import ALL
 
 _PROMPT = re.compile(r"^In ?\[(\d+|\*|None| )?\]:\s?(.*)$")
 _RESULT_PROMPT = re.compile(r"^Out ?\[\d+\]:\s?")

@@ -7,7 +7,8 @@ with other leaves or in another number type.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,10 @@ from npnet.base.arrays import Array
 from npnet.tensors.backward import backward as backward
 from npnet.tensors.backward import flow, key_of, reachable
 from npnet.tensors.backward import grad as grad
-from npnet.tensors.grad_modes import enable_grad as enable_grad
-from npnet.tensors.grad_modes import no_grad as no_grad
-from npnet.tensors.grad_modes import set_grad_enabled as set_grad_enabled
+from npnet.tensors.interface import function
 from npnet.tensors.tape import LAST as LAST
 from npnet.tensors.tape import Node, record
-from npnet.tensors.tensor_class import Tensor, wrap
+from npnet.tensors.tensor_class import MODE, Tensor, wrap
 
 
 def vjp(
@@ -110,3 +109,100 @@ def replay(
         out = np.array(node.op.forward(*args))
         made[node] = record(node.op, args, tensors, out)
     return Replay(made)
+
+
+class _Recording:
+    """Recording on or off in a ``with`` block or in a decorated function."""
+
+    grad: bool
+
+    def __new__(cls, *args: Any) -> Any:
+        # @torch.no_grad without brackets is also a decorator.
+        if len(args) == 1 and callable(args[0]):
+            return object.__new__(cls)(args[0])
+        return object.__new__(cls)
+
+    def __init__(self) -> None:
+        self._before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._before.append(MODE.grad)
+        MODE.grad = self.grad
+
+    def __exit__(self, *_: object) -> None:
+        MODE.grad = self._before.pop()
+
+    def __call__(self, decorated: Callable[..., Any]) -> Callable[..., Any]:
+        import functools
+
+        grad = self.grad
+        if inspect.isgeneratorfunction(decorated):
+
+            @functools.wraps(decorated)
+            def step_by_step(*args: Any, **kwargs: Any) -> Any:
+                steps = decorated(*args, **kwargs)
+                while True:
+                    before, MODE.grad = MODE.grad, grad
+                    try:
+                        item = next(steps)
+                    except StopIteration as stop:
+                        return stop.value
+                    finally:
+                        MODE.grad = before
+                    yield item
+
+            return step_by_step
+
+        @functools.wraps(decorated)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            before, MODE.grad = MODE.grad, grad
+            try:
+                return decorated(*args, **kwargs)
+            finally:
+                MODE.grad = before
+
+        return inside
+
+
+@function("no_grad", "inference_mode")
+class no_grad(_Recording):
+    """``torch.no_grad``: operations inside are not recorded."""
+
+    grad = False
+
+
+@function("enable_grad")
+class enable_grad(_Recording):
+    """``torch.enable_grad``: operations inside are recorded, even within ``no_grad``."""
+
+    grad = True
+
+
+@function("set_grad_enabled")
+class set_grad_enabled(_Recording):
+    """``torch.set_grad_enabled(mode)``: has an effect at once; also a context manager."""
+
+    def __new__(cls, mode: bool) -> Any:
+        return object.__new__(cls)
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__()
+        self.grad = bool(mode)
+        self._outside = MODE.grad
+        MODE.grad = self.grad
+
+    def __enter__(self) -> None:
+        MODE.grad = self.grad
+
+    def __exit__(self, *_: object) -> None:
+        MODE.grad = self._outside
+
+    def __call__(self, decorated: Callable[..., Any]) -> Callable[..., Any]:
+        MODE.grad = self._outside
+        return super().__call__(decorated)
+
+
+@function("is_grad_enabled")
+def is_grad_enabled() -> bool:
+    """Whether operations are recorded now."""
+    return MODE.grad

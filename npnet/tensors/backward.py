@@ -12,9 +12,9 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.derivatives.sums import summed
-from npnet.tensors.attach import method
+from npnet.tensors.dtypes_and_sizes import Size
+from npnet.tensors.interface import method
 from npnet.tensors.missing import not_supported
-from npnet.tensors.sizes import Size
 from npnet.tensors.tape import LAST, Node, edge
 from npnet.tensors.tensor_class import CHANGES, MODE, Tensor, changed, new, owner, wrap
 

@@ -14,12 +14,11 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.derivatives.elementwise import DRAWN, DRAWN_BY, DRAWN_FOR
-from npnet.tensors.attach import FUNCTIONS, both, function, method, tensor_argument
-from npnet.tensors.dtypes import FLOATS
+from npnet.tensors.dtypes_and_sizes import FLOATS
 from npnet.tensors.generators import Counted, Generator
 from npnet.tensors.in_place import write
+from npnet.tensors.interface import FUNCTIONS, NUMBERS, both, function, method, tensor_argument
 from npnet.tensors.missing import not_for, not_supported
-from npnet.tensors.operands import NUMBERS
 from npnet.tensors.random import draw
 from npnet.tensors.tape import renamed, run
 from npnet.tensors.tensor_class import Tensor, wrap

@@ -1,4 +1,4 @@
-"""Copying tensors, converting their types, and filling them in place."""
+"""Copying tensors, converting and describing their number types, and filling them in place."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from typing import Any
 import numpy as np
 
 from npnet.derivatives import elementwise as table
-from npnet.tensors.attach import both, function, method, no_more
-from npnet.tensors.device import device as Device
-from npnet.tensors.device import on_cpu
-from npnet.tensors.dtypes import ALIASES, ALL, OF, TYPE_NAMES, numpy_of
-from npnet.tensors.dtypes import dtype as Dtype
-from npnet.tensors.dtypes import result_type as promoted_type
+from npnet.tensors.dtypes_and_sizes import ALIASES, ALL, DEFAULT, OF, TYPE_NAMES, dtype, numpy_of
+from npnet.tensors.dtypes_and_sizes import dtype as Dtype
+from npnet.tensors.dtypes_and_sizes import result_type as promoted_type
 from npnet.tensors.in_place import refuse_leaf, write
-from npnet.tensors.operands import plain
+from npnet.tensors.interface import both, function, method, no_more, plain
+from npnet.tensors.missing import device as Device
+from npnet.tensors.missing import on_cpu
 from npnet.tensors.tape import run
 from npnet.tensors.tensor_class import MODE, Tensor, alias, changed
-
-# --- copies and conversions -----------------------------------------------------------------------
 
 
 @both("clone")
@@ -201,3 +198,55 @@ def set_(self: Tensor, source: Tensor) -> Tensor:
     self._a = source._a
     changed(self)
     return self
+
+
+@function("finfo")
+class finfo:
+    """The limits of a float type: ``bits``, ``eps``, ``max``, ``min``, ``tiny``, ``resolution``.
+
+    Raises:
+        TypeError: it is not a float type.
+    """
+
+    def __init__(self, type: dtype | None = None) -> None:
+        kind = DEFAULT.float if type is None else type
+        if not kind.is_floating_point:
+            raise TypeError(
+                f"torch.finfo() requires a floating point input type, got {kind!r}: "
+                "torch.iinfo takes integers"
+            )
+        found = np.finfo(kind.numpy)
+        self.bits = int(found.bits)
+        self.eps, self.max, self.min = float(found.eps), float(found.max), float(found.min)
+        self.tiny = self.smallest_normal = float(found.tiny)
+        self.resolution = float(f"1e-{found.precision}")
+        self.dtype = repr(kind).removeprefix("torch.")
+
+    def __repr__(self) -> str:
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, "
+            f"eps={self.eps:g}, smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, "
+            f"dtype={self.dtype})"
+        )
+
+
+@function("iinfo")
+class iinfo:
+    """The limits of an integer type: ``bits``, ``max``, ``min``.
+
+    Raises:
+        TypeError: it is not an integer type.
+    """
+
+    def __init__(self, type: dtype) -> None:
+        if type.is_floating_point or type.numpy.kind == "b":
+            raise TypeError(
+                f"torch.iinfo() requires an integer input type, got {type!r}: "
+                "torch.finfo takes floats"
+            )
+        found = np.iinfo(type.numpy)
+        self.bits, self.max, self.min = int(found.bits), int(found.max), int(found.min)
+        self.dtype = repr(type).removeprefix("torch.")
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"

@@ -8,12 +8,18 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.tensors.attach import FUNCTIONS, function, method, no_more, tensor_argument
 from npnet.tensors.conversion import to
-from npnet.tensors.device import on_cpu
-from npnet.tensors.dtypes import DEFAULT, I64, OF, number_type, numpy_of
-from npnet.tensors.operands import plain
-from npnet.tensors.shapes import sizes_of
+from npnet.tensors.dtypes_and_sizes import DEFAULT, I64, OF, number_type, numpy_of
+from npnet.tensors.interface import (
+    FUNCTIONS,
+    function,
+    method,
+    no_more,
+    plain,
+    sizes_of,
+    tensor_argument,
+)
+from npnet.tensors.missing import on_cpu
 from npnet.tensors.tensor_class import Tensor, wrap
 
 

@@ -13,21 +13,10 @@ from npnet.derivatives.functional import (
 )
 from npnet.derivatives.indexing import INDEX
 from npnet.derivatives.operation import Operation
-from npnet.tensors.activations import (
-    elu,
-    float_argument,
-    gelu,
-    hardtanh,
-    leaky_relu,
-    logsigmoid,
-    silu,
-    softplus,
-)
-from npnet.tensors.attach import both, tensor_argument
-from npnet.tensors.axes import axis_of, spelled
 from npnet.tensors.bernoulli import dropped
-from npnet.tensors.dtypes import F32, FLOATS, I64
-from npnet.tensors.limits_and_masks import clamp
+from npnet.tensors.comparisons import clamp
+from npnet.tensors.dtypes_and_sizes import F32, FLOATS, I64
+from npnet.tensors.interface import axis_of, both, spelled, tensor_argument
 from npnet.tensors.linear import linear
 from npnet.tensors.losses import (
     binary_cross_entropy,
@@ -41,7 +30,19 @@ from npnet.tensors.losses import (
 from npnet.tensors.missing import missing, not_for, not_supported
 from npnet.tensors.tape import renamed, run, run_one
 from npnet.tensors.tensor_class import Tensor, wrap
-from npnet.tensors.unary import relu, sigmoid, tanh
+from npnet.tensors.unary import (
+    elu,
+    float_argument,
+    gelu,
+    hardtanh,
+    leaky_relu,
+    logsigmoid,
+    relu,
+    sigmoid,
+    silu,
+    softplus,
+    tanh,
+)
 
 __all__ = [
     "binary_cross_entropy",

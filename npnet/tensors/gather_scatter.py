@@ -20,13 +20,11 @@ from npnet.derivatives.indexing import (
     scatter_add,
 )
 from npnet.derivatives.operation import Operation
-from npnet.tensors.attach import both, method
-from npnet.tensors.axes import axis_of
-from npnet.tensors.dtypes import I64
+from npnet.tensors.dtypes_and_sizes import I64
 from npnet.tensors.in_place import write
-from npnet.tensors.index_keys import key_part
+from npnet.tensors.indexing import key_part
+from npnet.tensors.interface import axis_of, both, method, plain
 from npnet.tensors.missing import not_supported
-from npnet.tensors.operands import plain
 from npnet.tensors.tape import renamed, run
 from npnet.tensors.tensor_class import MODE, Tensor, changed, wrap
 

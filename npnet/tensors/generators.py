@@ -14,9 +14,9 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError
-from npnet.tensors.attach import function, tensor_argument
-from npnet.tensors.device import CPU, on_cpu
-from npnet.tensors.dtypes import I64
+from npnet.tensors.dtypes_and_sizes import I64
+from npnet.tensors.interface import function, tensor_argument
+from npnet.tensors.missing import CPU, on_cpu
 from npnet.tensors.tensor_class import Tensor, wrap
 from npnet.torch_rng import generator as engine
 from npnet.torch_rng.torch_state import torch_state, words_used

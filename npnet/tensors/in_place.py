@@ -9,7 +9,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.derivatives.operation import NOTHING, Operation
-from npnet.tensors.dtypes import type_name
+from npnet.tensors.dtypes_and_sizes import type_name
 from npnet.tensors.tape import edge, node_of, save_result, seen
 from npnet.tensors.tensor_class import CHANGES, MODE, Tensor, changed, new, owner
 

@@ -9,8 +9,7 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.derivatives.operation import Operation
 from npnet.derivatives.products import ADDMM, BMM, DOT, MM, MV, einsum_derivative, einsum_name
-from npnet.tensors.attach import both, function, method, tensor_argument
-from npnet.tensors.axes import axis_of
+from npnet.tensors.interface import axis_of, both, function, method, tensor_argument
 from npnet.tensors.missing import not_for, not_supported
 from npnet.tensors.tape import record, renamed, run
 from npnet.tensors.tensor_class import MODE, Tensor, new

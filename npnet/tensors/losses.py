@@ -9,14 +9,13 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.derivatives.functional import LOG_SOFTMAX, NLL, NLL_MEAN, plain_cross_entropy
 from npnet.derivatives.indexing import largest
-from npnet.tensors.activations import logsigmoid
-from npnet.tensors.attach import tensor_argument
-from npnet.tensors.axes import axis_of
-from npnet.tensors.dtypes import FLOATS, I64
-from npnet.tensors.limits_and_masks import clamp, where
+from npnet.tensors.comparisons import clamp, where
+from npnet.tensors.dtypes_and_sizes import FLOATS, I64
+from npnet.tensors.interface import axis_of, tensor_argument
 from npnet.tensors.missing import not_for
 from npnet.tensors.tape import renamed, run
 from npnet.tensors.tensor_class import MODE, Tensor, wrap
+from npnet.tensors.unary import logsigmoid
 from npnet.tensors.views import reshape
 
 

@@ -9,10 +9,20 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.derivatives import elementwise as table
 from npnet.derivatives.operation import Operation
-from npnet.tensors.attach import FUNCTIONS, as_float, method
-from npnet.tensors.dtypes import F32, F64, FLOATS
+from npnet.tensors.dtypes_and_sizes import F32, F64, FLOATS
 from npnet.tensors.in_place import check_result, write
-from npnet.tensors.operands import NUMBERS, Method, checked, floored, mismatch, operands, plain
+from npnet.tensors.interface import (
+    FUNCTIONS,
+    NUMBERS,
+    Method,
+    as_float,
+    checked,
+    floored,
+    method,
+    mismatch,
+    operands,
+    plain,
+)
 from npnet.tensors.operators import power_of, prepared
 from npnet.tensors.tape import renamed
 from npnet.tensors.tensor_class import MODE, Tensor, changed

@@ -9,12 +9,10 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.derivatives.reductions import MEDIAN_DIM, SORT, TOPK
-from npnet.tensors.attach import both, function
-from npnet.tensors.axes import axis_of
-from npnet.tensors.dtypes import I64
+from npnet.tensors.dtypes_and_sizes import I64, PAIRS, Histogram, ValuesIndices
+from npnet.tensors.interface import axis_of, both, function
 from npnet.tensors.missing import not_for
 from npnet.tensors.reductions import sum_
-from npnet.tensors.sizes import PAIRS, Histogram, ValuesIndices
 from npnet.tensors.tape import renamed, run
 from npnet.tensors.tensor_class import Tensor, wrap
 

@@ -9,9 +9,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError
-from npnet.tensors.attach import both, function, method
-from npnet.tensors.device import on_cpu
-from npnet.tensors.dtypes import DEFAULT, FLOATS, I64, numpy_of
+from npnet.tensors.dtypes_and_sizes import DEFAULT, FLOATS, I64, numpy_of
 from npnet.tensors.generators import OBSERVERS as OBSERVERS
 from npnet.tensors.generators import Counted
 from npnet.tensors.generators import Draw as Draw
@@ -23,8 +21,8 @@ from npnet.tensors.generators import manual_seed as manual_seed
 from npnet.tensors.generators import seed as seed
 from npnet.tensors.generators import set_rng_state as set_rng_state
 from npnet.tensors.generators import set_sampler as set_sampler
-from npnet.tensors.missing import not_supported
-from npnet.tensors.shapes import sizes_of
+from npnet.tensors.interface import both, function, method, sizes_of
+from npnet.tensors.missing import not_supported, on_cpu
 from npnet.tensors.tensor_class import Tensor, changed_by_draw, wrap
 from npnet.torch_rng import generator as engine
 

@@ -28,11 +28,17 @@ from npnet.derivatives.reductions import (
     VAR,
     Axes,
 )
-from npnet.tensors.attach import as_float, both, function, tensor_argument
-from npnet.tensors.axes import axes_of, axis_of, spelled
-from npnet.tensors.dtypes import F32, FLOATS, I64, numpy_of
-from npnet.tensors.limits_and_masks import maximum, minimum
-from npnet.tensors.sizes import PAIRS
+from npnet.tensors.comparisons import maximum, minimum
+from npnet.tensors.dtypes_and_sizes import F32, FLOATS, I64, PAIRS, numpy_of
+from npnet.tensors.interface import (
+    as_float,
+    axes_of,
+    axis_of,
+    both,
+    function,
+    spelled,
+    tensor_argument,
+)
 from npnet.tensors.tape import renamed, run, run_one
 from npnet.tensors.tensor_class import Tensor, wrap
 

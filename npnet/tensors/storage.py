@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.tensors.attach import method
-from npnet.tensors.dtypes import OF
+from npnet.tensors.dtypes_and_sizes import OF
+from npnet.tensors.interface import method
 from npnet.tensors.tensor_class import Tensor
 
 

@@ -13,10 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.tensors.device import CPU, device
-from npnet.tensors.dtypes import DEFAULT, OF, dtype
-from npnet.tensors.missing import missing
-from npnet.tensors.sizes import Size
+from npnet.tensors.dtypes_and_sizes import DEFAULT, OF, Size, dtype
+from npnet.tensors.missing import CPU, device, missing
 
 if TYPE_CHECKING:
     from npnet.tensors.tape import Node

@@ -17,8 +17,8 @@ from typing import Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.tensors.attach import function
-from npnet.tensors.dtypes import DEFAULT
+from npnet.tensors.dtypes_and_sizes import DEFAULT
+from npnet.tensors.interface import function
 from npnet.tensors.tensor_class import Tensor
 
 

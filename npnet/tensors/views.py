@@ -23,10 +23,8 @@ from npnet.derivatives.shapes import (
     _reshaped,
     _transposed,
 )
-from npnet.tensors.attach import both, function, method
-from npnet.tensors.axes import axis_of
+from npnet.tensors.interface import axis_of, both, function, method, sizes_of
 from npnet.tensors.missing import not_supported
-from npnet.tensors.shapes import sizes_of
 from npnet.tensors.tape import node_of, renamed, run, view_of
 from npnet.tensors.tensor_class import MODE, Tensor
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import frozen
 
-from npnet.notebooks.gradient_numbers import fits, passes_cmp, worst
+from npnet.grading.gradient_numbers import fits, passes_cmp, worst
 
 RIGHT = frozen([[0.5, -2.0], [1.0, 0.25]], np.float64)
 

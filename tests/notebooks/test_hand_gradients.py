@@ -26,8 +26,8 @@ from written_gradients import MISTAKES, RIGHT_FORMS
 
 import npnet
 from npnet.cli import main
-from npnet.notebooks.grading import NotebookGrades
-from npnet.notebooks.verdicts import NOT_RUN, ONLY_HERE, RIGHT, WRONG, WRONG_TENSOR
+from npnet.grading.notebook_grades import NotebookGrades
+from npnet.grading.verdicts import NOT_RUN, ONLY_HERE, RIGHT, WRONG, WRONG_TENSOR
 
 
 def graded(folder: Path, cells: list[str]) -> NotebookGrades:

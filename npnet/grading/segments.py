@@ -6,11 +6,11 @@ import ast
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from npnet.notebooks.effects import effects
-from npnet.notebooks.pairs import Pair, named_pairs
-from npnet.notebooks.program import called_functions
-from npnet.notebooks.slices import Slice, Unit, slice_of, versions
-from npnet.notebooks.truth import Graph
+from npnet.grading.effects import effects
+from npnet.grading.pairs import Pair, named_pairs
+from npnet.grading.program import called_functions
+from npnet.grading.slices import Slice, Unit, slice_of, versions
+from npnet.grading.truth import Graph
 
 NO_VALUES = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
 

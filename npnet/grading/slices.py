@@ -1,7 +1,7 @@
 """Finding the statements of a program that make a variable: a slice.
 
 A program is a list of units: the statements of a notebook's cells in order, with functions that
-compute gradients inlined at their calls (``npnet.notebooks.program``). The search starts at the
+compute gradients inlined at their calls (``npnet.grading.program``). The search starts at the
 last statement of a variable and goes back. A statement is kept if it makes or changes a name that
 is needed; the names that it reads are then needed too. The search stops at names of values of the
 forward pass and of other gradients.
@@ -13,7 +13,7 @@ import ast
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from npnet.notebooks.effects import BUILTINS, effects, read_names, shares
+from npnet.grading.effects import BUILTINS, effects, read_names, shares
 
 Cut = Callable[[str, int], bool]
 DRAWS = frozenset(

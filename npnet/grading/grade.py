@@ -7,23 +7,23 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from npnet.notebooks.causes import Causes
-from npnet.notebooks.effects import effects
-from npnet.notebooks.gradient_verdict import integers, verdict
-from npnet.notebooks.judge_gradient import Judge
-from npnet.notebooks.pairs import Pair, comparisons, tensor_by_name, told_apart
-from npnet.notebooks.program import program
-from npnet.notebooks.recognise import recognise
-from npnet.notebooks.segments import NO_VALUES, Segment, is_training_loop
-from npnet.notebooks.slices import Unit
-from npnet.notebooks.training_loop import training
-from npnet.notebooks.truth import Graph
-from npnet.notebooks.verdicts import (
+from npnet.grading.causes import Causes
+from npnet.grading.effects import effects
+from npnet.grading.gradient_verdict import integers, verdict
+from npnet.grading.judge_gradient import Judge
+from npnet.grading.pairs import Pair, comparisons, tensor_by_name, told_apart
+from npnet.grading.program import program
+from npnet.grading.recognise import recognise
+from npnet.grading.segments import NO_VALUES, Segment, is_training_loop
+from npnet.grading.slices import Unit
+from npnet.grading.training_loop import training
+from npnet.grading.truth import Graph
+from npnet.grading.verdicts import (
     NOT_RUN,
     Finding,
     GradientVerdict,
 )
-from npnet.notebooks.watch import Statement, Watch
+from npnet.grading.watch import Statement, Watch
 
 
 def grade_run(watch: Watch) -> Iterator[GradientVerdict | Finding]:

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from npnet.base.arrays import Array
-from npnet.notebooks.causes import Causes
-from npnet.notebooks.judge_gradient import Judge
-from npnet.notebooks.pairs import USE
-from npnet.notebooks.segments import Target
-from npnet.notebooks.truth import Backend
-from npnet.notebooks.verdicts import IGNORED, ONLY_HERE, RIGHT, SHAPE, WRONG, GradientVerdict
+from npnet.grading.causes import Causes
+from npnet.grading.judge_gradient import Judge
+from npnet.grading.pairs import USE
+from npnet.grading.segments import Target
+from npnet.grading.truth import Backend
+from npnet.grading.verdicts import IGNORED, ONLY_HERE, RIGHT, SHAPE, WRONG, GradientVerdict
 
 EXPLAINED = (WRONG, SHAPE, ONLY_HERE, IGNORED)
 LARGEST_BATCH = 5000

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from npnet.notebooks.truth import Backend, Graph
+from npnet.grading.truth import Backend, Graph
 
 
 @dataclass

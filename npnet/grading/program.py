@@ -6,9 +6,9 @@ import ast
 import copy
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from npnet.notebooks.effects import effects, read_names
-from npnet.notebooks.slices import Unit
-from npnet.notebooks.watch import Statement
+from npnet.grading.effects import effects, read_names
+from npnet.grading.slices import Unit
+from npnet.grading.watch import Statement
 
 RECORDING = ("no_grad", "inference_mode", "enable_grad", "set_grad_enabled")
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.notebooks.truth import Upstream
-from npnet.tensors import dtypes
+from npnet.grading.truth import Upstream
+from npnet.tensors import dtypes_and_sizes
 from npnet.tensors.autograd import replay, vjp
 from npnet.tensors.tape import LAST, Node
 from npnet.tensors.tensor_class import MODE, Tensor, new, wrap
@@ -20,7 +20,7 @@ Key = Node | Tensor
 
 
 class TapeGraph:
-    """A graph of the stand-in's tape: see ``npnet.notebooks.truth.Graph``."""
+    """A graph of the stand-in's tape: see ``npnet.grading.truth.Graph``."""
 
     def __init__(self, root: Node, named: Mapping[str, Tensor]) -> None:
         loss = _probe(root)
@@ -66,7 +66,7 @@ class TapeGraph:
 
 
 class Tape:
-    """``npnet.tensors`` in place of torch: see ``npnet.notebooks.truth.Backend``."""
+    """``npnet.tensors`` in place of torch: see ``npnet.grading.truth.Backend``."""
 
     def is_tensor(self, value: Any) -> bool:
         """Whether an object is a tensor."""
@@ -92,12 +92,12 @@ class Tape:
     @contextlib.contextmanager
     def computing(self, dtype: str) -> Iterator[None]:
         """Record nothing; new floats have this dtype."""
-        before, kind = MODE.grad, dtypes.DEFAULT.numpy
-        MODE.grad, dtypes.DEFAULT.numpy = False, np.dtype(dtype)
+        before, kind = MODE.grad, dtypes_and_sizes.DEFAULT.numpy
+        MODE.grad, dtypes_and_sizes.DEFAULT.numpy = False, np.dtype(dtype)
         try:
             yield
         finally:
-            MODE.grad, dtypes.DEFAULT.numpy = before, kind
+            MODE.grad, dtypes_and_sizes.DEFAULT.numpy = before, kind
 
     @contextlib.contextmanager
     def recording(self) -> Iterator[None]:

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.grading.slices import Slice
+from npnet.grading.truth import Backend
 from npnet.learn.time_limit import TimeIsUp, time_limit
-from npnet.notebooks.slices import Slice
-from npnet.notebooks.truth import Backend
 
 LONGEST_RUN = 5.0  # seconds; the lines of one gradient take milliseconds
 # the depth and length of containers; larger ones are not caches of tensors

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from html import escape
 from typing import TYPE_CHECKING
 
-from npnet.notebooks.verdicts import Finding, GradientVerdict
+from npnet.grading.verdicts import Finding, GradientVerdict
 
 if TYPE_CHECKING:
-    from npnet.notebooks.grading import NotebookGrades
+    from npnet.grading.notebook_grades import NotebookGrades
 
 WIDTH = 100
 EXERCISES = {

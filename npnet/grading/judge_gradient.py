@@ -13,14 +13,14 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.checks.array_error import largest, shape_hint
-from npnet.notebooks.effects import effects, shares
-from npnet.notebooks.gradient_numbers import fits, passes_cmp, worst
-from npnet.notebooks.pairs import tensor_by_name
-from npnet.notebooks.segments import Segment, Target
-from npnet.notebooks.slice_runs import Inputs, Outcome, replaced, run_slice
-from npnet.notebooks.slices import Slice
-from npnet.notebooks.truth import Backend, drawn_upstream
-from npnet.notebooks.verdicts import (
+from npnet.grading.effects import effects, shares
+from npnet.grading.gradient_numbers import fits, passes_cmp, worst
+from npnet.grading.pairs import tensor_by_name
+from npnet.grading.segments import Segment, Target
+from npnet.grading.slice_runs import Inputs, Outcome, replaced, run_slice
+from npnet.grading.slices import Slice
+from npnet.grading.truth import Backend, drawn_upstream
+from npnet.grading.verdicts import (
     ALIAS,
     COPIED,
     IGNORED,

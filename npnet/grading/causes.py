@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.grading.judge_gradient import Judged
+from npnet.grading.recognise import Recognised
+from npnet.grading.segments import Segment, Target
+from npnet.grading.slice_runs import Inputs, run_slice
+from npnet.grading.slices import Slice
+from npnet.grading.truth import Backend
 from npnet.learn.calls import Attempt
 from npnet.learn.diagnose import Cause, diagnose
 from npnet.learn.exercises import EXERCISES, Exercise
 from npnet.learn.grading_inputs import TELLING, TIED, Case, cases
 from npnet.learn.remarks import Tie, judge_ties
 from npnet.network.graph import readers
-from npnet.notebooks.judge_gradient import Judged
-from npnet.notebooks.recognise import Recognised
-from npnet.notebooks.segments import Segment, Target
-from npnet.notebooks.slice_runs import Inputs, run_slice
-from npnet.notebooks.slices import Slice
-from npnet.notebooks.truth import Backend
 
 SMALLEST = 10  # a smaller number in the code is not taken for a size
 SECONDS = 10.0  # seconds of processor time for all causes of a forward pass

@@ -14,8 +14,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from npnet.notebooks.effects import VIEWS, base, effects
-from npnet.notebooks.watch import Statement
+from npnet.grading.effects import VIEWS, base, effects
+from npnet.grading.watch import Statement
 
 USE = " (of "  # between a variable and the tensor, if the variable has several gradients in turn
 COMPARING = ("close", "equal", "cmp", "comp", "check", "same", "diff", "verif", "assert", "test")

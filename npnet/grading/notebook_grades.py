@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from npnet.base.arguments import NUMBER, PATH, checked
-from npnet.notebooks.grade_messages import STAND_IN
+from npnet.grading.grade_messages import STAND_IN
+from npnet.grading.verdicts import RIGHT, VERDICTS, Finding, GradientVerdict
 from npnet.notebooks.read import read_notebook
 from npnet.notebooks.run import Options, Ran, Session, run_notebook
-from npnet.notebooks.verdicts import RIGHT, VERDICTS, Finding, GradientVerdict
 
 PATIENCE = 300.0  # seconds to wait for the next verdict
 
@@ -59,14 +59,14 @@ class NotebookGrades:
         return self.passed
 
     def __str__(self) -> str:
-        from npnet.notebooks.grade_text import grade_text
+        from npnet.grading.grade_text import grade_text
 
         return grade_text(self)
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from npnet.notebooks.grade_text import grade_html
+        from npnet.grading.grade_text import grade_html
 
         return grade_html(self)
 
@@ -125,7 +125,7 @@ class Grading:
 
     Args:
         path: the path of the notebook.
-        grader: ``module:class`` of the ``Backend`` that knows the gradients.
+        grader: ``module:function`` of a function that makes a ``Grader``.
     """
 
     def __init__(self, path: str, grader: str = STAND_IN) -> None:

@@ -6,10 +6,10 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from npnet.notebooks.effects import effects, read_names
-from npnet.notebooks.truth import Backend
-from npnet.notebooks.verdicts import Finding
-from npnet.notebooks.watch import Statement, Watch
+from npnet.grading.effects import effects, read_names
+from npnet.grading.truth import Backend
+from npnet.grading.verdicts import Finding
+from npnet.grading.watch import Statement, Watch
 
 STATISTICS = ("mean", "var", "std")
 

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.grading.truth import Graph
 from npnet.network.forward import LINES
 from npnet.network.names import VALUE_NAMES
-from npnet.notebooks.truth import Graph
 
 CLOSE = 1e-6  # allowed part of the largest entry, for float32 constants in the notebook's own pass
 EPS = (1e-5, 1e-8, 1e-6, 1e-3, 1e-12, 0.0)

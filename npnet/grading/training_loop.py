@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.notebooks.causes import Causes
-from npnet.notebooks.effects import effects, read_names
-from npnet.notebooks.evaluation import after_training
-from npnet.notebooks.gradient_verdict import integers, verdict
-from npnet.notebooks.judge_gradient import Judge
-from npnet.notebooks.pairs import Pair, comparisons
-from npnet.notebooks.program import straight
-from npnet.notebooks.recognise import recognise
-from npnet.notebooks.segments import Segment, is_training_loop
-from npnet.notebooks.slice_runs import quietly
-from npnet.notebooks.slices import Unit
-from npnet.notebooks.truth import Backend, Graph
-from npnet.notebooks.verdicts import Finding, GradientVerdict
-from npnet.notebooks.watch import Statement, Watch
+from npnet.grading.causes import Causes
+from npnet.grading.effects import effects, read_names
+from npnet.grading.evaluation import after_training
+from npnet.grading.gradient_verdict import integers, verdict
+from npnet.grading.judge_gradient import Judge
+from npnet.grading.pairs import Pair, comparisons
+from npnet.grading.program import straight
+from npnet.grading.recognise import recognise
+from npnet.grading.segments import Segment, is_training_loop
+from npnet.grading.slice_runs import quietly
+from npnet.grading.slices import Unit
+from npnet.grading.truth import Backend, Graph
+from npnet.grading.verdicts import Finding, GradientVerdict
+from npnet.grading.watch import Statement, Watch
 
 
 @dataclass
