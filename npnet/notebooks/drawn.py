@@ -1,5 +1,5 @@
 """Finding how the tensors of a cell were made: the generator of each draw, and the operations on
-it.
+it. The learning rates of a training loop are found too.
 
 A parameter's entry in a recipe is found from its assignment, and from the draws during that
 assignment: ``bngain = torch.randn((1, n_hidden)) * 0.1 + 1.0`` is one draw of ``randn``, times 0.1,
@@ -9,7 +9,7 @@ plus 1.
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _STEPS: dict[type[ast.operator], str] = {ast.Mult: "*", ast.Div: "/", ast.Add: "+", ast.Sub: "-"}
@@ -147,3 +147,108 @@ def _evaluated(value: ast.expr, namespace: Mapping[str, Any]) -> Any:
         return eval(compile(ast.Expression(value), "constant", "eval"), dict(namespace))
     except Exception:
         return None
+
+
+RATE_NAMES = {"lr", "learning_rate", "alpha", "eta", "step_size", "rate"}
+PURE = {"min", "max", "abs", "float", "int", "round", "exp", "log", "sqrt", "cos", "sin", "pow"}
+MOST_STEPS = 1_000_000
+MOST_RATES = 1000  # a rate that changes more often is not told
+
+
+def rates_of(source: str, namespace: Mapping[str, Any]) -> list[list[float]] | None:
+    """The learning rates of a cell's last training loop, as pairs of a first step and a rate.
+
+    The lines of the loop that compute the rate run again for every step, on their own. None if
+    there is no such loop, or if its rate depends on more than the step and the notebook's numbers.
+    """
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return None
+    loops = [node for node in ast.walk(tree) if isinstance(node, ast.For) and _updates(node)]
+    loops = [loop for loop in loops if isinstance(loop.target, ast.Name)]
+    for loop in reversed(loops):
+        factor = _factor(loop)
+        steps = _evaluated(loop.iter, namespace)
+        if factor is not None and hasattr(steps, "__len__") and 0 < len(steps) <= MOST_STEPS:
+            return _rates(loop, factor, steps, namespace)
+    return None
+
+
+def _updates(loop: ast.For) -> list[ast.AugAssign]:
+    """The lines ``p.data += …`` of a loop."""
+    return [
+        node
+        for node in ast.walk(loop)
+        if isinstance(node, ast.AugAssign)
+        and isinstance(node.op, ast.Add | ast.Sub)
+        and isinstance(node.target, ast.Attribute)
+        and node.target.attr == "data"
+    ]
+
+
+def _factor(loop: ast.For) -> ast.expr | None:
+    """What the gradient is multiplied by in the update, without the sign."""
+    value = _updates(loop)[-1].value
+    while True:
+        match value:
+            case ast.UnaryOp(op=ast.USub(), operand=inner):
+                value = inner
+            case ast.BinOp(op=ast.Mult(), left=left, right=right):
+                numbers = [side for side in (left, right) if _is_rate(side)]
+                if len(numbers) != 1:
+                    return None
+                value = numbers[0]
+            case _:
+                return value if _is_rate(value) else None
+
+
+def _is_rate(value: ast.expr) -> bool:
+    if isinstance(value, ast.UnaryOp):
+        return _is_rate(value.operand)
+    if isinstance(value, ast.Constant):
+        return isinstance(value.value, int | float)
+    return isinstance(value, ast.Name) and value.id.casefold() in RATE_NAMES
+
+
+def _rates(
+    loop: ast.For, factor: ast.expr, steps: Iterable[Any], namespace: Mapping[str, Any]
+) -> list[list[float]] | None:
+    assert isinstance(loop.target, ast.Name)
+    wanted = {node.id for node in ast.walk(factor) if isinstance(node, ast.Name)}
+    lines: list[ast.stmt] = []
+    for statement in reversed(loop.body):
+        if wanted & _stored(statement):
+            lines.insert(0, statement)
+            wanted |= {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+    if not all(map(_is_pure, lines)):
+        return None
+    known = {name: value for name, value in namespace.items() if name in wanted}
+    program = compile(ast.Module(lines, []), "rates", "exec")
+    expression = compile(ast.Expression(factor), "rate", "eval")
+    found: list[list[float]] = []
+    try:
+        for step, value in enumerate(steps):
+            names = {**known, loop.target.id: value}
+            exec(program, names)
+            rate = abs(float(eval(expression, names)))
+            if not found or rate != found[-1][1]:
+                found.append([step, rate])
+                if len(found) > MOST_RATES:
+                    return None
+    except Exception:  # more than numbers is needed
+        return None
+    return found
+
+
+def _stored(statement: ast.stmt) -> set[str]:
+    nodes = (node for node in ast.walk(statement) if isinstance(node, ast.Name))
+    return {node.id for node in nodes if isinstance(node.ctx, ast.Store)}
+
+
+def _is_pure(statement: ast.stmt) -> bool:
+    """Whether a statement only computes numbers: it may run again."""
+    if not isinstance(statement, ast.Assign | ast.If):
+        return False
+    calls = [node.func for node in ast.walk(statement) if isinstance(node, ast.Call)]
+    return all(ast.unparse(call).rpartition(".")[2] in PURE for call in calls)

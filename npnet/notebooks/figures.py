@@ -54,8 +54,10 @@ def printed_figures(network: Network, recipe: Recipe, seed: int, words: Sequence
     log = stored_log(network.cells)
     splits: dict[str, str] = {}
     if log.losses and _is_own(network.cells, float(loss)):
-        losses |= log.losses
-        for cell in network.cells:
+        # With rates that are not known, the run of the search would be another one.
+        known_rates = any(cell.ran.rates for cell in network.cells)
+        losses |= {step: text for step, text in log.losses.items() if known_rates or not step}
+        for cell in network.cells if known_rates else ():
             for output in cell.ran.cell.outputs:
                 splits |= dict(SPLIT_LINE.findall(output.text))
     if "dev" in splits:

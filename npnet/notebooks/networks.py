@@ -156,6 +156,10 @@ def recipe_of(network: Network, name: str, follows: int) -> Recipe:
     E = network.roles["C"]["shape"][1]
     TE, H = network.roles["W1"]["shape"]
     shuffle = network.shuffle
+    rates = next((cell.ran.rates for cell in network.cells if cell.ran.rates), None)
+    more: dict[str, Any] = {}
+    if rates is not None:
+        more["rates"] = tuple((int(first), rate) for first, rate in rates)
     return Recipe(
         name,
         block_size=TE // E,
@@ -167,6 +171,7 @@ def recipe_of(network: Network, name: str, follows: int) -> Recipe:
         shuffles=shuffle["times"],
         batch=network.batch,
         steps=stored_log(network.cells).steps,
+        **more,
     )
 
 

@@ -61,6 +61,7 @@ class Ran:
         draws: its draws without a seed.
         torch_draws: its first two hundred draws with torch, with or without a seed.
         drawn: the drawn tensors, as found by ``npnet.notebooks.drawn``.
+        rates: the (first step, rate) pairs of its training loop, or None if they are not known.
         files: the files that it opened for reading.
         shuffle: how often Python's ``random`` has shuffled since it was seeded (``times``), and the
             ``seed``, None if nobody chose it.
@@ -85,6 +86,7 @@ class Ran:
     draws: list[UnseededDraw] = field(default_factory=list)
     torch_draws: list[dict[str, Any]] = field(default_factory=list)
     drawn: list[dict[str, Any]] = field(default_factory=list)
+    rates: list[list[float]] | None = None
     files: list[str] = field(default_factory=list)
     shuffle: dict[str, Any] = field(default_factory=lambda: {"seed": None, "times": 0})
     default_seed: int | None = None
@@ -376,6 +378,7 @@ class Session:
             case {"kind": "done"}:
                 ran.seconds, ran.skipped = message["seconds"], message["skipped"]
                 ran.torch_draws, ran.drawn = message["torch_draws"], message["drawn"]
+                ran.rates = message["rates"]
                 ran.files, ran.shuffle = message["files"], message["shuffle"]
                 ran.sampled = message["sampled"]
                 ran.draws = [_draw(ran.cell.number, entry) for entry in message["draws"]]

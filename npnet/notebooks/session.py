@@ -41,7 +41,7 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.notebooks.corpus_files import CorpusFiles
 from npnet.notebooks.display import shown
-from npnet.notebooks.drawn import drawn_tensors
+from npnet.notebooks.drawn import drawn_tensors, rates_of
 from npnet.notebooks.magics import plain_python
 from npnet.notebooks.random_sources import RandomSources
 from npnet.notebooks.stand_ins import (
@@ -182,6 +182,7 @@ class Session:
             torch_draws=draws,
             sampled=self.sources.sampled,
             drawn=drawn_tensors(plain.source, draws, self.namespace),
+            rates=rates_of(plain.source, self.namespace),
             files=list(dict.fromkeys(self.files.opened)),
             shuffle=self.sources.shuffle,
         )

@@ -13,7 +13,7 @@ import pytest
 import npnet.tensors as torch
 from npnet.cli import main
 from npnet.notebooks.cells import Cell, Output
-from npnet.notebooks.drawn import drawn_tensors
+from npnet.notebooks.drawn import drawn_tensors, rates_of
 from npnet.notebooks.last_digits import ROUNDING, LastDigits
 from npnet.notebooks.outputs import Difference
 from npnet.notebooks.random_sources import _assigned
@@ -163,3 +163,29 @@ def test_other_last_digits_stay_within_one_unit() -> None:
     digits.change((), {"t": [tensor], "n": 3})
     assert abs(tensor.numpy() - np.array([[0.1, 0.2]])).max() < 3e-8
     assert [operation.forward for operation in ROUNDING] == before
+
+
+LOOP = "for i in range(6):\n    {}\n    for p in parameters:\n        p.data += {}"
+
+
+@pytest.mark.parametrize(
+    ("line", "update", "rates"),
+    [
+        ("lr = 0.1 if i < 4 else 0.01", "-lr * p.grad", [[0, 0.1], [4, 0.01]]),
+        ("lr = top", "-lr * p.grad", [[0, 0.5]]),
+        ("pass", "-0.2 * p.grad", [[0, 0.2]]),
+        ("if i < 2: alpha = 1\n    else: alpha = 2 ** -1", "p.grad * -alpha", [[0, 1], [2, 0.5]]),
+        ("lr = schedule(i)", "-lr * p.grad", None),
+        ("pass", "-lr * clip * p.grad", None),
+        ("pass", "step", None),
+    ],
+)
+def test_the_rates_of_a_training_loop_are_read(
+    line: str, update: str, rates: list[list[float]] | None
+) -> None:
+    assert rates_of(LOOP.format(line, update), {"top": 0.5, "schedule": len}) == rates
+
+
+def test_cells_without_a_training_loop_have_no_rates() -> None:
+    assert rates_of("for i in range(3): print(i)", {}) is None
+    assert rates_of("for i in", {}) is None
