@@ -33,21 +33,21 @@ from npnet.training.sgd import Record, train
 if TYPE_CHECKING:
     from npnet.checks.check_gradient import check_gradient
     from npnet.checks.lines import Lines
+    from npnet.grading.notebook_grades import grade_notebook
     from npnet.learn.explain import explain
     from npnet.learn.grading import grade
-    from npnet.notebooks.grading import grade_notebook
     from npnet.plotting import plots
     from npnet.replays.lost_seeds import find_lost_seed
 
-# Imported when first used: matplotlib takes longer to load than all the rest, and what teaches
-# reads the source of the network.
+# Imported when first used: matplotlib takes longer to load than everything else, and the lessons
+# read the source code of the network.
 _LATER = {
     "Lines": "npnet.checks.lines",
     "check_gradient": "npnet.checks.check_gradient",
     "explain": "npnet.learn.explain",
     "find_lost_seed": "npnet.replays.lost_seeds",
     "grade": "npnet.learn.grading",
-    "grade_notebook": "npnet.notebooks.grading",
+    "grade_notebook": "npnet.grading.notebook_grades",
     "plots": "npnet.plotting.plots",
 }
 

@@ -31,7 +31,8 @@ except ModuleNotFoundError as error:
 else:
 
     def __getattr__(name: str) -> Any:
-        if name == "lines_of":  # it needs the stand-in for torch, which other uses do not
+        # this module needs npnet's stand-in for torch, which other uses do not need
+        if name == "lines_of":
             from oracle.own_lines import lines_of
 
             return lines_of

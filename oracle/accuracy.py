@@ -1,4 +1,4 @@
-"""How much each gradient differs from the float64 truth: ours and torch's."""
+"""Measuring how much each gradient differs from the float64 truth: ours and torch's."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -20,8 +20,9 @@ Batch = tuple[Parameters, Ints, Ints]
 class Accuracy(NamedTuple):
     """Medians over the batches, for one gradient.
 
-    ``ours`` and ``torch`` are max|error| / max|truth|, for the two gradients that are zero by
-    mathematics over the sum of |summands|; ``ratio`` is the median of ours / torch's.
+    ``ours`` and ``torch`` are max|error| / max|truth|. For the two gradients that are
+    mathematically zero, the divisor is the sum of |summands|. ``ratio`` is the median of ours /
+    torch's.
     """
 
     gradient: str
@@ -34,11 +35,11 @@ def accuracy(batches: Iterable[Batch], eps: float = 1e-5) -> tuple[list[Accuracy
     """Errors of the 26 gradients end to end, in float32, and the median of all their ratios.
 
     Args:
-        batches: parameters in float32, X (n, T) and Y (n,) of each.
-        eps: as ``npnet.forward`` takes it.
+        batches: float32 parameters, X (n, T) and Y (n,) of each batch.
+        eps: as for ``npnet.forward``.
 
     Raises:
-        InputError: no batches, or parameters in float64, for which there is no finer truth.
+        InputError: there are no batches, or parameters are float64, which has no finer truth.
     """
     errors = np.array([_errors(*batch, eps) for batch in batches])
     if not errors.size:

@@ -1,7 +1,8 @@
-"""The loops with which npnet's time is compared, as people write them in torch and in jax.
+"""The loops whose time is compared with npnet's, as people write them in torch and in jax.
 
 A training loop is an endless generator: each ``next`` takes ``stretch`` more steps and returns
-their losses. All draw the same minibatches from the same seed, so that losses can be compared.
+their losses. All loops draw the same minibatches from the same seed, so that losses can be
+compared.
 """
 
 import os
@@ -27,8 +28,8 @@ class Task(NamedTuple):
     batch: int  # rows of a minibatch, n
     eps: float
     lr: float
-    seed: int  # of the minibatches
-    stretch: int  # steps at each next
+    seed: int  # the seed of the minibatches
+    stretch: int  # steps of each next
 
 
 Losses = Iterator[list[float]]
@@ -67,9 +68,9 @@ def eager(task: Task) -> Losses:
 def module(task: Task) -> Losses:
     """Torch's own layers and optimiser.
 
-    ``BatchNorm1d`` divides the variance by n, not n−1. With the gain multiplied by the root of
-    (n−1)/n and eps by its square the forward pass is the same; only the rate of the gain is then
-    n/(n−1) times as large. It keeps no running statistics, because npnet's step keeps none.
+    ``BatchNorm1d`` divides the variance by n, not n−1. If the gain is multiplied by the square root
+    of (n−1)/n, and eps by (n−1)/n, the forward pass is the same. Only the rate of the gain is then
+    n/(n−1) times as large. The layer keeps no running statistics, because npnet's step keeps none.
     """
     C, W1, b1, W2, b2, bngain, bnbias = _parameters(task)
     (V, E), (TE, H) = C.shape, W1.shape
@@ -101,7 +102,7 @@ def module(task: Task) -> Losses:
 
 
 def manual(task: Task) -> Losses:
-    """The lecture's last exercise as it is published: gradients by hand, dC row by row."""
+    """The lecture's last exercise as it was published: gradients by hand, dC row by row."""
     parameters = _parameters(task)
     C = parameters[0]
     for p in parameters:
@@ -158,7 +159,8 @@ def jax_steps(task: Task) -> Losses:
         for ix in rows():
             state, loss = run(state, ix)
             losses.append(loss)
-        yield [float(loss) for loss in losses]  # read only here, so that jax can run ahead
+        # the losses are read only here, so that jax can run ahead
+        yield [float(loss) for loss in losses]
 
 
 def jax_scan(task: Task) -> Losses:
@@ -173,7 +175,7 @@ def jax_scan(task: Task) -> Losses:
 def evaluation(
     params: Mapping[str, Array], stats: Stats, X: Array, Y: Array
 ) -> Callable[[], float]:
-    """The loss of a whole split at once, as in the lecture; making the tensors is not timed."""
+    """The loss of a whole split at once, as in the lecture. Tensors are made before the timing."""
     C, W1, b1, W2, b2, bngain, bnbias = (tensor_of(params[name]) for name in PARAMETER_NAMES)
     bnmean, bnvar, x, y = (tensor_of(array) for array in (stats.mean, stats.var, X, Y))
 
@@ -188,7 +190,7 @@ def evaluation(
 
 
 def windows(words: Sequence[str], chars: str, block_size: int) -> tuple[Tensor, Tensor]:
-    """Contexts and targets, character by character into lists, then two tensors."""
+    """Contexts and targets: lists, character by character, and then two tensors."""
     X, Y = window_lists(words, chars, block_size)
     return torch.tensor(X), torch.tensor(Y)
 
@@ -196,7 +198,7 @@ def windows(words: Sequence[str], chars: str, block_size: int) -> tuple[Tensor, 
 def sampling(
     params: Mapping[str, Array], stats: Stats, chars: str, count: int, seed: int
 ) -> Callable[[], list[str]]:
-    """``count`` names, one forward pass a character; making the tensors is not timed."""
+    """``count`` names, a forward pass for each character. Tensors are made before the timing."""
     C, W1, b1, W2, b2, bngain, bnbias = (tensor_of(params[name]) for name in PARAMETER_NAMES)
     bnmean, bnvar = tensor_of(stats.mean), tensor_of(stats.var)
     block_size = len(W1) // C.shape[1]
@@ -232,7 +234,7 @@ def _parameters(task: Task) -> list[Tensor]:
 def _by_hand(
     parameters: list[Tensor], Xb: Tensor, Yb: Tensor, eps: float
 ) -> tuple[Tensor, list[Tensor], Tensor]:
-    """Loss, the gradients of all parameters but C, and demb, as in the lecture's last exercise."""
+    """The loss, the gradients of all parameters except C, and demb, as in the last exercise."""
     C, W1, b1, W2, b2, bngain, bnbias = parameters
     n = len(Xb)
     emb = C[Xb]
@@ -262,8 +264,9 @@ def _by_hand(
 
 def _jax(task: Task) -> tuple[Any, Callable[[Any, Any], Any], Any, Callable[[], Any]]:
     """Jax, a step for it, the parameters, and a function that draws the rows of a stretch."""
-    # One thread, like all others: jax reads this once, when it starts. With two, a scan's step
-    # took 121 µs of the processor and not 66, and no less by the wall clock.
+    # One thread, as for all others. jax reads this once, when it starts. With two threads, a step
+    # of
+    # the scan took 121 µs of processor time instead of 66, and the same time by the wall clock.
     os.environ.setdefault("NPROC", "1")
     import jax
     import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""npnet's work compared with the same work in torch and jax: one process, one thread each."""
+"""Comparing the time of npnet's work with that of torch and jax: one process, one thread each."""
 
 import dataclasses
 import os
@@ -34,7 +34,7 @@ from oracle.replay import Stats
 from oracle.threads import one_thread
 from oracle.timing import Memory, Pair, Row, Skipped, alternate
 
-SEED = 2147483647  # of the minibatches
+SEED = 2147483647  # the seed of the minibatches
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Setting:
     """What to measure, and for how long.
 
     Attributes:
-        words: the corpus; 80 % of them are the training set.
-        seconds: for each row, or a little more; a third of it for each size of the row ``sizes``.
+        words: the corpus; 80 % of the words are the training set.
+        seconds: the least time for each row; a third of it for each size of the row ``sizes``.
         hidden, batch: H and n of the training steps that are compared one by one.
         widths, batches: H and n of the row ``sizes``.
-        steps: training of the model that is evaluated and sampled.
-        names: how many are sampled.
-        train: steps of `npnet train` whose memory is measured.
+        steps: training steps of the model that is evaluated and sampled.
+        names: the number of sampled names.
+        train: steps of `npnet train` in the measurement of its memory.
     """
 
     words: Sequence[str]
@@ -72,7 +72,7 @@ class Setting:
 
     @cached_property
     def run(self) -> Run:
-        """A model that is trained long enough to sample names of a usual length."""
+        """A model with enough training to sample names of the usual length."""
         recipe = endless(self.hidden, self.batch)
         return fit(dataclasses.replace(recipe, steps=self.steps), self.words)
 
@@ -85,7 +85,7 @@ def measure(setting: Setting, names: Sequence[str]) -> Iterator[Row]:
 
 
 def machine() -> dict[str, str]:
-    """What the timings of both sides depend on: processor, versions, settings."""
+    """The things that the timings of both sides depend on: processor, versions, settings."""
     chosen = {name: os.environ[name] for name in ("ATEN_CPU_CAPABILITY",) if name in os.environ}
     capability = torch.backends.cpu.get_cpu_capability()
     return {**bench.machine(), "torch": f"{torch.__version__} ({capability})", **chosen}
@@ -107,7 +107,7 @@ def plain(task: baselines.Task) -> baselines.Losses:
 
 
 def every_row(params: Parameters, stats: Statistics, X: Ints, Y: Ints) -> float:
-    """``npnet.evaluate`` without its search for equal contexts: all rows, in blocks."""
+    """``npnet.evaluate`` without its search for equal contexts: it computes all rows, in blocks."""
     network, total = Folded(params, stats, len(X)), 0.0
     for start in range(0, len(X), BLOCK):
         targets = Y[start : start + BLOCK]
@@ -126,7 +126,7 @@ def _training(
 def _optional(
     name: str, against: str, loop: Callable[[baselines.Task], baselines.Losses], setting: Setting
 ) -> Iterator[Row]:
-    """A row that needs jax, or a compiler for torch: skipped where they are not installed."""
+    """A row that needs jax, or a compiler for torch. It is skipped if these are not installed."""
     try:
         yield from _training(name, against, loop, setting)
     except (ImportError, RuntimeError) as error:
@@ -149,7 +149,7 @@ def _step(
     batch: int,
     seconds: float,
 ) -> Pair:
-    """Steps of training: npnet's, compared with a loop that draws the same minibatches."""
+    """Training steps of npnet, compared with a loop that draws the same minibatches."""
     recipe = endless(hidden, batch)
     X, Y = setting.split
     params = draw_parameters(recipe, setting.vocab.size, Generator(recipe.seed))
@@ -165,7 +165,7 @@ def _step(
 
 
 def _cell(name: str, cell: str, setting: Setting) -> Iterator[Row]:
-    """A notebook's training cell: under npnet.tensors, compared with the same cell under torch."""
+    """A notebook's training cell under npnet.tensors, compared with the same cell under torch."""
     recipe = endless(setting.hidden, setting.batch)
     X, Y = setting.split
     params = draw_parameters(recipe, setting.vocab.size, Generator(recipe.seed))

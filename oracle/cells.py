@@ -73,7 +73,7 @@ for p in parameters:
     p.data += -lr * p.grad
 lossi.append(loss.log10().item())
 """
-# Name: what a step runs, and whether under torch.no_grad().
+# Name -> the code of a step, and whether it runs under torch.no_grad().
 CELLS: Final[Mapping[str, tuple[str, bool]]] = {
     "double loop": (FORWARD + BY_HAND + DOUBLE_LOOP + UPDATE, True),
     "index_add_": (FORWARD + BY_HAND + INDEX_ADD + UPDATE, True),
@@ -99,7 +99,8 @@ def losses(cell: str, module: types.ModuleType | Any, task: Task) -> Losses:
     for parameter in parameters:
         parameter.requires_grad = True
     names |= dict(zip(PARAMETER_NAMES, parameters, strict=True)) | {"parameters": parameters}
-    # The steps are the cell's own loop, not one exec each: names are looked up as in a notebook.
+    # All steps run in one exec, in the cell's own loop, so that names are looked up as in a
+    # notebook.
     lines = [f"    {line}" for line in step.strip().splitlines() if line.strip()]
     loop = "\n".join(["for i in range(stretch):", *lines])
     if without_grad:

@@ -1,4 +1,4 @@
-"""The smallest mistake that each gradient checker finds: npnet's, torch's, jax's, autograd's.
+"""Measuring the smallest mistake that gradient checkers find: npnet's, torch's, jax's, autograd's.
 
 The function is tanh, and its gradient is wrong by a factor 1 + e in every entry. Each checker is
 called as its documentation shows, with its own defaults.
@@ -19,23 +19,23 @@ from npnet.checks.check_gradient import check_gradient
 from npnet.checks.line_check import check
 from npnet.checks.lines import Lines
 
-# Whether the checker finds a mistake of the size e in the gradient of tanh at x.
+# A function that says whether the checker finds a mistake of size e in the gradient of tanh at x.
 Finds = Callable[[Floats, float], bool]
 
 DTYPES = ("float32", "float64")
 LARGEST = 1.0
-# Between two tried sizes; the result is right to this factor.
+# The factor between two tried sizes; the result is exact up to this factor.
 FACTOR = 1.05
 
 
 class Sensitivity(NamedTuple):
-    """One checker.
+    """The sensitivity of one checker.
 
     Attributes:
         checker: its name.
-        float32, float64: the smallest relative error found; None if it finds not even an error
-            of 100%, or refuses the right gradient.
-        remark: why there is none, for a reader.
+        float32, float64: the smallest relative error that it finds; None if it does not find an
+            error of 100%, or refuses the right gradient.
+        remark: why there is none, in words.
     """
 
     checker: str
@@ -48,8 +48,8 @@ def sensitivities(seed: int = 0, entries: int = 20) -> list[Sensitivity]:
     """Every checker that is installed, npnet's first.
 
     Args:
-        seed: of the point x at which tanh is differentiated.
-        entries: how many numbers x has.
+        seed: the seed of the point x at which tanh is differentiated.
+        entries: the number of entries of x.
     """
     rows = []
     x = np.random.default_rng(seed).standard_normal(entries)
@@ -68,7 +68,7 @@ def sensitivities(seed: int = 0, entries: int = 20) -> list[Sensitivity]:
 def smallest(finds: Finds, x: Floats) -> tuple[float | None, str]:
     """The smallest relative error that is found, by bisection; or None and the reason."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # gradcheck warns of float32, jax of float64
+        warnings.simplefilter("ignore")  # gradcheck warns about float32, jax about float64
         if finds(x, 0.0):
             return None, "refuses the right gradient"
         if not finds(x, LARGEST):
@@ -163,7 +163,7 @@ def _autograd(x: Floats, e: float) -> bool:
 
     tanh: Any = primitive(lambda x: np.tanh(x))
     defvjp(tanh, lambda y, x: lambda upstream: upstream * (1 - y**2) * (1 + e))
-    # It draws its directions from NumPy's old generator.
+    # This checker draws its directions from NumPy's old generator.
     state = np.random.get_state()  # noqa: NPY002
     np.random.seed(0)  # noqa: NPY002
     try:

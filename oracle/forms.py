@@ -1,8 +1,9 @@
-"""The forms in which npnet.tensors is compared with torch: lines over tensors of fixed names.
+"""The forms for comparing npnet.tensors with torch: lines of code with tensors of fixed names.
 
-x, y: one shape; row: its last axis; s: no axes; p: positive; M, N: matrices that multiply; c: three
-axes; q: a vector of 4; i: integers; k, k2: numbers of rows, with repeats; t: a class a row; b, br:
-bools; z: one row's number, without axes; h: row numbers in x's shape; f: float32 in x's shape.
+x, y: tensors of one shape; row: a vector as long as the last axis; s: no axes; p: positive; M, N:
+matrices that can be multiplied; c: three axes; q: a vector of 4; i: integers; k, k2: row numbers,
+with repeats; t: a class for each row; b, br: bools; z: one row number, without axes; h: row numbers
+in the shape of x; f: float32 in the shape of x.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ torch.add(x, y)|torch.add(x, y, alpha=2)|torch.sub(x, y, alpha=0.5)|torch.mul(x,
 x.add(y)|x.sub(y)|x.mul(y)|x.div(p)|x.pow(2)|torch.pow(x, 3)|torch.pow(2, x)|x.neg()|torch.neg(x)
 x.fmod(2)|x.remainder(2)|torch.div(x, 2, rounding_mode='floor')
 torch.div(x, 2, rounding_mode='trunc')|torch.true_divide(x, y)|torch.floor_divide(x, 2)
-x + np.float64(2)|x * np.float32(0.1)|x + np.int64(3)|torch.lerp(x, y, 0.3)
-torch.addcmul(x, y, y, value=2)|torch.addcdiv(x, y, p)|1 % p|7 // p|x + None|x * 'a'
+x + np.float64(2)|x * np.float32(0.1)|x + np.int64(3)|torch.lerp(x, y, 0.3)|torch.lerp(x, y, 0.7)
+x.lerp(y, p)|x.lerp(f, 0.5)|x.lerp(row, 0.5)|x.addcmul(y, s)|x.addcmul(i, i, value=3)
+torch.addcmul(x, y, y, value=2)|torch.addcdiv(x, y, p)|x.addcdiv(row, p, value=0.5)
+x.addcdiv(i, i)|1 % p|7 // p|x + None|x * 'a'
 x + torch.ones(7, 7)|x.double() + f|s.double() * f|x.half().float()
 """
 
@@ -133,6 +136,8 @@ x.scatter_(0, h, 1.0)|x.scatter_(0, h, y)|x.scatter(0, h, y)|x.scatter_add_(0, h
 x.scatter_add(0, h, y)|torch.zeros_like(x).scatter_(1, t.view(-1, 1), 1)|x.index_fill_(0, k, 2)
 x.index_put_((k,), y[k], accumulate=True)|x.detach_()|x.requires_grad_()|x.t_()|x.data += y
 x.data = y|x.data.add_(1)|x.detach().mul_(2)|x.index_copy_(0, torch.arange(len(t)), y)|x += x|x *= x
+x.lerp_(y, 0.3)|x.lerp_(y, p)|x.addcmul_(y, p, value=0.5)|x.addcdiv_(y, p)|x.addcmul_(row, s)
+x.addcdiv_(x, p, value=2)|row.addcmul_(x, y)|x.lerp_(i, 0.3)|x.addcmul_(i, i)
 x -= x.T|x.T.add_(1)|x.floor_()|x.round_()|x.sqrt_()|x.reciprocal_()
 """
 
@@ -143,7 +148,12 @@ torch.dot(q, q)|q.dot(q)|torch.outer(q, q)|M.matmul(N)|M @ 2|s @ s|M @ i
 torch.einsum('ij,jk->ik', M, N)|torch.einsum('ij->j', M)|torch.einsum('ij,ij->', M, M)
 torch.einsum('bij,jk->bik', c, N)|torch.einsum('i,j->ij', q, q)|torch.einsum('ij,jk', M, N)
 torch.addmm(N[:1, :2], M, N)|F.linear(M, N.T)|F.linear(M, N.T, N[0])|M @ N + N[0]
-torch.tensordot(M, N, 1)|c.view(6, 4) @ N|M[:, :2] @ N[:2]|M[:0] @ N|torch.matmul(M, 'a')|x @ x.T
+torch.tensordot(M, N, 1)|torch.tensordot(c, M, ([1, 2], [0, 1]))|torch.tensordot(c, c, 2)
+torch.tensordot(c, c, dims=([0, -1], [0, 2]))|torch.tensordot(M, N, ([0], [1]))
+torch.tensordot(c, M, ([2], [1]))|torch.tensordot(M, M, 2)|torch.tensordot(M, q, ([1], [0]))
+torch.tensordot(M, N, 0)|torch.tensordot(M, N, ([1], [0, 1]))
+r = M * 1; w = torch.einsum('ij,jk->ik', r, N); r += 1
+c.view(6, 4) @ N|M[:, :2] @ N[:2]|M[:0] @ N|torch.matmul(M, 'a')|x @ x.T
 x.T @ y
 """
 
@@ -162,6 +172,14 @@ F.binary_cross_entropy_with_logits(x, p / 3)|F.layer_norm(x, x.shape[-1:])|F.nor
 F.pad(x, (1, 2))|F.embedding(k, x)|F.softmax(x)|-x[range(len(t)), t].mean()|F.dropout(x, 0.0)
 F.kl_div(x, p, reduction='sum')|x.exp() / x.exp().sum(1, keepdims=True)
 (x - x.max(1, keepdim=True).values).exp()|(x + 1e-5) ** -0.5|F.softmax(x, 1)[0]|F.hardtanh(x)
+F.cross_entropy(x, t, label_smoothing=0.1)|F.cross_entropy(x, t, label_smoothing=1.5)
+F.cross_entropy(x, t, label_smoothing=0.1, reduction='sum')
+F.cross_entropy(x, t, label_smoothing=0.3, reduction='none')
+F.cross_entropy(x, t, label_smoothing=0.1, ignore_index=0)
+F.cross_entropy(x, t, label_smoothing=0.2, weight=torch.arange(1, 1 + x.shape[-1]).to(x.dtype))
+F.cross_entropy(x, t, weight=torch.arange(1, 1 + x.shape[-1]).to(x.dtype), ignore_index=0)
+F.cross_entropy(M, torch.softmax(M.detach() * 2, 1), label_smoothing=0.1)
+F.cross_entropy(c, k2 % 3, label_smoothing=0.1)|F.cross_entropy(q, t[0] % 4, label_smoothing=0.1)
 F.binary_cross_entropy(p / 3, p / 4)|F.gelu(x, approximate='tanh')
 """
 
@@ -188,6 +206,18 @@ torch.manual_seed(2); r = torch.rand(3, 4)|torch.manual_seed(3); r = torch.randi
 torch.manual_seed(4); r = torch.randperm(7)|torch.manual_seed(5); r = torch.randn((20, 3)) * 0.1
 torch.manual_seed(6); r = torch.randn(33, dtype=torch.float64) * 0
 torch.manual_seed(7); r = torch.randint(5, (2, 2))
+torch.manual_seed(13); r = torch.bernoulli(p / 2)|torch.manual_seed(14); r = torch.bernoulli(x, 0.3)
+torch.manual_seed(15); r = F.dropout(x); w = torch.rand(3)|F.dropout(x, 1.0)|F.dropout(x, 1.5)
+torch.manual_seed(16); r = F.dropout(x.T, 0.2)
+torch.manual_seed(17); r = torch.dropout(c, 0.9, True)
+torch.manual_seed(18); r = (x * 1).bernoulli_(0.7)|torch.manual_seed(3); x.bernoulli_(0.5)
+torch.manual_seed(3); x.bernoulli_(p / 2)
+torch.bernoulli(i)|F.dropout(i)|torch.bernoulli(p * 2)
+torch.manual_seed(19); r = torch.zeros(40).bernoulli_(torch.linspace(0, 1, 40)); w = torch.rand(1)
+torch.manual_seed(20); r = x * 1; w = F.dropout(r, 0.4, inplace=True)|torch.bernoulli(x, 2)
+torch.manual_seed(21); r = F.dropout(c.permute(2, 0, 1), 0.5)|F.dropout(x, training=False)
+torch.manual_seed(22); r = torch.bernoulli(p.double() / 2)|torch.dropout(x, -1, True)
+torch.manual_seed(23); r = torch.randn(3); r = torch.get_rng_state(); w = torch.rand(4)
 torch.manual_seed(8); r = torch.normal(1.0, 2.0, (40,))
 torch.manual_seed(9); r = torch.zeros(30).uniform_(-1, 1)
 torch.manual_seed(1); r = torch.zeros(3).normal_()
@@ -316,7 +346,7 @@ BLOCKS: Final = {
 }
 
 
-# Where the two differ, and why that is left: form, worlds, reason.
+# The known differences that remain: form, worlds, reason.
 _SUMS: Final = "float64: torch adds in another order, and neither order is nearer to the truth"
 _CORNER: Final = "a corner of infinities or of no entries that no notebook uses"
 _NAME: Final = "the same values; torch's name of the node is that of a part of its own algorithm"
@@ -356,7 +386,7 @@ KNOWN: Final[tuple[tuple[str, str, str], ...]] = (
 
 
 def split(block: str) -> tuple[str, ...]:
-    """The forms of a block; a ``|`` between brackets or blanks belongs to the form."""
+    """The forms of a block. A ``|`` in brackets or between spaces belongs to a form."""
     lines = block.replace(" | ", "\0").replace("\n", "|").split("|")
     return tuple(dict.fromkeys(line.replace("\0", " | ").strip() for line in lines if line.strip()))
 

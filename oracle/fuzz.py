@@ -1,4 +1,4 @@
-"""Right and wrong gradients of many random networks: the judge's verdicts on them."""
+"""Judging right and wrong gradients of many random networks, to test the judge."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -21,11 +21,11 @@ WAYS = (
     ("lines", "float64"),
 )
 
-# A mistake counts if it changes its gradient by this share of the largest entry: on a network
-# without repeated characters, for instance, a gradient that loses repeats is right.
+# A mistake counts if it changes its gradient by this share of the largest entry. It may change
+# nothing: a gradient that loses repeats is right if a batch has no repeated characters.
 SEEN = 1e-3
 
-# Other choices among equal largest logits are right too.
+# With equal largest logits, these other choices are right too.
 RIGHT = (
     "several equal largest logits share it",
     "the last of several equal largest logits gets it",
@@ -38,11 +38,11 @@ class Refused(NamedTuple):
 
     Attributes:
         seed: ``oracle.networks.random_network(seed)`` is the network.
-        sizes, kind: of that network.
+        sizes, kind: the sizes and the kind of this network.
         way: ``whole`` or ``lines``.
         dtype: float32 or float64.
         gradient: its name.
-        reason: of the judge; or what the mistake is.
+        reason: the judge's reason; or the mistake that it missed.
     """
 
     seed: int
@@ -55,12 +55,12 @@ class Refused(NamedTuple):
 
 
 class Fuzz(NamedTuple):
-    """What was tried, and what the judge did wrong.
+    """The result: what was tried, and which verdicts of the judge are wrong.
 
     Attributes:
-        networks: how many.
-        sets: way and dtype -> how many sets of 26 right gradients were judged.
-        kinds: how many of each kind.
+        networks: the number of networks.
+        sets: way and dtype -> the number of judged sets of 26 right gradients.
+        kinds: the number of networks of each kind.
         refused: right gradients that were refused.
         closest: way and dtype -> largest error over its bound among right gradients, the gradient,
             and the network's seed.
@@ -78,7 +78,7 @@ class Fuzz(NamedTuple):
 
     @property
     def passed(self) -> bool:
-        """No right gradient refused and no wrong one missed."""
+        """Whether no right gradient was refused and no wrong one missed."""
         return not (self.refused or self.missed)
 
 
@@ -88,11 +88,11 @@ def fuzz(seeds: Iterable[int], largest: Mapping[str, int] = SMALL) -> Fuzz:
     Every second network gets a planted mistake as well, and every fourth is judged in float64 too.
 
     Args:
-        seeds: of the networks, 0 or more each.
+        seeds: the seeds of the networks, each 0 or more.
         largest: the largest sizes n, T, E, H, V.
 
     Raises:
-        InputError: no seeds.
+        InputError: there are no seeds.
     """
     kinds: dict[str, int] = {}
     refused: list[Refused] = []
@@ -148,7 +148,7 @@ def _seen(mistake: Mistake, values: Mapping[str, Any], seed: int) -> bool:
     try:
         with np.errstate(all="ignore"):
             wrong = np.asarray(mistake.function(v, d))
-    except Exception:  # the mistakes are any code
+    except Exception:  # the code of a mistake can raise any error
         return True
     if wrong.shape != right.shape:
         return True

@@ -1,4 +1,4 @@
-"""Solving a problem with torch, for golden sets that other programs can test against."""
+"""Solving a problem with torch, for the golden sets with which other programs are tested."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from oracle.lines import Array, array_of, cut
 from oracle.replay import begin, seeded
 from oracle.whole import whole
 
-# The seed of a golden set's random upstream gradients; any number would do.
+# The seed of the random upstream gradients in a golden set; any number is possible.
 UPSTREAM_SEED = 26
 
 
@@ -36,18 +36,18 @@ def solve(
     """Values and gradients of one batch in float32 and in float64, end to end and line by line.
 
     Args:
-        params: the seven parameters, all float32 or all float64; cast to the other precision.
+        params: the seven parameters, all float32 or all float64; they are cast to the other one.
         X, Y: context indices (n, T) and targets (n,), n of 2 or more.
         eps: added to the variance.
         upstream: an array for each of the 20 values; or the seed of standard normal numbers,
             drawn in float32, so that they are the same in both precisions.
 
     Raises:
-        InputError: arrays that do not fit together, or a result that is not finite.
+        InputError: arrays do not fit together, or a result is not finite.
     """
     arrays: dict[tuple[str, str], dict[str, Any]] = {}
     for precision in PRECISIONS:
-        with np.errstate(over="ignore"):  # values too large for float32 are found below
+        with np.errstate(over="ignore"):  # values that are too large for float32 are found below
             cast = {name: np.asarray(array).astype(precision) for name, array in params.items()}
         values, gradients = whole(cast, X, Y, eps)
         if isinstance(upstream, int):
@@ -91,7 +91,7 @@ def first_batch(recipe: Recipe, words: Sequence[str]) -> Problem:
     """The problem of a run's first step. Nothing is trained, calibrated or evaluated for it.
 
     Raises:
-        InputError: words that cannot be used.
+        InputError: the words cannot be used.
     """
     start = begin(recipe, words)
     (X, Y), rows = start.examples["train"], next(start.minibatches)
@@ -106,9 +106,9 @@ def first_batch(recipe: Recipe, words: Sequence[str]) -> Problem:
 
 
 def from_file(path: Path) -> Problem:
-    """The problem of a file with the seven parameters, X, Y, and eps if it is not 1e-5.
+    """The problem from a file with the seven parameters, X, Y, and eps if it is not 1e-5.
 
-    It is an npz, safetensors or JSON file; X and Y of JSON may be plain lists of whole numbers.
+    It is an npz, safetensors or JSON file. In JSON, X and Y may be plain lists of whole numbers.
 
     Raises:
         InputError: the file is missing or damaged, or a name in it is missing or unknown.
@@ -137,10 +137,10 @@ def from_file(path: Path) -> Problem:
 
 
 def confirm(problem: Problem) -> str:
-    """Compute a golden set's answers again; return a sentence that says how the gradients compare.
+    """Compute the answers of a golden set again, and return a sentence on the comparison.
 
     Raises:
-        InputError: they are not those of the installed torch; names the first that differs.
+        InputError: the installed torch gives other answers; the message names the first.
     """
     again = solve(
         problem.arrays["parameter", "float64"],

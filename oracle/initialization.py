@@ -1,4 +1,4 @@
-"""Everything random of a recipe, in torch: splits, parameters, minibatches."""
+"""Drawing everything random of a recipe in torch: splits, parameters, minibatches."""
 
 import itertools
 import math
@@ -21,7 +21,7 @@ OPERATIONS = {"*": operator.mul, "/": operator.truediv, "+": operator.add, "-": 
 
 
 def seeded(seed: int) -> torch.Generator:
-    """Torch's CPU generator with this seed, as notebooks make it."""
+    """A CPU generator of torch with this seed, made as in notebooks."""
     return torch.Generator().manual_seed(seed)
 
 
@@ -30,7 +30,7 @@ def cut(whole: Whole, rounding: str = "int") -> dict[str, Whole]:
     n1 = int(0.8 * len(whole))
     n2 = int(0.9 * len(whole))
     if rounding == "random_split":
-        # The sizes that torch's own function gives.
+        # The sizes that torch's own random_split gives.
         numbers: Any = range(len(whole))
         pieces: list[Any] = random_split(numbers, [0.8, 0.1, 0.1], generator=seeded(0))
         n1 = len(pieces[0])
@@ -47,7 +47,7 @@ def dataset(words: Sequence[str], chars: str, block_size: int) -> tuple[Array, A
 def window_lists(
     words: Sequence[str], chars: str, block_size: int
 ) -> tuple[list[list[int]], list[int]]:
-    """The same as lists, appended to character by character as in the lecture."""
+    """The same as lists that grow character by character, as in the lecture."""
     stoi = {ch: ix for ix, ch in enumerate(chars)}
     X, Y = [], []
     for word in words:
@@ -65,11 +65,11 @@ def split_examples(
 ) -> dict[str, tuple[Array, Array]]:
     """Contexts and targets of the three splits.
 
-    ``g`` is the run's own generator. It permutes words or examples if the recipe says so and has no
-    other seed for that.
+    ``g`` is the generator of the run. It draws the permutation of words or examples, if the recipe
+    has one without its own seed.
     """
     words = list(words)
-    for _ in range(recipe.shuffles):  # the notebook's cell sets the seed each time it runs
+    for _ in range(recipe.shuffles):  # the cell of a notebook sets the seed each time it runs
         random.Random(recipe.shuffle_seed).shuffle(words)
     if recipe.split_seed is not None:
         g = seeded(recipe.split_seed)
@@ -107,7 +107,7 @@ def draw_parameters(recipe: Recipe, V: int, g: torch.Generator) -> dict[str, Arr
         if draw.seed is not None and draw.seed not in others:
             others[draw.seed] = seeded(int(draw.seed))
         source = g if draw.seed is None else others[draw.seed]
-        for _ in range(draw.skip or 0):  # a word each
+        for _ in range(draw.skip or 0):  # one word for each number
             torch.randint(0, 2, (1,), generator=source)
         drawn = torch.randn(shape, generator=source, dtype=dtype)
         for step in draw.scale:
@@ -118,7 +118,7 @@ def draw_parameters(recipe: Recipe, V: int, g: torch.Generator) -> dict[str, Arr
 
 
 def _operand(text: str, fan_in: int) -> float:
-    # Python computes it, as in the notebook: a recipe accepts only arithmetic here.
+    # Python computes the formula, as in the notebook. A recipe accepts only arithmetic here.
     return float(eval(text, {"__builtins__": {}, "sqrt": math.sqrt, "fan_in": fan_in}))
 
 
@@ -126,7 +126,7 @@ def draw_rows(recipe: Recipe, N: int, g: torch.Generator, count: int) -> Array:
     """The rows (count, n) of ``count`` minibatches, out of ``N`` examples.
 
     Raises:
-        InputError: the recipe draws them over more than ``N``.
+        InputError: the recipe draws them from more than ``N`` examples.
     """
     over = N if recipe.batch_over is None else recipe.batch_over
     if over > N:
@@ -141,8 +141,8 @@ def draw_all(
 ) -> tuple[dict[str, Array], Iterator[Array]]:
     """The parameters, and the rows (n,) of each step's minibatch, in the recipe's order.
 
-    Minibatches after the parameters are drawn one by one, when they are needed; those before
-    the parameters are all drawn at once.
+    Minibatches are drawn one by one, when they are needed. If the recipe draws them before the
+    parameters, they are all drawn at once.
     """
     once = recipe.batch_once
     if recipe.batch_first:

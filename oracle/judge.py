@@ -1,9 +1,9 @@
-"""Verdicts on a table of gradient functions: all of them in order, and each line alone.
+"""Judging a table of gradient functions: all of them in order, and each line alone.
 
 There are three results: ours in NumPy, torch's in the same dtype, and the truth, which is torch's
-in float64. Our error may be a few times torch's error, so no tolerance has to be chosen. If torch's
-error is small by luck, ours may be a few times the usual size of rounding errors there
-(``npnet.checks.rounding``). In float64 there is no better truth, so only this size is the bound.
+in float64. Our error may be a few times torch's error, so that no tolerance has to be chosen. If
+torch's error is small by chance, our error may be a few times the usual size of rounding errors
+(``npnet.checks.rounding``). In float64 there is no better truth, and this size alone is the bound.
 """
 
 from collections.abc import Callable, Mapping
@@ -49,17 +49,17 @@ def end_to_end(
 
     Args:
         params: the seven parameters, all float32 or all float64.
-        X, Y, eps: as ``npnet.forward`` takes them; the functions are given its values.
+        X, Y, eps: as for ``npnet.forward``, whose values the functions get.
         functions: gradient name -> function(v, d), in the order in which they run.
         rtol, atol: tolerances to use instead of the float64 truth, both or neither.
 
     Returns:
-        The report. ``b1`` and ``logit_maxes`` are zero by mathematics, so their rounding error
-        is judged. In batches of two rows nothing but rounding errors is left of the gradients
-        before batch normalisation; they are judged by their size.
+        The report. ``b1`` and ``logit_maxes`` are mathematically zero, so their rounding errors
+        are judged. In batches of two rows, the gradients before batch normalisation are nothing but
+        rounding errors, and are judged by their size.
 
     Raises:
-        InputError: parameters or batch do not fit together; rtol without atol.
+        InputError: parameters or batch do not fit together, or rtol is given without atol.
     """
     params = Parameters.of(params)
     ours = chained(functions, forward(params, X, Y, eps))
@@ -87,14 +87,14 @@ def per_line(
     Args:
         values: the first result of ``oracle.whole``.
         functions: gradient name -> function(v, d).
-        seed: of ``upstream``.
+        seed: the seed for ``upstream``.
         rtol, atol: tolerances to use instead of the float64 truth, both or neither.
 
     Returns:
-        The report. With random upstream gradients no gradient is zero by mathematics.
+        The report. With random upstream gradients, no gradient is mathematically zero.
 
     Raises:
-        InputError: a value is missing or does not fit; rtol without atol.
+        InputError: a value is missing or does not fit, or rtol is given without atol.
     """
     above = upstream(values, seed)
     reference = cut(values, above)
@@ -111,9 +111,9 @@ def per_line(
 
 
 def upstream(values: Mapping[str, Any], seed: int) -> dict[str, Array]:
-    """A random gradient for each of the 20 values, ``loss`` included, in its shape and dtype.
+    """A random gradient for each of the 20 values (also ``loss``), in its shape and dtype.
 
-    As ``npnet.checks.lines.draw_upstream`` draws them.
+    They are drawn as by ``npnet.checks.lines.draw_upstream``.
 
     Raises:
         InputError: a value is missing.
@@ -125,7 +125,7 @@ def upstream(values: Mapping[str, Any], seed: int) -> dict[str, Array]:
 
 
 def chained(functions: Functions, v: Values) -> dict[str, Any]:
-    """``npnet.backward`` for any table of functions; one that raises gives ``Unmade``."""
+    """``npnet.backward`` for any table of functions; an error of a function gives ``Unmade``."""
     v = Values(locked(v))
     d = SimpleNamespace(loss=1.0)
     for name, function in functions.items():

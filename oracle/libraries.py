@@ -1,16 +1,16 @@
-"""A scoreboard of other libraries: their gradients of this network, held to torch's.
+"""A scoreboard of other libraries: their gradients of this network, compared with torch's.
 
-Each library has an adapter, a small Python file ``lines_in_NAME.py`` with the network in the
-library's own words:
+Each library has an adapter, a small Python file ``lines_in_NAME.py``, in which the network is
+written with the library's own functions:
 
 * ``LINES``: the twenty lines, name -> function of ``v``. ``v`` has the parameters and the values of
   the lines above as the library's arrays, ``X`` and ``Y`` as NumPy arrays, ``n`` and ``eps``.
-* ``gradients(total, leaves)``: NumPy arrays by name -> the gradients of ``total(leaves)``, a
+* ``gradients(total, leaves)``: from NumPy arrays by name to the gradients of ``total(leaves)``, a
   scalar, by the same names.
 * ``add_up(array)``, only if the library's arrays have no method ``sum``.
 
-From these two come all 26 gradients, end to end and line by line, for any library that
-differentiates a function.
+With these, all 26 gradients are computed, end to end and line by line, for any library that can
+differentiate a function.
 """
 
 import importlib.metadata
@@ -35,7 +35,7 @@ from oracle.networks import network
 
 PREFIX = "lines_in_"
 
-# Where the adapters are in a checkout; an installed package has none.
+# The folder of the adapters in a checkout; an installed package has none.
 FOLDER = Path(__file__).parents[1] / "tests" / "libraries"
 
 LECTURE = {"n": 32, "T": 3, "E": 10, "H": 64, "V": 27}
@@ -43,7 +43,7 @@ CASES = (("untrained", LECTURE), ("trained", LECTURE), ("two rows", {**LECTURE, 
 
 
 class Library(NamedTuple):
-    """An adapter that was loaded: the library's name, its installed version, and its parts."""
+    """A loaded adapter: the library's name, its installed version, and the adapter's parts."""
 
     name: str
     version: str
@@ -53,17 +53,17 @@ class Library(NamedTuple):
 
 
 class Score(NamedTuple):
-    """One library in one dtype.
+    """The score of one library in one dtype.
 
     Attributes:
         library: its name.
-        version: None if it is not installed; all that follows is then empty.
+        version: its version; None if it is not installed: all other fields are then empty.
         dtype: float32 or float64.
         lines, whole: how many of the 26 gradients are right in every case.
-        worst: the largest error over its bound; more than 1 is refused.
-        gradient: where that is.
-        refused: the first gradient that is refused, in the order of computation.
-        reason: why; or the error that the adapter raised.
+        worst: the largest error divided by its bound; more than 1 is refused.
+        gradient: the gradient with this error.
+        refused: the first refused gradient, in the order of computation.
+        reason: why it is refused; or the error that the adapter raised.
         widened: the values of the forward pass that have another dtype than the parameters.
     """
 
@@ -80,13 +80,13 @@ class Score(NamedTuple):
 
 
 def adapters(folder: Path | None = None) -> dict[str, Path]:
-    """Library -> its adapter's file, in alphabetical order.
+    """Library -> the file of its adapter, in alphabetical order.
 
     Args:
-        folder: with files ``lines_in_NAME.py``; by default the repository's tests/libraries.
+        folder: has files ``lines_in_NAME.py``; by default tests/libraries of the repository.
 
     Raises:
-        InputError: there are none.
+        InputError: the folder has no adapters.
     """
     folder = FOLDER if folder is None else folder
     found = {path.stem.removeprefix(PREFIX): path for path in sorted(folder.glob(f"{PREFIX}*.py"))}
@@ -102,7 +102,7 @@ def load(path: Path) -> Library | None:
     """The library of an adapter; None if the library is not installed.
 
     Raises:
-        InputError: the file is no adapter.
+        InputError: the file is not an adapter.
     """
     name = path.stem.removeprefix(PREFIX)
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -111,7 +111,7 @@ def load(path: Path) -> Library | None:
     module = importlib.util.module_from_spec(spec)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the library, about other things
+            warnings.simplefilter("ignore")  # warnings of the library about other things
             spec.loader.exec_module(module)
     except ModuleNotFoundError as error:
         if error.name == name:
@@ -128,7 +128,7 @@ def load(path: Path) -> Library | None:
     try:
         version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        version = "?"  # a module of one's own
+        version = "?"  # a module of this repository
     return Library(
         name, version, lines, gradients, getattr(module, "add_up", operator.methodcaller("sum"))
     )
@@ -137,9 +137,9 @@ def load(path: Path) -> Library | None:
 def whole(library: Library, case: Problem, precision: str) -> dict[str, Any]:
     """The library's 26 gradients of the loss.
 
-    A library that differentiates functions knows no gradients of what is computed on the way. So
-    zeros are added to the result of each line: the loss has the same gradient with respect to them
-    as with respect to the value.
+    A library that differentiates functions gives no gradients of intermediate values. For this
+    reason, zeros are added to the result of each line: the gradient of the loss with respect to
+    these zeros is the gradient with respect to the value.
     """
     values = case.values(precision)
     leaves = {name: values[name] for name in PARAMETER_NAMES}
@@ -158,8 +158,8 @@ def whole(library: Library, case: Problem, precision: str) -> dict[str, Any]:
 def lines(library: Library, case: Problem, precision: str) -> dict[str, Any]:
     """The library's 26 gradients, each line alone with the problem's upstream gradients.
 
-    What is differentiated is the sum over all lines of the line's result times its upstream
-    gradient. Every value is an input of its own.
+    The sum over all lines of the line's result times its upstream gradient is differentiated. Every
+    value is a separate input.
     """
     values, upstream = case.values(precision), case.upstream(precision)
     leaves = {name: values[name] for name in (*PARAMETER_NAMES, *VALUE_NAMES[:-1])}
@@ -208,12 +208,12 @@ def scores(
     """The rows of the scoreboard, library by library.
 
     Args:
-        paths: of ``adapters``.
-        problems: to try; ``cases()`` by default.
+        paths: the adapters, from ``adapters``.
+        problems: the problems; by default ``cases()``.
         precisions: float32, float64 or both.
 
     Raises:
-        InputError: a file is no adapter.
+        InputError: a file is not an adapter.
     """
     problems, precisions = (cases() if problems is None else tuple(problems)), tuple(precisions)
     for name, path in paths.items():
@@ -242,7 +242,7 @@ def _score(library: Library, problems: Iterable[Problem], precision: str) -> Sco
                 right[way] -= {row.name for row in failures}
                 refused += [(row.name, f"{way}: {row.reason or row.verdict}") for row in failures]
                 worst = max(worst, largest_share(report))
-    except Exception as error:  # the adapters are any code
+    except Exception as error:  # an adapter can raise any error
         reason = f"{type(error).__name__}: {error}"
         return Score(library.name, library.version, precision, reason=reason)
     order = list(GRADIENTS)
@@ -254,7 +254,7 @@ def _score(library: Library, problems: Iterable[Problem], precision: str) -> Sco
 
 
 def _noted(library: Library, precision: str) -> tuple[Library, dict[str, None]]:
-    """The library, and the names of values with another dtype, noted as its lines are run."""
+    """The library, and a set to which the names of values with another dtype are added."""
     widened: dict[str, None] = {}
     [other] = {*PRECISIONS} - {precision}
 
@@ -272,7 +272,7 @@ def _noted(library: Library, precision: str) -> tuple[Library, dict[str, None]]:
 
 
 def largest_share(report: Report) -> tuple[float, str]:
-    """The largest error over its bound, and the gradient; 0 and no name if nothing is off."""
+    """The largest error divided by its bound, and its gradient; 0 and "" without any error."""
     shares = [(0.0, "")]
     for row in report.rows:
         if row.worst is not None and row.bound:

@@ -1,4 +1,4 @@
-"""The forward pass in torch, one step a line, and each line differentiated alone."""
+"""The forward pass in torch, with one step on each line; and each line differentiated alone."""
 
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
@@ -43,8 +43,9 @@ LINES: dict[str, Callable[[Any], Tensor]] = {
 }
 # fmt: on
 
-# The 26 gradients in the order in which the lecture compares them: the lines from the last to the
-# first, what each one reads with the value before the parameters. (bnbias before bnraw as there.)
+# The 26 gradients in the order in which the lecture compares them: lines from the last to the
+# first; of each line, the value that it reads comes before the parameters. (bnbias is before
+# bnraw.)
 GRADIENT_NAMES = (
     *("logprobs", "probs", "counts_sum_inv", "counts_sum", "counts", "norm_logits"),
     *("logit_maxes", "logits", "h", "W2", "b2", "hpreact", "bngain", "bnbias", "bnraw"),
@@ -56,21 +57,21 @@ GRADIENT_NAMES = (
 def cut(values: Mapping[str, Any], upstream: Mapping[str, ArrayLike]) -> dict[str, Array]:
     """The 26 gradients, each alone: from the values and given upstream gradients.
 
-    The graph is cut at every name: each value becomes a leaf of its own with the number that it
-    has in ``values``. One backward pass differentiates S, the sum over the twenty lines of
-    ⟨upstream of the line's result, line(leaves)⟩. The gradient of S with respect to a leaf is what
-    one hand-written gradient must return for these values and upstream gradients. It does not
-    depend on the other lines.
+    The graph is cut at every name: each value becomes a leaf with the numbers that it has in
+    ``values``. One backward pass differentiates S, the sum over the twenty lines of ⟨upstream
+    gradient of the line's result, line(leaves)⟩. A hand-written gradient must return the gradient
+    of S with respect to its leaf, for these values and upstream gradients. It does not depend on
+    the other lines.
 
     Args:
         values: the 7 parameters, the 19 values without ``loss``, ``X`` (n, T), ``Y`` (n,) and
             ``eps``, all float32 or all float64, as ``npnet.forward`` and ``oracle.whole``
             return them. They must come from a forward pass: a hand-written gradient may use the
-            result of its line (1 − h² for tanh), torch uses what the line reads, and the two
+            result of its line (1 − h² for tanh), but torch uses the input of the line, and the two
             agree only in a forward pass.
         upstream: an array of the value's shape for each of the 20 values, a number for
             ``loss``; converted to the values' dtype. Random numbers find most mistakes.
-            Gradients with respect to parameters are ignored: no line results in a parameter.
+            Gradients with respect to parameters are ignored: no line has a parameter as its result.
 
     Returns:
         The gradients by name, in the order of ``GRADIENT_NAMES`` and the values' dtype.
@@ -97,12 +98,12 @@ def cut(values: Mapping[str, Any], upstream: Mapping[str, ArrayLike]) -> dict[st
 def leaves(who: str, entries: Mapping[str, Any], names: tuple[str, ...]) -> SimpleNamespace:
     """The object that ``LINES`` read, with copies of ``entries``.
 
-    Each of ``names`` (the parameters among them) becomes a leaf that requires its gradient;
-    ``X``, ``Y``, ``eps`` and ``n`` are attributes too.
+    Each of ``names`` (also the parameters) becomes a leaf that requires its gradient; ``X``, ``Y``,
+    ``eps`` and ``n`` are attributes too.
 
     Raises:
-        InputError: a name is missing, a shape or dtype does not fit the others, fewer than two
-            rows, an index out of range.
+        InputError: a name is missing, a shape or dtype does not fit the others, there are fewer
+            than two rows, or an index is out of range.
     """
     _refuse_missing(who, entries, (*names, "X", "Y", "eps"))
     arrays = {name: np.asarray(entries[name]) for name in (*names, "X", "Y")}

@@ -1,7 +1,7 @@
-"""npnet and torch side by side: one recipe, and each side draws and trains by itself.
+"""Running npnet and torch side by side: one recipe, and each side draws and trains by itself.
 
-Both take one step at a time, and only their losses are kept in memory. At the first step whose
-losses differ too much, the gradients are compared at once, because both sides still have the
+Both sides take one step at a time, and only their losses are kept in memory. At the first step
+whose losses differ too much, the gradients are compared at once, because both sides still have the
 parameters of this step.
 """
 
@@ -55,9 +55,9 @@ class Side(NamedTuple):
 class Crossing(NamedTuple):
     """The first step at which the two losses differ by more than the limit.
 
-    ``report`` compares npnet's 26 gradients of the step's minibatch with torch's, each from the
-    parameters of that side before the update. It is None for a recipe that normalises by running
-    averages in training, because the 26 gradients are for normalising by the minibatch.
+    ``report`` compares npnet's 26 gradients for the minibatch of this step with torch's, each for
+    the parameters of its side before the update. It is None for a recipe that normalises by running
+    averages in training, because the 26 gradients are for normalisation by the minibatch.
     """
 
     step: int
@@ -69,12 +69,12 @@ class Lockstep(EqualFields):
     """The result of both sides.
 
     Attributes:
-        recipe: of both.
-        npnet, torch: (steps,) in the recipe's dtype: the loss of every step, before its update.
-            Fewer than the recipe has if a side diverged.
-        unlike: the names among ``X``, ``Y`` (the training set) and the seven drawn parameters
-            that are not the same in every bit.
-        strays: the first step with other rows in the two minibatches, or None.
+        recipe: the recipe of both sides.
+        npnet, torch: (steps,) in the recipe's dtype: the loss of every step, before its update. If
+            a side diverged, there are fewer steps than in the recipe.
+        unlike: the names of ``X``, ``Y`` (the training set) and the seven drawn parameters that are
+            not equal in every bit.
+        strays: the first step whose two minibatches have different rows, or None.
         crossing: the first step over the limit, or None.
         diverged: the sides whose next loss is not finite.
     """
@@ -94,7 +94,7 @@ class Lockstep(EqualFields):
         return gaps
 
     def write_csv(self, path: Path) -> None:
-        """Write step, both losses, and their gap, in digits that give the same floats back."""
+        """Write step, both losses and their gap, so that the same floats can be read back."""
         rows = zip(self.npnet, self.torch, self.gaps, strict=True)
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
             file.write(f"step,{','.join(SIDES)},gap\n")
@@ -117,12 +117,12 @@ def lockstep(
     Args:
         recipe: every number of the run.
         words: at least 10, without the end mark ``.``.
-        steps: stop after this number, from 1 to ``recipe.steps``; None is all of them.
-        limit: the largest gap that passes, 0 or more, in nats.
+        steps: stop after this number, from 1 to ``recipe.steps``; None: all steps.
+        limit: the largest allowed gap, 0 or more, in nats.
         watch: called after every step with its number and the losses of npnet and torch.
 
     Raises:
-        InputError: words, a number of steps or a limit that cannot be used.
+        InputError: the words, the number of steps or the limit cannot be used.
     """
     steps = recipe.steps if steps is None else steps
     if not 1 <= steps <= recipe.steps:
@@ -164,7 +164,8 @@ def lockstep(
 def _npnet_side(recipe: Recipe, words: Sequence[str]) -> Side:
     _, examples, params, generator = npnet_begin(recipe, words)
     X, Y = examples["train"]
-    again = copy.copy(generator)  # draws the same rows, for training does not return its own
+    # a copy draws the same rows, because training does not return them
+    again = copy.copy(generator)
 
     def rows() -> Iterator[Array]:
         if recipe.batch_once:
@@ -186,7 +187,7 @@ def _torch_side(recipe: Recipe, words: Sequence[str]) -> Side:
 
 
 def _taken(params: Mapping[str, Array], steps: Iterator[tuple[Array, float]]) -> Iterator[Taken]:
-    """Steps that change ``params``, each with a copy of them from before."""
+    """Steps that change ``params``, each with a copy of the parameters before it."""
     before = {name: array.copy() for name, array in params.items()}
     for rows, loss in steps:
         yield Taken(rows, loss, before)

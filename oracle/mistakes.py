@@ -1,4 +1,4 @@
-"""Planted mistakes that a check of this network must find, and a batch that shows each of them.
+"""Planted mistakes that a check of this network must find, and a batch in which each has an effect.
 
 They are the mistakes for the 26 lines in ``npnet.learn.wrong_gradients``, and zeros for each line.
 Each replaces one function of ``npnet.GRADIENTS`` and leaves the other 25 unchanged.
@@ -21,7 +21,7 @@ from oracle.tables import run
 
 
 class Mistake(NamedTuple):
-    """``function`` in the place of the right one for ``gradient``; ``what`` is wrong in words."""
+    """``function`` replaces the right one for ``gradient``; ``what``: the mistake in words."""
 
     gradient: str
     what: str
@@ -29,7 +29,7 @@ class Mistake(NamedTuple):
 
     @property
     def table(self) -> dict[str, Gradient]:
-        """All 26 functions, this one wrong."""
+        """All 26 functions, with this wrong one."""
         return {**GRADIENTS, self.gradient: self.function}
 
 
@@ -46,7 +46,7 @@ MISTAKES = (
     *(Mistake(name, "all zeros", _zeros(name)) for name in GRADIENTS),
 )
 
-# All square, so that an axis or a transposition gone wrong still fits.
+# All sizes are equal, so that a wrong axis or transposition still fits.
 SIZES = {"n": 24, "T": 3, "E": 8, "H": 24, "V": 24}
 LECTURE = {"n": 32, "T": 3, "E": 10, "H": 200, "V": 27}
 
@@ -54,10 +54,10 @@ LECTURE = {"n": 32, "T": 3, "E": 10, "H": 200, "V": 27}
 def network(
     seed: int = 0, dtype: DTypeLike = np.float32, sizes: Mapping[str, int] = SIZES
 ) -> tuple[Parameters, Ints, Ints]:
-    """Parameters and a batch, X (n, T) and Y (n,), on which every mistake shows.
+    """Parameters and a batch, X (n, T) and Y (n,), for which every mistake has an effect.
 
-    Scaled as the lecture does. The first two characters always have the same logits, which are
-    the largest in some rows.
+    Parameters are scaled as in the lecture. The first two characters always have the same logits,
+    which are the largest in some rows.
     """
     rng = np.random.default_rng(seed)
     scales = {"C": 1, "W1": 5 / 3 / (sizes["T"] * sizes["E"]) ** 0.5}
@@ -76,10 +76,10 @@ def network(
 def rerun(
     params: Mapping[str, ArrayLike], X: ArrayLike, Y: ArrayLike, eps: float = 1e-5
 ) -> dict[str, Tensor | None]:
-    """Torch's gradients, read after the forward pass ran once more.
+    """Torch's gradients, read after the forward pass has run once more.
 
-    This mistake is in the reference: the names now refer to new tensors without a backward pass,
-    and ``.grad`` is None for all except the parameters.
+    This mistake is in the reference: the names now mean new tensors without a backward pass, and
+    ``.grad`` is None for all except the parameters.
     """
     v = leaves("oracle.mistakes", {**params, "X": X, "Y": Y, "eps": eps}, PARAMETER_NAMES)
     for again in (False, True):

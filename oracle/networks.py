@@ -1,4 +1,4 @@
-"""Random networks of random sizes, for trying the judge on right gradients of every kind."""
+"""Random networks of random sizes, for testing the judge with right gradients of every kind."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -11,17 +11,17 @@ from npnet.network.fused import loss_and_gradients
 from npnet.network.names import PARAMETER_NAMES, shape_of
 from npnet.network.parameters import Parameters
 
-# How the parameters are made: drawn as in the lecture; trained for some steps on the batch; drawn
-# with scales up to 20 times larger or smaller; with columns of W2 that give equal largest logits.
+# The kinds of parameters: drawn as in the lecture; trained for some steps on the batch; drawn with
+# scales up to 20 times larger or smaller; with columns of W2 that give equal largest logits.
 KINDS = ("untrained", "trained", "scaled", "tied")
 
-# The largest of each size; the smallest is 1, and 2 for n and V.
+# The largest sizes. The smallest are 1, and 2 for n and V.
 SMALL = {"n": 64, "T": 5, "E": 12, "H": 40, "V": 40}
 LARGE = {"n": 1024, "T": 8, "E": 32, "H": 4096, "V": 128}
 
 
 class Network(NamedTuple):
-    """Parameters in float32, a batch, and how they were made."""
+    """Float32 parameters, a batch, and their kind."""
 
     params: Parameters
     X: Ints
@@ -30,21 +30,21 @@ class Network(NamedTuple):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """n, T, E, H, V."""
+        """The sizes n, T, E, H, V."""
         sizes = {"n": len(self.X), **self.params.sizes}
         return {letter: sizes[letter] for letter in "nTEHV"}
 
 
 def network(seed: int, sizes: Mapping[str, int], kind: str) -> Network:
-    """A network and a batch, random but for sizes and kind.
+    """A random network and a random batch, with given sizes and kind.
 
     Args:
-        seed: of everything drawn, 0 or more.
+        seed: the seed of everything that is drawn, 0 or more.
         sizes: n, T, E, H, V; n and V are 2 or more.
         kind: one of ``KINDS``.
 
     Raises:
-        InputError: an unknown kind.
+        InputError: the kind is unknown.
     """
     if kind not in KINDS:
         raise InputError(f"network: kind is {kind!r}, wanted one of {', '.join(KINDS)}")
@@ -60,12 +60,12 @@ def network(seed: int, sizes: Mapping[str, int], kind: str) -> Network:
     if kind == "scaled":
         for name in ("C", "W1", "W2", "bngain"):
             drawn[name] *= 20 ** rng.uniform(-1, 1)
-        # Logits beyond some 30 make probabilities whose logarithm float32 cannot hold.
+        # Logits above about 30 give probabilities whose logarithm is not finite in float32.
         drawn["W2"] *= min(1, 20 / (np.abs(drawn["W2"]).sum(0).max() + 1e-9))
     elif kind == "tied":
         drawn["W2"][:, :2] = 0
         drawn["b2"][:2] = rng.choice([0, 0.6])
-        drawn["W2"] *= rng.choice([0, 1])  # 0: all rows alike
+        drawn["W2"] *= rng.choice([0, 1])  # 0: all rows would be equal
     params = Parameters(**drawn)
     if kind == "trained":
         for _ in range(int(rng.integers(1, 60))):
@@ -77,7 +77,7 @@ def network(seed: int, sizes: Mapping[str, int], kind: str) -> Network:
 
 def random_network(seed: int, largest: Mapping[str, int] = SMALL) -> Network:
     """A network of random kind and sizes up to ``largest``; one in four has two or three rows."""
-    rng = np.random.default_rng([seed, 1])  # another stream than the one of ``network``
+    rng = np.random.default_rng([seed, 1])  # another stream than that of ``network``
     sizes = {
         letter: int(rng.integers(2 if letter in "nV" else 1, most + 1))
         for letter, most in largest.items()

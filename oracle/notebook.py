@@ -1,7 +1,7 @@
-"""A notebook run with torch and with npnet.tensors, cell by cell: which tensor differs first.
+"""Running a notebook with torch and with npnet.tensors, cell by cell: which tensor differs first?
 
 Both processes begin with the same seed of torch's default generator. The generators of Python and
-NumPy get no seed, so a cell that draws from them without a seed differs for that reason.
+NumPy get no seed, so a cell that draws from them without a seed differs for this reason.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from npnet.base.arrays import Array
 from npnet.notebooks.cells import Notebook
 from npnet.notebooks.run import Options, Ran, Session
 
-SEED = 2147483647  # of the default generator, where the caller names none
-# In units of the last place of the scale: what another order of summation gives. The scale is the
-# largest entry of the tensor, or of all gradients: those whose true value is zero (the bias before
-# a batch normalisation, the maximum in a softmax) hold nothing but rounding of the others.
+SEED = 2147483647  # the seed of the default generator, if the caller gives none
+# A difference that another order of summation can give, in units of the last place of the scale.
+# The scale is the largest entry of the tensor; for gradients, the largest entry of all gradients,
+# because gradients whose true value is zero (the bias before a batch normalisation, the maximum in
+# a softmax) are nothing but rounding errors of the others.
 LIMIT = 64.0
 
 
@@ -30,11 +31,11 @@ class TensorDifference:
     """A tensor that is not the same on both sides.
 
     Attributes:
-        name: of the tensor, or ``name.grad``.
-        difference: the largest absolute difference; None where it cannot be said.
-        steps: the same in units of the last place of the scale; None for other shapes or types,
-            and for whole numbers.
-        text: what differs, in words.
+        name: the name of the tensor, or ``name.grad``.
+        difference: the largest absolute difference; None if it cannot be computed.
+        steps: the same in units of the last place of the scale; None if shapes or types differ, and
+            for whole numbers.
+        text: the difference in words.
     """
 
     name: str
@@ -50,12 +51,12 @@ class TensorDifference:
 
 @dataclass(frozen=True)
 class CellPair:
-    """One cell under both.
+    """One cell under the stand-in and under torch.
 
     Attributes:
-        ours, theirs: what the stand-in and torch gave.
-        tensors: how many were compared, and how many of them are ``equal`` bit for bit.
-        differences: of the tensors, in the order in which the notebook made them.
+        ours, theirs: the runs of the cell under the stand-in and under torch.
+        tensors: the number of compared tensors, of which ``equal`` are equal bit for bit.
+        differences: the tensors that differ, in the order in which the notebook made them.
     """
 
     ours: Ran
@@ -66,7 +67,7 @@ class CellPair:
 
     @property
     def errors(self) -> tuple[str | None, str | None]:
-        """The classes of the exceptions that ended the cell, of ours and of theirs."""
+        """The classes of the exceptions that ended the cell, ours and theirs."""
         both = (self.ours.error, self.theirs.error)
         ours, theirs = (error.exception if error else None for error in both)
         return ours, theirs
@@ -79,7 +80,7 @@ class CellPair:
 
 
 def compare_notebook(notebook: Notebook, options: Options) -> Iterator[CellPair]:
-    """Run each cell under both, and compare every tensor that has a name after it.
+    """Run each cell under both, and compare every tensor that has a name after the cell.
 
     Raises:
         InputError: a process cannot be started.
@@ -125,7 +126,7 @@ def _pair(
 def tensor_difference(
     name: str, ours: Array | None, theirs: Array | None, scale: float = 0.0
 ) -> TensorDifference | None:
-    """How a tensor differs; None if it is the same bit for bit (of nan, any).
+    """How a tensor differs; None if it is equal bit for bit (any nan equals any other).
 
     ``scale`` is the largest entry of all gradients.
     """
@@ -158,7 +159,7 @@ def tensor_difference(
 
 
 def _largest(array: Array) -> float:
-    """The largest finite absolute value; 0 of others."""
+    """The largest finite absolute value; 0 if there is none."""
     if array.dtype.kind != "f":
         return 0.0
     return float(np.abs(array[np.isfinite(array)]).max(initial=0))

@@ -1,15 +1,15 @@
-"""A notebook's gradients by hand, judged by torch's autograd and by npnet's tape."""
+"""Judging a notebook's hand-written gradients by torch's autograd and by npnet's tape."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from npnet.grading.grade_messages import STAND_IN
+from npnet.grading.notebook_grades import Grading, NotebookGrades
 from npnet.notebooks.cells import Notebook
-from npnet.notebooks.grade_messages import STAND_IN
-from npnet.notebooks.grading import Grading, NotebookGrades
 from npnet.notebooks.run import Options, run_notebook
 
-TORCH = "oracle.notebook_truth:Torch"
+TORCH = "oracle.notebook_truth:grader"
 
 
 def grade_by_both(notebook: Notebook, options: Options) -> tuple[NotebookGrades, NotebookGrades]:
@@ -33,7 +33,7 @@ def _graded(notebook: Notebook, options: Options, grader: str) -> NotebookGrades
 
 
 def disagreements(ours: NotebookGrades, theirs: NotebookGrades) -> list[str]:
-    """Where the two say different things, a line each."""
+    """The differences between the two, one line for each."""
     if ours.problem or theirs.problem:
         return [f"not graded: {text}" for text in (ours.problem, theirs.problem) if text]
     sides = [

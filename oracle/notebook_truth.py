@@ -17,15 +17,16 @@ import numpy as np
 import torch
 
 from npnet.base.arrays import Array
-from npnet.notebooks.effects import effects
-from npnet.notebooks.slice_runs import quietly, rebound, replaced
-from npnet.notebooks.truth import Upstream
+from npnet.grading.effects import effects
+from npnet.grading.grade_messages import Grader
+from npnet.grading.slice_runs import quietly, rebound, replaced
+from npnet.grading.truth import Upstream
 
 DRAWS = ("randint", "randn", "rand", "randperm", "multinomial")
 
 
 class TorchGraph:
-    """A forward pass in float64: see ``npnet.notebooks.truth.Graph``."""
+    """A forward pass in float64: see ``npnet.grading.truth.Graph``."""
 
     def __init__(self, root: str, named: Mapping[str, Any], mine: Mapping[str, Any]) -> None:
         keys: dict[Any, str] = {}
@@ -49,7 +50,7 @@ class TorchGraph:
         return self._mine[name]
 
     def gradients(self, names: Iterable[str], upstream: Upstream) -> dict[str, Array]:
-        """What arrives at names, the graph cut where gradients are given."""
+        """The gradients of names; the graph is cut at tensors whose gradients are given."""
         given = {self.root: np.ones(self.values[self.root].shape), **upstream}
         order = [name for name in reversed(list(self.values)) if name in given]
         found = {}
@@ -66,7 +67,7 @@ class TorchGraph:
         return found
 
     def _total(self, name: str, seeds: Mapping[str, Any]) -> Any:
-        """The gradient at a tensor that these upstream gradients give, by all paths."""
+        """The gradient of a tensor for these upstream gradients, over all paths."""
         wanted = self._again[name]
         if not seeds:
             return torch.zeros_like(wanted)
@@ -81,7 +82,7 @@ class TorchGraph:
 
 
 class Torch:
-    """Real torch: see ``npnet.notebooks.truth.Backend``. Counts the calls of ``backward()``."""
+    """Real torch: see ``npnet.grading.truth.Backend``. Counts the calls of ``backward()``."""
 
     def __init__(self) -> None:
         self._passes = 0
@@ -97,27 +98,27 @@ class Torch:
         setattr(torch.Tensor, "backward", backward)  # noqa: B010 - mypy refuses an assignment
 
     def is_tensor(self, value: Any) -> bool:
-        """Whether it is one."""
+        """Whether an object is a tensor."""
         return isinstance(value, torch.Tensor)
 
     def array(self, value: Any) -> Array:
-        """A copy of the numbers."""
+        """A copy of a tensor's numbers."""
         return np.array(value.detach().numpy())
 
     def tensor(self, array: Array, grad: Array | None = None) -> Any:
-        """A tensor outside of any graph."""
+        """A new tensor that is in no graph."""
         made = torch.from_numpy(np.array(array))
         if grad is not None:
             made.grad = torch.from_numpy(np.array(grad))
         return made
 
     def leaf(self, array: Array) -> Any:
-        """A tensor that gradients are wanted for."""
+        """A new tensor that requires a gradient."""
         return torch.from_numpy(np.array(array)).requires_grad_()
 
     @contextlib.contextmanager
     def computing(self, dtype: str) -> Iterator[None]:
-        """Record nothing; new floats are of this type."""
+        """Record nothing; new floats have this dtype."""
         before = torch.get_default_dtype()
         torch.set_default_dtype(getattr(torch, dtype))
         try:
@@ -141,9 +142,10 @@ class Torch:
         return None if self._root is None else self.graph_of(self._root, namespace, nodes)
 
     def _wider(self, namespace: Mapping[str, Any], mine: Mapping[str, Any]) -> dict[str, Any]:
-        """Copies of all names in float64, so that a forward pass changes nothing of the notebook.
+        """Copies of all names in float64, so that a forward pass does not change the notebook's
+        own.
 
-        The leaves of the graph are new leaves, in caches and objects too.
+        The leaves of the graph become new leaves, also in caches and objects.
         """
         leaves = [value for value in mine.values() if value.is_leaf]
         done = {id(one): self.leaf(self.array(one).astype(np.float64)) for one in leaves}
@@ -205,6 +207,11 @@ class Torch:
         return TorchGraph(root, again, mine) if root in again else None
 
 
+def grader() -> Grader:
+    """The grader of notebooks that run with real torch."""
+    return Grader(Torch())
+
+
 def _is_forward(node: ast.stmt, made: set[str]) -> bool:
     """Whether a statement makes tensors of the pass, and draws no numbers."""
     calls = {
@@ -218,7 +225,7 @@ def _is_forward(node: ast.stmt, made: set[str]) -> bool:
 
 
 def _key(tensor: Any) -> Any:
-    """The node that made a tensor; of a leaf the tensor itself."""
+    """The node that made a tensor; for a leaf, the tensor itself."""
     return tensor if tensor.grad_fn is None else tensor.grad_fn
 
 
@@ -248,7 +255,7 @@ def _reached(root: Any) -> set[Any]:
 
 
 def _readers(keys: Mapping[Any, str]) -> dict[str, set[str]]:
-    """For each named tensor those that read it, with none between."""
+    """For each named tensor, the named tensors that read it, with no named tensor between."""
     found: dict[str, set[str]] = {name: set() for name in keys.values()}
     for key, name in keys.items():
         seen = {key}

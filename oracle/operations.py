@@ -1,4 +1,5 @@
-"""Every operation of npnet.tensors compared with torch's: values, gradients, types, shapes, memory.
+"""Comparing every operation of npnet.tensors with torch's: values, gradients, types, shapes,
+memory.
 
 A *form* is a line of Python that uses tensors with fixed names. A *world* gives these names values
 of one shape and type. A form runs in a world under torch and under npnet.tensors. All results are
@@ -10,8 +11,10 @@ the exception, if there is one.
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -23,7 +26,7 @@ from npnet.base.arrays import Array
 from npnet.tensors import functional as our_functional
 from oracle.forms import FORMS, KNOWN
 
-FACTOR: Final = 8  # of the judge: what correct results may be further off than torch's own
+FACTOR: Final = 8  # the K of the judge: the allowed error, in units of torch's own error
 FLOAT_NAMES: Final = ("x", "y", "row", "s", "p", "M", "N", "c", "q")
 
 SHAPES: Final[dict[str, tuple[int, ...]]] = {
@@ -52,11 +55,11 @@ class Verdict(NamedTuple):
     """One form in one world.
 
     Attributes:
-        form, world, dtype, seed: which.
-        difference: "" if everything agrees, else the first thing that does not.
-        exact: all values and gradients are equal bit for bit.
-        missing: npnet.tensors says that it does not have this.
-        raised: torch refuses the form in this world, and so does npnet.tensors.
+        form, world, dtype, seed: the form, and the world in which it ran.
+        difference: the first difference in words; "" if everything agrees.
+        exact: whether all values and gradients are equal bit for bit.
+        missing: whether npnet.tensors says that it does not have the operation.
+        raised: whether both torch and npnet.tensors refuse the form in this world.
     """
 
     form: str
@@ -70,12 +73,13 @@ class Verdict(NamedTuple):
 
     @property
     def known(self) -> bool:
-        """Whether forms.KNOWN says that they differ here, and why."""
+        """The reason in forms.KNOWN why the two differ here, if there is one."""
         return any(self.form == form and self.world in worlds.split() for form, worlds, _ in KNOWN)
 
 
+@cache
 def world(name: str, dtype: str, seed: int) -> dict[str, Array]:
-    """The named arrays of a world."""
+    """The named arrays of a world. They are shared: take copies."""
     rng = np.random.default_rng(seed)
     shape = SHAPES[name]
 
@@ -125,6 +129,11 @@ def world(name: str, dtype: str, seed: int) -> dict[str, Array]:
     return {key: np.asarray(value) for key, value in found.items()}
 
 
+def named_in(form: str, arrays: dict[str, Array]) -> dict[str, Array]:
+    """The arrays that a form names; it can neither read nor change another one."""
+    return {name: arrays[name] for name in re.findall(r"\w+", form) if name in arrays}
+
+
 def run(form: str, arrays: dict[str, Array], ours: bool, upstream: int) -> Outcome:
     """Run a form and its backward pass under torch or under npnet.tensors."""
     module: Any = stand_in if ours else torch
@@ -142,7 +151,10 @@ def run(form: str, arrays: dict[str, Array], ours: bool, upstream: int) -> Outco
             leaves[name] = made
             made = made.clone()
         names[name] = made
-    inputs = dict(names)
+    places: dict[int, list[str]] = {}
+    for name in arrays:
+        if names[name].numel():
+            places.setdefault(_memory(names[name]), []).append(name)
     given = set(names)
     try:
         exec(form if "=" in _outside(form) or ";" in form else f"r = {form}", names)
@@ -150,7 +162,7 @@ def run(form: str, arrays: dict[str, Array], ours: bool, upstream: int) -> Outco
         total: Any = None
         rng = np.random.default_rng(upstream)
         for name, value in _tensors(names, given, module):
-            values[name] = _known(value, inputs, module)
+            values[name] = _known(value, places, module)
             wants = isinstance(value, module.Tensor) and value.requires_grad
             if wants and (name not in given or value.grad_fn.name() != "CloneBackward0"):
                 weights = module.tensor(
@@ -169,7 +181,7 @@ def run(form: str, arrays: dict[str, Array], ours: bool, upstream: int) -> Outco
 
 
 def _outside(form: str) -> str:
-    """The form without what stands in brackets, so that only assignments have an ``=``."""
+    """The form without the texts in brackets, so that only assignments have an ``=``."""
     depth, kept = 0, []
     for sign in form:
         depth += (sign in "([{") - (sign in ")]}")
@@ -189,7 +201,8 @@ def _tensors(names: dict[str, Any], given: set[str], module: Any) -> Iterator[tu
             yield name, value
 
 
-def _known(value: Any, inputs: dict[str, Any], module: Any) -> Any:
+def _known(value: Any, places: dict[int, list[str]], module: Any) -> Any:
+    """What is compared of a value; ``places``: which inputs lie in which memory."""
     if not isinstance(value, module.Tensor):
         return ("plain", str(value) if isinstance(value, (module.Size, module.dtype)) else value)
     node = value.grad_fn
@@ -199,22 +212,15 @@ def _known(value: Any, inputs: dict[str, Any], module: Any) -> Any:
         tuple(value.shape),
         value.requires_grad,
         None if node is None else node.name(),
-        tuple(
-            sorted(
-                name
-                for name, other in inputs.items()
-                if isinstance(other, module.Tensor) and _shares(value, other)
-            )
-        ),
+        tuple(sorted(places.get(_memory(value), ()) if value.numel() else ())),
     )
 
 
-def _shares(one: Any, other: Any) -> bool:
-    if one.numel() == 0 or other.numel() == 0:
-        return False
-    if isinstance(one, torch.Tensor):
-        return bool(one.untyped_storage().data_ptr() == other.untyped_storage().data_ptr())
-    return bool(np.may_share_memory(one._a, other._a)) and _root(one._a) is _root(other._a)
+def _memory(value: Any) -> int:
+    """The memory in which a tensor's numbers lie, by its number. Views share their tensor's."""
+    if isinstance(value, torch.Tensor):
+        return value.untyped_storage().data_ptr()
+    return id(_root(value._a))
 
 
 def _root(array: Array) -> Any:
@@ -225,8 +231,8 @@ def _root(array: Array) -> Any:
 
 
 def compare(form: str, where: str, dtype: str, seed: int) -> Verdict:
-    """Run one form in one world under both, and compare all that it leaves."""
-    arrays = world(where, dtype, seed)
+    """Run one form in one world under both, and compare all results."""
+    arrays = named_in(form, world(where, dtype, seed))
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         theirs = run(form, arrays, False, seed + 1)
@@ -272,14 +278,24 @@ def _differ(
             reference = truth.get(name)
             known = reference is not None and not isinstance(reference[0], str)
             right = reference[0] if reference is not None and known else their[0]
-            why = _far(our[0], their[0], right)
+            # In float64 torch's own result is the truth, and sums that cancel are as far apart as
+            # their terms are large.
+            terms = _largest(theirs) if their[0].dtype == np.float64 else 0.0
+            why = _far(our[0], their[0], right, terms)
             if why:
                 return f"{name}: {why}", False
     return "", exact
 
 
-def _far(ours: Array, theirs: Array, truth: Array) -> str:
-    """ "" if ours is as near to the truth as torch's own result may be, else by how much not."""
+def _largest(values: dict[str, Any]) -> float:
+    """The largest finite magnitude of all that a form has left."""
+    arrays = [one[0] for one in values.values() if one and isinstance(one[0], np.ndarray)]
+    floats = [array[np.isfinite(array)] for array in arrays if array.dtype.kind == "f"]
+    return max((float(np.abs(one).max(initial=0)) for one in floats), default=0.0)
+
+
+def _far(ours: Array, theirs: Array, truth: Array, terms: float) -> str:
+    """ "" if our error is small enough compared with torch's own; else both, in words."""
     if theirs.dtype.kind != "f":
         return f"values {ours.tolist()} for torch's {theirs.tolist()}"
     finite = np.isfinite(theirs)
@@ -291,7 +307,7 @@ def _far(ours: Array, theirs: Array, truth: Array) -> str:
     if not finite.any():
         return ""
     right = truth[finite].astype(np.float64)
-    scale = float(np.abs(right).max(initial=0))
+    scale = float(np.abs(right).max(initial=terms))
     apart = float(np.abs(ours[finite].astype(np.float64) - right).max())
     allowed = max(
         float(np.abs(theirs[finite].astype(np.float64) - right).max()),
@@ -317,7 +333,7 @@ def verdicts(
 
 
 class Count(NamedTuple):
-    """How many forms × worlds × types were compared, and how they came out."""
+    """How many forms × worlds × types were compared, and with which results."""
 
     compared: int
     agree: int

@@ -28,7 +28,7 @@ WHO = "oracle.lines_of"
 
 THERE = {
     **dict.fromkeys(("torch", "npnet.tensors"), torch),
-    **dict.fromkeys(("torch.nn", "npnet.tensors.nn"), torch.nn),
+    "torch.nn": torch.nn,
     **dict.fromkeys(("torch.nn.functional", "npnet.tensors.functional"), torch.nn.functional),
 }
 
@@ -37,8 +37,8 @@ class TorchLines:
     """A table of lines in torch, and the same table in NumPy.
 
     Attributes:
-        table: in NumPy, with the inputs and the gradients by hand.
-        lines: name -> function of ``v``, which has tensors.
+        table: the table in NumPy, with the inputs and the hand-written gradients.
+        lines: name -> function of ``v``, whose entries are tensors.
     """
 
     def __init__(self, table: Lines, lines: Mapping[str, Callable[[Any], Tensor]]) -> None:
@@ -49,7 +49,7 @@ class TorchLines:
         """The values of the lines, computed by torch.
 
         Raises:
-            InputError: a line raises an error, or returns no tensor.
+            InputError: a line raises an error, or does not return a tensor.
         """
         return self._read(self._run(self.table.inputs, dtype))
 
@@ -62,7 +62,7 @@ class TorchLines:
         return self._whole(self.table.inputs, self.table.start(self.table.forward(dtype)), dtype)
 
     def cut(self, values: Mapping[str, Any], upstream: Mapping[str, Floats]) -> dict[str, Floats]:
-        """Each gradient alone, from values and upstream gradients as ``Lines`` has them."""
+        """Each gradient alone, for values and upstream gradients as in ``Lines``."""
         table = self.table
         v = SimpleNamespace()
         for name, entry in values.items():
@@ -72,14 +72,14 @@ class TorchLines:
         return {name: array_of(gradient) for name, gradient in alone.items()}
 
     def check(self, dtype: str = "float32", seed: int = 0) -> LinesCheck:
-        """Compare the table's values and gradients by hand with torch's.
+        """Compare the table's values and hand-written gradients with torch's.
 
-        In float32 the truth is torch's result in float64, and ours may be off by a few times what
-        torch's float32 is off. In float64 they are compared by the rule of ``npnet.compare``.
+        In float32 the truth is torch's result in float64, and our error may be a few times the
+        error of torch's float32. In float64 they are compared by the rule of ``npnet.compare``.
 
         Raises:
-            InputError: there are no gradients by hand; another dtype; a line that raises an error
-                or returns another shape than the line in NumPy.
+            InputError: there are no hand-written gradients, the dtype is another one, or a line
+                raises an error or returns another shape than the line in NumPy.
         """
         self.table.refuse_no_gradients("check")
         if dtype not in DTYPES:
@@ -88,7 +88,8 @@ class TorchLines:
         report = self._values(values, dtype)
         alone = self._alone(values, seed)
         whole = self._in_order(values, dtype)
-        isolation = isolate(whole, alone, self.table.reads)
+        differ = tuple(row.name for row in report.failures)
+        isolation = isolate(whole, alone, self.table.reads)._replace(forward=differ)
         return LinesCheck(dtype, alone, whole, isolation, {}, "torch's autograd", report)
 
     def _values(self, values: Named, dtype: str) -> Report:
@@ -97,7 +98,7 @@ class TorchLines:
         rules, ours = {}, {}
         for name in self.table.lines:
             if name in self.table.active:
-                # Entries that both sides mask are alike, and are no numbers to compare.
+                # Entries that both sides mask are equal, and are not compared as numbers.
                 masked = np.isneginf(values[name]) & np.isneginf(reference[name])
                 for side in (reference, *([truth] if truth else [])):
                     side[name] = np.where(masked, 0, side[name]).astype(side[name].dtype)
@@ -206,16 +207,16 @@ class TorchLines:
 def lines_of(
     table: Lines, lines: Mapping[str, Callable[[Any], Tensor]] | None = None
 ) -> TorchLines:
-    """A table of lines in torch, to compare the same table in NumPy with.
+    """A table of lines in torch, for checking the same table in NumPy.
 
     Args:
-        table: in NumPy, with gradients by hand.
-        lines: the same lines as functions of tensors, by the same names. By default those of
+        table: the table in NumPy, with hand-written gradients.
+        lines: the same lines as functions of tensors, by the same names. By default the lines of
             ``table``, if they are written with torch's functions
-            (``npnet.tensors.torch_words.in_torch_words``): then the same functions run in torch.
+            (``npnet.tensors.torch_words.in_torch_words``): the same functions then run in torch.
 
     Raises:
-        InputError: a line is missing, unknown, or not in torch's words.
+        InputError: a line is missing, is unknown, or does not use torch's functions.
     """
     if not isinstance(table, Lines):
         raise InputError(f"{WHO}: table is a {type(table).__name__}, wanted npnet.Lines")
@@ -252,7 +253,7 @@ def lines_of(
 
 
 def _named(name: str, line: Callable[[Any], Tensor]) -> Callable[[Any], Tensor]:
-    """A line whose errors have its name."""
+    """A line whose errors name it."""
 
     def run_line(v: Any) -> Tensor:
         result = _in_words(lambda: line(v), f"line {name}")
@@ -264,7 +265,7 @@ def _named(name: str, line: Callable[[Any], Tensor]) -> Callable[[Any], Tensor]:
 
 
 def _leaf(entry: Any, differentiated: bool) -> Any:
-    """An array as a tensor that requires its gradient, if it is one of floats; else as it is."""
+    """An array of floats as a tensor that requires its gradient; other objects unchanged."""
     if not isinstance(entry, np.ndarray | np.generic):
         return entry
     tensor = tensor_of(entry)
@@ -272,15 +273,15 @@ def _leaf(entry: Any, differentiated: bool) -> Any:
 
 
 def _in_words(compute: Callable[[], Any], who: str = "a line") -> Any:
-    """What ``compute`` returns.
+    """The result of ``compute``.
 
     Raises:
-        InputError: it raises an error, as a line that a user wrote may.
+        InputError: ``compute`` raises an error, for example in a line that a user wrote.
     """
     try:
         return compute()
     except InputError:
         raise
-    except Exception as error:  # the lines are any code
+    except Exception as error:  # the lines can raise any error
         said = str(error).partition("\n")[0]
         raise InputError(f"{WHO}: {who} in torch raised {type(error).__name__}: {said}") from error

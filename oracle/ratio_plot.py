@@ -1,4 +1,4 @@
-"""The ratios of npnet's benchmark over sizes, as a picture."""
+"""Drawing the ratios of npnet's benchmark over sizes."""
 
 from collections.abc import Sequence
 
@@ -15,11 +15,11 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def ratios(pairs: Sequence[Pair]) -> Axes:
-    """Torch's time for a step over npnet's, by H, with a line for each batch size.
+    """Draw torch's time for a step divided by npnet's over H, with a line for each batch size.
 
     Args:
-        pairs: rows of the table of sizes, one or more. Marks are medians of the processor's
-            time; bars go from the lower to the upper quartile.
+        pairs: rows of the table of sizes, one or more. Marks are the medians of the processor time;
+            bars go from the lower to the upper quartile.
 
     Returns:
         The axes, in a new figure; ``npnet.plots.save`` writes it.
@@ -49,7 +49,7 @@ def ratios(pairs: Sequence[Pair]) -> Axes:
     ax.annotate("as fast as torch", (0, 1), (3, 3), ("axes fraction", "data"), "offset points")
     ax.set(xlabel="hidden units, H", ylabel="torch eager's time over npnet's")
     ax.spines[["top", "right"]].set_visible(False)
-    # Above the axes, where no line can pass behind it.
+    # Above the axes, so that it hides no line.
     ax.legend(
         title="rows of a minibatch",
         alignment="left",

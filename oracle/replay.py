@@ -1,10 +1,10 @@
-"""The run of a recipe in torch: drawn by its generator, differentiated by its autograd.
+"""Running a recipe in torch: torch's generator draws, and its autograd differentiates.
 
 ``replay`` uses the small functions above it and those of ``oracle.initialization``; comparisons and
 timings call them too. They take and return NumPy arrays, and ``begin`` checks their arguments.
-Steps are written as in the lecture. ``torch.set_num_threads`` is left to the caller, because it
-changes the whole process. One thread is best: on two busy cores, 2,000 steps of the lecture's
-recipe took 2.3 s with one thread and 67 s with two (torch 2.13).
+Steps are written as in the lecture. The caller sets ``torch.set_num_threads``, because it changes
+the whole process. One thread is best: on two busy cores, 2,000 steps of the lecture's recipe took
+2.3 s with one thread and 67 s with two (torch 2.13).
 """
 
 import itertools
@@ -58,8 +58,8 @@ class Stats(NamedTuple):
 class Running:
     """Running averages of the minibatches' means and spreads (variances or deviations).
 
-    They begin at 0 and 1. The newest minibatch has the momentum as its weight, 1 for
-    ``last-batch``.
+    They begin at 0 and 1. The weight of the newest minibatch is the momentum; for ``last-batch``,
+    it is 1.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -110,7 +110,7 @@ def train(
             bnmean, bnvar = tensor_of(before.mean), tensor_of(before.var)
             logits = _logits(p, hprebn, bnmean, bnvar, recipe.eps)
         loss = F.cross_entropy(logits, tensor_of(Y[rows]))
-        if not math.isfinite(loss.item()):  # the step before may have ruined the parameters
+        if not math.isfinite(loss.item()):  # after the step before, parameters may not be finite
             raise DivergedError(step, loss.item(), rate(recipe, max(step - 1, 0)), recipe.eps)
         lr = rate(recipe, step)
         grads = torch.autograd.grad(loss, list(p.values()))
@@ -122,7 +122,7 @@ def train(
 
 
 def rate(recipe: Recipe, step: int) -> float:
-    """The learning rate of a step; Python itself computes a formula."""
+    """The learning rate of a step; Python computes a formula."""
     if not isinstance(recipe.rates, str):
         return recipe.rate(step)
     named = {name: getattr(math, name) for name in dir(math) if not name.startswith("_")}
@@ -151,9 +151,9 @@ def sample(
     g: torch.Generator,
     longest: int = 100,
 ) -> list[str]:
-    """``count`` names; one that has not ended after ``longest`` characters gets a ``…``.
+    """``count`` names; a name that does not end within ``longest`` characters gets a ``…``.
 
-    Without ``stats`` the batch normalisation is left out.
+    Without ``stats``, the batch normalisation is left out.
     """
     block_size = len(params["W1"]) // params["C"].shape[1]
     names = []
@@ -178,7 +178,7 @@ def _hprebn(p: Tensors, X: Tensor) -> Tensor:
 
 
 def _module_logits(p: Tensors, hprebn: Tensor, eps: float) -> Tensor:
-    """Normalised as ``nn.BatchNorm1d`` does in training."""
+    """The logits with ``nn.BatchNorm1d`` in training mode."""
     gain, bias = p["bngain"][0], p["bnbias"][0]
     hpreact = F.batch_norm(hprebn, None, None, gain, bias, training=True, eps=eps)
     return torch.tanh(hpreact) @ p["W2"] + p["b2"]
@@ -208,7 +208,7 @@ class Start(NamedTuple):
 
 
 def begin(recipe: Recipe, words: Sequence[str]) -> Start:
-    """Draw everything, before any training; errors as ``replay``."""
+    """Draw everything, before any training. The errors are those of ``replay``."""
     usable = not isinstance(words, str) and all(isinstance(word, str) for word in words)
     if not usable or len(words) < 10 or not any(words) or "." in "".join(words):
         raise InputError(
@@ -238,7 +238,7 @@ class Replay(EqualFields):
     split_losses: dict[str, float]  # of train, dev and test, by trained and stats
 
     def samples(self, count: int = 20) -> list[str]:
-        """``count`` names of the trained model, from the beginning of the sample seed's stream."""
+        """``count`` names of the trained model, from a new generator with the sample seed."""
         recipe = self.recipe
         if recipe.sampler != "torch":
             raise InputError(f"oracle: sampler {recipe.sampler!r}, wanted that of this torch")
@@ -253,11 +253,11 @@ def replay(recipe: Recipe, words: Sequence[str], *, steps: int | None = None) ->
     Args:
         recipe: every number of the run.
         words: at least 10, without the end mark ``.``.
-        steps: stop after this number, from 0 to ``recipe.steps``; None is all of them.
+        steps: stop after this number, from 0 to ``recipe.steps``; None: all steps.
 
     Raises:
-        InputError: words or a number of steps that cannot be used.
-        DivergedError: a loss was not finite; ``error.losses`` has those before it.
+        InputError: the words or the number of steps cannot be used.
+        DivergedError: a loss was not finite; ``error.losses`` has the losses before it.
     """
     steps = recipe.steps if steps is None else steps
     if not 0 <= steps <= recipe.steps:

@@ -1,4 +1,4 @@
-"""A test of the check itself: which wrong gradients each way of comparing finds."""
+"""Testing the check itself: which wrong gradients does each way of comparing find?"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -17,12 +17,12 @@ Tolerances = Mapping[str, tuple[float, float]]
 # rtol and atol: the defaults of ``np.allclose``, and looser ones that people use.
 TOLERANCES: Tolerances = {"allclose": (1e-5, 1e-8), "1e-2": (1e-2, 1e-2)}
 
-# Sets of right gradients, in the lecture's sizes, that are compared with torch's.
+# How many sets of right gradients, in the lecture's sizes, are compared with torch's.
 RUNS = 20
 
 
 class Trial(NamedTuple):
-    """One mistake: whether the judge refuses it, and which tolerances do, end to end."""
+    """One mistake: whether the judge refuses it, and which tolerances refuse it, end to end."""
 
     gradient: str
     what: str
@@ -32,19 +32,19 @@ class Trial(NamedTuple):
 
     @property
     def caught(self) -> bool:
-        """Refused by one of the judge's two tables."""
+        """Whether one of the judge's two tables refuses it."""
         return self.per_line or self.end_to_end
 
 
 class SelfTest(NamedTuple):
-    """Every mistake tried, and how many of ``RUNS`` sets of right gradients each way refuses."""
+    """All mistakes, and how many of ``RUNS`` sets of right gradients each way refuses."""
 
     trials: list[Trial]
     false_alarms: dict[str, int]
 
     @property
     def passed(self) -> bool:
-        """The judge refused every mistake and no right gradient."""
+        """Whether the judge refused every mistake and no right gradient."""
         judge = self.false_alarms["per line"] + self.false_alarms["end to end"]
         return not judge and all(trial.caught for trial in self.trials)
 
@@ -53,14 +53,14 @@ def selftest(rtol: float | None = None, atol: float | None = None) -> SelfTest:
     """Try every wrong gradient, and the right ones, on ``oracle.mistakes.network``.
 
     Args:
-        rtol, atol: tolerances to try as well as ``TOLERANCES``, both or neither. ``np.allclose``
-            uses all of them, as many scripts do: it broadcasts, and arrays that it cannot compare
-            count as refused.
+        rtol, atol: tolerances to try in addition to ``TOLERANCES``, both or neither. They are used
+            with ``np.allclose``, as in many scripts: it broadcasts, and arrays that it cannot
+            compare count as refused.
 
     Raises:
-        InputError: rtol without atol, or a number that is no tolerance.
+        InputError: rtol is given without atol, or a number is not a tolerance.
     """
-    compare({}, {}, rtol=rtol, atol=atol)  # raises InputError if these are no tolerances
+    compare({}, {}, rtol=rtol, atol=atol)  # raises InputError if these are not tolerances
     tolerances = dict(TOLERANCES)
     if rtol is not None and atol is not None:
         tolerances[f"rtol {rtol:g} atol {atol:g}"] = rtol, atol
@@ -68,7 +68,7 @@ def selftest(rtol: float | None = None, atol: float | None = None) -> SelfTest:
     values, reference = whole(params, X, Y)
     v = forward(params, X, Y)
     right = chained(GRADIENTS, v)
-    # Tolerances that refuse even the right gradients do not find the mistake.
+    # Tolerances that refuse the right gradients too do not find the mistake.
     clean = {label: _refused(right, reference, *pair) for label, pair in tolerances.items()}
 
     def trial(mistake: Mistake) -> Trial:
@@ -122,5 +122,5 @@ def _refused(
 def _close(ours: Any, reference: Any, rtol: float, atol: float) -> bool:
     try:
         return bool(np.allclose(ours, reference, rtol, atol))
-    except (TypeError, ValueError):  # shapes that do not broadcast, or no arrays at all
+    except (TypeError, ValueError):  # shapes that do not broadcast, or objects that are not arrays
         return False

@@ -1,7 +1,7 @@
-"""A forward pass in torch, given as a table of lines: all of it, or each line alone.
+"""A forward pass in torch as a table of lines: the whole pass, or each line alone.
 
-``v`` is any object whose attributes the lines read; tensors among them that are differentiated
-require their gradient.
+``v`` is any object whose attributes the lines read. Tensors to differentiate require their
+gradient.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -31,12 +31,12 @@ def each_alone(
 ) -> dict[str, Tensor]:
     """The gradient of each of ``names``, alone: the sum over the lines that read it.
 
-    The graph is cut at every name: ``v`` has each value as a leaf of its own. One backward pass
-    differentiates the sum over the lines of ⟨upstream of the line's result, line(leaves)⟩.
+    The graph is cut at every name: in ``v``, each value is a leaf. One backward pass differentiates
+    the sum over the lines of ⟨upstream gradient of the line's result, line(leaves)⟩.
 
     Args:
         upstream: the gradient of each line's result; lines without one are left out.
-        skip: lines at whose results the graph is not cut.
+        skip: names of lines; the graph is not cut at their results.
     """
     terms = []
     for name, line in lines.items():
@@ -45,7 +45,7 @@ def each_alone(
         elif name in upstream:
             terms.append((line(v) * upstream[name]).sum())
     names = tuple(names)
-    # As one sum: given the upstream gradients, torch imports sympy, which takes a second.
+    # One sum, because torch imports sympy if it gets upstream gradients, which takes a second.
     gradients = torch.autograd.grad(
         [torch.stack(terms).sum()],
         [getattr(v, name) for name in names],

@@ -1,8 +1,8 @@
-"""For your own tests: problems with torch's answers, and an assert that explains failures.
+"""Tools for your own tests: problems with torch's answers, and an assert that explains failures.
 
-It tests any implementation that returns arrays or nested lists; the guide has an example. Without
+They test any implementation that returns arrays or nested lists; the guide has an example. Without
 torch, ``npnet.checks.golden.read_golden`` reads the same kind of problem from a folder, and
-``assert read_golden(folder).whole().judge(mine)`` tests the same.
+``assert read_golden(folder).whole().judge(mine)`` is the same test.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def each_gradient(names: Iterable[str] = tuple(GRADIENTS)) -> pytest.MarkDecorat
     """A mark that runs a test once for each gradient, with its name as the argument ``name``.
 
     Args:
-        names: some of the 26, with or without the lecture's d; all by default.
+        names: some of the 26, with or without the lecture's d; by default all.
 
     Raises:
-        InputError: there are none, or one is unknown.
+        InputError: there is no name, or one is unknown.
     """
     return pytest.mark.parametrize("name", gradient_names(names))
 
@@ -55,7 +55,8 @@ def problem(
     """A network and a batch, with torch's values and gradients in float32 and in float64.
 
     Args:
-        seed: of the parameters, drawn as in the lecture, of the batch, and of the random upstream.
+        seed: the seed of the parameters (drawn as in the lecture), the batch, and the random
+            upstream gradients.
         n, T, E, H, V: rows, context length, embedding width, hidden units, characters.
 
     Returns:
@@ -65,7 +66,7 @@ def problem(
         object.
 
     Raises:
-        InputError: a seed or a size that cannot be used.
+        InputError: the seed or a size cannot be used.
     """
     recipe = Recipe("testing", block_size=T, embedding=E, hidden=H, batch=n, seed=seed)
     if V < 2:
@@ -77,13 +78,13 @@ def problem(
 
 
 class Case(NamedTuple):
-    """What ``cases`` draws: a problem, and the precision in which to compute it.
+    """A problem that ``cases`` has drawn, and the precision in which to compute it.
 
     Attributes:
         problem: as the function ``problem`` returns it.
         precision: float32 or float64.
-        kind: of the parameters, one of ``oracle.networks.KINDS``.
-        seed: of parameters, batch and upstream gradients.
+        kind: the kind of the parameters, one of ``oracle.networks.KINDS``.
+        seed: the seed of parameters, batch and upstream gradients.
     """
 
     problem: Problem
@@ -130,13 +131,13 @@ def cases(
     Args:
         n, T, E, H, V: the largest sizes. n and V are 2 or more, the others 1 or more.
         kinds: ``untrained``, ``trained``, ``scaled`` (scales far from the lecture's), ``tied``
-            (equal largest logits: leave it out if your program takes another of them than the
-            first).
+            (equal largest logits: leave this kind out if your program does not choose the first of
+            them).
         precisions: ``float32``, ``float64``.
 
     Raises:
         ModuleNotFoundError: hypothesis is not installed.
-        InputError: a size too small, an unknown kind or precision.
+        InputError: a size is too small, or a kind or precision is unknown.
     """
     try:
         from hypothesis import reject
@@ -163,7 +164,7 @@ def cases(
         made = network(seed, sizes, kind)
         try:
             case = solve(made.params, made.X, made.Y, upstream=seed)
-        except InputError:  # a probability that float32 cannot hold
+        except InputError:  # a probability that is 0 in float32
             reject()
         return Case(case, precision, kind, seed)
 
@@ -179,15 +180,16 @@ def assert_gradients(
     """Pass if every gradient is right.
 
     Args:
-        ours: name -> array, tensor or nested list; names may have the lecture's d.
+        ours: name -> array, tensor or nested list; names may begin with the lecture's d.
         reference: ``lines`` or ``whole`` of a problem; or a mapping of arrays, such as the
             ``.grad`` of your own tensors, judged by ``npnet.compare``.
         only: the name or names to compare, if not all 26; not with a mapping.
 
     Raises:
-        AssertionError: with the table, the worst element of every wrong gradient on both sides,
-            the first wrong gradient, and the command that shows its derivation.
-        InputError: arguments that do not fit together.
+        AssertionError: a gradient is wrong. The message has the table, the worst element of every
+            wrong gradient on both sides, the first wrong gradient, and the command that shows its
+            derivation.
+        InputError: arguments do not fit together.
     """
     __tracebackhide__ = True
     if isinstance(reference, Reference):

@@ -1,8 +1,8 @@
 """Timing two programs in alternation, and the rows of a table of such timings.
 
-A ratio compares two measurements that follow each other directly, so that a machine that is slow
-for a while slows both. Two clocks are read: the processor's time of the process, which other
-programs hardly change, and the wall clock.
+A ratio compares two measurements that follow each other directly: if the machine is slow for a
+while, it slows both. Two clocks are read: the processor time of the process, which other programs
+hardly change, and the wall clock.
 """
 
 import math
@@ -14,7 +14,7 @@ import numpy as np
 
 from npnet.base.arrays import Floats
 
-SLICE = 0.03  # seconds, at least about, that one side works before the other one does
+SLICE = 0.03  # one side works for about this many seconds, then the other side
 FEWEST = 3  # rounds
 CLOCKS = ("processor", "wall")
 
@@ -23,10 +23,10 @@ class Pair(NamedTuple):
     """One row: the seconds that both sides took in each round, by both clocks.
 
     Attributes:
-        name, against: which row it is, and what npnet is compared with.
-        unit: of work, such as a step.
-        ours, theirs: (rounds, 2): the processor's time and the wall clock's for one unit.
-        difference: between the two first results; for names, how many differ.
+        name, against: the name of the row, and the program that npnet is compared with.
+        unit: the unit of work, such as a step.
+        ours, theirs: (rounds, 2): processor time and wall clock time for one unit.
+        difference: the difference between the first results of both; for names, how many differ.
         hidden, batch: H and n of a training step, else 0.
     """
 
@@ -41,7 +41,7 @@ class Pair(NamedTuple):
 
     @property
     def ratios(self) -> Floats:
-        """(rounds, 2): how many times as long theirs took."""
+        """(rounds, 2): their time divided by ours."""
         return self.theirs / self.ours
 
 
@@ -75,12 +75,17 @@ Row = Pair | Memory | Skipped
 def alternate(
     ours: Callable[[], object], theirs: Callable[[], object], seconds: float
 ) -> tuple[Floats, Floats]:
-    """Times of both sides, (rounds, 2) each, for one call: the processor's and the wall clock's.
+    """The times of one call on both sides, each (rounds, 2): processor time and wall clock.
 
-    The sides alternate, and so does the one that begins a round. Both should have run before.
+    The sides alternate, and they take turns in beginning a round. Both should have run before.
+    With 0 seconds each side runs once.
     """
     sides = (ours, theirs)
-    repeats = [max(1, math.ceil(SLICE / max(_timed(side, 1)[1], 1e-6))) for side in sides]
+    once = [_timed(side, 1) for side in sides]
+    if seconds == 0:
+        times = np.array([once])
+        return times[:, 0], times[:, 1]
+    repeats = [max(1, math.ceil(SLICE / max(wall, 1e-6))) for _, wall in once]
     rounds: list[list[tuple[float, float]]] = []
     end = time.perf_counter() + seconds
     while len(rounds) < FEWEST or time.perf_counter() < end:

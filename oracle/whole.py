@@ -13,7 +13,7 @@ from oracle.tables import run
 def whole(
     params: Mapping[str, ArrayLike], X: ArrayLike, Y: ArrayLike, eps: float = 1e-5
 ) -> tuple[dict[str, Any], dict[str, Array]]:
-    """One batch forward and backward.
+    """A forward and a backward pass over one batch.
 
     Args:
         params: the seven parameters, all float32 or all float64; other entries are ignored.
@@ -27,10 +27,10 @@ def whole(
         in that order. Both in the parameters' dtype, sharing no memory with the arguments.
 
     Raises:
-        InputError: a parameter is missing, a shape, dtype or index does not fit.
+        InputError: a parameter is missing, or a shape, dtype or index does not fit.
 
-    The last lines take the logarithm of probabilities, as in the lecture: if one underflows to
-    0, the loss is infinite and gradients are nan.
+    The last lines take the logarithm of probabilities, as in the lecture: if a probability
+    underflows to 0, the loss is infinite and gradients are nan.
     """
     v = leaves("oracle.whole", {**params, "X": X, "Y": Y, "eps": eps}, PARAMETER_NAMES)
     run(LINES, v)

@@ -1,4 +1,4 @@
-"""Why a right gradient differs from torch's in the last bits: torch computes one of its steps."""
+"""Finding why a right gradient differs from torch's in the last bits: torch computes one step."""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -43,7 +43,7 @@ def _power(base: Array, exponent: float) -> Array:
 
 
 def _one_minus_square(h: Array) -> Array:
-    """1 - h·h rounded once, which is what a fused multiply-add gives."""
+    """1 - h·h rounded once, as by a fused multiply-add."""
     exact = [float(1 - Fraction(entry) ** 2) for entry in h.ravel().tolist()]
     return np.array(exact).astype(h.dtype).reshape(h.shape)
 
@@ -73,11 +73,11 @@ class Finding(NamedTuple):
 
     Attributes:
         gradient: its name.
-        reason: the step that is suspected.
+        reason: the suspected step.
         before: how many of its ``total`` entries are bit-equal.
-        after: how many are when torch's kernel does the suspected step; None where no step is
-            suspected.
-        total: how many entries it has.
+        after: how many are bit-equal if torch's kernel computes the suspected step; None if no step
+            is suspected.
+        total: the number of entries.
     """
 
     gradient: str
@@ -99,7 +99,7 @@ def line_findings(values: Mapping[str, Any], seed: int = 0) -> list[Finding]:
 
     Args:
         values: the first result of ``oracle.whole``.
-        seed: of the upstream gradients, as in ``oracle.judge.per_line``.
+        seed: the seed of the upstream gradients, as in ``oracle.judge.per_line``.
     """
     above = upstream(values, seed)
     reference = cut(values, above)
@@ -117,7 +117,7 @@ def line_findings(values: Mapping[str, Any], seed: int = 0) -> list[Finding]:
 
 
 def forward_differences(values: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names whose forward line gives other bits than torch's, given torch's own values."""
+    """The names whose forward line gives other bits than torch's, for torch's own values."""
     v = Values(values)
     return tuple(
         name for name, line in NUMPY_LINES.items() if not np.array_equal(line(v), values[name])
@@ -129,7 +129,7 @@ def chains(
 ) -> list[Chain]:
     """The lecture's backward pass on torch's forward values, each time with more of torch's steps.
 
-    In the last one torch's side changes: it differentiates ``1.0/counts_sum`` instead of the
+    In the last chain, torch's side changes: it differentiates ``1.0/counts_sum`` instead of the
     lecture's ``counts_sum**-1``.
     """
     values, grads = whole(params, X, Y, eps)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 # One thread for the BLAS and for torch, here and in the processes that tests start: at these sizes
 # threads wait for each other more than they compute, and `pytest -n` has a process for each core.
@@ -42,8 +43,13 @@ GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=10, help="how often to kill a training process")
-    parser.addoption("--networks", type=int, default=60, help="random networks for the judge")
+    parser.addoption("--kills", type=int, default=6, help="how often to kill a training process")
+    parser.addoption(
+        "--networks",
+        type=int,
+        default=60,
+        help="random networks for the judge (the fast tests: 20)",
+    )
     parser.addoption(
         "--mutants",
         type=int,
@@ -72,6 +78,28 @@ def pytest_configure(config: pytest.Config) -> None:
     """Hypothesis tries fewer examples where the slow tests are left out."""
     fast = "not slow" in config.option.markexpr
     settings.load_profile("fast tests" if fast else "all tests")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def disks_are_not_waited_for() -> Iterator[None]:
+    """No test cuts the power: what is written need not have reached the disk."""
+    with mock.patch("os.fsync"):
+        yield
+
+
+# Tests of ten seconds. They begin first, so that with several processes none of them ends last.
+LONGEST = (
+    "test_a_session_prints_what_is_shown",
+    "test_a_log_of_a_lost_generator_is_replayed_to_the_last_name",
+    "test_part3_prints_the_lectures_log",
+    "test_killed_at_any_moment_a_run_resumes_to_the_same_bits",
+    "test_the_seed_of_the_last_document_is_found_from_its_text",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The order of the files, but for the longest tests."""
+    items.sort(key=lambda item: getattr(item, "originalname", "") not in LONGEST)
 
 
 def pytest_collection_finish() -> None:

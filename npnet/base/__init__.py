@@ -1,1 +1,1 @@
-"""What everything stands on: errors, files, arrays, threads of the BLAS."""
+"""What all other packages use: errors, files, arrays, threads of the BLAS."""

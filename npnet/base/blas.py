@@ -1,4 +1,4 @@
-"""The BLAS library behind NumPy's matrix products: which it is, and how many threads it uses."""
+"""The BLAS library that computes NumPy's matrix products: its name, and its number of threads."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ WIDTHS = (
 
 
 def describe() -> str:
-    """Library, version and kernels in words, as in ``openblas 0.3.30 (SkylakeX kernels)``."""
+    """Library, version and kernels in words, such as ``openblas 0.3.30 (SkylakeX kernels)``."""
     library = _library()
     if library is None:
         return "unknown"
@@ -31,10 +31,10 @@ def describe() -> str:
 
 
 def advice() -> str | None:
-    """What to do if OpenBLAS picked narrower kernels than the CPU has: a sentence, or None.
+    """What to do if the CPU has wider kernels than OpenBLAS uses: a sentence, or None.
 
-    On a Zen 4, whose AVX-512 units are half as wide as they look, a training step took 1.16 times
-    as long with the AVX2 kernels at H = 200, n = 32, and 0.96 times at H = 1024, n = 256.
+    Wider kernels are not always faster. On a Zen 4, a training step with AVX2 kernels took 1.16
+    times as long as with AVX-512 kernels at H = 200, n = 32, but 0.96 times at H = 1024, n = 256.
     """
     library = _library()
     if library is None or library["internal_api"] != "openblas":

@@ -1,6 +1,6 @@
-"""A Python process that works for this one and answers in JSON, a message a line.
+"""A second Python process, which does work for this one and answers in JSON, one message a line.
 
-Other people's code may loop, exit or crash. So it runs in another process, and this one watches it.
+Other people's code can loop, exit or crash. It runs in a second process, and this one watches it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import IO, Any
 
 Message = dict[str, Any]
 
-LEAVE = 3.0  # seconds that a process has to end by itself, once nobody asks it for more
+LEAVE = 3.0  # seconds that a process has to end by itself, after its input is closed
 
 
 class ChildProcess:
     """A process that runs ``python -m module arguments``, and the messages that it sends.
 
     Args:
-        module: what it runs. It answers with JSON lines on its standard output.
+        module: the module to run. It answers with JSON lines on its standard output.
         arguments: its command line.
         folder: its working folder; None: that of this process.
         environment: variables to set besides those of this process.
@@ -41,7 +41,7 @@ class ChildProcess:
         folder: str | os.PathLike[str] | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        # With -P a random.py in the working folder is not taken for the library's.
+        # With -P, Python does not take a random.py in the working folder for the library's module.
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", module, *arguments],
             cwd=folder,
@@ -56,7 +56,7 @@ class ChildProcess:
             text=True,
             encoding="utf-8",
             errors="backslashreplace",
-            start_new_session=True,  # Ctrl-C reaches this process alone, which decides
+            start_new_session=True,  # Ctrl-C reaches only this process, and this process decides
         )
         assert self._process.stdout is not None
         self._lines: queue.Queue[str] = queue.Queue()
@@ -75,7 +75,7 @@ class ChildProcess:
             self.kill()
 
     def end(self) -> None:
-        """Close its input, let it finish by itself, and kill it if it does not."""
+        """Close the input of the process, let it finish by itself, and kill it if it does not."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             self._process.stdin.close()
@@ -84,7 +84,10 @@ class ChildProcess:
         self.kill()
 
     def kill(self) -> None:
-        """End it at once, even if it is busy."""
+        """End the process at once, even if it is busy, and its copies."""
+        if hasattr(os, "killpg") and self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # it leads a group of its own
         self._process.kill()
         self._process.wait()
         self._reader.join()
@@ -94,7 +97,7 @@ class ChildProcess:
                     stream.close()
 
     def send(self, **message: Any) -> None:
-        """Send it a message. If it has ended, nothing happens; ``receive`` reports the end."""
+        """Send the process a message. If it has ended, nothing happens: ``receive`` says so."""
         assert self._process.stdin is not None
         with contextlib.suppress(OSError):
             print(json.dumps(message), file=self._process.stdin, flush=True)
@@ -111,11 +114,11 @@ class ChildProcess:
         if line:
             message: Message = json.loads(line)
             return message
-        self._lines.put("")  # for the next one who asks
+        self._lines.put("")  # for the next call of receive
         return {"kind": "ended", "text": _death(self._process.wait())}
 
     def interrupt(self) -> None:
-        """Raise KeyboardInterrupt in it, as Ctrl-C would."""
+        """Raise KeyboardInterrupt in the process, as Ctrl-C would."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
 

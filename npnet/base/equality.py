@@ -10,11 +10,11 @@ import numpy as np
 
 
 def equal(one: Any, other: Any) -> bool:
-    """Whether two values are the same, down to every entry of every array in them.
+    """Whether two values are the same, including every entry of every array in them.
 
-    Arrays are the same if dtype, shape and all entries are; a nan equals a nan, so that a copy
-    always equals its original. Mappings, tuples and lists are compared entry by entry; the order
-    of a mapping does not matter. Other values are compared by ``==``.
+    Arrays are the same if dtype, shape and all entries are the same. A nan equals a nan, so that a
+    copy always equals its original. Mappings, tuples and lists are compared entry by entry; the
+    order of a mapping does not matter. Other values are compared by ``==``.
     """
     if isinstance(one, np.ndarray | np.generic) or isinstance(other, np.ndarray | np.generic):
         return _equal_arrays(one, other)
@@ -39,7 +39,7 @@ def _equal_arrays(one: Any, other: Any) -> bool:
 
 
 class EqualFields:
-    """For dataclasses with ``eq=False``: equal if of one class with ``equal`` fields.
+    """For dataclasses with ``eq=False``: objects of one class whose fields are ``equal`` are equal.
 
     Fields with ``compare=False`` do not count.
 
@@ -66,8 +66,8 @@ class ReadOnlyFields(EqualFields):
 
 
 def read_only(entry: Any) -> Any:
-    """A view of an array through which it cannot be changed; anything else as it is."""
+    """A read-only view of an array; any other object is returned unchanged."""
     if isinstance(entry, np.ndarray) and entry.flags.writeable:
         entry = entry.view()
-        entry.setflags(write=False)  # half the time of flags.writeable = False
+        entry.setflags(write=False)  # takes half the time of flags.writeable = False
     return entry

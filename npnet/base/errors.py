@@ -24,7 +24,7 @@ def shown(value: object) -> str:
 
 
 def with_article(noun: str) -> str:
-    """``noun`` after the article that it takes."""
+    """``noun`` with its article, a or an."""
     return f"an {noun}" if noun[:1].lower() in "aeiou" or noun == "ndarray" else f"a {noun}"
 
 
@@ -34,17 +34,17 @@ def kind_of(value: object) -> str:
 
 
 class DivergedError(ArithmeticError):
-    """Training met a loss that is not finite.
+    """A loss of training is not finite.
 
     Attributes:
-        step: the step of this loss, counted from 0. It is the number of steps of the run if the
-            parameters after the last step have no finite loss.
+        step: the step of this loss, counted from 0. If only the parameters after the last step
+            have no finite loss, it is the number of steps of the run.
         loss: the loss that is not finite.
         losses: the losses before it, if the caller kept them; else None.
     """
 
     def __init__(self, step: int, loss: float, lr: float, eps: float = 1e-5) -> None:
-        # At step 0 the parameters are as they were drawn: no rate is to blame.
+        # At step 0 the parameters are as they were drawn: the rate is not the cause.
         hint = f"try a smaller rate than {lr:g}" if step else "draw smaller parameters"
         if eps == 0:
             hint += ", or eps above 0 for units that are the same in all rows"

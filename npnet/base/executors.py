@@ -1,4 +1,4 @@
-"""Work in pieces with any executor: processes, threads or a cluster."""
+"""Running pieces of work with any executor: processes, threads or a cluster."""
 
 from __future__ import annotations
 

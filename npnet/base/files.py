@@ -1,4 +1,4 @@
-"""Writing files completely or not at all: a temporary file is written, flushed, then renamed."""
+"""Writing a file completely or not at all: a temporary file is written, flushed and renamed."""
 
 import contextlib
 import os
@@ -13,11 +13,12 @@ from npnet.base.errors import InputError
 def replacing(
     path: str | os.PathLike[str], before: str | os.PathLike[str] | None = None
 ) -> Iterator[Path]:
-    """Yield an empty temporary file beside ``path``, which takes its place when the block ends.
+    """Yield an empty temporary file, which becomes ``path`` when the block ends.
 
-    The temporary file has ``path``'s suffix. When the block raises, it is removed and whatever
-    was at ``path`` stays as it was. A reader sees the old file or the new one, never a part.
-    ``before`` is a path for the old file to move to, once the new one is safe on the disk.
+    The temporary file is in the same folder and has ``path``'s suffix. If the block raises, the
+    temporary file is removed and ``path`` stays as it was. A reader sees the old file or the new
+    one, never a part. ``before``: the old file is moved to this path as soon as the new one is
+    safe on the disk.
 
     Raises:
         InputError: the folder cannot be written to, or the disk is full.
@@ -33,7 +34,7 @@ def replacing(
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes private files; a result is as readable as any other new file.
+        # mkstemp makes files that only their owner can read; a result gets the usual permissions.
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
@@ -50,7 +51,7 @@ def replacing(
 
 
 def _sync_folder(folder: Path) -> None:
-    """Flush the renames in ``folder`` to the disk. Windows cannot do this, and need not."""
+    """Flush the renames in ``folder`` to the disk. Windows cannot do this and does not need it."""
     if hasattr(os, "O_DIRECTORY"):
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -68,7 +69,7 @@ def unwritable(path: Path, error: OSError) -> InputError:
 
 
 def new_folder(path: str | os.PathLike[str]) -> Path:
-    """Make the folder ``path`` with its parents; it must not be there yet.
+    """Make the folder ``path`` and its parents. It must not exist yet.
 
     Raises:
         InputError: it exists, or cannot be made.

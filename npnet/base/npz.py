@@ -16,8 +16,8 @@ from numpy.lib import format as npy
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError
 
-# Of all arrays of a file, unpacked. 64 million numbers in float64 fit, 8,000 times as many as the
-# lecture's network has; a zip file of half a megabyte can unpack to as much.
+# The limit for all arrays of a file, unpacked: 64 million float64 numbers, 8,000 times as many as
+# the lecture's network has; a zip file of half a megabyte can unpack to as much.
 MOST_BYTES = 512 * 2**20
 
 # What np.savez and np.savez_compressed write. Other kinds could need any amount of memory.
@@ -35,12 +35,12 @@ def read_npz(path: Path, content: bytes | None = None) -> dict[str, Array]:
     """All arrays of an npz file by name, in the machine's byte order.
 
     Args:
-        path: the file, and what messages call it.
+        path: the file; messages name it.
         content: its bytes, if they were read already.
 
     Raises:
-        InputError: missing, damaged, empty, larger than ``MOST_BYTES``, another kind of file, an
-            array of something else than numbers and text.
+        InputError: the file is missing, damaged, empty, larger than ``MOST_BYTES`` or of another
+            kind, or an array holds something else than numbers and text.
     """
     try:
         with zipfile.ZipFile(path if content is None else io.BytesIO(content)) as file:
@@ -52,7 +52,7 @@ def read_npz(path: Path, content: bytes | None = None) -> dict[str, Array]:
                     f"most {MOST_BYTES:,} bytes: np.savez writes it"
                 )
             return {each.filename.removesuffix(".npy"): _array(file, each) for each in members}
-    # For a damaged file numpy, zipfile, zlib and the tokenizer raise errors of many classes.
+    # For a damaged file, numpy, zipfile, zlib and the tokenizer raise errors of many classes.
     except Exception as error:
         said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise InputError(f"{path}: cannot be read as an npz file of arrays: {said}") from error
@@ -62,7 +62,7 @@ def read_npy(path: str | Path, content: bytes) -> Array:
     """The array of an npy file, in the machine's byte order.
 
     Args:
-        path: what messages call it.
+        path: the name of the file in messages.
         content: its bytes.
 
     Raises:
@@ -70,7 +70,7 @@ def read_npy(path: str | Path, content: bytes) -> Array:
     """
     try:
         return _read(io.BytesIO(content), len(content), "its array")
-    # As above.
+    # As for npz files: errors of many classes.
     except Exception as error:
         said = str(error).partition("\n")[0]
         raise InputError(f"{path}: cannot be read as an npy file of numbers: {said}") from error

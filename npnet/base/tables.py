@@ -9,7 +9,7 @@ def table(rows: Sequence[Sequence[str]], aligns: str) -> str:
     """The rows as lines of text, each column as wide as its widest cell.
 
     Args:
-        rows: of equally many cells; the first is often the titles of the columns.
+        rows: each with the same number of cells. The first row often has the titles.
         aligns: one character a column: ``<`` left, ``>`` right.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -17,14 +17,14 @@ def table(rows: Sequence[Sequence[str]], aligns: str) -> str:
 
 
 def table_row(cells: Iterable[str], aligns: str, widths: Sequence[int]) -> str:
-    """One line of a table whose widths are known beforehand, for rows printed as they come.
+    """One line of a table with known widths, for rows that are printed one by one.
 
-    A cell that is wider than its column is kept whole. Blanks at the end are left out.
+    A cell that is wider than its column is printed whole. Spaces at the end are removed.
     """
     columns = zip(cells, aligns, widths, strict=True)
     return GAP.join(f"{cell:{align}{width}}" for cell, align, width in columns).rstrip()
 
 
 def shorten(text: str, width: int) -> str:
-    """``text``, or its beginning and an ellipsis where it is longer than ``width``."""
+    """``text``; if it is longer than ``width``, its beginning and an ellipsis."""
     return text if len(text) <= width else f"{text[: width - 1]}…"

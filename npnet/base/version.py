@@ -1,3 +1,3 @@
-"""The version of npnet, which pyproject.toml reads too."""
+"""The version of npnet. pyproject.toml reads it from here."""
 
 __version__ = "0.2.0"

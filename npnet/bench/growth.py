@@ -24,7 +24,7 @@ from npnet.training.sample import sample
 from npnet.training.sgd import train_blocks
 
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
-STEPS = 2_000  # of training, at every size
+STEPS = 2_000  # training steps at every size
 # Training steps of the model that samples the corpora: enough for samples that look like names.
 MODEL_STEPS = 20_000
 
@@ -43,7 +43,7 @@ print(json.dumps([done.returncode, done.stdout, done.stderr, peak]))
 
 
 class Phase(NamedTuple):
-    """A part of the work: seconds of the processor, and the peak memory in bytes after it."""
+    """A part of the work: its processor time in seconds, and the peak memory after it in bytes."""
 
     name: str
     seconds: float
@@ -54,14 +54,14 @@ class Growth(NamedTuple):
     """The cost of one corpus."""
 
     names: int
-    different: int  # of them
+    different: int  # how many different names
     examples: int
     phases: list[Phase]
-    train: int  # peak of `npnet train` in bytes
+    train: int  # peak memory of `npnet train` in bytes
 
 
 def sampled_names(count: int) -> list[str]:
-    """``count`` names from a model that was trained on the shipped corpus, without empty ones."""
+    """``count`` names, none empty, sampled from a model that was trained on the shipped corpus."""
     run = fit(dataclasses.replace(RECIPES["lecture"], steps=MODEL_STEPS), default_words())
     generator = Generator(run.recipe.sample_seed)
     names: list[str] = []
@@ -95,7 +95,7 @@ def growth(names: Sequence[str], *, steps: int = STEPS) -> Growth:
 
 
 def phases(file: FilePath, steps: int) -> dict[str, Any]:
-    """Measure ``examples`` and ``phases`` in this process; ``growth`` calls it in a new one."""
+    """Measure ``examples`` and ``phases`` in this process; ``growth`` calls this in a new one."""
     done = [Phase("start", time.process_time(), _peak())]
 
     def phase(name: str, work: Callable[[], Any]) -> Any:
@@ -118,15 +118,15 @@ def phases(file: FilePath, steps: int) -> dict[str, Any]:
 
 
 def run_apart(command: Sequence[str]) -> tuple[str, int]:
-    """Run a command in a process of its own.
+    """Run a command in a new process.
 
     Returns:
         Its standard output, and its peak memory (resident set) in bytes.
 
     Raises:
-        InputError: it failed, or the system does not report the peak memory of a process.
+        InputError: the command failed, or the system does not report the peak memory of a process.
     """
-    _peak()  # raises InputError if the system does not report it
+    _peak()  # raises InputError if the system does not report memory
     between = [sys.executable, "-c", BETWEEN, *command]
     done = subprocess.run(between, capture_output=True, text=True, check=True)
     code, out, err, peak = json.loads(done.stdout)

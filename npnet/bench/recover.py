@@ -17,8 +17,8 @@ from npnet.replays.lost_seeds import LostSession
 from npnet.replays.seed_search import CHUNK, Search
 from npnet.torch_rng.many_seeds import SEEDS
 
-EXAMPLE = "lecture-first-batch"  # a publication with a row of the softmax and a cross-entropy
-AT_ONCE = 8 * CHUNK  # seeds of one measurement
+EXAMPLE = "lecture-first-batch"  # its figures include a row of the softmax and a cross-entropy
+AT_ONCE = 8 * CHUNK  # seeds in one measurement
 FEWEST = 5
 
 APART = """
@@ -34,8 +34,8 @@ class Cost(NamedTuple):
 
     Attributes:
         what: the figures.
-        seconds: seconds of the processor for one seed, on one core with one BLAS thread.
-        full: hours of one core for all 2^32 seeds.
+        seconds: processor time for one seed, on one core with one BLAS thread.
+        full: hours for all 2^32 seeds on one core.
         peak: the peak memory of the process, in bytes.
     """
 
@@ -46,7 +46,7 @@ class Cost(NamedTuple):
 
 
 def sessions() -> dict[str, LostSession]:
-    """The searches to measure, by the printed figures that they use."""
+    """The searches to measure: the name of the printed figures -> the session."""
     publication = dataclasses.replace(lost_again(find_publication(EXAMPLE)), corpus=None)
     printed = publication.printed
     row = Printed(probs=printed.probs)
@@ -66,7 +66,7 @@ def recover_costs(seconds: float = 1.0) -> list[Cost]:
     """Measure the searches, each in a new process.
 
     Args:
-        seconds: how long to measure each, at least; preparing it takes some seconds more.
+        seconds: the least time to measure each search; preparing it takes some seconds more.
 
     Raises:
         InputError: the system does not report the peak memory of a process.
@@ -80,7 +80,7 @@ def recover_costs(seconds: float = 1.0) -> list[Cost]:
 
 
 def seconds_a_seed(search: Search, seconds: float) -> float:
-    """The median of the processor's seconds for one seed."""
+    """The median processor time for one seed, in seconds."""
     spans: list[float] = []
     with blas.limited():
         search.block(0, CHUNK)

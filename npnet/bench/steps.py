@@ -1,4 +1,4 @@
-"""How long npnet's work takes on this machine, and how a training step divides its time."""
+"""How long npnet's work takes on this machine, and how long each part of a training step takes."""
 
 import dataclasses
 import os
@@ -25,12 +25,12 @@ from npnet.training.fit import begin
 from npnet.training.sample import sample
 from npnet.training.sgd import compact, draw_rows, minibatches, train_blocks
 
-FEWEST = 5  # measurements behind every median
+FEWEST = 5  # every median is of at least as many measurements
 NAMES = 1000  # names to sample
 # Training steps before anything is timed. An untrained model gives longer names, and sampling them
 # takes longer.
 WARM = 5_000
-DIFFERENT = 32  # minibatches whose steps are timed piece by piece, again and again
+DIFFERENT = 32  # minibatches; their steps are timed piece by piece, again and again
 SETTINGS = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
 
 
@@ -39,13 +39,13 @@ class Figures(NamedTuple):
 
     clock: str  # "processor" (other programs do not change it much), or "wall"
     step: float  # one step of training, including its minibatch and its loss
-    parts: dict[str, float]  # of this step
-    pieces: dict[str, float]  # of the step in npnet.network.fast, by the wall clock
+    parts: dict[str, float]  # the parts of this step
+    pieces: dict[str, float]  # the pieces of a step of npnet.network.fast, by the wall clock
     work: dict[str, float]  # windows of all words, calibration, evaluation, sampling
 
 
 def machine() -> dict[str, str]:
-    """What timings depend on: CPU, BLAS with its kernels, NumPy, environment variables."""
+    """The things that timings depend on: CPU, BLAS, its kernels, NumPy, environment variables."""
     chosen = {name: os.environ[name] for name in SETTINGS if name in os.environ}
     return {"CPU": _cpu(), "BLAS": blas.describe(), "NumPy": np.__version__, **chosen}
 
@@ -72,7 +72,7 @@ def bench(
     Args:
         words: at least 10, of which 80 % are the training set.
         hidden, batch: H and n; all other numbers are the lecture's.
-        seconds: how long to measure each figure, at least.
+        seconds: the least time to measure each figure.
         threads: threads of the BLAS. With more than one, the wall clock is read, because the
             processor's time is the sum over all threads.
 
@@ -112,7 +112,7 @@ def bench(
 
 
 def endless(hidden: int, batch: int) -> Recipe:
-    """The lecture's recipe with other sizes, a single rate, and more steps than are ever timed."""
+    """The lecture's recipe with other sizes, one rate, and more steps than any timing needs."""
     lecture = RECIPES["lecture"]
     return dataclasses.replace(
         lecture, name="bench", hidden=hidden, batch=batch, steps=10**9, rates=lecture.rates[:1]
@@ -132,7 +132,7 @@ def step_pieces(
         params: not changed.
         X, Y: the training set, (N, T) and (N,).
         g: draws minibatches.
-        seconds: how long to measure, at least.
+        seconds: the least time to measure.
     """
     workspace = Workspace(params, recipe.batch, recipe.eps, recipe.trained)
     rows = draw_rows(recipe, len(X), g, DIFFERENT)
@@ -193,7 +193,7 @@ def _parts(
 
 
 def _median(work: Callable[[], object], clock: Callable[[], float], seconds: float) -> float:
-    """The median time of ``work``, done again and again."""
+    """The median time of ``work``, which is repeated for at least ``seconds``."""
     spans: list[float] = []
     end = time.perf_counter() + seconds
     while len(spans) < FEWEST or time.perf_counter() < end:

@@ -1,4 +1,4 @@
-"""Gradients and values of other programs, read from any of the file formats and by any names."""
+"""Reading gradients and values of other programs, in any of the file formats and with any names."""
 
 from __future__ import annotations
 
@@ -16,18 +16,26 @@ from npnet.base.errors import InputError, shown
 from npnet.base.npz import MOST_BYTES
 from npnet.checks.array_names import plain_name, recognise, without_values
 from npnet.checks.containers import SUFFIXES, decode, decode_npy
-from npnet.checks.precision import HALVES, PRECISION_EPS
-from npnet.checks.stored import DTYPES, Stored, StoredType, from_bytes, shape_from, stored_type
+from npnet.checks.stored import (
+    DTYPES,
+    HALVES,
+    PRECISION_EPS,
+    Stored,
+    StoredType,
+    from_bytes,
+    shape_from,
+    stored_type,
+)
 from npnet.network.gradients import GRADIENTS
 from npnet.network.names import NAMES, shape_of
 
 SUFFIX_DTYPES = {suffix: dtype for dtype, suffix in SUFFIXES.items()}
 
-MOST_FILES = 1000  # of a folder
+MOST_FILES = 1000  # the most files of a folder
 
 
 class Layout(NamedTuple):
-    """How the numbers of raw files are to be read: C order and little endian, or otherwise."""
+    """How to read the numbers of raw files: by default in C order and little endian."""
 
     column_major: bool = False
     big_endian: bool = False
@@ -37,10 +45,10 @@ class Theirs(NamedTuple):
     """The arrays of another program that are compared in one precision.
 
     Attributes:
-        arrays: by our names where those were recognised.
-        precision: ``float32`` or ``float64``, in which torch's side is.
-        judged_as: the precision whose eps is the measure, one of ``PRECISION_EPS``.
-        said: which names were read as others, and the like, one sentence each.
+        arrays: the arrays by our names, if these were recognised; else by theirs.
+        precision: ``float32`` or ``float64``: the precision of torch's arrays.
+        judged_as: the precision whose eps is used, one of ``PRECISION_EPS``.
+        said: remarks, one sentence each, such as which names were read as others.
     """
 
     arrays: dict[str, Array]
@@ -53,7 +61,7 @@ def read_raw(path: Path, dtype: str, shape: tuple[int, ...]) -> Array:
     """The array of a raw file.
 
     Raises:
-        InputError: it is missing, or its length does not fit ``dtype`` and ``shape``.
+        InputError: the file is missing, or its length does not fit ``dtype`` and ``shape``.
     """
     return _read_raw(path, stored_type(dtype), shape).array
 
@@ -90,7 +98,7 @@ def read_theirs(
     precision: str | None = None,
     layout: Layout = Layout(),  # noqa: B008
 ) -> list[Theirs]:
-    """Arrays of another program, in one part for each precision that they are compared in.
+    """Arrays of another program, in one part for each precision in which they are compared.
 
     Args:
         path: an npz, npy, safetensors or JSON file; or a folder with files NAME.npy, or with raw
@@ -98,11 +106,10 @@ def read_theirs(
             or any that a ``manifest.json`` lists, with name, dtype, shape and file. Raw numbers
             are little endian, in C order.
         sizes: the sizes of the problem.
-        known: the names of values that are looked for, and nothing else is read; by default
-            gradients are read.
-        shared: whether the file may have values beside the gradients, which are left out.
-        precision: one of ``PRECISION_EPS``, which all are judged by; by default the one that
-            they are stored in.
+        known: the names of the values to read; None: gradients are read.
+        shared: whether the file may also have values, which are then left out.
+        precision: one of ``PRECISION_EPS``, by which all arrays are judged; None: the precision
+            in which they are stored.
         layout: how raw files are read.
 
     Raises:
@@ -128,7 +135,7 @@ def read_gradients(
 ) -> dict[str, Mapping[str, Array]]:
     """Gradients of another program, by the precision in which they are compared.
 
-    The same as ``read_theirs``, without what it says.
+    The same as ``read_theirs``, without its remarks.
     """
     return {theirs.precision: theirs.arrays for theirs in read_theirs(path, sizes)}
 
@@ -158,7 +165,8 @@ def _theirs(
         )
     judged_as = asked or (floats.pop() if len(floats) == 1 else "float32")
     precision = "float64" if judged_as == "float64" else "float32"
-    # All float64 compared in another precision are cast; one float64 among others is a mistake.
+    # If all are float64 and another precision is asked for, they are cast. One float64 among others
+    # is a mistake.
     wide = all(array.dtype == np.float64 for array in arrays.values() if array.dtype.kind == "f")
     for name, array in arrays.items():
         half = array.dtype == np.float16
@@ -183,7 +191,7 @@ def _folder(
         return [_listed(path / "manifest.json", layout)]
     if named := [each for each in files if each.suffix == ".npy"]:
         for each in named:
-            # As golden sets name them: W1.f32.npy beside W1.f64.npy.
+            # The names of golden sets: W1.f32.npy and W1.f64.npy.
             full = each.relative_to(path).with_suffix("").as_posix()
             stem, _, suffix = full.rpartition(".")
             dtype = SUFFIX_DTYPES.get(suffix, "")
@@ -194,7 +202,7 @@ def _folder(
         if each.suffix[1:] in SUFFIX_DTYPES and each.parent == path:
             kind = stored_type(SUFFIX_DTYPES[each.suffix[1:]])
             name = plain_name(each.stem, known)
-            # A file with an unknown name is refused later; until then any shape will do.
+            # A file with an unknown name is refused later; until then, any shape is accepted.
             count = each.stat().st_size // kind.numpy.itemsize
             shape = shape_of(name, sizes) if name in NAMES else (count,)
             stored = _read_raw(each, kind._replace(order=_order(kind, layout)), shape)
@@ -213,7 +221,7 @@ def _order(kind: StoredType, layout: Layout) -> Literal["<", ">"]:
 
 
 def _laid_out(stored: Stored, layout: Layout) -> Stored:
-    """The array whose numbers were read in C order and stand in column order, if that is said."""
+    """The array; if ``layout`` says that its numbers are in column order, in this order."""
     if not layout.column_major:
         return stored
     array = stored.array
@@ -221,7 +229,7 @@ def _laid_out(stored: Stored, layout: Layout) -> Stored:
 
 
 def _listed(path: Path, layout: Layout) -> dict[str, Stored]:
-    """The arrays that a manifest lists, each in a raw file beside it."""
+    """The arrays in the list of a manifest, each in a raw file in the same folder."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -253,13 +261,13 @@ def _listed(path: Path, layout: Layout) -> dict[str, Stored]:
 
 
 def _default(folder: Path, name: str, kind: StoredType) -> str:
-    """The file of an array that names none: NAME.f32 or so if that is there, else NAME.bin."""
+    """The file of an array without a file name: NAME.f32 or similar if it exists, or NAME.bin."""
     suffix = SUFFIXES.get(kind.name, next(key for key, to in DTYPES.items() if to == kind.name))
     return f"{name}.{suffix}" if (folder / f"{name}.{suffix}").is_file() else f"{name}.bin"
 
 
 def _file_name(file: object) -> str:
-    """A file beside the manifest; a path to any other place is refused."""
+    """The name of a file in the manifest's folder; a path to any other place is refused."""
     if not isinstance(file, str) or not file or file in (".", "..") or {*file} & {*"/\\:\0"}:
         raise InputError(f"file {shown(file)}, wanted the name of a file beside the manifest")
     return file

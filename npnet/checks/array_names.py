@@ -1,4 +1,4 @@
-"""Names that other programs give to the arrays of the network, and which of ours each one is.
+"""Recognising the names that other programs give to the arrays of the network.
 
 Two kinds of names are recognised. Decorated names contain one of our names: ``grad_W1``,
 ``W1.grad``, ``grads/W1``, ``dW1``. Names of a module's state, such as ``layers.0.weight``, do not.
@@ -17,7 +17,7 @@ from npnet.base.errors import InputError, shown
 from npnet.network.gradients import GRADIENTS
 from npnet.network.names import PARAMETER_NAMES, shape_of
 
-# What stands before or after a name: of anything, and of gradients alone.
+# Texts before or after a name: of any array, and only of gradients.
 BEFORE = re.compile(
     r"^(values?|acts?|activations|params?|parameters|model|module|forward)[/._:]", re.IGNORECASE
 )
@@ -27,10 +27,10 @@ GRAD_BEFORE = re.compile(
     re.IGNORECASE,
 )
 GRAD_AFTER = re.compile(r"[/._:](grads?|gradients?|g)$", re.IGNORECASE)
-KEY = re.compile(r"\[['\"](\w+)['\"]\]")  # of a dict in a dict
+KEY = re.compile(r"\[['\"](\w+)['\"]\]")  # of a dict inside a dict
 QUOTED = re.compile(r"^\W*(\w.*?\w|\w)\W*$")
 
-# The last part of a name in a module's state, and which of the seven it can be.
+# The last part of a name in a module's state -> the parameters that it can be.
 LEAVES = {
     "weight": ("C", "W1", "W2", "bngain"),
     "kernel": ("W1", "W2"),
@@ -41,19 +41,19 @@ LEAVES = {
     "beta": ("bnbias",),
     "bias": ("b1", "b2", "bnbias"),
 }
-# The bias that belongs to a weight of the same module.
+# A weight -> the bias in the same module.
 BIAS = {"W1": "b1", "W2": "b2", "bngain": "bnbias"}
 
 
 class Recognised(NamedTuple):
-    """Arrays under our names, and in words which names were read as others."""
+    """Arrays under our names, and remarks on the names that were read as others."""
 
     arrays: dict[str, Array]
     said: tuple[str, ...]
 
 
 class Fit(NamedTuple):
-    """One of our names that an array can be, and what makes it so."""
+    """One of our names that an array can have, and how its shape fits."""
 
     name: str
     how: str  # empty, or ", transposed"
@@ -64,9 +64,9 @@ def plain_name(name: str, known: Iterable[str] = tuple(GRADIENTS), *, gradient: 
     """Our name in a decorated one, such as ``W1`` for ``grad_W1``; else ``name`` itself.
 
     Args:
-        name: of any program.
-        known: the names that it can be; the 26 gradients by default.
-        gradient: whether it is that of a gradient; then ``dW1`` is ``W1`` as well.
+        name: a name in any program.
+        known: the names that it can mean; by default the 26 gradients.
+        gradient: whether it names a gradient; then ``dW1`` means ``W1`` too.
     """
     known = tuple(known)
     if name in known:
@@ -83,7 +83,7 @@ def plain_name(name: str, known: Iterable[str] = tuple(GRADIENTS), *, gradient: 
 
 
 def _forms(name: str, gradient: bool = True) -> set[str]:
-    """``name``, and what is left of it without what other programs put around it."""
+    """``name``, and the same name without the texts that other programs put around it."""
     patterns = (BEFORE, AFTER, GRAD_BEFORE, GRAD_AFTER) if gradient else (BEFORE, AFTER)
     forms, new = set[str](), {name, KEY.sub(r"/\1", name)}
     while new:
@@ -97,13 +97,13 @@ def _forms(name: str, gradient: bool = True) -> set[str]:
 def recognise(
     arrays: Mapping[str, Array], sizes: Mapping[str, int], known: Iterable[str], *, gradient: bool
 ) -> Recognised:
-    """The arrays under our names where those are known; the others keep theirs.
+    """The arrays under our names, if these are recognised; others keep their names.
 
     Args:
-        arrays: by any names.
-        sizes: of n, T, E, H, V.
+        arrays: arrays by any names.
+        sizes: the sizes of n, T, E, H, V.
         known: the names that they can have.
-        gradient: whether gradients are wanted, else values.
+        gradient: whether they are gradients; if not, they are values.
 
     Raises:
         InputError: two names are the same array.
@@ -114,6 +114,8 @@ def recognise(
         if (plain := plain_name(name, known, gradient=gradient)) in known:
             fits[name] = Fit(plain, "", lambda array: array)
     left = {name: array for name, array in arrays.items() if name not in fits}
+    if not gradient:  # grad_W1 beside it is no value
+        left = {name: array for name, array in left.items() if plain_name(name, known) not in known}
     for name, plain in _alike(left, known, {fit.name for fit in fits.values()}).items():
         fits[name] = Fit(plain, "", lambda array: array)
         del left[name]
@@ -143,9 +145,9 @@ def recognise(
 
 
 def _alike(names: Iterable[str], known: Iterable[str], taken: set[str]) -> dict[str, str]:
-    """Ours in names that all have the same text around one of ours: ``my_W1`` and ``my_b1``.
+    """Our names inside names with the same text around each: ``my_W1`` and ``my_b1``.
 
-    One such name alone may be chance, as ``h`` in ``width`` is; so may names of one letter.
+    One such name alone can be chance, such as ``h`` in ``width``, and so can names of one letter.
     """
     ways: dict[tuple[str, str], dict[str, str]] = {}
     for name in names:
@@ -166,7 +168,7 @@ def _alike(names: Iterable[str], known: Iterable[str], taken: set[str]) -> dict[
 def _of_modules(
     arrays: Mapping[str, Array], sizes: Mapping[str, int], taken: set[str]
 ) -> tuple[dict[str, Fit], list[str]]:
-    """The parameters among arrays that are named like a module's state; and what is in doubt."""
+    """The parameters among arrays with names of a module's state; and remarks on doubtful ones."""
     parts = {name: split for name in arrays if (split := _module_and_leaf(name))}
     options = {
         name: [fit for fit in _fits(arrays[name].shape, leaf, sizes) if fit.name not in taken]
@@ -205,13 +207,13 @@ def _module_and_leaf(name: str) -> tuple[str, str] | None:
 
 
 def _fits(shape: tuple[int, ...], leaf: str, sizes: Mapping[str, int]) -> list[Fit]:
-    """Which parameters an array of this shape can be, as it is, transposed or as a row."""
+    """The parameters that an array of this shape can be: unchanged, transposed or as a row."""
     found = []
     for name in LEAVES[leaf]:
         wanted = shape_of(name, sizes)
         if shape == wanted:
             found.append(Fit(name, "", lambda array: array))
-        # nn.Linear holds (out, in), where ours holds (in, out).
+        # The weights of nn.Linear are (out, in); ours are (in, out).
         if name in ("W1", "W2") and shape == wanted[::-1]:
             found.append(Fit(name, ", transposed", lambda array: array.T))
         if name in ("bngain", "bnbias") and shape == wanted[1:]:
@@ -220,10 +222,10 @@ def _fits(shape: tuple[int, ...], leaf: str, sizes: Mapping[str, int]) -> list[F
 
 
 def without_values(names: Iterable[str]) -> list[str]:
-    """The names of the gradients, where a file has values and gradients side by side.
+    """The names of the gradients in a file that has both values and gradients.
 
-    Such a file has ``W1`` and ``dW1`` (or ``grad_W1`` and so on) for some name: there, names
-    without any addition are values.
+    Such a file has ``W1`` and ``dW1`` (or ``grad_W1`` and so on) for some name. In it, plain names
+    are values.
     """
     names = [*names]
     plain = {name: plain_name(name) for name in names}

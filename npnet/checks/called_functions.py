@@ -1,4 +1,4 @@
-"""Running functions that a user wrote: what they may read, and how their errors are reported."""
+"""Calling functions of the user: they read only what exists, and their errors are reported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CHANGES = "changes an array that it was given, wanted a new one: copy it first, 
 
 
 class NotThere(AttributeError):
-    """A function asked for a name that is not there, or wrote to one."""
+    """A function asked for a name that does not exist, or assigned to one."""
 
 
 class Handed(Noting):
@@ -26,9 +26,9 @@ class Handed(Noting):
 
     Args:
         label: ``v`` or ``d``.
-        entries: what is there.
-        later: names that will be there later, with what makes them.
-        read: notes the names that are asked for.
+        entries: the arrays by name.
+        later: names that will exist later -> the line or function that makes them.
+        read: a set to which the names that are asked for are added.
     """
 
     __slots__ = ("_label", "_later")
@@ -61,17 +61,18 @@ class Handed(Noting):
 
 
 def call(who: str, function: Function, *views: Handed) -> Any:
-    """What a function returns for ``v``, or ``v`` and ``d``.
+    """The result of a function for ``v``, or for ``v`` and ``d``.
 
     Raises:
-        InputError: it raised an error, asked for what is not there, or changed what it was given.
+        InputError: the function raised an error, asked for a name that does not exist, or changed
+            its arguments.
     """
     try:
-        with np.errstate(all="ignore"):  # what is not finite is found in the result
+        with np.errstate(all="ignore"):  # numbers that are not finite are found in the result
             return function(*views)
     except NotThere as error:
         raise InputError(f"{who} {error}") from error
-    except Exception as error:  # the function is any code
+    except Exception as error:  # the function can raise any error
         if "read-only" in str(error):
             raise InputError(f"{who} {CHANGES}") from error
         shapes = ", ".join(
@@ -85,10 +86,10 @@ def call(who: str, function: Function, *views: Handed) -> Any:
 
 
 def read_result(who: str, result: Any) -> Array:
-    """A result as an array of its own.
+    """A result as a new array.
 
     Raises:
-        InputError: it is None, or no array of real numbers.
+        InputError: the result is None, or not an array of real numbers.
     """
     if result is None:
         raise InputError(f"{who} returned None, wanted an array: is its return missing?")
@@ -122,7 +123,7 @@ def made(name: str, function: Function, v: Any, d: Any) -> Any:
         return earlier
     except NotThere as error:
         return Unmade(f"d{name} {error}")
-    except Exception as error:  # the functions are any code
+    except Exception as error:  # the functions can raise any error
         if "read-only" in str(error):
             return Unmade(f"d{name} {CHANGES}")
         return Unmade(f"d{name} raised {type(error).__name__}: {error}")

@@ -28,12 +28,12 @@ AGAIN = "gives other numbers when it runs again, wanted the same: draw random nu
 
 
 class _Function(NamedTuple):
-    """A function, its arguments, the random gradient of its result, and what is differentiated."""
+    """A function, its arguments, a random upstream gradient, and the arguments to differentiate."""
 
     f: Callable[..., Any]
     arguments: tuple[Any, ...]
     upstream: Floats
-    names: dict[str, int]  # name -> which argument, of floats
+    names: dict[str, int]  # name -> number of the argument, for arguments of floats
 
     @property
     def dtype(self) -> str:
@@ -67,27 +67,28 @@ def check_gradient(
     Args:
         f: a function of arrays. It may have several arguments; integers are not differentiated.
         df: its gradient at the arguments: an array, or a function that returns it. For several
-            arguments a tuple, with None for integers. A result of ``f`` that is not one number is
-            multiplied by a random upstream gradient and summed. A ``df`` with one argument more
-            than ``f`` gets this upstream gradient, and returns what a backward pass returns.
+            arguments a tuple, with None for integers. If the result of ``f`` is not one number, it
+            is multiplied by a random upstream gradient and summed. If ``df`` has one argument more
+            than ``f``, it gets this upstream gradient, and returns what a backward pass returns.
             Otherwise ``df`` is the derivative of each entry, if it has the shape of ``x`` and of
             the result; or the Jacobian, whose shape is that of the result followed by that of
             ``x``. It may be float64 if ``x`` is float32.
         x, more: the arguments, arrays of one dtype: float32 or float64.
-        K: how many eps of its largest entry the gradient may be off: 128 by default, as in
-            ``npnet.compare``. In float32, where the truth is the float64 result, how many times the
-            error of the complex step in float32: 8 by default.
-        eps: that of a coarser precision in which ``df`` computes, such as ``2**-7`` for bfloat16;
-            ``K`` is 8 then.
-        seed: of the upstream gradient.
+        K: the allowed error. In float64 it is in units of eps times the largest entry, and 128 by
+            default, as in ``npnet.compare``. In float32 the truth is the float64 result; the error
+            is then in units of the error of the complex step in float32, and 8 by default.
+        eps: the eps of a coarser precision in which ``df`` computes, such as ``2**-7`` for
+            bfloat16; ``K`` is then 8.
+        seed: the seed of the upstream gradient.
 
     Returns:
         A report with a row for each argument of floats. It is true if all gradients are right.
-        Entries without a derivative are left out; the row says so, and why differences were taken.
+        Entries without a derivative are left out, and the row says so. If finite differences were
+        used, it says why.
 
     Raises:
-        InputError: an argument that cannot be used; ``f`` or ``df`` raises an error, changes its
-            arguments, returns no numbers, or gives other numbers when it runs again.
+        InputError: an argument cannot be used; or ``f`` or ``df`` raises an error, changes its
+            arguments, does not return numbers, or gives other numbers when it runs again.
 
     ``f`` runs once for each entry of its arguments (four times for differences): take a small x.
 
@@ -171,7 +172,7 @@ def _call(who: str, function: Callable[..., Any], arguments: Sequence[Any]) -> A
 
 
 def _names(f: Callable[..., Any], count: int) -> list[str]:
-    """The names of the arguments: those that ``f`` gives them, if it has as many."""
+    """The names of the arguments: those of the parameters of ``f``, if there are as many."""
     found = [name for name, _ in zip(_parameters(f) or (), range(count), strict=False)]
     if len(found) == count:
         return found
@@ -191,7 +192,7 @@ def _parameters(function: Callable[..., Any]) -> list[str] | None:
 
 
 def _gradients(function: _Function, df: Any) -> dict[str, Any]:
-    """What ``df`` says, by argument, times the upstream gradient."""
+    """The gradients that ``df`` gives, by argument, times the upstream gradient."""
     backward = False
     if callable(df):
         arguments = [*function.arguments]
@@ -226,7 +227,7 @@ def _gradients(function: _Function, df: Any) -> dict[str, Any]:
 
 
 def _narrowed(dtype: str, part: Any) -> Any:
-    """A gradient in the dtype of the arguments: a finer one, or 1 and 0 as integers, is right."""
+    """The gradient in the dtype of the arguments; a finer dtype and integers are right too."""
     try:
         array = read_array("df", part)
     except UnusableArray:
@@ -239,7 +240,7 @@ def _same(one: Any, other: Any) -> bool:
         return all(map(_same, one, other))
     try:
         return one is other or np.array_equal(np.asarray(one), np.asarray(other), equal_nan=True)
-    except (TypeError, ValueError):  # no numbers: the report has a verdict for it
+    except (TypeError, ValueError):  # not numbers: the report has a verdict for this
         return True
 
 
@@ -249,7 +250,7 @@ def _times_upstream(function: _Function, place: int, part: Any) -> Any:
     try:
         array = read_array("df", part)
     except UnusableArray:
-        return part  # the report has a verdict for it
+        return part  # the report has a verdict for this
     if not upstream.ndim:
         return part
     if array.shape == upstream.shape + x.shape:
@@ -266,7 +267,7 @@ def _times_upstream(function: _Function, place: int, part: Any) -> Any:
 
 
 def _rule(function: _Function, place: int, K: float | None, eps: float | None) -> tuple[Rule, str]:
-    """The rule for one argument; and why differences were taken, if they were."""
+    """The rule for one argument; and why finite differences were used, if they were."""
     x: Floats = function.arguments[place]
     narrow, wide = derivative(function.terms(place, function.dtype), x), None
     if function.dtype == "float32":

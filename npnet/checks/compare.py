@@ -17,14 +17,15 @@ from npnet.network.gradients import Gradients
 from npnet.network.names import ZERO
 from npnet.network.parameters import Parameters
 
-# With a float64 truth: our error may be this many times the reference's own error, or the size of
-# rounding errors (``scales``). Correct gradients stay below 4 in whole passes and single lines.
+# With a float64 truth, our error may be this many times the reference's own error, or this many
+# times the size of rounding errors (``scales``). The errors of correct gradients are below 4 such
+# units, in whole passes and in single lines.
 K_TRUTH = 8.0
-# Without a truth: the two may differ by this many eps of the largest entry. In a whole backward
-# pass of 32 rows, correct gradients reached 25 eps in float32 and 20 in float64 over 10,000 fresh
-# networks, and 38 over 4,000 batches of a trained one. One percent is 84,000 eps in float32. In
-# batches of a few rows more is lost to cancellation (214 eps at 4 rows, a million at 2): compare
-# these with a truth.
+# Without a truth, the two may differ by this many eps times the largest entry. In a whole backward
+# pass of 32 rows, the largest difference of correct gradients was 25 eps in float32 and 20 in
+# float64 (10,000 new networks), and 38 in a trained network (4,000 batches). One percent is 84,000
+# eps in float32. In batches of a few rows, cancellation costs more digits (214 eps for 4 rows, a
+# million for 2): compare these with a truth.
 K_REFERENCE = 128.0
 
 
@@ -44,47 +45,47 @@ def compare(
 ) -> Report:
     """Compare every array of ``ours`` with the array of the same name in ``reference``.
 
-    Nothing is broadcast. The comparison does not stop at the first fault. These are failing rows:
-    a name that only one side has, None, another shape or dtype, an entry that is not finite.
+    Nothing is broadcast. The comparison does not stop at the first fault. A row fails if only one
+    side has the name, if it is None, if shape or dtype differ, or if an entry is not finite.
 
-    There are three rules; max is taken over the tensor:
+    There are three rules; max is over all entries of the array:
 
-    * with a truth: max|ours - truth| <= K x max(max|reference - truth|, eps x max|truth|), where
-      eps is that of ours' dtype and K is 8. Without ``scales``, correct gradients of a whole
-      backward pass may need K of 16 or 32.
-    * without: max|ours - reference| <= K x eps x max|reference|, where eps is that of the coarser
-      of the two dtypes and K is 128.
+    * with a truth: max|ours - truth| <= K x max(max|reference - truth|, eps x max|truth|), with
+      the eps of our dtype and K = 8. Without ``scales``, correct gradients of a whole backward
+      pass may need K of 16 or 32.
+    * without a truth: max|ours - reference| <= K x eps x max|reference|, with the eps of the
+      coarser of the two dtypes and K = 128.
     * with rtol and atol: |ours - reference| <= atol + rtol x |reference| for every entry.
 
     Integers and bools must be equal under every rule. Without a truth, a float32 and a float64
     array fail, because widening a gradient is a mistake.
 
     Args:
-        ours, reference: name -> array, or anything that ``np.asarray`` reads; tensors are
+        ours, reference: name -> array, or anything that ``np.asarray`` can read; tensors are
             detached first.
         truth: name -> float64 array, for every name of floats that is compared.
         rtol, atol: both or neither; not with ``truth``, ``K``, ``zero_scales`` or ``scales``.
         K: a factor, 0 or more.
-        zero_scales: name -> sum of |summands| for gradients that are zero by mathematics, where
-            it replaces max|truth| or max|reference|. By default the function ``zero_scales``
-            computes them, if the truth (else the reference) has the gradients that it needs, and
-            its own b1 and logit_maxes are rounding noise compared with them. ``{}`` turns this off.
+        zero_scales: name -> sum of |summands|, for gradients that are mathematically zero. It
+            replaces max|truth| or max|reference|. By default the function ``zero_scales`` computes
+            these sums, if the truth (or else the reference) has the gradients that it needs, and
+            if its b1 and logit_maxes are only rounding noise. ``{}`` turns this off.
         scales: name -> size of the rounding errors in units of eps, as
             ``npnet.checks.rounding.rounding_scales`` computes them. They replace max|truth| or
             max|reference| where they are larger, because the parts of a sum cancel.
-        coarse_eps: the eps of the precision that ours were computed in, if it is coarser than
-            their dtype's; replaces eps in the rules.
+        coarse_eps: the eps of the precision in which ours were computed, if it is coarser than
+            their dtype. It replaces eps in the rules.
         only: one name or several; other names get no row. Zero scales are still computed from the
             whole reference. So ``compare(fused, backward(values), only=fused)`` compares the seven
             gradients of a fused backward pass, including b1.
         labels: the names of the two sides in the report.
 
     Returns:
-        The report. Its rows have the order of the reference, then come names that only ours has;
-        with ``only`` they have its order.
+        The report. Its rows have the order of the reference, followed by names that only ours has;
+        with ``only``, they have the order of ``only``.
 
     Raises:
-        InputError: arguments that cannot be used together; never for arrays in the mappings.
+        InputError: arguments cannot be used together. Arrays in the mappings never raise an error.
     """
     _check_names("compare: ours", ours)
     _check_names("compare: reference", reference)
@@ -139,7 +140,7 @@ def compare(
 
 
 def zero_scales(gradients: Mapping[str, Any]) -> dict[str, float]:
-    """The scales for comparing the two gradients that are zero by mathematics.
+    """The scales for comparing the two gradients that are mathematically zero.
 
     They are sums that cancel: db1 sums the columns of dhprebn, dlogit_maxes the rows of
     -dnorm_logits. Their rounding noise is proportional to the largest sum of |summands|.
@@ -175,7 +176,8 @@ def _noise(gradients: Mapping[str, Any]) -> dict[str, float]:
     try:
         scales = zero_scales(gradients)
         arrays = {name: read_array(name, gradients.get(name)) for name in ZERO}
-    except InputError:  # not such a set; a faulty array gets its own failing row
+    # not the gradients of a whole pass; an unusable array gets its own failing row
+    except InputError:
         return {}
     is_noise = (
         array.dtype.kind == "f" and largest(array) <= K_REFERENCE * eps(array) * scales[name]
@@ -186,7 +188,7 @@ def _noise(gradients: Mapping[str, Any]) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class _Comparison:
-    """The arguments of ``compare``, checked."""
+    """The arguments of ``compare``, after checking."""
 
     ours: Mapping[str, object]
     reference: Mapping[str, object]
@@ -226,7 +228,7 @@ class _Comparison:
             return self.judged(name, *arrays)
 
     def arrays(self, name: str) -> tuple[Array, Array, Array | None]:
-        """The two or three arrays of one name, of one shape; raises UnusableArray."""
+        """The two or three arrays of one name, with equal shapes; or raise UnusableArray."""
         label, other = self.labels
         if name not in self.ours:
             raise UnusableArray("missing", f"{label} has no such name, {other} has")
@@ -267,7 +269,7 @@ class _Comparison:
         return ours, reference, truth
 
     def judged(self, name: str, ours: Array, reference: Array, truth: Array | None) -> Row:
-        """The row of arrays of one shape."""
+        """The row of one name, whose arrays have equal shapes."""
         integers = ours.dtype.kind != "f"
         goal = reference if truth is None else truth
         difference, error = distance(ours, reference), distance(ours, goal)
@@ -276,7 +278,7 @@ class _Comparison:
         known = np.isfinite(reference) & np.isfinite(goal)
         finite = known & np.isfinite(ours)
         bad = ours != reference if integers else ~finite | (error > bound)
-        # Some bad entries cannot be ranked and come first: not finite, or integers beyond float64.
+        # Bad entries that cannot be ranked come first: not finite, or integers beyond float64.
         ranked = finite & (~bad | (error > bound))
         place = int(np.argmax(np.where(ranked, error - bound, np.inf)))
         number = int if integers else float
@@ -327,14 +329,14 @@ class _Comparison:
         )
 
     def ratio(self, limit: float | Array, error: float) -> float | None:
-        """The error in units of what the rule multiplies by K, if it is a rule with a K."""
+        """The error in units of the size that the rule multiplies by K, if the rule has a K."""
         if self.tolerances:
             return None
         unit = float(np.max(limit)) / self.K if self.K else 0.0
         return error / unit if unit else 0.0 if error == 0 else math.inf
 
     def is_noise_of_npnet(self, name: str) -> bool:
-        """Whether one side is npnet's own gradients, and this one is noise compared with the rest.
+        """Whether one side is npnet's own gradients, and this gradient is only noise.
 
         Another network may have a ``b1`` too, and its gradient need not be zero.
         """

@@ -1,7 +1,7 @@
 """The derivative of any function of one array, entry by entry: complex step, or differences.
 
-A function returns terms: an array of any shape, whose sum is differentiated. So the rounding error
-of the sum can be estimated from the size of the terms.
+The function returns terms, an array of any shape, and their sum is differentiated. With the terms,
+the rounding error of the sum can be estimated.
 """
 
 import warnings
@@ -15,14 +15,15 @@ from npnet.checks.shaken import shaken
 
 Terms = Callable[[Array], Array]
 
-# The imaginary step, relative to the entry: its square is negligible beside 1, and the step
+# The imaginary step, relative to the entry. Its square is negligible compared with 1, and the step
 # itself does not underflow.
 STEPS = {"float32": 1e-12, "float64": 1e-20}
-# Smaller entries are moved as if they had this size.
+# Smaller entries are moved as far as an entry of this size.
 SMALLEST = {"float32": 1e-20, "float64": 1e-250}
 
 EPS = float(np.finfo(np.float64).eps)
-# The step of differences, relative to the entry: the two parts of the error are about equal.
+# The step of differences, relative to the entry. With it, the two parts of the error are about
+# equal.
 STEP = EPS ** (1 / 3)
 
 # Runs that round at random, from which rounding errors are estimated.
@@ -50,13 +51,14 @@ class Derivative(NamedTuple):
 def derivative(terms: Terms, x: Floats, seed: int = 0) -> Derivative:
     """The derivative of ``terms(x).sum()`` for each entry of ``x``.
 
-    By the complex step where the function takes complex numbers and means by them what it means by
-    real ones; else by differences. ``np.abs``, ``conj``, ``math.erf`` and casts to float do not.
+    The complex step is used if the function accepts complex numbers and its complex step is its
+    derivative; otherwise differences are used. For ``np.abs``, ``conj``, ``math.erf`` and casts to
+    float, the complex step does not work.
 
     Args:
         terms: a function of an array of the shape of ``x``, float or complex.
-        x: float32 or float64. Differences are made in float64.
-        seed: of the random directions in which the complex step is tried.
+        x: float32 or float64. Differences are computed in float64.
+        seed: the seed of the random directions in which the complex step is tried.
     """
     trouble = complex_trouble(terms, x.astype(np.float64), seed)
     if trouble:
@@ -66,9 +68,9 @@ def derivative(terms: Terms, x: Floats, seed: int = 0) -> Derivative:
 
 
 def sizes(x: Floats) -> Floats:
-    """The size of each entry, by which it is moved: |x|; the smallest of all where x is 0 or -inf.
+    """The size of each entry for choosing its step: |x|, or the smallest |x| if x is 0 or -inf.
 
-    A 0 may stand beside numbers that are all small, in a row of an array with other, large rows.
+    All numbers in the row of a 0 can be small, even if other rows of the array are large.
     """
     size = np.where(np.isfinite(x), np.abs(x), 0)
     smallest = np.min(size, where=size > 0, initial=np.inf)
@@ -85,8 +87,8 @@ def complex_step(
     Args:
         terms: a function of an array of the shape of ``x``, complex.
         x: float32 or float64.
-        size: the size of each entry; s is a tiny part of it. By default that of ``sizes``.
-        backwards: step to x - is. The result is the same, unless ``terms`` has a kink at x.
+        size: the size of each entry; s is a tiny part of it. By default computed by ``sizes``.
+        backwards: step to x - is. The result is the same unless ``terms`` has a kink at x.
 
     Source: W. Squire and G. Trapp, Using complex variables to estimate derivatives of real
     functions, SIAM Review 40 (1998).
@@ -95,7 +97,7 @@ def complex_step(
     size = np.maximum(sizes(x), SMALLEST[dtype]) if size is None else size
     s = STEPS[dtype] * size
     s = np.asarray(-s if backwards else s, x.dtype)
-    shifts = np.asarray(1j * s)  # of one number, Python would make a complex without a dtype
+    shifts = np.asarray(1j * s)  # for one number, Python would make a complex without a dtype
     slopes: Floats = (moved(terms, x, shifts).imag / s).astype(x.dtype)
     return slopes
 
@@ -109,7 +111,7 @@ def shaken_step(terms: Terms, x: Floats, salt: int) -> Array:
 
 
 def moved(terms: Terms, x: Floats, shifts: Array) -> Array:
-    """The sum of the terms after a change of each entry by its shift, one after the other."""
+    """The sums of the terms after each entry alone is changed by its shift."""
     start = x.astype(shifts.dtype)
     at, results = start.copy(), np.empty_like(start)
     for place in np.ndindex(start.shape):
@@ -134,9 +136,9 @@ def differences(terms: Terms, x: Floats, s: Floats) -> tuple[Floats, Floats]:
     The error of an entry has two parts. The first part is the error of the formula, which is
     proportional to s². Doubling s adds three times that part, and the bound allows all of this. The
     second part is the rounding noise of the sums, divided by s. The noise is estimated from the
-    fourth differences, where nothing else remains. The bound allows six standard deviations,
-    because it must cover thousands of entries, and at least eps of the sum or of 1. Kinks are left
-    out of the noise: they make fourth differences that are no noise.
+    fourth differences, in which only noise remains. The bound allows six standard deviations,
+    because it must cover thousands of entries, and at least eps times the sum or 1. Kinks do not
+    count: their fourth differences are not noise.
 
     Args:
         terms: a function of a float64 array of the shape of ``x``.
@@ -187,11 +189,11 @@ def total_rounding(terms: Terms, x: Floats) -> float:
 
 
 def complex_trouble(terms: Terms, x: Floats, seed: int = 0) -> str:
-    """Why the complex step of a function is not its derivative; empty if it is.
+    """Why the complex step of a function is not its derivative; "" if it is.
 
     The step is tried in random directions, which move all entries at once, and compared with
-    differences in the same directions. Most directions decide: in one of them, the noise of
-    differences may be larger than it looks.
+    differences in the same directions. The majority decides, because in one direction the noise of
+    the differences can be larger than estimated.
     """
     rng = np.random.default_rng(seed)
     with np.errstate(all="ignore"):
@@ -203,7 +205,7 @@ def complex_trouble(terms: Terms, x: Floats, seed: int = 0) -> str:
                 with warnings.catch_warnings():
                     warnings.simplefilter("error", np.exceptions.ComplexWarning)
                     stepped = np.asarray(terms(x + 1j * STEPS["float64"] * u))
-            except Exception as error:  # the function is any code
+            except Exception as error:  # the function can raise any error
                 said = str(error).partition("\n")[0]
                 return f"{type(error).__name__}: {said}"
             trouble = _apart(terms, x, u, here, stepped)
@@ -222,12 +224,12 @@ def _apart(terms: Terms, x: Floats, u: Floats, here: Array, stepped: Array) -> s
         t = 2.0 ** round(np.log2(STEP / shorter))
         at = {k: float(terms(x + k * t * u).sum()) for k in (-2, -1, 1, 2)}
         near, far = (at[1] - at[-1]) / (2 * t), (at[2] - at[-2]) / (4 * t)
-        ahead = (4 * at[1] - at[2] - 3 * float(here.sum())) / (2 * t)  # at a kink, what lies ahead
+        ahead = (4 * at[1] - at[2] - 3 * float(here.sum())) / (2 * t)  # at a kink: the slope ahead
         noise = 10 * EPS * max(float(np.abs(here).sum()), 1e-300) / t
         bound = 1e-9 * max(abs(slope), abs(near)) + 4 * abs(far - near) + noise
         closest = min(abs(slope - near), abs(slope - ahead))
         if closest <= bound or closest <= bound + 10 * total_rounding(terms, x) / t:
             return ""
         if abs(far - near) <= 1e-3 * abs(near):
-            break  # else the function changes faster than such a step can show
+            break  # otherwise the function changes too fast for such a step
     return "the complex step is not its derivative, as with np.abs or conj"

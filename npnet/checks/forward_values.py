@@ -1,8 +1,9 @@
-"""The values of another program's forward pass, judged: where it differs from torch's, and how.
+"""Judging the forward pass of another program: where its values differ from torch's, and how.
 
-Each line is also judged alone, from their own values. So a line that is wrong by itself is not
-confused with lines that are wrong because of it. If their result is a constant times the right one,
-or the result for another eps, we know what they compute, and can judge their gradients for it.
+"Their" values are those of the other program. Each line is also judged alone, from their values of
+the lines before it, so that a line that is wrong by itself is not confused with lines that are
+wrong because of it. If their result is a constant times the right one, or the result for another
+eps, we know what they compute, and can judge their gradients for it.
 """
 
 from __future__ import annotations
@@ -15,21 +16,21 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.checks.array_error import named
 from npnet.checks.compare import compare
 from npnet.checks.line_check import widened
 from npnet.checks.looks_like import explain, is_stored_otherwise, ratio
-from npnet.checks.precision import PRECISION_EPS
 from npnet.checks.reference import Problem
 from npnet.checks.report import Report, Row
 from npnet.checks.rounding import FUNCTION, ROUNDED, VALUES, Errors
-from npnet.checks.simple_ratios import named
+from npnet.checks.stored import PRECISION_EPS
 from npnet.network.forward import LINES
 from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES
 
 KNOWN = (*PARAMETER_NAMES, *VALUE_NAMES)
 
 # The allowed error of a value, in units of its rounding errors: for one line alone, and for the
-# whole pass, where ours and torch's errors add up.
+# whole pass, in which our errors and torch's add up.
 K_VALUES = 16.0
 
 NOT_FINITE = "not finite"  # said of a line
@@ -39,11 +40,11 @@ class Deviation(NamedTuple):
     """A line whose result is not what it should be for their own values.
 
     Attributes:
-        name: of the result.
-        said: how it differs; empty if that is unknown.
-        factor: by which it is too large, if it is known what they compute.
-        eps: with which it was computed, if that explains it.
-        ignores: what the line does not read, though it should.
+        name: the name of the result.
+        said: how it differs; "" if that is unknown.
+        factor: the factor by which it is too large, if it is known what they compute.
+        eps: the eps with which it was computed, if another eps explains it.
+        ignores: a value that the line should read but does not.
     """
 
     name: str
@@ -61,10 +62,11 @@ class Forward(NamedTuple):
     """The verdict on a forward pass.
 
     Attributes:
-        report: their values beside torch's; those that they did not give are left out.
+        report: the comparison of their values with torch's; values that they do not have are left
+            out.
         deviations: the lines that are wrong by themselves, in the order in which they run.
-        values: their values, in their dtype; what they did not give is computed from what they
-            gave.
+        values: their values, in their dtype. Values that they do not have are computed from the
+            others.
     """
 
     report: Report
@@ -107,8 +109,8 @@ def judge_values(
     """Compare values of a forward pass with torch's, and each line with its own inputs.
 
     Args:
-        problem: the golden set's.
-        theirs: some of the seven parameters and twenty values; other names are left alone.
+        problem: the problem of the golden set.
+        theirs: some of the seven parameters and twenty values; other names are ignored.
         precision: one of ``PRECISION_EPS``.
         labels: the names of the two sides in the report.
     """
@@ -127,7 +129,7 @@ def judge_values(
     values: dict[str, Any] = dict(problem.batch)
     values |= {name: problem.arrays["parameter", dtype][name] for name in PARAMETER_NAMES}
     deviations = []
-    # Not those of another shape, nor those that are right but for how they are stored.
+    # Without values of another shape, and values that are right except for how they are stored.
     usable = {
         row.name: given[row.name]
         for row in report.rows
@@ -148,7 +150,7 @@ def judge_values(
 
 
 def _told_once(report: Report, deviations: Sequence[Deviation]) -> Report:
-    """``report`` with one reason for all values that are wrong because of others."""
+    """``report`` with one common reason for all values that are wrong because of others."""
     failed = {row.name for row in report.failures}
     first = next((name for name in KNOWN if name in failed), "")
     own = {first, *(deviation.name for deviation in deviations)}
@@ -191,7 +193,7 @@ def _deviation(
     dtype: str,
     eps: float,
 ) -> Deviation | None:
-    """How one line's result differs from what the line gives for their values; None if not."""
+    """How the result of a line differs from the right one for their values; None if it is right."""
     narrow = SimpleNamespace(**values)
     wide = SimpleNamespace(**widened(values))
     line: Any = LINES[name]
@@ -209,7 +211,7 @@ def _deviation(
         return None
     right: Array = getattr(wide, name)
     if not np.isfinite(right).all() and np.array_equal(np.isfinite(mine), np.isfinite(right)):
-        return None  # because of the values before it
+        return None  # wrong because of the values before it
     if not np.isfinite(mine).all() or not np.isfinite(right).all():
         return Deviation(name, "" if np.isfinite(mine).all() else NOT_FINITE)
     factor = ratio(mine, right)
@@ -220,7 +222,7 @@ def _deviation(
     if name == "norm_logits" and passes((mine - wide.logit_maxes).astype(mine.dtype)):
         return Deviation(name, "logit_maxes is not subtracted", 1.0, ignores="logit_maxes")
     if name == "bnvar_inv":
-        # From their results, all of which have to give the same eps.
+        # Computed from their results, which must all give the same eps.
         found = float(np.median(mine.astype(np.float64) ** -2.0 - wide.bnvar))
         for near in (_rounded(found), found):
             if 0 <= near < np.inf and passes(mine, eps=near):
@@ -243,9 +245,9 @@ def value_scales(
 
     Args:
         values: the parameters, the batch and the values of a forward pass, in float64.
-        eps: of the dtype whose errors these are.
+        eps: the eps of the dtype whose errors these are.
         lines: whether each line is taken alone, from exact inputs.
-        only: the one line that is wanted.
+        only: the only line to compute; None: all.
     """
     v = SimpleNamespace(**{name: np.asarray(value) for name, value in values.items()})
     _, kind, count = np.unique(v.X, axis=0, return_inverse=True, return_counts=True)
@@ -253,14 +255,15 @@ def value_scales(
     scales = {}
     with np.errstate(all="ignore"):
         for name, of_value in VALUES.items():
-            if only and (name != only or name == "logit_maxes"):  # the maximum of exact numbers
+            # the maximum of exact numbers is exact
+            if only and (name != only or name == "logit_maxes"):
                 continue
             squares = of_value(v, e)
             if not lines:
                 setattr(e, name, squares)
             scales[name] = float(np.sqrt(np.max(squares)))
         if not only:
-            # The last two, whose errors no gradient reads.
+            # The last two values, whose errors are in no gradient.
             logprobs = e.probs / v.probs**2 + FUNCTION * v.logprobs**2
             scales["logprobs"] = float(np.sqrt(np.max(logprobs)))
             targets = logprobs[np.arange(len(v.Y)), v.Y] if np.ndim(logprobs) else logprobs

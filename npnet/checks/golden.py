@@ -8,22 +8,28 @@
   endian, in C order;
 * ``npy``: ``npy/KIND/NAME.f32.npy`` and so on, one for each array.
 
-``oracle golden`` writes some of them; ``npnet golden`` the set that comes with npnet. Reading needs
-no torch. Nothing in a file is executed: no pickle is read, and no path is taken from a manifest.
+``oracle golden`` writes a set in some of these formats; ``npnet golden`` writes the set that comes
+with npnet. Reading does not need torch. Nothing in a file is executed: no pickle is read, and no
+path is taken from a manifest.
 """
 
+import contextlib
 import hashlib
 import json
 import os
 import shlex
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from npnet.base.arrays import Array, Named
 from npnet.base.errors import InputError
+from npnet.base.files import unwritable
 from npnet.checks.array_files import read_raw
-from npnet.checks.containers import CONTAINERS, MANY, ONE, SUFFIXES, content, decode
+from npnet.checks.containers import CONTAINERS, MANY, ONE, SUFFIXES, content, decode, encode
 from npnet.checks.reference import KINDS, PRECISIONS, Problem
 from npnet.corpora.known import SHIPPED_FOLDERS
 from npnet.network.names import shape_of
@@ -40,7 +46,7 @@ class Place(NamedTuple):
     dtype: str
 
     def file(self, container: str) -> str:
-        """The file that has this array, with others of its kind and dtype or alone."""
+        """The file with this array, which may have other arrays of the same kind and dtype."""
         if container in MANY:
             suffix = "" if self.kind == "batch" else f".{SUFFIXES[self.dtype]}"
             return f"{self.kind}{suffix}.{container}"
@@ -48,12 +54,12 @@ class Place(NamedTuple):
         return f"{container}/{self.kind}/{self.name}.{SUFFIXES[self.dtype]}{ending}"
 
     def shape(self, sizes: Mapping[str, int]) -> tuple[int, ...]:
-        """Its shape, for the sizes of n, T, E, H, V in ``sizes``."""
+        """The shape of the array, for the sizes of n, T, E, H, V."""
         batch = {"X": (sizes["n"], sizes["T"]), "Y": (sizes["n"],), "eps": ()}
         return batch[self.name] if self.kind == "batch" else shape_of(self.name, sizes)
 
     def entry(self, sizes: Mapping[str, int], containers: Iterable[str]) -> dict[str, Any]:
-        """Its entry in the manifest, without the checksum."""
+        """The entry of the array in the manifest, without the checksum."""
         files = {container: self.file(container) for container in containers}
         return {**self._asdict(), "shape": list(self.shape(sizes)), **files}
 
@@ -90,7 +96,7 @@ def checksum(array: Array) -> str:
 
 
 def is_golden(folder: Path) -> bool:
-    """Whether ``folder`` has only files of a golden set, perhaps damaged or of another version."""
+    """Whether all files in ``folder`` are of a golden set; it may be damaged or old."""
     known = {"manifest.json", *(place.file(way) for place in PLACES for way in CONTAINERS)}
     try:
         with (folder / "manifest.json").open("rb") as manifest:
@@ -107,8 +113,9 @@ def read_golden(folder: str | os.PathLike[str]) -> Problem:
     """Read a golden set and check all of it: format, files, dtypes, shapes, checksums.
 
     Raises:
-        InputError: there is none, its format is another, or one of its files is missing, damaged
-            or unknown; the message names the file and the command that writes the set again.
+        InputError: there is no golden set, it has another format, or one of its files is missing,
+            damaged or unknown. The message names the file and the command that writes the set
+            again.
     """
     folder = Path(folder)
     new = is_golden(folder) or not (folder.exists() and any(folder.glob("*")))
@@ -138,7 +145,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def _printable(options: object) -> list[str]:
-    """``options`` of a manifest, if they have no control characters for a terminal."""
+    """The ``options`` of a manifest, if they have no control characters."""
     texts = options if isinstance(options, list) else []
     return texts if all(isinstance(text, str) and text.isprintable() for text in texts) else []
 
@@ -222,3 +229,100 @@ def _from_raw(folder: Path, container: str, sizes: Mapping[str, int]) -> dict[Pl
         place: read_raw(folder / place.file(container), place.dtype, place.shape(sizes))
         for place in PLACES
     }
+
+
+DEFAULT = ("npz", "raw")
+
+
+def write(
+    problem: Problem,
+    folder: Path,
+    containers: Sequence[str] = DEFAULT,
+    options: Sequence[str] = (),
+) -> None:
+    """Write a golden set.
+
+    Args:
+        folder: new, empty, or a golden set, which is then replaced.
+        containers: some of ``CONTAINERS``.
+        options: the options of ``oracle golden``, written into the manifest so that the set can be
+            written again.
+
+    Raises:
+        InputError: the folder holds other things, or cannot be written.
+    """
+    arrays = {
+        place: np.asarray(
+            problem.batch[place.name]
+            if place.kind == "batch"
+            else problem.arrays[place.kind, place.dtype][place.name]
+        )
+        for place in PLACES
+    }
+    with _replacing(folder) as temporary:
+        for container in containers:
+            files: dict[str, dict[str, Array]] = {}
+            for place, array in arrays.items():
+                files.setdefault(place.file(container), {})[place.name] = array
+            for file, named in files.items():
+                _write(temporary / file, encode(container, named))
+        head = {
+            "format": FORMAT,
+            "version": VERSION,
+            **problem.about,
+            "options": [*options],
+            "sizes": problem.sizes,
+            "containers": [name for name in CONTAINERS if name in containers],
+        }
+        entries = [
+            {**place.entry(problem.sizes, head["containers"]), "sha256": checksum(array)}
+            for place, array in arrays.items()
+        ]
+        _write(temporary / "manifest.json", _manifest(head, entries).encode())
+
+
+def _manifest(head: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
+    """JSON with one line for each field and each array."""
+    lines = [f" {json.dumps(key)}: {json.dumps(field)}" for key, field in head.items()]
+    arrays = ",\n".join(f"  {json.dumps(entry)}" for entry in entries)
+    return "{\n" + ",\n".join(lines) + ',\n "arrays": [\n' + arrays + "\n ]\n}\n"
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Files are not flushed to the disk one by one, which takes seconds for 200 files. If a power
+    # cut
+    # leaves a file incomplete, the checksums of the manifest show it.
+    path.write_bytes(data)
+
+
+@contextlib.contextmanager
+def _replacing(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder next to ``folder``, which it replaces if the block has no error."""
+    folder = folder.resolve()
+    if folder.exists() and not is_golden(folder) and not _is_empty(folder):
+        raise InputError(
+            f"{folder}: holds other things, wanted a new folder, an empty one, or a golden set "
+            "to replace: name another"
+        )
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as beside:
+            new, old = Path(beside) / "new", Path(beside) / "old"
+            new.mkdir()
+            yield new
+            replaces = folder.exists()
+            if replaces:
+                folder.rename(old)
+            try:
+                new.rename(folder)
+            except BaseException:
+                if replaces:
+                    old.rename(folder)
+                raise
+    except OSError as error:
+        raise unwritable(folder, error) from error
+
+
+def _is_empty(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.iterdir())

@@ -1,4 +1,4 @@
-"""Which wrong gradients are wrong by themselves, and which only because of others."""
+"""Finding which wrong gradients are wrong by themselves, and which only because of others."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -12,17 +12,23 @@ class Isolation(NamedTuple):
     """Where a table of gradients is wrong.
 
     Attributes:
-        alone: wrong line by line, with right inputs; in the order in which they run.
-        inherited: right line by line, wrong end to end because they read one of ``alone``.
-        unexplained: right line by line, wrong end to end, and they read none of ``alone``.
+        alone: gradients that are wrong with right inputs, in the order in which they run.
+        inherited: gradients that are right with right inputs, but wrong end to end because they
+            read one of ``alone``.
+        unexplained: gradients that are right with right inputs, wrong end to end, and read none of
+            ``alone``.
+        forward: the values of the forward pass that differ, if those were compared.
     """
 
     alone: tuple[str, ...]
     inherited: tuple[str, ...]
     unexplained: tuple[str, ...]
+    forward: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         says = []
+        if self.forward:
+            says.append(f"the forward pass differs from {self.forward[0]} on")
         if self.alone:
             first, *others = self.alone
             says.append(f"the first wrong line is d{first}")
@@ -55,14 +61,14 @@ def isolate(end_to_end: Report, per_line: Report, reads: Reads) -> Isolation:
 
 
 def _given(sources: Iterable[str], reads: Reads) -> set[str]:
-    """The gradients that some of ``sources`` flow into, directly or through others.
+    """The gradients that depend on some of ``sources``, directly or through others.
 
     The gradient of a line's result flows into the gradients of everything that the line reads.
     """
     found: set[str] = set()
     waiting = [*sources]
     while waiting:
-        # A parameter is no line's result, and passes nothing on.
+        # A parameter is not the result of a line, so its gradient flows nowhere.
         read = reads.get(waiting.pop(), frozenset()) - found
         found |= read
         waiting += read

@@ -1,8 +1,8 @@
-"""Values, whole backward pass and single lines of another program, joined in one verdict.
+"""One verdict on values, whole backward pass and single lines of another program.
 
-The gradients are judged for *their* forward pass, with their values. So a gradient that is right
-for a different forward pass is called right. A gradient that is wrong by itself is not confused
-with gradients that are wrong because of it.
+The gradients are judged for *their* forward pass, with their values: a gradient that is right for a
+different forward pass is called right. A gradient that is wrong by itself is not confused with
+gradients that are wrong because of it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from npnet.checks.forward_values import NOT_FINITE, Deviation, Forward
 from npnet.checks.isolation import isolate
 from npnet.checks.judging import K_BOTH
 from npnet.checks.line_check import widened
-from npnet.checks.precision import PRECISION_EPS
 from npnet.checks.report import Report
 from npnet.checks.rounding import rounding_scales
+from npnet.checks.stored import PRECISION_EPS
 from npnet.network.forward import LINES
 from npnet.network.gradients import GRADIENTS
 from npnet.network.graph import readers, reads
@@ -32,11 +32,11 @@ class Joint(NamedTuple):
     """The verdict on a forward and a backward pass.
 
     Attributes:
-        forward: on the values.
-        whole: the gradients, end to end, for their values.
-        alone: the gradients that are wrong by themselves, given their own upstream gradients.
-        inherited: those that are wrong only because of these.
-        unjudged: those that flow through a line of which it is not known what it computes.
+        forward: the verdict on the values.
+        whole: the comparison of the gradients, end to end, for their values.
+        alone: the gradients that are wrong by themselves, for their own upstream gradients.
+        inherited: the gradients that are wrong only because of those in ``alone``.
+        unjudged: the gradients that flow through a line that computes something unknown.
     """
 
     forward: Forward
@@ -47,7 +47,7 @@ class Joint(NamedTuple):
 
     @property
     def passed(self) -> bool:
-        """The values and the gradients are right; what was not judged is not."""
+        """Whether values and gradients are right; gradients that were not judged count as wrong."""
         return self.forward.report.passed and self.whole.passed and not self.unjudged
 
     def __str__(self) -> str:
@@ -91,7 +91,7 @@ def join(
         forward: the verdict on the values.
         theirs: the gradients by our names.
         precision: one of ``PRECISION_EPS``.
-        names: those that are compared.
+        names: the names to compare.
         labels: the names of the two sides in the report.
     """
     dtype = "float64" if precision == "float64" else "float32"
@@ -152,7 +152,7 @@ def join(
 
 
 class _Pass:
-    """Their forward pass in one dtype, and what each gradient is for it."""
+    """Their forward pass in one dtype, and the right gradients for it."""
 
     def __init__(self, forward: Forward, dtype: str) -> None:
         self.deviations: dict[str, Deviation] = {one.name: one for one in forward.deviations}
@@ -176,7 +176,7 @@ class _Pass:
                 continue
             if deviation.eps is not None:
                 v["eps"] = deviation.eps
-            # A formula may use the line's own result, which is theirs without the factor.
+            # A formula can read the result of its line: this is their result without the factor.
             v[reader] = np.asarray(LINES[reader](SimpleNamespace(**v)), self.dtype)  # type: ignore[arg-type]
             factor = 0.0 if deviation.ignores == name else deviation.factor
             if reader in scaled:
@@ -187,7 +187,7 @@ class _Pass:
         return np.asarray(GRADIENTS[name](SimpleNamespace(**v), upstream))  # type: ignore[arg-type]
 
     def chain(self, theirs: Mapping[str, Array]) -> dict[str, Array]:
-        """All gradients; through an unknown line theirs are taken, as far as they are there."""
+        """All gradients; behind an unknown line, their own gradients are used if they exist."""
         d: dict[str, Array] = {"loss": np.ones((), self.dtype)}
         for name in GRADIENTS:
             if self.through_unknown(name):
@@ -198,7 +198,7 @@ class _Pass:
         return {name: d[name] for name in GRADIENTS if name in d}
 
     def alone(self, upstream: Mapping[str, Array]) -> dict[str, Array]:
-        """Each gradient from their own upstream gradients, where these are there."""
+        """Each gradient for their own upstream gradients, if these exist."""
         return {
             name: self.line(name, upstream)
             for name in GRADIENTS

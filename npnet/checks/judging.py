@@ -1,4 +1,4 @@
-"""The rule by which gradients of any program are compared with those of a ``Reference``."""
+"""The rule for comparing the gradients of any program with those of a ``Reference``."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from npnet.base.arrays import Array, UnusableArray, read_array
 from npnet.base.errors import InputError, shown
 from npnet.checks.compare import K_TRUTH, compare, zero_scales
 from npnet.checks.looks_like import explain
-from npnet.checks.precision import HALVES, PRECISION_EPS
 from npnet.checks.report import Report, Row
 from npnet.checks.rounding import rounding_scales
+from npnet.checks.stored import HALVES, PRECISION_EPS
 from npnet.checks.ties import accept_shared
 
 if TYPE_CHECKING:
     from npnet.checks.reference import Reference
 
-# Without a finer truth: ours may be K_TRUTH times the rounding errors away from the truth, and so
-# may the reference.
+# Without a finer truth, ours and the reference may each differ from the true value by K_TRUTH times
+# the rounding errors.
 K_BOTH = 2 * K_TRUTH
 
 IN_JAX = 'JAX has no float64 unless jax.config.update("jax_enable_x64", True) was called first; '
@@ -39,8 +39,8 @@ def judge(
     """``Reference.judge``, for gradients under our names.
 
     Args:
-        names: those that are compared; without them in ``ours`` they are missing.
-        precision: as there.
+        names: the names to compare. A name that ``ours`` does not have is missing.
+        precision: as for ``Reference.judge``.
     """
     kinds = {*map(dtype_of, ours.values())} - {""}
     if precision is None and len(kinds) == 1 and kinds <= HALVES:
@@ -55,7 +55,7 @@ def judge(
         ours = {name: _cast(entry, double) for name, entry in ours.items()}
     eps = PRECISION_EPS[precision or ("float64" if double else "float32")]
 
-    @cache  # a failed comparison is looked at many times
+    @cache  # the causes of a failed comparison ask for it many times
     def scales(unit: float) -> dict[str, float]:
         return rounding_scales(reference.values, reference.given, unit, lines=reference.lines)
 
@@ -133,7 +133,7 @@ def _readable(ours: Mapping[str, object]) -> dict[str, Array]:
 
 
 def _with_dtype(row: Row, ours: Mapping[str, object], reference: Reference) -> Row:
-    """The row of a float32 array that was compared with float64, with what to do."""
+    """The row of a float32 array that was compared with float64, with advice."""
     entry = ours.get(row.name)
     if row.verdict != "dtype" or reference.truth is not None or dtype_of(entry) != "float32":
         return row
@@ -153,16 +153,16 @@ def judge_by_truth(
 ) -> Report:
     """Compare float32 gradients of a batch with a float64 truth; torch's error sets the bound.
 
-    Where torch's error is small by luck, the size of the rounding errors sets it.
+    If torch's error is small by chance, the size of the rounding errors sets the bound.
 
-    A gradient that was widened to float64 is wrong too. Numbers without a dtype, such as nested
-    lists, are accepted.
+    A gradient that was widened to float64 is wrong. Numbers without a dtype, such as nested lists,
+    are accepted.
 
     Args:
-        ours, reference, truth, labels: as ``npnet.compare`` takes them.
-        scales: the sizes of the rounding errors, of ``rounding_scales``.
-        lines: whether each line is taken alone; else ``truth`` has a whole backward pass.
-        coarse_eps: as ``npnet.compare`` takes it.
+        ours, reference, truth, labels: as for ``npnet.compare``.
+        scales: the sizes of the rounding errors, from ``rounding_scales``.
+        lines: whether each line is taken alone; if not, ``truth`` is a whole backward pass.
+        coarse_eps: as for ``npnet.compare``.
     """
     report = compare(
         ours,
@@ -182,10 +182,10 @@ def judge_by_truth(
 
 
 def dtype_of(entry: object) -> str:
-    """The dtype's name of an array or tensor; empty if it has none or cannot be read."""
+    """The name of the dtype of an array or tensor; "" if it has none or cannot be read."""
     if not hasattr(entry, "dtype"):
         return ""
-    if str(entry.dtype).endswith("bfloat16"):  # read as float32
+    if str(entry.dtype).endswith("bfloat16"):  # bfloat16 is read as float32
         return "bfloat16"
     try:
         return read_array("ours", entry).dtype.name

@@ -1,4 +1,7 @@
-"""Are the hand-written gradients of a table right? Each line alone, and all of them in order."""
+"""Checking the hand-written gradients of a table: each line alone, and all of them in order.
+
+``network`` gives npnet's own network as such a table.
+"""
 
 from __future__ import annotations
 
@@ -23,20 +26,43 @@ from npnet.checks.line_rules import K_WHOLE, Rule, default_K, growth, judge_all,
 from npnet.checks.line_table import WHO
 from npnet.checks.lines import DTYPES, Lines
 from npnet.checks.report import Report, Row
+from npnet.network.forward import LINES
+from npnet.network.gradients import GRADIENTS
+from npnet.network.names import PARAMETERS, ZERO, shape_of
+
+SIZES = {"n": 4, "T": 2, "E": 2, "H": 3, "V": 5}
+
+
+@cache
+def network() -> Lines:
+    """The twenty lines and the 26 gradients, with a small random batch.
+
+    ``network().at(C=…, W1=…, X=…, Y=…, eps=…)`` is the same for another batch.
+    """
+    shapes = {entry.name: shape_of(entry.name, SIZES) for entry in PARAMETERS}
+    batch = {"X": (SIZES["n"], SIZES["T"]), "Y": (SIZES["n"],)}
+    return Lines(
+        LINES,
+        {**shapes, **batch},
+        gradients=GRADIENTS,
+        integers=dict.fromkeys(batch, SIZES["V"]),
+        constants={"eps": 1e-5},
+        zero=ZERO,
+    )
 
 
 @dataclass(frozen=True, repr=False)
 class LinesCheck:
-    """What a check of a table found. It is true if all gradients are right.
+    """The result of checking a table. It is true if all gradients are right.
 
     Attributes:
-        dtype: that of the compared gradients.
-        alone: each gradient alone, from right values and random upstream gradients.
-        whole: the gradients of a whole backward pass.
-        isolation: which are wrong by themselves, and which only because of those.
-        differences: name -> why finite differences replace the complex step there.
+        dtype: the dtype of the compared gradients.
+        alone: the report on each gradient alone, for right values and random upstream gradients.
+        whole: the report on the gradients of a whole backward pass.
+        isolation: which are wrong by themselves, and which only because of others.
+        differences: name -> why finite differences replace the complex step.
         method: how the reference was computed.
-        values: the values of the forward pass, if there is a reference for them.
+        values: the report on the values of the forward pass, if there is a reference for them.
     """
 
     dtype: str
@@ -49,7 +75,7 @@ class LinesCheck:
 
     @property
     def passed(self) -> bool:
-        """All gradients are right, alone and in order, and all values that were compared."""
+        """Whether all gradients are right, alone and in order, and all compared values too."""
         values = self.values is None or self.values.passed
         return values and self.alone.passed and self.whole.passed
 
@@ -63,7 +89,7 @@ class LinesCheck:
         return self.passed
 
     def __str__(self) -> str:
-        """Both tables, how they were made, and where the mistakes are."""
+        """Both tables, the method, and the places of the mistakes."""
         parts = []
         if self.values is not None:
             parts = [f"the forward pass, {self.dtype}", str(self.values)]
@@ -74,7 +100,7 @@ class LinesCheck:
     __repr__ = __str__
 
     def to_json(self) -> str:
-        """The same as strict JSON."""
+        """The result as strict JSON."""
         content = {
             "passed": self.passed,
             "dtype": self.dtype,
@@ -101,20 +127,21 @@ def check(table: Lines, dtype: str = "float64", seed: int = 0) -> LinesCheck:
     """Compare the hand-written gradients of a table with numerical ones.
 
     In float64 they are compared by the rule of ``npnet.compare``. In float32 the truth is the
-    float64 result of the same values, and our error may be a few times the error of the numerical
+    float64 result for the same values, and our error may be a few times the error of the numerical
     gradient in float32. For lines that do not work with complex numbers, finite differences are
-    used, and their own error is allowed for.
+    used, and the bound includes their own error.
 
-    An entry without a derivative (a tie, a ReLU at 0) is left out, and the report says so. If the
-    terms cancel so that only rounding error remains, the loss of digits is measured, and the bound
-    follows it.
+    An entry without a derivative (a tie, a ReLU at 0) is left out, and the report says so. If terms
+    cancel so that only rounding errors remain, the loss of digits is measured, and the bound is
+    larger by this loss.
 
     Args:
-        dtype: in which the hand-written gradients run: float64 or float32.
-        seed: of the upstream gradients.
+        dtype: the dtype in which the hand-written gradients run: float64 or float32.
+        seed: the seed of the upstream gradients.
 
     Raises:
-        InputError: there are no gradients; another dtype; ``zero`` names one that is not zero.
+        InputError: there are no gradients, the dtype is another one, or ``zero`` names a gradient
+            that is not zero.
     """
     table.refuse_no_gradients("check")
     if dtype not in DTYPES:
@@ -137,8 +164,8 @@ def each_alone(
     """The report of each gradient alone.
 
     Args:
-        rules: of ``rules_alone``, for the same values and upstream gradients.
-        functions: to judge in place of those of the table.
+        rules: from ``rules_alone``, for the same values and upstream gradients.
+        functions: functions to judge in place of those of the table.
     """
     chosen = table.gradients if functions is None else functions
     ours = {
@@ -163,7 +190,7 @@ def rules_in_order(table: Lines, rules: Mapping[str, Rule]) -> dict[str, Rule]:
 def rules_alone(
     table: Lines, values: Named, upstream: Mapping[str, Floats]
 ) -> tuple[dict[str, Rule], dict[str, str]]:
-    """The rule for each gradient alone; and why differences were needed, where they were."""
+    """The rule for each gradient alone; and why finite differences were needed, if they were."""
     narrow = line_numerical.alone(table, values, upstream)
     wide = None
     if dtype_of(table, values) == "float32":
@@ -188,11 +215,11 @@ def in_order(
     rules: Mapping[str, Rule],
     functions: Mapping[str, Any] | None = None,
 ) -> Report:
-    """The report of a whole backward pass; each function gets the results of those before it.
+    """The report of a whole backward pass; each function gets the results of earlier ones.
 
     Args:
-        rules: of ``rules_whole``, for the same values and start.
-        functions: to judge in place of those of the table.
+        rules: from ``rules_whole``, for the same values and start.
+        functions: functions to judge in place of those of the table.
     """
     found: dict[str, Any] = dict(start)
     chosen = table.gradients if functions is None else functions
@@ -236,7 +263,7 @@ def zero_scales(table: Lines, gradients: Mapping[str, Derivative]) -> dict[str, 
     """The sum of |summands| for each gradient that is declared to be zero.
 
     Raises:
-        InputError: it is not zero.
+        InputError: such a gradient is not zero.
     """
     scales = {}
     for name, (source, axis) in table.zero.items():
@@ -252,7 +279,7 @@ def zero_scales(table: Lines, gradients: Mapping[str, Derivative]) -> dict[str, 
 
 
 def widened(entries: Mapping[str, Any]) -> dict[str, Any]:
-    """The entries with all floats in float64."""
+    """The entries, with all floats in float64."""
     return {
         name: np.asarray(entry, np.float64) if np.asarray(entry).dtype.kind == "f" else entry
         for name, entry in entries.items()

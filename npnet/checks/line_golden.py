@@ -1,12 +1,14 @@
 """Golden sets of a user's own network: its inputs, values and right gradients, in files.
 
-The folder is laid out as that of ``npnet.checks.golden``: ``manifest.json`` lists every array with
-kind, name, dtype, shape and SHA-256; ``KIND.f32.npz`` and ``KIND.f64.npz`` have the arrays by name,
-``raw/KIND/NAME.f32`` and ``.f64`` (integers ``.i64``) the numbers alone, little endian, in C order.
+The folder has the layout of ``npnet.checks.golden``: ``manifest.json`` lists every array with kind,
+name, dtype, shape and SHA-256. ``KIND.f32.npz`` and ``KIND.f64.npz`` have the arrays by name.
+``raw/KIND/NAME.f32`` and ``.f64`` (integers ``.i64``) have only the numbers, little endian, in C
+order.
 
-The kinds: ``integer``, ``constant`` and ``input``; ``value``, what the lines give; ``start``, the
-gradients of the outputs; ``gradient``, those of a whole backward pass; ``upstream``, random ones;
-``line``, each gradient alone, for these. All are numerical; the gradients by hand are not used.
+The kinds are: ``integer``, ``constant`` and ``input``; ``value``, the results of the lines;
+``start``, the gradients of the outputs; ``gradient``, the gradients of a whole backward pass;
+``upstream``, random upstream gradients; ``line``, each gradient alone, for these. All gradients are
+numerical; hand-written ones are not used.
 """
 
 from __future__ import annotations
@@ -49,8 +51,8 @@ class LinesGolden(EqualFields):
 
     Attributes:
         numbers: the constants that are plain numbers.
-        zero: name -> [the gradient that it sums, the axis], as ``Lines`` has it.
-        arrays: by kind and dtype, such as ``arrays["gradient", "float64"].W1``.
+        zero: name -> [the gradient that it sums, the axis], as in ``Lines``.
+        arrays: the arrays by kind and dtype, such as ``arrays["gradient", "float64"].W1``.
     """
 
     numbers: Mapping[str, float]
@@ -63,11 +65,12 @@ class LinesGolden(EqualFields):
         """Compare gradients of any program with those of the set.
 
         Args:
-            ours: name -> array; names such as ``dW1`` or ``grad_W1`` are known. If all are
-                float64, they are compared in float64; else in float32, with the float64 ones of the
-                set as the truth.
-            lines: each gradient alone, from the set's values and its upstream gradients.
-            only: the names to compare; by default all of the set, and what is not there is missing.
+            ours: name -> array; names such as ``dW1`` or ``grad_W1`` are recognised. If all are
+                float64, they are compared in float64; if not, in float32, with the float64 arrays
+                of the set as the truth.
+            lines: whether each gradient is taken alone, for the set's values and upstream
+                gradients.
+            only: the names to compare; None: all names of the set, of which some may be missing.
 
         Raises:
             InputError: none of the names is known, or one of ``only`` is not.
@@ -105,10 +108,10 @@ def write_golden(table: Lines, folder: str | os.PathLike[str], seed: int = 0) ->
     Inputs are rounded to float32, so that both precisions start from the same numbers.
 
     Args:
-        seed: of the upstream gradients.
+        seed: the seed of the upstream gradients.
 
     Raises:
-        InputError: the folder is there already or cannot be written, or the table does not run in
+        InputError: the folder exists already or cannot be written, or the table does not run in
             float32.
     """
     golden = made_golden(table, seed)
@@ -154,7 +157,7 @@ def write_golden(table: Lines, folder: str | os.PathLike[str], seed: int = 0) ->
 
 
 def made_golden(table: Lines, seed: int = 0) -> LinesGolden:
-    """The golden set of a table, not written.
+    """The golden set of a table, in memory.
 
     Raises:
         InputError: the table does not run in float32.
@@ -214,7 +217,8 @@ def read_lines_golden(folder: str | os.PathLike[str]) -> LinesGolden:
     """Read a golden set that ``write_golden`` wrote, and check all of it.
 
     Raises:
-        InputError: there is none, or one of its files is missing, damaged or of another version.
+        InputError: there is no golden set, or one of its files is missing, damaged or of another
+            version.
     """
     path = Path(folder)
     try:
@@ -261,7 +265,7 @@ def read_gradients(path: Path, golden: LinesGolden) -> dict[str, dict[str, Array
     Args:
         path: an npz, npy, safetensors or JSON file; or a folder with raw files NAME.f32 or
             NAME.f64, little endian, in C order.
-        golden: names and shapes.
+        golden: the golden set, for names and shapes.
 
     Raises:
         InputError: the file is missing, damaged or of another kind, or a raw file has another

@@ -1,4 +1,4 @@
-"""The gradients of a table from its lines alone, without the hand-written ones.
+"""The numerical gradients of a table, from its lines, without the hand-written gradients.
 
 One entry of one value is changed at a time, and the lines that depend on it run again.
 """
@@ -15,12 +15,13 @@ from npnet.base.arrays import Array, Floats
 from npnet.checks.differentiate import Derivative, Terms, derivative
 from npnet.checks.lines import Lines
 
-# Differentiates terms with respect to one name: its name, the terms, its array.
+# A function that differentiates with respect to one name. Arguments: the name, the terms, its
+# array.
 Method = Callable[[str, Terms, Floats], Derivative]
 
 
 class Entries:
-    """``v`` when lines run again: entries as attributes that can be set, and by name."""
+    """``v`` for running lines again: its entries can be read and set, as attributes or by name."""
 
     def __init__(self, entries: Mapping[str, Any]) -> None:
         self.__dict__.update(entries)
@@ -30,7 +31,7 @@ class Entries:
 
 
 def paths(table: Lines, name: str) -> dict[str, tuple[str, ...]]:
-    """The kept lines that ``name`` flows into: line -> the skipped lines on the way, in order."""
+    """The kept lines that ``name`` flows into: line -> the skipped lines before it, in order."""
     changed, found = {name}, {}
     for line, read in table.reads.items():
         if line not in table.active or not read & changed:
@@ -43,7 +44,7 @@ def paths(table: Lines, name: str) -> dict[str, tuple[str, ...]]:
 
 
 def any_method(name: str, terms: Terms, x: Floats) -> Derivative:
-    """The complex step, or differences where there is none."""
+    """The derivative by the complex step, or by differences if that does not work."""
     return derivative(terms, x)
 
 
@@ -55,7 +56,7 @@ def path(
     weight: Floats,
     method: Method = any_method,
 ) -> Derivative:
-    """What ``name`` gets through one line that reads it, for the upstream gradient ``weight``."""
+    """The part of a gradient that comes through one line, for the upstream gradient ``weight``."""
     run = [*paths(table, name)[line], line]
     return method(name, _terms(table, values, name, run, {line: weight}), values[name])
 
@@ -66,10 +67,10 @@ def alone(
     upstream: Mapping[str, Floats],
     method: Method = any_method,
 ) -> dict[str, dict[str, Derivative]]:
-    """Each gradient for its own lines alone: name -> line that reads it -> the path through it.
+    """Each gradient alone, in parts: name -> line that reads it -> the part through this line.
 
-    The sum over the paths is what a hand-written gradient must return for these values and
-    upstream gradients.
+    A hand-written gradient must return the sum of these parts, for these values and upstream
+    gradients.
     """
     with blas.limited():
         return {
@@ -164,7 +165,7 @@ def _terms(
     What reads one of ``cuts`` reads it as it is in ``values``.
     """
     functions = [(line, table.lines[line]) for line in run]
-    finite = {line: np.isfinite(values[line]) for line in weights}  # masked ones are -inf
+    finite = {line: np.isfinite(values[line]) for line in weights}  # masked entries are -inf
 
     def terms(moved: Array) -> Array:
         v = Entries(values)

@@ -1,4 +1,4 @@
-"""How many digits a right gradient of a table loses: measured, where a bound by eps is too narrow.
+"""Measuring how many digits a right gradient of a table loses, if the bound by eps is too narrow.
 
 The gradient runs again in an arithmetic that rounds at random (``npnet.checks.shaken``). How far
 its results spread is the size of its rounding error. A mistake makes them spread no further.
@@ -175,7 +175,7 @@ def _most(rule: Rule, dtype: str, beside: float) -> float:
 
 
 def _size(entry: Any) -> float:
-    """The largest |entry|; 0 for what is no array of floats."""
+    """The largest |entry|; 0 if it is not an array of floats."""
     return largest(entry) if getattr(getattr(entry, "dtype", None), "kind", "") == "f" else 0.0
 
 

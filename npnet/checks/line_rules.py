@@ -17,12 +17,13 @@ from npnet.checks.report import Report, Row
 
 LABELS = ("ours", "reference")
 
-# In a whole backward pass our error may be this many times that of the numerical gradient, which
-# takes another way: forwards, one entry at a time. In 200 small networks the largest ratio was 14.
+# In a whole backward pass, our error may be this many times the error of the numerical gradient,
+# which is computed in another way: forwards, one entry at a time. In 200 small networks, the
+# largest ratio was 14.
 K_WHOLE = 32.0
 
-# A derivative by differences is unclear, and its entry is left out, if its own error is so much
-# larger than usual, or than the derivative: there is a kink nearby.
+# If the error of a derivative by differences is so many times the usual error, or the derivative
+# itself, there is a kink nearby, and the entry is left out.
 UNCLEAR = 100.0
 UNCLEAR_SHARE = 1e-4
 
@@ -31,14 +32,14 @@ class Rule(NamedTuple):
     """How our gradient of one name is judged.
 
     Attributes:
-        reference: the numerical gradient, in ours' dtype.
+        reference: the numerical gradient, in our dtype.
         truth: the same in float64, if ours is float32; else None.
-        error: the own error of each entry of the reference; 0 for the complex step.
-        K: how many times eps, or the reference's error, ours may be off.
-        zero_scale: the sum of |summands|, for a gradient that is zero by mathematics.
+        error: the error of each entry of the reference; 0 for the complex step.
+        K: the allowed error, in units of eps or of the reference's error.
+        zero_scale: the sum of |summands|, for a gradient that is mathematically zero.
         left_out: entries without a derivative, which are not compared.
-        measured: whether ``error`` is what ours may be off, in place of what a truth allows.
-        why: of that, for the row.
+        measured: whether ``error`` is the allowed error itself, in place of the truth's bound.
+        why: the reason for this, in words for the row.
     """
 
     reference: Floats
@@ -65,15 +66,16 @@ def rule_for(
     """The rule for a gradient that is the sum of some derivatives.
 
     Args:
-        narrow: in the dtype of ours.
-        wide: the same in float64, if that of ours is float32.
-        K: with ``wide``, how many times the reference's own error; else how many eps.
+        narrow: the derivatives in our dtype.
+        wide: the same in float64, if our dtype is float32.
+        K: the allowed error, in units of the reference's own error if there is ``wide``; else in
+            units of eps.
         zero_scale: as in ``Rule``.
     """
     reference = np.asarray(sum(one.gradient for one in narrow))
     truth = None if wide is None else np.asarray(sum(one.gradient for one in wide))
     if truth is not None:
-        # Complex numbers overflow where real ones do not: 1 / (1 + exp(100)) in complex64.
+        # Complex numbers can overflow where real numbers do not: 1 / (1 + exp(100)) in complex64.
         reference = np.where(np.isfinite(reference), reference, truth).astype(reference.dtype)
     error = np.asarray(sum(one.error for one in wide or narrow))
     left_out = np.zeros(reference.shape, bool)
@@ -102,7 +104,7 @@ def judge(name: str, ours: object, rule: Rule) -> Row:
         report = compare(
             mine, reference, truth={name: rule.truth}, K=rule.K, zero_scales=scales, labels=LABELS
         )
-    elif rule.own_error:  # of differences, or measured
+    elif rule.own_error:  # the error of differences, or a measured one
         size = max(largest(rule.reference), rule.zero_scale or 0)
         allowed = rule.K * eps(rule.reference) * size + rule.own_error
         report = compare(mine, reference, rtol=0, atol=allowed, labels=LABELS)
@@ -124,8 +126,8 @@ def rule_text(precise: bool, differences: bool, zero: bool, K: float) -> str:
 
     Args:
         precise: whether there is a truth.
-        differences: whether some references are differences.
-        zero: whether some gradients are zero by mathematics.
+        differences: whether some references are computed by differences.
+        zero: whether some gradients are mathematically zero.
     """
     if precise:
         text = f"max|ours - truth| <= {K:g} x max(max|reference - truth|, eps x max|truth|)"
@@ -137,13 +139,13 @@ def rule_text(precise: bool, differences: bool, zero: bool, K: float) -> str:
 
 
 def growth(values: Mapping[str, Any]) -> float:
-    """How much the rounding error of sums grows with the largest size, beyond 32 summands."""
+    """How much larger the rounding errors of sums are if they have more than 32 summands."""
     longest = max((max(np.shape(value), default=1) for value in values.values()), default=1)
     return max(1.0, float(np.sqrt(longest / 32)))
 
 
 def default_K(precise: bool) -> float:
-    """K of ``npnet.compare``."""
+    """The K of ``npnet.compare``, times ``growth``."""
     return K_TRUTH if precise else K_REFERENCE
 
 
@@ -155,8 +157,8 @@ def judge_all(
     """A report with a row for each rule.
 
     Args:
-        look: called for a name that failed; returns the milder rules that there is a reason for,
-            which are tried in their order.
+        look: a function that is called for a name that failed. It returns milder rules, if there is
+            a reason for them; they are tried in order.
     """
     rows = []
     for name, rule in rules.items():
@@ -186,7 +188,7 @@ def judge_all(
 
 
 def _patched(ours: object, rule: Rule) -> object:
-    """Ours, with the reference where there is no derivative, so that only the rest is compared."""
+    """Ours, with the reference's entries where there is no derivative, so that these agree."""
     try:
         array = read_array("ours", ours)
     except UnusableArray:

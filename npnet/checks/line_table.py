@@ -1,4 +1,4 @@
-"""What a user says about a network: names, functions, inputs. Everything is checked here."""
+"""Checking the user's description of a network: names, functions, inputs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def read_functions(what: str, functions: Functions) -> dict[str, Function]:
         functions: a mapping name -> function; or pairs; or functions, by their own names.
 
     Raises:
-        InputError: no functions, one that cannot be called, two of one name, no identifier.
+        InputError: there are no functions, one of them cannot be called, two have one name, or a
+            name is not an identifier.
     """
     if isinstance(functions, str | bytes) or not isinstance(functions, Iterable):
         raise InputError(
@@ -55,7 +56,7 @@ def _pair(entry: Any) -> tuple[Any, Any]:
 
 
 def check_name(what: str, name: object) -> None:
-    """Raises InputError unless ``name`` can stand after a dot, as in ``v.name``."""
+    """Raise InputError unless ``name`` can be written after a dot, as in ``v.name``."""
     if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
         raise InputError(
             f"{WHO}: {what} {shown(name)} is no name, wanted one that can stand after v. (letters, "
@@ -68,17 +69,18 @@ def check_name(what: str, name: object) -> None:
 def read_gradients(
     gradients: Functions | None, names: Iterable[str], others: Mapping[str, str]
 ) -> dict[str, Function]:
-    """The hand-written gradients, by the names of what they belong to.
+    """The hand-written gradients, by the names of their values.
 
-    A gradient may have the lecture's d: ``dq`` belongs to ``q``, unless there is a ``dq``.
+    The name of a gradient may begin with the lecture's d: ``dq`` is the gradient of ``q``, unless
+    there is a value ``dq``.
 
     Args:
-        names: what has a gradient.
-        others: what has none -> why.
+        names: the names that have a gradient.
+        others: a name that has no gradient -> why.
 
     Raises:
-        InputError: as ``read_functions``; a gradient of no name, of one that has none, or a second
-            one.
+        InputError: as ``read_functions``; or a gradient belongs to an unknown name, to a name that
+            has no gradient, or to a name that has one already.
     """
     found: dict[str, Function] = {}
     known = [*names]
@@ -102,14 +104,14 @@ def read_gradients(
 def read_inputs(
     inputs: Mapping[str, Any], integers: Iterable[str] | Mapping[str, int], seed: int
 ) -> tuple[dict[str, Array], tuple[str, ...]]:
-    """The inputs as arrays: float64, or int64 for ``integers``; and the names of the integers.
+    """The inputs as arrays (float64, or int64 for ``integers``), and the names of the integers.
 
-    A tuple of whole numbers is a shape: standard normal numbers are drawn for it, or integers from
-    0 to below the number that ``integers`` has for it.
+    A tuple of whole numbers is a shape, for which numbers are drawn: standard normal ones, or
+    integers from 0 up to (and without) the number in ``integers``.
 
     Raises:
-        InputError: no mapping, a name that is none, no numbers, floats among the integers, or
-            integers among the others.
+        InputError: ``inputs`` is not a mapping, a name is not an identifier, an entry is not
+            numbers, an integer input has floats, or another input has integers.
     """
     if not isinstance(inputs, Mapping) or not inputs:
         raise InputError(
@@ -158,10 +160,10 @@ def _input(
 
 
 def read_constants(constants: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Plain numbers and other things that lines read and that are not differentiated.
+    """The constants: numbers and other objects that lines read, without a gradient.
 
     Raises:
-        InputError: no mapping, or a name that is none.
+        InputError: ``constants`` is not a mapping, or a name is not an identifier.
     """
     if not isinstance(constants, Mapping | None):
         raise InputError(
@@ -172,7 +174,7 @@ def read_constants(constants: Mapping[str, Any] | None) -> dict[str, Any]:
         check_name("constant", name)
         read[name] = entry
         if isinstance(entry, np.ndarray | np.generic):
-            # A number of NumPy's would widen float32, a plain one does not.
+            # A NumPy number would widen float32; a Python number does not.
             read[name] = np.array(entry, np.float64 if entry.dtype.kind == "f" else None)
             read[name] = read[name] if read[name].ndim else read[name].item()
     return read
@@ -181,10 +183,10 @@ def read_constants(constants: Mapping[str, Any] | None) -> dict[str, Any]:
 def read_zero(
     zero: Mapping[str, tuple[str, int | tuple[int, ...]]] | None, gradients: Iterable[str]
 ) -> dict[str, tuple[str, int | tuple[int, ...]]]:
-    """The gradients that are zero by mathematics: name -> (the gradient that it sums, the axes).
+    """The gradients that are mathematically zero: name -> (the gradient that it sums, the axes).
 
     Raises:
-        InputError: not of that form, or without a gradient of these names.
+        InputError: ``zero`` has another form, or names that have no gradient.
     """
     known = [*gradients]
     for name, entry in (zero or {}).items():
@@ -205,10 +207,10 @@ def read_zero(
 def check_shapes(
     shapes: Mapping[str, tuple[int, ...]] | None, lines: Iterable[str]
 ) -> dict[str, tuple[int, ...]]:
-    """Shapes that lines must have.
+    """The shapes that the results of lines must have.
 
     Raises:
-        InputError: no shapes, or for names that are no lines.
+        InputError: an entry is not a shape, or its name is not a line.
     """
     known = [*lines]
     for name, shape in (shapes or {}).items():
@@ -222,7 +224,7 @@ def check_shapes(
 
 
 def one_meaning(**groups: Iterable[str]) -> None:
-    """Raises InputError if a name stands in two of the groups."""
+    """Raise InputError if a name is in two of the groups."""
     seen: dict[str, str] = {}
     for group, names in groups.items():
         for name in names:

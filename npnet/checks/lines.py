@@ -35,9 +35,9 @@ class Lines:
     what a line reads by running it.
 
     An output is a line that no other line reads. The backward pass begins there: with 1 if the
-    output is one number, else with random numbers, so an output of any shape is checked. Lines with
-    results of integers or bools, such as masks, have no gradient. Neither have lines that read
-    nothing with a gradient.
+    output is one number, otherwise with random numbers, so that outputs of any shape are checked.
+    Lines whose results are integers or bools, such as masks, have no gradient. Lines that read no
+    value with a gradient have none either.
 
     Args:
         lines: name -> function of ``v``, in the order in which they run; or functions with names,
@@ -50,25 +50,25 @@ class Lines:
         integers: the inputs that are integers. A mapping gives the upper bound for drawn ones:
             ``{"Y": 27}`` draws numbers below 27.
         constants: name -> number, such as ``{"eps": 1e-5}``. They are not differentiated.
-        zero: the gradients that are zero by mathematics, end to end: name -> (the gradient that it
+        zero: the gradients that are mathematically zero, end to end: name -> (the gradient that it
             sums, the axis). End to end, only their rounding error is judged; alone, they are judged
             like the others.
-        skip: lines without a gradient of their own, because the gradient of an earlier line goes
-            through both (as cross-entropy is often written).
+        skip: lines without a hand-written gradient, because one formula computes the gradient
+            through them and the line before (cross-entropy is often written like this).
         shapes: name -> the shape that a line's result must have.
-        seed: of what is drawn.
+        seed: the seed of everything that is drawn.
 
     Attributes:
         lines, gradients, inputs, integers, constants, zero, skip, seed: as given, checked.
-        values: the results of the forward pass in float64, inputs and constants among them.
+        values: the results of the forward pass in float64, with the inputs and constants.
         reads: line -> the names that it reads.
         outputs: the lines of floats that no line reads.
-        active: the inputs and lines that have a gradient, outputs among them.
+        active: the inputs and lines that have a gradient, including the outputs.
 
     Raises:
-        InputError: a name that cannot be used or is used twice; a missing gradient, or one for an
-            unknown name; a line that reads a later value, changes its arrays, raises an error,
-            returns None or no numbers, or gives other numbers when it runs again.
+        InputError: a name cannot be used or is used twice; a gradient is missing, or belongs to an
+            unknown name; or a line reads a later value, changes its arrays, raises an error, does
+            not return numbers, or gives other numbers when it runs again.
     """
 
     @checked(
@@ -120,7 +120,7 @@ class Lines:
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The names that need a hand-written gradient, the last line's first."""
+        """The names that need a hand-written gradient, beginning with the last line."""
         lines = [name for name in reversed(self.kept) if name not in self.outputs]
         return (*lines, *(name for name in self.inputs if name in self.active))
 
@@ -133,7 +133,7 @@ class Lines:
         """The same table with other inputs or constants.
 
         Raises:
-            InputError: a name that is neither, or as the class.
+                InputError: a name is neither an input nor a constant; or as for the class.
         """
         for name in entries:
             if name not in self.inputs and name not in self.constants:
@@ -160,7 +160,7 @@ class Lines:
             Inputs, constants and the results of the lines, by name.
 
         Raises:
-            InputError: another dtype than float32 and float64, or a line that fails in it.
+            InputError: the dtype is neither float32 nor float64, or a line fails in it.
         """
         if dtype not in DTYPES:
             raise InputError(f"{WHO}: dtype is {shown(dtype)}, wanted {' or '.join(DTYPES)}")
@@ -184,9 +184,9 @@ class Lines:
     def upstream(self, values: Mapping[str, Any] | None = None, seed: int = 0) -> dict[str, Floats]:
         """A random upstream gradient for each of ``kept``, in its shape and dtype.
 
-        The numbers are normal and divided by the size of the value, because real gradients are
-        small where values are large. So all paths of a value have about the same weight, and a
-        mistake in any of them is seen. Where the value is masked (-inf) they are 0.
+        The numbers are normal, divided by the size of the value, because real gradients are small
+        where values are large. All paths of a value then have about the same weight, so that a
+        mistake in any of them is seen. For masked values (-inf) the numbers are 0.
         """
         values = self.values if values is None else values
         return draw_upstream({name: values[name] for name in self.kept}, seed)
@@ -206,8 +206,8 @@ class Lines:
             The gradients by name.
 
         Raises:
-            InputError: there are none; one raises an error, reads what is not there yet, changes an
-                array that it is given, or returns None or no numbers.
+            InputError: there are no gradients; or one raises an error, reads a value that does not
+                exist yet, changes an array that it is given, or does not return numbers.
         """
         self.refuse_no_gradients("backward")
         values = self.forward(dtype)
@@ -222,7 +222,7 @@ class Lines:
     def views(
         self, values: Mapping[str, Any], made: Mapping[str, Any], name: str = ""
     ) -> tuple[Handed, Handed]:
-        """``v`` and ``d`` for the gradient of ``name``, when the gradients ``made`` are there."""
+        """``v`` and ``d`` for the gradient of ``name``, if the gradients ``made`` exist already."""
         later = dict.fromkeys(self.gradients, "is made later: move that gradient up")
         later[name] = "is what this function makes"
         for line in (*self.skip, *(line for line in self.lines if line not in self.active)):
@@ -231,7 +231,7 @@ class Lines:
         return Handed("v", values, {}, set()), Handed("d", made, later, set())
 
     def refuse_no_gradients(self, what: str) -> None:
-        """Raises InputError if there are no hand-written gradients."""
+        """Raise InputError if there are no hand-written gradients."""
         if not self.gradients:
             raise InputError(
                 f"{WHO}: no gradients for {what}, wanted one for each of {', '.join(self.named)}: "
@@ -245,9 +245,10 @@ class Lines:
         return check(self, dtype, seed)
 
     def numerical(self) -> Named:
-        """The gradients of a whole backward pass, without the hand-written ones.
+        """The numerical gradients of a whole backward pass; hand-written ones are not used.
 
-        By the complex step, or by differences for lines that do not take complex numbers.
+        They are computed by the complex step, or by differences for lines that do not work with
+        complex numbers.
         """
         from npnet.checks.line_numerical import whole
 
@@ -255,13 +256,13 @@ class Lines:
         return Named({name: derivative.gradient for name, derivative in found.items()})
 
     def planted(self, seed: int = 0) -> Planted:
-        """Put mistakes into the right gradients and see which are found: ``planted.planted``."""
+        """Put mistakes into right gradients, and see which are found: ``planted.planted``."""
         from npnet.checks.planted import planted
 
         return planted(self, seed)
 
     def _run(self, given: Mapping[str, Any]) -> tuple[Named, dict[str, frozenset[str]]]:
-        """The values of a forward pass, and what each line reads."""
+        """The values of a forward pass, and the names that each line reads."""
         entries = dict(Named(given))
         later = dict.fromkeys(self.lines, "is made later: move that line up")
         reads = {}
@@ -311,7 +312,7 @@ class Lines:
         return frozenset(active)
 
     def _without(self) -> dict[str, str]:
-        """What has no gradient by hand -> why."""
+        """The names without a hand-written gradient -> why."""
         why = dict.fromkeys(self.lines, "depends on no input that has a gradient, or is no float")
         why |= dict.fromkeys(self.skip, "is among skip")
         why |= dict.fromkeys(
@@ -353,7 +354,7 @@ def draw_upstream(values: Mapping[str, Any], seed: int) -> dict[str, Array]:
     drawn = {}
     for name, entry in values.items():
         value = np.asarray(entry)
-        finite = value[np.isfinite(value)]  # masked ones are -inf
+        finite = value[np.isfinite(value)]  # masked entries are -inf
         normal = np.where(np.isfinite(value), rng.standard_normal(value.shape), 0)
         drawn[name] = np.asarray(normal / _size(finite), value.dtype)
     return drawn

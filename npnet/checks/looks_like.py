@@ -1,7 +1,7 @@
-"""What a wrong array looks like: a simple cause that explains its numbers to rounding.
+"""Finding a simple cause that explains the numbers of a wrong array, except for rounding.
 
-A cause is named only if the array, with the cause undone, is right by the same rule that refused
-it. So a right array has no cause, and no cause is a guess.
+A cause is named only if the array would be right without it, by the same rule that refused the
+array. A right array has no cause, and no cause is a guess.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from dataclasses import replace
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.checks.array_error import largest
-from npnet.checks.precision import ENOUGH, PRECISION_EPS, looks_half
+from npnet.checks.array_error import largest, named
 from npnet.checks.report import Report, Row
-from npnet.checks.simple_ratios import named
+from npnet.checks.stored import ENOUGH, PRECISION_EPS, looks_half
 
 Rule = Callable[[Mapping[str, object], Sequence[str], float], Report]
 
-# Verdicts of arrays whose numbers may be explained.
+# Arrays with these verdicts are explained.
 EXPLAINED = ("WRONG", "shape", "not finite")
 
 BIG_ENDIAN = "the other byte order: try --big-endian, or swap the bytes (NumPy's .byteswap())"
@@ -45,10 +44,10 @@ def explain(
 
     Args:
         report: a failed comparison.
-        ours: its arrays, as far as they can be read.
-        right: the right arrays, float64 if there are any.
-        eps: that of the rule.
-        rule: what compares arrays by the same rule, with any eps.
+        ours: its arrays that can be read.
+        right: the right arrays, in float64 if possible.
+        eps: the eps of the rule.
+        rule: a function that compares arrays by the same rule, with any eps.
     """
     suspects = [row for row in report.failures if row.verdict in EXPLAINED and row.name in ours]
     if not suspects:
@@ -60,7 +59,7 @@ def explain(
     n, V = right["logits"].shape
     T, E = right["emb"].shape[1:]
     sizes = {"n": n, "V": V, "H": right["h"].shape[1], "T": T, "E": E}
-    with np.errstate(all="ignore"):  # the numbers may be anything
+    with np.errstate(all="ignore"):  # the numbers can be anything
         causes = _causes(suspects, ours, right, sizes, eps, passes)
 
     def told(row: Row) -> Row:
@@ -82,14 +81,15 @@ def _causes(
     eps: float,
     passes: Callable[..., bool],
 ) -> dict[str, str]:
-    """What each of the rows looks like, by name."""
+    """The cause of each row that has one, by name."""
     kind = _half(suspects, ours, eps, passes)
     if kind:
         text = HALF.format(kind=kind, bits=8 if kind == "bfloat16" else 11)
         return {row.name: f"looks like {text}" for row in suspects}
     causes: dict[str, str] = {}
     for row in suspects:
-        if row.zero_scale is None:  # else it is rounding, and looks like anything
+        # otherwise the array is only rounding, which looks like anything
+        if row.zero_scale is None:
             found = next(_of_one(row.name, ours[row.name], right, sizes, eps, passes), "")
             causes |= {row.name: f"looks like {found}"} if found else {}
     left = [row for row in suspects if row.name not in causes and row.verdict == "WRONG"]
@@ -105,7 +105,7 @@ def _of_one(
     eps: float,
     passes: Callable[..., bool],
 ) -> Iterator[str]:
-    """The causes that explain one array, the likeliest first."""
+    """The causes that explain one array, beginning with the likeliest."""
     wanted = right[name]
     if mine.dtype.kind != "f" or mine.size != wanted.size:
         return
@@ -138,7 +138,7 @@ def _of_one(
 
 
 def _by_columns(array: Array) -> Array:
-    """The same memory, read as if it stood in column order."""
+    """The same memory, read as if it were in column order."""
     return np.ascontiguousarray(array).reshape(array.shape[::-1]).T
 
 
@@ -157,14 +157,14 @@ def _of_factor(
         undone = (mine / np.float64(factor)).astype(mine.dtype)
     if not passes(name, undone):
         return
-    # How exactly the numbers show the factor.
+    # How exactly the factor can be seen in the numbers.
     words = named(factor, sizes, max(64 * eps, 1e-12))
     if "=" in words or ":" in words or len(np.unique(np.abs(wanted[wanted != 0]))) > 2:
         yield f"the right one times {words}"
 
 
 def ratio(mine: Array, right: Array) -> float:
-    """The one factor by which ``mine`` is nearest to a multiple of ``right``; 0 without any."""
+    """The factor times ``right`` that is nearest to ``mine``; 0 if there is none."""
     one, other = mine.astype(np.float64).ravel(), right.astype(np.float64).ravel()
     scale = largest(other)
     if not scale:
@@ -174,14 +174,14 @@ def ratio(mine: Array, right: Array) -> float:
 
 
 def _differ(one: Array, other: Array, eps: float) -> bool:
-    """Whether two right arrays are further apart than rounding."""
+    """Whether two right arrays differ by more than rounding."""
     return largest(one - other) > 1e4 * eps * max(largest(one), largest(other))
 
 
 def _half(
     rows: Sequence[Row], ours: Mapping[str, Array], eps: float, passes: Callable[..., bool]
 ) -> str:
-    """The half precision in which all these arrays are, and by whose eps they are right."""
+    """The half precision that all these arrays have, if they are right by its eps."""
     kind = looks_half(ours[row.name] for row in rows)
     unit = PRECISION_EPS[kind] if kind else 0.0
     fits = unit > eps and all(passes(row.name, ours[row.name], unit) for row in rows)
@@ -195,7 +195,7 @@ def _of_precision(
     eps: float,
     passes: Callable[..., bool],
 ) -> str:
-    """Another precision that explains all arrays that nothing else does."""
+    """Another precision that explains all arrays which have no other cause."""
     single, tf32 = PRECISION_EPS["float32"], PRECISION_EPS["tf32"]
     if eps < single and all(passes(row.name, ours[row.name], single) for row in left):
         return SINGLE.format(dtype=ours[left[0].name].dtype)
@@ -209,7 +209,7 @@ def _of_precision(
 
 
 def _is_noise(mine: Array, wanted: Array) -> bool:
-    """Whether the error is as small as TF32's and goes both ways, as that of rounding does."""
+    """Whether the error is as small as that of TF32, and has both signs, as rounding errors do."""
     error = mine.astype(np.float64) - wanted
     known = error != 0
     if np.count_nonzero(known) < ENOUGH:

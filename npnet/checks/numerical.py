@@ -1,13 +1,13 @@
 """The 26 gradients computed from the forward lines alone, without the gradient formulas or torch.
 
-Every function here changes one entry of one value at a time. It runs the forward lines that depend
-on this value again, so that the change takes every path to the loss. Nothing of
-``npnet.network.gradients`` is used.
+Every function here changes one entry of one value at a time, and runs the forward lines that depend
+on this value again, so that the change takes every path to the loss. ``npnet.network.gradients`` is
+not used.
 
 ``complex_step`` and ``finite_differences`` differentiate the loss. The gradients of the loss with
-respect to ``logit_maxes`` and ``b1`` are 0, and the path of ``logits`` through the maximum
-contributes 0. So these functions cannot find a mistake there. ``cut`` can, because it
-differentiates every line alone.
+respect to ``logit_maxes`` and ``b1`` are 0, and the path of ``logits`` through the maximum adds 0,
+so these functions cannot find a mistake there. ``cut`` can, because it differentiates every line
+alone.
 """
 
 from collections.abc import Mapping
@@ -20,21 +20,21 @@ from npnet.base.arrays import Floats, Ints
 from npnet.base.errors import InputError
 from npnet.checks import differentiate, line_numerical
 from npnet.checks.differentiate import Derivative, Terms, difference_steps, differences
-from npnet.checks.network_lines import network
+from npnet.checks.line_check import network
 from npnet.network.forward import Values
 from npnet.network.names import NAMES, PARAMETER_NAMES, VALUE_NAMES, shape_of
 from npnet.network.parameters import Parameters, check_batch
 
-# Where a backward pass begins.
+# The backward pass begins here.
 LOSS = {"loss": np.ones(())}
 
 NO_ERROR = np.zeros(())
 
-# All names but the loss, the last value first.
+# All names except the loss, beginning with the last value.
 WITNESSED = (*VALUE_NAMES[-2::-1], *PARAMETER_NAMES)
 
-# Values whose logarithms or reciprocals are taken: their scale is their own size, and for a value
-# below TINY the step would underflow.
+# The forward pass takes logarithms or reciprocals of these values, so their scale is their own
+# size. For a value below TINY, the step would underflow.
 POSITIVE = ("bnvar_inv", "counts", "counts_sum", "counts_sum_inv", "probs")
 TINY = 1e-280
 
@@ -66,8 +66,8 @@ def complex_step(values: Mapping[str, ArrayLike]) -> dict[str, Floats]:
         The 26 gradients, float64, in the shapes of the values.
 
     Raises:
-        InputError: a value is missing, is not float64, not finite, or has another shape; a
-            probability below 1e-280.
+        InputError: a value is missing, is not float64, is not finite or has another shape; or a
+            probability is below 1e-280.
 
     Source: W. Squire and G. Trapp, Using complex variables to estimate derivatives of real
     functions, SIAM Review 40 (1998).
@@ -116,11 +116,11 @@ def cut(values: Mapping[str, ArrayLike], upstream: Mapping[str, ArrayLike]) -> d
 
 
 def ties(values: Mapping[str, ArrayLike]) -> Ints:
-    """The rows of ``logits`` that reach their maximum more than once: (how many,), int64.
+    """The indices (count,), int64, of the rows of ``logits`` that have several largest entries.
 
-    In these rows the line ``logit_maxes`` has no derivative. The loss has one, because softmax does
-    not depend on the number that is subtracted. So ``complex_step`` and ``finite_differences`` are
-    right in these rows too.
+    In these rows, the line ``logit_maxes`` has no derivative. The loss has one, because softmax
+    does not depend on the number that is subtracted: ``complex_step`` and ``finite_differences``
+    are right in these rows too.
 
     Raises:
         InputError: the values have no logits (n, V).
@@ -141,8 +141,8 @@ def finite_differences(values: Mapping[str, ArrayLike], step: float | None = Non
     The error of an entry has two parts. The first part is the error of the formula, which is
     proportional to s². Doubling s adds three times that part, and the bound allows all of this. The
     second part is the rounding noise of the losses, divided by s. The noise is estimated from the
-    losses' fourth differences, where nothing else remains. The bound allows six standard
-    deviations, because it must cover thousands of entries, and at least eps of the loss or of 1.
+    losses' fourth differences, in which only noise remains. The bound allows six standard
+    deviations, because it must cover thousands of entries, and at least eps times the loss or 1.
 
     Args:
         values: as for ``complex_step``.
@@ -153,7 +153,7 @@ def finite_differences(values: Mapping[str, ArrayLike], step: float | None = Non
         The gradients, float64, and the error of each.
 
     Raises:
-        InputError: as ``complex_step``; a step out of range.
+        InputError: as ``complex_step``; or the step is out of range.
 
     Source of the noise estimate: J. Moré and S. Wild, Estimating computational noise, SIAM
     Journal on Scientific Computing 33 (2011).
@@ -185,7 +185,7 @@ def _scale(v: Values, name: str) -> Floats:
 
 
 def _complex_step_of(v: Values) -> line_numerical.Method:
-    """The complex step, by the scales of ``v``."""
+    """A function that makes the complex step, with the scales of ``v``."""
 
     def method(name: str, terms: Terms, x: Floats) -> Derivative:
         return Derivative(differentiate.complex_step(terms, x, _scale(v, name)), NO_ERROR, "")

@@ -1,4 +1,4 @@
-"""Mistakes put into right gradients, one at a time: does the check of a table find them?"""
+"""Putting mistakes into right gradients, one at a time: does the check of a table find them?"""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from npnet.checks.lines import Lines
 
 CAUGHT, MISSED, NONE = "caught", "missed", "no change"
 
-# A hundredth too large, as a mean over 100 rows that should be over 101.
+# 1 % too large, like a mean of 101 rows that is divided by 100.
 SCALE = 1.01
 
 
-# The same numbers, but for the rounding of the numerical gradient.
+# Numbers that differ by less are the same; the difference is rounding of the numerical gradient.
 EPS = float(np.finfo(np.float64).eps)
 ROUNDING = 4
 
@@ -43,19 +43,19 @@ class Trial(NamedTuple):
 
 
 class Planted(NamedTuple):
-    """All mistakes tried. It is true if every one that changes a number was caught by itself."""
+    """All mistakes. It is true if each mistake that changes a number was caught alone."""
 
     trials: tuple[Trial, ...]
 
     @property
     def passed(self) -> bool:
-        """Something was caught, and the comparison of each line alone missed nothing."""
+        """Whether something was caught, and the comparison of each line alone missed nothing."""
         verdicts = [trial.alone for trial in self.trials]
         return CAUGHT in verdicts and MISSED not in verdicts
 
     @property
     def footer(self) -> str:
-        """How many were caught, of how many that change something."""
+        """How many mistakes were caught, and how many change a number."""
         parts = []
         for label in ("alone", "whole"):
             verdicts = [getattr(trial, label) for trial in self.trials]
@@ -76,14 +76,14 @@ def planted(table: Lines, seed: int = 0) -> Planted:
     """Put mistakes into the numerical gradients of a table, which are right, and judge them.
 
     The mistakes: 1 % too large, the other sign, zeros, one path left out of a value that several
-    lines read, rows and columns exchanged, all entries shifted by one. Each is judged
-    alone, under random upstream gradients, and in the whole backward pass.
+    lines read, rows and columns exchanged, all entries shifted by one. Each mistake is judged
+    alone, with random upstream gradients, and in the whole backward pass.
 
     Args:
-        seed: of the upstream gradients.
+        seed: the seed of the upstream gradients.
 
     Raises:
-        InputError: as ``Lines.check``.
+        InputError: as for ``Lines.check``.
     """
     values, start = table.values, table.start()
     upstream = table.upstream(values, seed)
@@ -109,7 +109,7 @@ def planted(table: Lines, seed: int = 0) -> Planted:
 
 
 def _paths(table: Lines, name: str, weights: Mapping[str, Array]) -> dict[str, Array]:
-    """What comes to ``name`` through each line that reads it."""
+    """The part of the gradient of ``name`` through each line that reads it."""
     return {
         line: line_numerical.path(table, table.values, name, line, weights[line]).gradient
         for line in line_numerical.paths(table, name)
@@ -119,7 +119,7 @@ def _paths(table: Lines, name: str, weights: Mapping[str, Array]) -> dict[str, A
 def _plants(right: Array, paths: Mapping[str, Array]) -> dict[str, Array]:
     """The gradient with each mistake."""
     plants = {
-        "a hundredth too large": right * SCALE,
+        "1 % too large": right * SCALE,
         "the other sign": -right,
         "all zeros": np.zeros_like(right),
     }

@@ -1,4 +1,4 @@
-"""For pytest: a failed assert on a report shows the whole table.
+"""A plugin for pytest: a failed assert on a report shows the whole table.
 
 pytest cuts the text of an object to 240 characters. ``pip install npnet`` registers this module, so
 ``assert npnet.compare(ours, reference)`` and ``assert problem.whole().judge(ours)`` need nothing
@@ -21,7 +21,7 @@ def pytest_runtest_makereport(item: object, call: Any) -> None:
         return
     message = str(error)
     for report in _reports(call.excinfo.tb):
-        # The message begins with the report's text, cut short, if the assert was about it.
+        # If the assert was about the report, the message begins with its shortened text.
         if repr(report).partition("\n")[0][:60] in message and str(report) not in message:
             message += f"\n{report}"
     error.args = (message,)
@@ -32,7 +32,7 @@ def _reports(traceback: TracebackType | None) -> Iterator[Report]:
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
     seen: list[Report] = []
-    # pytest holds the parts of an assert's expression in variables of the function.
+    # pytest keeps the parts of an asserted expression in variables of the function.
     for value in traceback.tb_frame.f_locals.values() if traceback else ():
         if isinstance(value, Report) and not value.passed and value not in seen:
             seen.append(value)

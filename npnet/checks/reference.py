@@ -18,8 +18,8 @@ T = TypeVar("T")
 
 PRECISIONS = ("float32", "float64")
 
-# The arrays that a problem has in both precisions. `line`: each gradient computed alone, from the
-# values of the forward pass and the random `upstream`.
+# The kinds of arrays that a problem has, in both precisions. `line`: each gradient computed alone,
+# from the values of the forward pass and the random `upstream`.
 KINDS = {
     "parameter": PARAMETER_NAMES,
     "value": VALUE_NAMES,
@@ -31,17 +31,17 @@ KINDS = {
 
 @dataclass(frozen=True, eq=False)
 class Reference(EqualFields):
-    """Torch's 26 gradients, and the rule by which others are compared with them.
+    """Torch's 26 gradients, and the rule for comparing others with them.
 
     Attributes:
         gradients: torch's gradients in the precision in which ours are compared.
         truth: the same in float64; None if ``gradients`` are float64 themselves.
-        lines: whether each line is taken alone, from random upstream gradients; else they are
-            those of a whole backward pass, where two are mathematically zero.
+        lines: whether each line is taken alone, with random upstream gradients. If not, the
+            gradients are those of a whole backward pass, in which two are mathematically zero.
         values: the float64 values of the forward pass, from which the size of the rounding errors
             is computed.
-        given: the float64 gradients that each function is given: the upstream gradients of
-            single lines, else the gradients themselves.
+        given: the float64 gradients that each function gets: for single lines the random upstream
+            gradients, otherwise the gradients themselves.
     """
 
     gradients: Named
@@ -61,17 +61,17 @@ class Reference(EqualFields):
         """Compare by the rules of ``npnet.compare``: with a truth in float32, without in float64.
 
         If all arrays are float64, they are compared with the float64 truth itself. If only some
-        are float64, these are wrong. If all are float16 or bfloat16, they are compared by the eps
-        of that. A wrong row says what it looks like, where a simple cause explains its numbers.
+        are float64, these are wrong. If all are float16 or bfloat16, the eps of this precision is
+        used. If a simple cause explains the numbers of a wrong row, the row names it.
 
         Args:
-            ours: name -> gradient, all 26 and nothing else, or the seven parameters' alone. Names
-                may have the lecture's d, or be like ``grad_W1`` and ``W1.grad``.
+            ours: name -> gradient: exactly the 26, or only those of the seven parameters. Names
+                may begin with the lecture's d, or be like ``grad_W1`` and ``W1.grad``.
             only: one name or several of the 26, to compare only these; ``parameters`` stands for
                 the seven.
             labels: the names of the two sides in the report.
-            precision: one of ``npnet.checks.precision.PRECISION_EPS``: judge by its eps, whatever
-                dtype holds the numbers.
+            precision: one of ``npnet.checks.stored.PRECISION_EPS``, by whose eps the gradients
+                are judged, even if the numbers are stored in another dtype.
 
         Raises:
             InputError: ``ours`` is not a mapping or has a name twice, ``only`` is empty or has an
@@ -91,7 +91,7 @@ class Problem(EqualFields):
     """Parameters and a batch, with the values and gradients that torch computes for them.
 
     Attributes:
-        about: how they were made, and the versions of npnet and torch.
+        about: how the problem was made, and the versions of npnet and torch.
         sizes: the sizes of the axes n, T, E, H, V.
         batch: X (n, T) and Y (n,) in int64, eps as a float.
         arrays: the arrays by kind and precision, such as ``arrays["gradient", "float32"].logits``;
@@ -104,12 +104,12 @@ class Problem(EqualFields):
     arrays: Mapping[tuple[str, str], Named]
 
     def values(self, precision: str = "float64") -> Values:
-        """Parameters, batch and the twenty values, as ``npnet.forward`` returns them."""
+        """Parameters, batch and the twenty values, in the form that ``npnet.forward`` returns."""
         parameters, values = self.arrays["parameter", precision], self.arrays["value", precision]
         return Values({**parameters, **self.batch, **values})
 
     def upstream(self, precision: str = "float64") -> Gradients:
-        """Random upstream gradients of the twenty values, for computing each line alone."""
+        """The random upstream gradients of the twenty values, for computing each line alone."""
         return Gradients(self.arrays["upstream", precision])
 
     def whole(self, precision: str = "float64") -> Reference:
@@ -132,10 +132,10 @@ class Problem(EqualFields):
 
 
 def plain_names(arrays: Mapping[str, T]) -> Mapping[str, T]:
-    """``arrays`` under the names of the 26: the lecture's d is removed, and what else is around it.
+    """``arrays`` under our names: the lecture's d and other texts around the names are removed.
 
     Raises:
-        InputError: it is not a mapping from names, or two entries are the same gradient.
+        InputError: ``arrays`` is not a mapping from names, or two entries are the same gradient.
     """
     if not isinstance(arrays, Mapping) or not all(isinstance(name, str) for name in arrays):
         raise InputError(f"gradients are {kind_of(arrays)}, wanted a mapping name -> array")
@@ -156,7 +156,7 @@ def gradient_names(names: str | Iterable[str]) -> tuple[str, ...]:
     The name ``parameters`` stands for the seven parameters.
 
     Raises:
-        InputError: there are none, or one is unknown.
+        InputError: there is no name, or one is unknown.
     """
     plain = {plain_name(name) for name in ([names] if isinstance(names, str) else names)}
     if "parameters" in plain:
@@ -171,7 +171,7 @@ def gradient_names(names: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def next_step(report: Report) -> str:
-    """Two lines for a failed comparison: where to look first, and the command that helps."""
+    """Two lines for a failed comparison: the first wrong name, and the command that helps."""
     wrong = {row.name: row for row in report.failures}
     first = next((name for name in GRADIENTS if name in wrong), None)
     if first is None:

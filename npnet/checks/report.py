@@ -9,10 +9,10 @@ from html import escape
 
 from npnet.base.tables import table
 
-# Reasons and the rule are wrapped to this width. The footer stays one line, for `tail -n 1`.
+# Reasons and the rule are wrapped to this width. The footer is always one line, for `tail -n 1`.
 WIDTH = 100
 
-# The columns, each with its alignment: numbers to the right.
+# The columns, each with its alignment: numbers are on the right.
 COLUMNS = {
     "name": "<",
     "exact": "<",
@@ -24,7 +24,7 @@ COLUMNS = {
     "bad/total": ">",
     "verdict": "<",
 }
-# The same where there is a truth: the two errors stand where one difference says less.
+# The columns if there is a truth: the two errors replace the one difference.
 WITH_TRUTH = {
     "name": "<",
     "exact": "<",
@@ -41,15 +41,15 @@ HTML_ALIGN = {"<": "left", ">": "right"}
 
 @dataclass(frozen=True, kw_only=True)
 class Worst:
-    """The first entry that is not finite, else the one that exceeds its bound most.
+    """The worst entry: the first that is not finite, or the one that exceeds its bound most.
 
-    If no entry exceeds its bound, the one that comes closest to its bound.
+    If no entry exceeds its bound, it is the one that is closest to its bound.
     """
 
     index: tuple[int, ...]
     ours: float
     reference: float
-    truth: float | None  # None where there is no truth to compare with
+    truth: float | None  # None if there is no truth
 
     def text(self, labels: tuple[str, str]) -> str:
         """``at (0, 2): ours 0.51, reference 0.5``, with enough digits to show the difference."""
@@ -71,25 +71,25 @@ class Row:
         scale: largest finite |entry| of the reference.
         max_ulp: largest |ours - reference| in units of the last place, of the larger of the two
             values, in the coarser of the two dtypes. None for integers.
-        bad, total: how many entries are beyond the bound or not finite; how many there are.
-        worst: the entry to look at first, with its values.
+        bad, total: how many entries are beyond the bound or not finite, and how many there are.
+        worst: the worst entry, with its values.
         error: largest |ours - truth|; without a truth, the same as ``maxdiff``.
         reference_error: largest |reference - truth|; None without a truth.
-        ratio: ``error`` in units of what the rule multiplies by K: the larger of
+        ratio: ``error`` in units of the size that the rule multiplies by K: the larger of
             ``reference_error`` and eps x scale. It may be up to ``limit``. None for integers and
-            where tolerances are the rule.
+            if the rule has tolerances.
         limit: the rule's K.
         bound: the largest allowed |ours - reference| (|ours - truth| if there is a truth); if each
             entry has its own bound, the one at ``worst``.
-        zero_scale: for a gradient that is zero by mathematics, the sum of |summands| from which
+        zero_scale: for a gradient that is mathematically zero, the sum of |summands| from which
             its bound is computed; None for all others.
-        blind: whether all zeros instead of ours would pass too.
+        blind: whether an array of zeros would pass too.
         verdict: ``ok``, ``WRONG``, or the kind of a fault that is found before values are
             compared: ``missing``, ``extra``, ``None``, ``unreadable``, ``dtype``, ``shape``,
             ``empty``, ``truth``, ``not finite``.
-        reason: why, and what to do; a remark or an empty text if the verdict is ``ok``.
-        looks_like: a simple cause that explains the numbers to rounding, and what to try; or an
-            empty text. Only ``checks.reference`` looks for one.
+        reason: why, and what to do. If the verdict is ``ok``: a remark, or "".
+        looks_like: a simple cause that explains the numbers except for rounding, and what to try;
+            or "". Only ``checks.reference`` looks for causes.
     """
 
     name: str
@@ -121,9 +121,9 @@ class Row:
 class Report:
     """A comparison: its rows, its rule, and the names of the two sides.
 
-    It is true if it passed, so ``assert npnet.compare(ours, reference)`` works. Its ``repr`` is the
-    table, after the names that are wrong, so that a failing assert shows them. ``K`` is the rule's
-    factor, None where tolerances are the rule.
+    It is true if all rows are ok, so ``assert npnet.compare(ours, reference)`` works. Its ``repr``
+    begins with the wrong names, followed by the table, so that a failing assert shows them. ``K``
+    is the rule's factor; None if the rule has tolerances.
     """
 
     rows: tuple[Row, ...]
@@ -133,7 +133,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Every row is ok, and there is at least one."""
+        """Whether every row is ok, and there is at least one row."""
         return bool(self.rows) and not self.failures
 
     @property
@@ -143,12 +143,12 @@ class Report:
 
     @property
     def blind(self) -> tuple[str, ...]:
-        """The names for which this comparison proves little: all zeros would pass too."""
+        """The names for which this comparison proves little, because zeros would pass too."""
         return tuple(row.name for row in self.rows if row.blind)
 
     @property
     def footer(self) -> str:
-        """One line: how many are ok, which are wrong, and for which all zeros would pass."""
+        """One line: how many names are ok, which are wrong, and for which zeros would pass."""
         if not self.rows:
             return "nothing was compared"
         counted = f"{len(self.rows) - len(self.failures)} of {len(self.rows)} ok"
@@ -165,7 +165,7 @@ class Report:
         return self.passed
 
     def __str__(self) -> str:
-        """The table, a line for every reason, the rule and the footer. ASCII except for names."""
+        """The table, the reasons, the rule and the footer, in ASCII except for names."""
         if not self.rows:
             return self.footer
         columns = self._columns()
@@ -180,7 +180,7 @@ class Report:
     def __repr__(self) -> str:
         if self.passed or not self.rows:
             return str(self)
-        # First: pytest shortens a long text in the middle.
+        # The names come first, because pytest shortens a long text in the middle.
         return f"wrong: {', '.join(row.name for row in self.failures)}\n{self}"
 
     def _columns(self) -> dict[str, str]:
@@ -192,12 +192,12 @@ class Report:
         return tuple(own if title == "own error" else title for title in self._columns())
 
     def _repr_html_(self) -> str:
-        """The same for a notebook, as one HTML table without style sheet or script."""
+        """The report for a notebook: one HTML table without style sheet or script."""
         columns = self._columns()
         titles = _html_line("th", self._titles(), "", columns)
         parts = ["<table><thead>", titles, "</thead><tbody>"]
         for row in self.rows:
-            # Bold as well as red, because not everybody can see the colour.
+            # Bold and red, because some people cannot see the colour.
             style = "" if row.ok else "font-weight:bold;color:#c62828;"
             parts.append(_html_line("td", _cells(row, columns), style, columns))
         parts.append("</tbody></table>")
@@ -219,7 +219,7 @@ class Report:
         return json.dumps(_plain(content), allow_nan=False, indent=1)
 
     def _reasons(self) -> Iterator[str]:
-        # All 26 may have the same reason: it is printed once, after their names.
+        # All 26 can have the same reason, which is printed once, after their names.
         groups: dict[str, list[str]] = {}
         for row in self.rows:
             for text in filter(None, (row.reason, row.looks_like)):

@@ -1,9 +1,9 @@
-"""How large the rounding errors of each gradient are: the scale of its terms, not of their sum.
+"""The size of the rounding errors of each gradient: it follows the terms of a sum, not the sum.
 
 A gradient whose terms cancel is small, but its rounding error depends on the size of the terms, so
 max|truth| does not measure it. With two rows, batch normalisation gives ±1/√2 for any input, and
-all gradients below it cancel. The gradients of ``b1`` and ``logit_maxes`` cancel by mathematics for
-any number of rows.
+the terms of all gradients before it in the network cancel. The terms of the gradients of ``b1`` and
+``logit_maxes`` cancel for any number of rows.
 
 This is a running error analysis (Wilkinson). Errors of different roundings are independent, so
 their squares are added (Higham and Mary, "A new approach to probabilistic rounding error analysis",
@@ -16,14 +16,15 @@ their squares are added (Higham and Mary, "A new approach to probabilistic round
   the sum of the terms and Q that of their squares, a partial sum of k terms taken in no particular
   order is on average (k/m)²·S² + (k/m)·(1 - k/m)·Q when squared. Over k = 1 … m that adds up to
   about m·(S²/3 + Q/6). Sums in blocks have less.
-* Rows of the batch with the same logits were computed alike and have the same errors, which do not
-  average out: in a sum over the rows, each e² is multiplied by the number of such rows.
+* Rows of the batch with the same logits are computed in the same way and have the same errors,
+  which do not cancel each other: in a sum over the rows, each e² is multiplied by the number of
+  such rows.
 * All rows of bndiff share the error of their mean. In the three gradients that sum bndiff or
-  bnraw over the rows, it is multiplied by the sum of the other factor.
+  bnraw over the rows, this error is multiplied by the sum of the other factor.
 
 The scale of a gradient is its largest e. A right program may add in any order; its errors are at
 most a few times the scale. In the tables below, ``e`` has the e² of each value under its name, and
-of each gradient under its name with a ``d`` before it.
+the e² of each gradient under its name with a ``d`` before it.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,8 +36,8 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.network.gradients import GRADIENTS
 
-ROUNDED = 1 / 12  # e² of a result of 1 that is rounded once: the variance of an even distribution
-FUNCTION = 1.0  # of exp, log, tanh or a power
+ROUNDED = 1 / 12  # e² of a result of 1 that is rounded once: the variance of a uniform distribution
+FUNCTION = 1.0  # e² of a result of 1 of exp, log, tanh or a power
 
 
 def rounding_scales(
@@ -46,21 +47,21 @@ def rounding_scales(
 
     Args:
         values: the parameters, ``X``, ``Y``, ``eps`` and the values of a forward pass, in float64.
-        gradients: in float64; the 26 of a whole backward pass, or with ``lines`` the upstream
+        gradients: in float64: the 26 of a whole backward pass, or with ``lines`` the upstream
             gradients of the twenty values.
-        eps: of the dtype whose errors these are. Only the squares of errors depend on it.
-        lines: whether each gradient is computed alone from exact inputs; else the errors of the
-            forward pass and of all gradients before it are in its error too.
+        eps: the eps of the dtype whose errors these are. Only the squares of errors depend on it.
+        lines: whether each gradient is computed alone from exact inputs. If not, its error includes
+            the errors of the forward pass and of all gradients before it.
 
     Returns:
-        Name -> the largest e over the entries; nothing for a gradient whose e is not finite.
+        Name -> the largest e over the entries. A gradient whose e is not finite is left out.
     """
     v = SimpleNamespace(**{name: np.asarray(value) for name, value in values.items()})
     d = SimpleNamespace(loss=1.0)
     for name, gradient in gradients.items():
         setattr(d, name, np.asarray(gradient))
     e, scales = Errors(eps=eps, alike=np.ones((len(v.Y), 1))), {}
-    with np.errstate(all="ignore"):  # what overflows has no scale
+    with np.errstate(all="ignore"):  # an e² that overflows gives no scale
         if not lines:
             e.alike = _alike(v.logits)
             for name, of_value in VALUES.items():
@@ -74,7 +75,7 @@ def rounding_scales(
 
 
 class Errors(SimpleNamespace):
-    """e² by name, 0 for what has no error; ``eps``; how many rows are like each one, (n, 1)."""
+    """e² by name (0 if there is no error), ``eps``, and the number of equal rows (n, 1)."""
 
     eps: float
     alike: Array
@@ -87,7 +88,7 @@ class Errors(SimpleNamespace):
         return y**2 * ex + x**2 * ey + self.eps**2 * ex * ey + ROUNDED * (x * y) ** 2
 
     def matmul(self, x: Array, ex: Any, y: Array, ey: Any, over_rows: bool = False) -> Any:
-        """e² of x @ y; the sum may run over the rows of the batch."""
+        """e² of x @ y; its sum can be over the rows of the batch."""
         x2, y2 = x**2, y**2
         Q = x2 @ y2
         errors = _added(x.shape[1], x @ y, Q) + ROUNDED * Q
@@ -99,7 +100,7 @@ class Errors(SimpleNamespace):
         return errors
 
     def total(self, terms: Array, errors: Any, axis: int) -> Any:
-        """e² of the sum of ``terms`` along an axis, which is kept. Adding a 0 rounds nothing."""
+        """e² of the sum of ``terms`` along an axis, which is kept. Adding a 0 is exact."""
         m = np.count_nonzero(terms, axis, keepdims=True)
         Q = np.square(terms).sum(axis, keepdims=True)
         if axis == 0:
@@ -118,15 +119,15 @@ def _added(m: Any, S: Any, Q: Any) -> Any:
 
 
 def _alike(logits: Array) -> Array:
-    """How many rows have the same logits as each one, to the digits of float32: (n, 1)."""
+    """For each row, how many rows have the same logits in float32: (n, 1)."""
     _, kind, count = np.unique(
         logits.astype(np.float32), axis=0, return_inverse=True, return_counts=True
     )
     return np.asarray(count[kind.reshape(-1, 1)], np.float64)
 
 
-# The forward pass; emb and embcat are copies of a parameter, which has no error. The logarithm's
-# error is in no gradient.
+# The forward pass. emb and embcat are copies of a parameter, which has no error. The error of the
+# logarithm is in no gradient.
 VALUES: dict[str, Callable[[Any, Errors], Any]] = {
     "hprebn": lambda v, e: e.matmul(v.embcat, 0.0, v.W1, 0.0) + ROUNDED * v.hprebn**2,
     "bnmeani": lambda v, e: (
@@ -134,7 +135,8 @@ VALUES: dict[str, Callable[[Any, Errors], Any]] = {
     ),
     "bndiff": lambda v, e: e.hprebn + e.bnmeani + ROUNDED * v.bndiff**2,
     "bndiff2": lambda v, e: (
-        # Of (x + error)²: the error times 2x, and the error's own square, whose square is 3e⁴.
+        # The error of (x + error)²: the error times 2x, and the square of the error, whose square
+        # is 3e⁴.
         4 * v.bndiff**2 * e.bndiff + 3 * e.eps**2 * e.bndiff**2 + ROUNDED * v.bndiff2**2
     ),
     "bnvar": lambda v, e: (
@@ -210,7 +212,7 @@ def _C(v: Any, d: Any, e: Errors) -> Any:
 
 
 def _shared(factor: Array) -> Any:
-    """What the e² of the mean is multiplied by, if all rows of bndiff share it."""
+    """The factor of the mean's e², because all rows of bndiff share the error of the mean."""
     return factor.sum(0, keepdims=True) ** 2
 
 

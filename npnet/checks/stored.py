@@ -1,9 +1,9 @@
-"""Arrays as they are stored in files: dtypes by any program's names, and bytes read as numbers."""
+"""Stored numbers: names of dtypes, bytes as numbers, and the precision of numbers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -11,8 +11,50 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError, shown
 
-# Names that programs give to dtypes, in lower case, and NumPy's. NumPy itself has no bfloat16:
-# its numbers are the upper halves of float32 numbers.
+# The distance from 1 to the next larger number. GPUs round the factors of a float32 product to
+# TF32: 10 bits after the point, as in float16.
+PRECISION_EPS = {
+    "float64": 2.0**-52,
+    "float32": 2.0**-23,
+    "tf32": 2.0**-10,
+    "float16": 2.0**-10,
+    "bfloat16": 2.0**-7,
+}
+HALVES = {"float16", "bfloat16"}
+
+# How many different mantissas are needed to tell the precision. One of 2**13 float32 numbers fits
+# into float16 by chance, and numbers such as 0, 1 and 0.5 always do.
+ENOUGH = 16
+
+
+def looks_half(arrays: Iterable[Array]) -> str:
+    """``float16``, ``bfloat16`` or ``tf32`` if all these wider floats fit into it.
+
+    Returns:
+        The name; "" if they do not, or if there are too few numbers to tell.
+    """
+    numbers = [
+        array[np.isfinite(array) & (array != 0)].astype(np.float64)
+        for array in arrays
+        if array.dtype.kind == "f" and array.dtype.itemsize > 2
+    ]
+    flat = np.unique(np.abs(np.concatenate(numbers))) if numbers else np.zeros(0)
+    mantissas, _ = np.frexp(flat)
+    if len(np.unique(mantissas)) < ENOUGH:
+        return ""
+    # The mantissa from frexp is at least 0.5; with 8 bits, it is a multiple of 1/256.
+    if (np.mod(mantissas * 2**8, 1) == 0).all():
+        return "bfloat16"
+    with np.errstate(over="ignore"):
+        fits = (flat.astype(np.float16) == flat).all()
+    if fits:
+        return "float16"
+    # The numbers have the bits of float16, but are too large or too small for it.
+    return "tf32" if (np.mod(mantissas * 2**11, 1) == 0).all() else ""
+
+
+# The names of dtypes in other programs, in lower case -> NumPy's name. NumPy has no bfloat16: these
+# numbers are the upper halves of float32 numbers.
 DTYPES = {
     **dict.fromkeys(("float64", "f64", "double"), "float64"),
     **dict.fromkeys(("float32", "f32", "float", "single"), "float32"),
@@ -27,7 +69,7 @@ DTYPES = {
 
 
 class Stored(NamedTuple):
-    """An array of a file. ``dtype``: as it is stored; empty where the file says none.
+    """An array of a file. ``dtype``: as it is stored; "" if the file does not say it.
 
     A bfloat16 array is read as float32, which holds the same numbers.
     """
@@ -37,14 +79,14 @@ class Stored(NamedTuple):
 
 
 class StoredType(NamedTuple):
-    """A dtype by NumPy's name, or bfloat16, and the byte order of its numbers, < or >."""
+    """A dtype (NumPy's name, or bfloat16), and the byte order of its numbers, < or >."""
 
     name: str
     order: Literal["<", ">"]
 
     @property
     def numpy(self) -> np.dtype[Any]:
-        """The dtype that reads the bytes."""
+        """The NumPy dtype for reading the bytes."""
         return np.dtype("uint16" if self.name == "bfloat16" else self.name).newbyteorder(self.order)
 
 
@@ -72,10 +114,10 @@ def stored_type(text: object) -> StoredType:
 
 
 def shape_from(value: object) -> tuple[int, ...]:
-    """A shape that a file says: a list of whole numbers, 0 or more.
+    """A shape from a file: a list of whole numbers, 0 or more.
 
     Raises:
-        InputError: it is something else.
+        InputError: ``value`` is something else.
     """
     fits = isinstance(value, list | tuple) and len(value) <= 32
     if not fits or not all(type(size) is int and 0 <= size < 2**48 for size in value):  # type: ignore[attr-defined]
@@ -84,10 +126,10 @@ def shape_from(value: object) -> tuple[int, ...]:
 
 
 def from_bytes(data: bytes, kind: StoredType, shape: Sequence[int]) -> Stored:
-    """The array that these bytes hold, in C order.
+    """The array in these bytes, in C order.
 
     Raises:
-        InputError: the length is not that of ``kind`` and ``shape``.
+        InputError: the length does not fit ``kind`` and ``shape``.
     """
     wanted = math.prod(shape) * kind.numpy.itemsize
     if len(data) != wanted:

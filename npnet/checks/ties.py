@@ -1,4 +1,4 @@
-"""The maximum's gradient where several logits of a row are equal and largest."""
+"""The gradient of the maximum if several logits of a row are equal and largest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from npnet.base.arrays import Array, UnusableArray, read_array
 from npnet.checks.report import Report
 
-# How far a share may be outside of 0 to 1, for rounding.
+# How far a share may be outside of 0 to 1, because of rounding.
 SLACK = 1e-3
 
 AMONG = "where several logits of a row are equal and largest, "
@@ -66,15 +66,15 @@ def accept_shared(
     given: Mapping[str, Any],
     passes: Callable[[Array], bool],
 ) -> Report:
-    """``report`` with dlogits accepted if only ties make the difference.
+    """``report``, in which dlogits is accepted if it differs only at ties.
 
-    The slope of a maximum is not unique where several entries are largest: any shares that are not
-    negative and add up to 1 are right.
+    The derivative of a maximum is not unique if several entries are largest: any shares that are
+    not negative and add up to 1 are right.
 
     Args:
         ours: the gradients of single lines.
-        values, given: the values and the upstream gradients that each line is given.
-        passes: whether an array would be right as dlogits.
+        values, given: the values and the upstream gradients that each line gets.
+        passes: a function that says whether an array is right as dlogits.
     """
     row = next((row for row in report.failures if row.name == "logits"), None)
     if row is None or row.verdict != "WRONG":

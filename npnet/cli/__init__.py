@@ -10,6 +10,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import cache
 
 from npnet.base.errors import DivergedError, InputError
 from npnet.base.version import __version__
@@ -57,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command("npnet", lambda: options.command(options))
 
 
+@cache
 def make_parser() -> Parser:
     """The parser of all commands."""
     parser = Parser(
@@ -74,7 +76,7 @@ def make_parser() -> Parser:
 
 
 def run_command(program: str, command: Callable[[], int]) -> int:
-    """Run ``command``; an error that the user can correct is one line on stderr, no traceback."""
+    """Run ``command``. An error that the user can correct is one line on stderr, no traceback."""
     try:
         code = command()
         sys.stdout.flush()
@@ -88,10 +90,10 @@ def run_command(program: str, command: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader (head, less) has seen enough
+    except BrokenPipeError:  # the reader of the pipe (head, less) has closed it
         _drop_output()
         return 0
-    except OSError as error:  # such as a folder that may not be entered
+    except OSError as error:  # for example, a folder without permission
         where = f"{error.filename}: " if error.filename else ""
         print(f"{program}: {where}{error.strerror or error}", file=sys.stderr)
         _drop_output()
@@ -111,15 +113,15 @@ def entry() -> None:
 
 
 def escape_output() -> None:
-    """Print letters that the output's encoding lacks as escapes, such as ``\\xe9``."""
-    # Only where Python chose how to treat them, not where PYTHONIOENCODING did.
+    """Print letters that the output's encoding does not have as escapes, such as ``\\xe9``."""
+    # Only if Python chose what to do with them, not if PYTHONIOENCODING did.
     defaults = ("strict", "surrogateescape")
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors in defaults:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _drop_output() -> None:
-    """Discard what cannot be printed; else Python would try again at exit and complain."""
+    """Discard text that cannot be printed; otherwise Python tries again at exit, with an error."""
     try:
         sys.stdout.flush()
     except OSError:

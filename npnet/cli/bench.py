@@ -108,7 +108,7 @@ def bench_command(options: argparse.Namespace) -> int:
 
 
 def header(machine: dict[str, str], threads: int) -> Iterator[str]:
-    """The machine in lines, and what to do if its BLAS uses narrower kernels than it could."""
+    """Lines on the machine, with advice if its BLAS uses narrower kernels than the CPU has."""
     yield f"{machine['CPU']}, threads: {threads}"
     yield ", ".join(f"{name} {value}" for name, value in machine.items() if name != "CPU")
     if advice := blas.advice():

@@ -1,6 +1,6 @@
 """`npnet check`: gradients against numerical differentiation, without torch.
 
-The 26 of npnet's own network; those of a user's network are in ``check_lines``.
+This module checks the 26 gradients of npnet's own network; ``check_lines`` checks a user's network.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ from npnet.network.names import VALUE_NAMES
 from npnet.recipes.recipe import Recipe
 from npnet.training.fit import first_batch
 
-# With fewer, one context often fills a batch, and only rounding is left of a gradient: the worst
-# of 120 batches of 4 was off by 4e4 eps of its largest entry, of 200 batches of 8 by 16 (H=16).
+# In smaller batches, all rows often have the same context, and a gradient is only rounding. The
+# largest error was 4e4 eps of the largest entry in 120 batches of 4, and 16 eps in 200 batches of 8
+# (H=16).
 FEWEST_ROWS = 8
 
 LABELS = ("ours", "reference")
@@ -81,7 +82,7 @@ def check_command(options: argparse.Namespace) -> int:
     recipe, publication = source_from(options)
     recipe = checkable(recipe, options)
     words, source = corpus_from(options, publication)
-    with np.errstate(all="ignore"):  # the numerical side refuses what is not finite
+    with np.errstate(all="ignore"):  # the numerical side refuses numbers that are not finite
         values = first_minibatch(recipe, words)
         if options.finite:
             method, report = "finite differences of the loss", by_differences(values)
@@ -107,10 +108,10 @@ def check_command(options: argparse.Namespace) -> int:
 
 
 def checkable(recipe: Recipe, options: argparse.Namespace) -> Recipe:
-    """``recipe`` in float64, with rows enough to be checked numerically.
+    """``recipe`` in float64, with enough rows for a numerical check.
 
     Raises:
-        InputError: fewer than ``FEWEST_ROWS``, or another dtype was asked for.
+        InputError: there are fewer rows than ``FEWEST_ROWS``, or another dtype is asked for.
     """
     if recipe.batch < FEWEST_ROWS:
         raise InputError(
@@ -121,7 +122,7 @@ def checkable(recipe: Recipe, options: argparse.Namespace) -> Recipe:
 
 
 def heading(recipe: Recipe, source: str, values: Values) -> str:
-    """What is checked, in one line."""
+    """One line that says what is checked."""
     sizes = " ".join(f"{letter}={size}" for letter, size in sizes_of(values).items())
     return f"{recipe.name}, first minibatch of {source}: {sizes} float64, loss {values.loss:.4f}"
 
@@ -155,7 +156,7 @@ def line_by_line(values: Values) -> Report:
     d = Gradients(upstream)
     ours = {name: function(values, d) for name, function in GRADIENTS.items()}
     reference = _in_order(numerical.cut(values, upstream))
-    # A tied row has no derivative to compare with.
+    # A row with a tie has no derivative.
     for side in (ours, reference):
         side["logits"] = np.delete(side["logits"], numerical.ties(values), axis=0)
     return compare(ours, reference, labels=LABELS)
@@ -173,6 +174,6 @@ def _in_order(entries: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def sizes_of(values: Values) -> dict[str, int]:
-    """n, T, E, H and V of a minibatch."""
+    """The sizes n, T, E, H and V of a minibatch."""
     (n, T, E), (H, V) = values.emb.shape, values.W2.shape
     return {"n": n, "T": T, "E": E, "H": H, "V": V}

@@ -17,7 +17,7 @@ from npnet.checks.line_golden import write_golden
 from npnet.checks.lines import Lines
 from npnet.checks.planted import Planted
 
-# What of the command's options means something for a table.
+# The options of the command that can be used with a table.
 TAKEN = ("file", "json", "lines", "planted", "golden", "seed", "set")
 
 
@@ -51,7 +51,7 @@ def check_lines_command(options: argparse.Namespace) -> int:
 
 
 def refuse_others(options: argparse.Namespace) -> None:
-    """Raises InputError for an option that means something for npnet's own network alone."""
+    """Raise InputError for an option that is only for npnet's own network."""
     parser: argparse.ArgumentParser = options.parser
     for action in parser._actions:
         if action.dest in TAKEN or not hasattr(options, action.dest):
@@ -84,7 +84,8 @@ def tables_of(file: str) -> dict[str, Lines]:
         raise InputError(f"check: {file} is no Python file, wanted one that defines npnet.Lines")
     sys.path.insert(0, str(path.parent))
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # what it prints is not of the report
+        # the program's own output is not part of the report
+        with contextlib.redirect_stdout(sys.stderr):
             names: dict[str, Any] = runpy.run_path(file)
     except InputError as error:
         raise InputError(f"{file}: {_line(error, file)}{error}") from error
@@ -106,7 +107,7 @@ def tables_of(file: str) -> dict[str, Lines]:
 
 
 def _line(error: BaseException, file: str) -> str:
-    """Where in the file the error was raised, for a message."""
+    """The line of the file in which the error was raised, for a message."""
     if isinstance(error, SyntaxError):
         return f"line {error.lineno}: "
     frames = traceback.extract_tb(error.__traceback__)

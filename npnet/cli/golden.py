@@ -9,8 +9,7 @@ from typing import Any
 
 from npnet.base.errors import InputError
 from npnet.checks.containers import CONTAINERS
-from npnet.checks.golden import is_golden, read_golden, shipped_set
-from npnet.checks.golden_writing import DEFAULT, write
+from npnet.checks.golden import DEFAULT, is_golden, read_golden, shipped_set, write
 from npnet.checks.reference import Problem
 from npnet.cli.parser import add_force, add_json
 
@@ -29,7 +28,7 @@ def add_commands(commands: Any) -> None:
 
 
 def add_golden_options(parser: argparse.ArgumentParser) -> None:
-    """Add what `npnet golden` and `oracle golden` take."""
+    """Add the options of both `npnet golden` and `oracle golden`."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="a new or empty folder")
     parser.add_argument(
         "--format",
@@ -40,7 +39,7 @@ def add_golden_options(parser: argparse.ArgumentParser) -> None:
         help=f"the files to write: {', '.join(CONTAINERS)}; give it again for several (default: "
         f"{' and '.join(DEFAULT)})",
     )
-    for old in DEFAULT:  # as older versions had them; they stand in manifests
+    for old in DEFAULT:  # options of older versions, which are in old manifests
         parser.add_argument(
             f"--{old}", dest="formats", action="append_const", const=old, help=argparse.SUPPRESS
         )
@@ -55,7 +54,7 @@ def golden_command(options: argparse.Namespace) -> int:
 
 
 def refuse_older(options: argparse.Namespace) -> None:
-    """Raise InputError where a golden set would be replaced without --force."""
+    """Raise InputError if a golden set would be replaced without --force."""
     if not options.force and is_golden(options.folder):
         raise InputError(
             f"{options.folder}: is a golden set, wanted a new folder, or --force to replace it"

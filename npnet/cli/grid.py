@@ -16,12 +16,12 @@ from npnet.recipes.recipe import Recipe
 from npnet.training.run_folders import Tree, of_seeds
 
 MOST_RUNS = 10_000
-LONGEST = 60  # characters of a folder's name
+LONGEST = 60  # the most characters of a folder's name
 BRACKETS = {"[": "]", "(": ")", "{": "}"}
 
 
 class Grid(NamedTuple):
-    """The runs of one command by the names of their folders, and what they are made of."""
+    """The runs of one command, by the names of their folders, and the seeds and values of them."""
 
     runs: Tree
     first: Recipe
@@ -29,10 +29,10 @@ class Grid(NamedTuple):
 
 
 def grid_of(options: argparse.Namespace) -> Grid | None:
-    """The recipes that --set and --seeds span; None if the options ask for a single run.
+    """The recipes for all values of --set and --seeds; None if the options ask for one run.
 
     Raises:
-        InputError: a recipe that cannot be, or too many.
+        InputError: a recipe is impossible, or there are too many.
     """
     axes = [(key, values_of(key, value)) for key, value in map(assigned, options.set or ())]
     varied = [(key, values) for key, values in axes if len(values) > 1]
@@ -71,13 +71,13 @@ def grid_of(options: argparse.Namespace) -> Grid | None:
 
 
 def values_of(key: str, text: str) -> list[str]:
-    """The values of ``V1,V2,V3``: cut at commas that are in no brackets and in no quotes.
+    """The values of ``V1,V2,V3``: the text is cut at commas outside of brackets and quotes.
 
-    So ``[[0, 0.1], [5000, 0.01]]`` and ``max(0.01, 0.1 * exp(-i))`` are one value each. A name is
-    never cut.
+    ``[[0, 0.1], [5000, 0.01]]`` and ``max(0.01, 0.1 * exp(-i))`` are therefore one value each. A
+    name is never cut.
 
     Raises:
-        InputError: an empty value among several.
+        InputError: one of several values is empty.
     """
     if key == "name":
         return [text]
@@ -107,7 +107,7 @@ def _seed(value: str) -> int:
 
 
 def _folder_name(told: Sequence[tuple[str, str]], taken: dict[str, Recipe]) -> str:
-    """A name of letters, digits, dots and dashes that says what is special about a recipe."""
+    """A name of letters, digits, dots and dashes for the values of one recipe."""
     parts = []
     for key, value in told:
         plain = json.loads(value) if value.startswith('"') and value.endswith('"') else value

@@ -1,7 +1,7 @@
 """`npnet help`: the pages of the guide, in the terminal.
 
-A page is a Markdown file in ``npnet/guide/``: a heading, then one sentence that says what it is
-about. A new file there is a new topic.
+A page is a Markdown file in ``npnet/guide/``. It begins with a heading and one sentence about its
+subject. A new file there is a new topic.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from npnet.base.suggestions import nearest
 if TYPE_CHECKING:
     from rich.console import Console
 
-WIDTH = 100  # columns, where there is no terminal; and the most that prose gets in a wide one
-CODE = r"^(```.*?^```)$"  # a block of it
+WIDTH = 100  # columns without a terminal, and the most columns for prose in a wide terminal
+CODE = r"^(```.*?^```)$"  # a block of code
 
 
 def add_commands(commands: Any) -> None:
@@ -73,10 +73,10 @@ def listed(pages: dict[str, str], width: int) -> list[str]:
 
 
 def for_terminal(page: str) -> str:
-    """``page`` with links as a terminal needs them: to another page, its command.
+    """``page`` with links for a terminal: a link to another page becomes the command that shows it.
 
-    Links are relative to the guide's folder; a picture becomes its description. Blocks of code stay
-    as they are: ``table[name](v)`` is no link.
+    Links are relative to the guide's folder. A picture becomes its description. Blocks of code are
+    not changed: ``table[name](v)`` is not a link.
     """
     parts = re.split(CODE, page, flags=re.MULTILINE | re.DOTALL)
     return "".join(part if part.startswith("```") else _links(part) for part in parts)
@@ -89,9 +89,9 @@ def _links(page: str) -> str:
 
 
 def rendered(page: str, console: Console) -> str:
-    """``page`` as ``console`` shows it: in its width, with colours if it is a terminal.
+    """``page`` for ``console``: in its width, and with colours if it is a terminal.
 
-    Lines of code are folded in a terminal only; in a pipe they stay whole.
+    Lines of code are wrapped only in a terminal, not in a pipe.
     """
     shown = []
     for part in re.split(CODE, page, flags=re.MULTILINE | re.DOTALL):
@@ -107,7 +107,7 @@ def _prose(part: str, console: Console) -> str:
     from rich.text import Text
 
     class Left(Heading):
-        """A heading at the left margin: rich centres the largest ones, some of them in a box."""
+        """A heading at the left margin; rich would centre large headings, some of them in a box."""
 
         def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
             yield Text("")
@@ -143,7 +143,7 @@ def _console() -> Console:
     from rich.console import Console
     from rich.theme import Theme
 
-    # No background behind words, which is black in rich's own style.
+    # No background for code in a line; rich's own style has a black one.
     return Console(width=_width(), theme=Theme({"markdown.code": "bold cyan"}))
 
 
@@ -152,7 +152,7 @@ def _width() -> int:
 
 
 def _no_such(topic: str, pages: dict[str, str]) -> str:
-    """What to say to a topic without a page: a command's page, or the one with the nearest name."""
+    """The error for an unknown topic, with the page of a command or with the most similar name."""
     row = re.search(rf"`npnet {re.escape(topic)}`.*\((\w+)\.md\)", pages.get("commands", ""))
     near = row[1] if row else nearest(topic, pages)
     wanted = f"did you mean {near}?" if near else f"wanted one of {', '.join(pages)}"

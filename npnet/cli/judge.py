@@ -14,9 +14,9 @@ from npnet.checks.forward_values import KNOWN, Forward, judge_values
 from npnet.checks.golden import read_golden
 from npnet.checks.joint_verdict import join
 from npnet.checks.line_golden import is_lines_golden
-from npnet.checks.precision import PRECISION_EPS
 from npnet.checks.reference import Problem, gradient_names, next_step
 from npnet.checks.report import Report
+from npnet.checks.stored import PRECISION_EPS
 from npnet.cli.judge_lines import judge_lines_command
 from npnet.cli.parser import add_json, add_lines, add_only, names_of
 from npnet.network.gradients import GRADIENTS
@@ -118,7 +118,7 @@ def judge(options: argparse.Namespace, problem: Problem, remark: str = "") -> in
 class Verdict(NamedTuple):
     """The verdict on the arrays of one precision.
 
-    ``forward`` and ``sentence`` are there if values were given; ``passed`` holds for all.
+    ``forward`` and ``sentence`` exist if values were given; ``passed`` includes everything.
     """
 
     theirs: Theirs

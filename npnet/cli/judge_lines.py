@@ -9,7 +9,7 @@ from npnet.base.errors import InputError
 from npnet.checks.line_golden import read_gradients, read_lines_golden
 from npnet.cli.parser import names_of
 
-# What means something for npnet's own network alone.
+# The options that are only for npnet's own network.
 REFUSED = ("values", "precision", "column_major", "big_endian")
 
 

@@ -28,8 +28,7 @@ from npnet.learn.exercises import EXERCISES, find, shown_solution, write_sheet
 from npnet.learn.explain import explain
 from npnet.learn.hints import LEVELS, hint
 from npnet.learn.mistakes_shown import report
-from npnet.learn.sheet_check import check_sheet
-from npnet.learn.sheet_watch import watched
+from npnet.learn.sheet_check import check_sheet, watched
 from npnet.learn.time_limit import SECONDS as TIME
 
 SHEET = Path("exercises.py")
@@ -171,7 +170,7 @@ def check_command(options: argparse.Namespace) -> int:
 
 
 def _file_and_names(what: Sequence[str]) -> tuple[Path, list[str]]:
-    """The sheet and the exercises that are meant: what names an exercise and no file is one."""
+    """The sheet and the exercises in the arguments; an exercise's name is one if no file has it."""
     files, names = [], []
     for word in what:
         if not Path(word).exists() and {word, f"d{word}"} & {*EXERCISES}:
@@ -186,7 +185,7 @@ def _file_and_names(what: Sequence[str]) -> tuple[Path, list[str]]:
 
 
 def _watch(file: Path, names: Sequence[str], options: argparse.Namespace) -> int:
-    """Judge a sheet, and again what changed whenever it is saved, until Ctrl+C."""
+    """Judge a sheet; whenever it is saved, judge what has changed, until Ctrl+C."""
     try:
         for grades in watched(file, names=names, seconds=options.seconds, steps=options.steps):
             if isinstance(grades, InputError):

@@ -16,9 +16,9 @@ from npnet.cli.output_files import check_new_file
 from npnet.cli.parser import DEFAULT_SEED, GRADE, SECONDS, add_force, add_json, number
 from npnet.cli.terminal import wrap
 from npnet.cli.word_options import add_words_option, word_file
+from npnet.grading.grade_text import grade_html
+from npnet.grading.notebook_grades import Grading
 from npnet.notebooks.cells import Cell, Notebook
-from npnet.notebooks.grade_text import grade_html
-from npnet.notebooks.grading import Grading
 from npnet.notebooks.html import html_page
 from npnet.notebooks.outputs import EQUAL
 from npnet.notebooks.read import read_notebook
@@ -26,8 +26,8 @@ from npnet.notebooks.report import CellReport, NotebookReport, differences_table
 from npnet.notebooks.run import SECONDS as TIME
 from npnet.notebooks.run import Options, run_notebook
 
-MOST_ROWS = 30  # of the table of differences; --json and --html have all
-WIDEST = 24  # columns of a cell of that table
+MOST_ROWS = 30  # rows of the table of differences; --json and --html have all
+WIDEST = 24  # the most characters in a cell of this table
 
 
 def add_commands(commands: Any) -> None:
@@ -147,7 +147,7 @@ def _run(
 
 
 def _starts(options: argparse.Namespace, notebook: Notebook) -> dict[int, int]:
-    """The word at which a cell begins, by its number."""
+    """Number of a cell -> the word of the stream at which it begins."""
     starts = {}
     for text in options.default_word:
         found = re.fullmatch(r"([0-9]{1,6}):([0-9]{1,10})", text)
@@ -176,7 +176,7 @@ def _live(cell: Cell, text: str) -> None:
 
 
 def cell_lines(cell: CellReport) -> str:
-    """A cell in a line, and what there is to say of it below."""
+    """The line of a cell, and the lines with details below it."""
     ran, comparison = cell.ran, cell.comparison
     verdict = comparison.verdict if comparison else "-"
     if cell.explained:

@@ -1,7 +1,7 @@
-"""One rule for the files that commands write: no existing file is replaced without --force.
+"""The rule for files that commands write: no existing file is replaced without --force.
 
-A new run folder has only new files. A picture inside the folder of a run may be drawn again,
-because it shows only that run.
+A new run folder has only new files. A picture inside the folder of a run may be replaced, because
+it shows only this run.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ PICTURES = (".png", ".svg", ".pdf")
 
 
 def check_new_file(path: Path, *, force: bool, who: str) -> None:
-    """Refuse, before the work, a file that could not be written after it.
+    """Check before the work that its file can be written.
 
     Args:
-        path: where the command is to write.
-        force: whether a file that is there may be replaced.
+        path: the file that the command will write.
+        force: whether an existing file may be replaced.
         who: the option or the command, for the message.
 
     Raises:
-        InputError: ``path`` is a folder, or a file that is there and ``force`` is False; or the
-            folder that it is to be in is missing.
+        InputError: ``path`` is a folder, or an existing file and ``force`` is False, or its folder
+            does not exist.
     """
     if os.path.isdir(path):
         raise InputError(f"{who}: {path} is a folder, wanted a new file: name one in it")
@@ -49,7 +49,7 @@ def check_new_picture(path: Path, *, force: bool, who: str) -> None:
 
 
 def same_file(one: str | os.PathLike[str], other: str | os.PathLike[str]) -> bool:
-    """Whether two names are those of one file."""
+    """Whether two names mean the same file."""
     return os.path.realpath(one) == os.path.realpath(other)
 
 
@@ -59,10 +59,10 @@ def _is_picture_of_a_run(path: Path) -> bool:
 
 @contextlib.contextmanager
 def new_run_folder(out: Path | None, name: str) -> Iterator[Path]:
-    """Make the folder ``out``, or the next ``runs/NAME-NNN``; removed if the block refuses.
+    """Make the folder ``out``, or the next ``runs/NAME-NNN``; it is removed after an InputError.
 
     Raises:
-        InputError: it cannot be made, or ``out`` is there already.
+        InputError: the folder cannot be made, or ``out`` exists already.
     """
     folder = new_folder(out) if out else new_numbered(ROOT, name.replace("/", "-"))
     try:

@@ -22,8 +22,8 @@ from npnet.learn.page import check_size, page
 from npnet.network.forward import Values
 from npnet.network.gradients import GRADIENTS, Gradients, backward
 
-# Each line alone, so that what the loss hides is seen as well. The first says that the very
-# numbers of the page are right; the second also finds a mistake that cancels in them.
+# Each line alone, because the loss hides some mistakes. The first check says that the numbers on
+# the page are right; the second also finds mistakes that cancel in these numbers.
 SHOWN = "on these gradients"
 RANDOM = "on random ones"
 
@@ -51,7 +51,7 @@ def page_command(options: argparse.Namespace) -> int:
     recipe, file = checkable(recipe, options), options.file
     check_new_file(file, force=options.force, who="page")
     words, source = corpus_from(options, publication)
-    with np.errstate(all="ignore"):  # the numerical side refuses what is not finite
+    with np.errstate(all="ignore"):  # the numerical side refuses numbers that are not finite
         values = first_minibatch(recipe, words)
         check_size(values)
         gradients = backward(values)
@@ -75,9 +75,9 @@ def page_command(options: argparse.Namespace) -> int:
 
 
 def _on_these(values: Values, gradients: Gradients) -> Report:
-    """The gradients themselves, each against its line alone, given the gradients before it."""
+    """The gradients themselves: each line alone, with the upstream gradients of the page."""
     alone = numerical.cut(values, {**gradients, "loss": 1.0})
     ours, reference = dict(gradients), {name: alone[name] for name in GRADIENTS}
-    for side in (ours, reference):  # a tied row has no derivative to compare with
+    for side in (ours, reference):  # a row with a tie has no derivative
         side["logits"] = np.delete(side["logits"], numerical.ties(values), axis=0)
     return compare(ours, reference, labels=LABELS)

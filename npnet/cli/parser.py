@@ -1,7 +1,7 @@
 """The parser of both command lines: one-line errors, wrapped help, options that many commands take.
 
-argparse prints its usage, often twenty lines, before an error. ``Parser`` prints one line instead:
-the command, what it got, what it wanted and where to read more.
+Before an error, argparse prints its usage, often twenty lines. ``Parser`` prints one line instead:
+the command, what it got, what it wanted, and where to read more.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from npnet.base.errors import shown
 from npnet.base.suggestions import nearest
 from npnet.cli.terminal import width
 
-# The help of options that many commands take, each with a default of its own.
+# The help texts of options that many commands have, each with its own default.
 BATCH = "rows of a minibatch"
 HIDDEN = "hidden units"
 OUT = "where to write the result"
@@ -30,7 +30,7 @@ SEED = "seed of the random numbers, as torch.manual_seed takes it"
 STEPS = "training steps"
 WATCH = "do it again whenever a file changes, until Ctrl-C"
 
-# argparse's own messages, as patterns, and how npnet says the same.
+# Patterns of argparse's own messages -> npnet's words for the same.
 MESSAGES = {
     r"^argument (\S+): ": r"\1: ",
     r"^the following arguments are required: (.*)$": r"got no \1, which it needs",
@@ -40,7 +40,7 @@ MESSAGES = {
 
 
 class HelpFormatter(argparse.HelpFormatter):
-    """Help as wide as the terminal, in paragraphs, with no word broken at a hyphen."""
+    """Help with the width of the terminal, in paragraphs, without breaks at hyphens."""
 
     def __init__(self, prog: str, **options: Any) -> None:
         super().__init__(prog, **{"width": width(), **options})
@@ -65,14 +65,14 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**{"formatter_class": HelpFormatter, "allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
-        """Print ``message`` in the words of npnet, and leave with exit code 2."""
+        """Print ``message`` in npnet's words, and exit with code 2."""
         for pattern, words in MESSAGES.items():
             message = re.sub(pattern, words, message)
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
     @property
     def options(self) -> list[str]:
-        """The long options that its help shows."""
+        """The long options in the help."""
         return [
             name
             for name, action in self._option_string_actions.items()
@@ -80,10 +80,10 @@ class Parser(argparse.ArgumentParser):
         ]
 
     def refuse_unknown(self, unknown: Sequence[str], commands: Mapping[str, Parser]) -> NoReturn:
-        """The error for arguments that the command does not take.
+        """The error for arguments that the command does not have.
 
-        It names the option that was meant, if one is likely; or the command of ``commands`` that
-        has this option; or else all options.
+        It names the option that was probably meant; or the command in ``commands`` that has this
+        option; or all options.
         """
         first = unknown[0].partition("=")[0]
         if not first.startswith("-"):
@@ -95,8 +95,9 @@ class Parser(argparse.ArgumentParser):
             if name.startswith(first) or first.startswith(f"{name}-")  # --batch-size
         ]
         if not likely and not elsewhere:
-            # Without the dashes, which all options have in common. A typing mistake is seldom in
-            # the first letter: --count is not meant for --out.
+            # Without the dashes, which all options have. Typing errors are rarely in the first
+            # letter: --count
+            # is not a typing error for --out.
             alike = [name[2:] for name in self.options if name[2] == first.strip("-")[:1]]
             near = nearest(first.strip("-"), alike, cutoff=0.75)
             likely = [f"--{near}"] if near else []
@@ -118,7 +119,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(parser: Parser, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """The options; the command that was called refuses what it does not take."""
+    """The parsed options; the called command refuses arguments that it does not have."""
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         options.parser.refuse_unknown(unknown, commands_of(parser))
@@ -169,7 +170,7 @@ def add_force(parser: argparse.ArgumentParser) -> None:
 
 
 def add_only(parser: argparse.ArgumentParser, like: str) -> None:
-    """Add --only, which takes names of what the command lists; ``names_of`` splits them."""
+    """Add --only, for names that the command lists; ``names_of`` splits them."""
     parser.add_argument(
         "--only", metavar="NAMES", help=f"only these, separated by commas, such as {like}"
     )
@@ -181,7 +182,7 @@ def names_of(text: str | None) -> list[str] | None:
 
 
 class OldName(argparse.Action):
-    """An option of an older version: taken as the one that replaced it, with a note on stderr."""
+    """An option of an older version. It sets the option that replaced it, with a note on stderr."""
 
     def __call__(
         self,
@@ -196,7 +197,7 @@ class OldName(argparse.Action):
 
 
 def add_old_name(parser: argparse.ArgumentParser, old: str, new: str) -> None:
-    """Take the option ``old``, which no help shows, as ``new``, which the parser has."""
+    """Accept the option ``old``, which is not in the help, as the parser's option ``new``."""
     replaced = next(action for action in parser._actions if new in action.option_strings)
     parser.add_argument(
         old, dest=replaced.dest, action=OldName, type=replaced.type or str, help=argparse.SUPPRESS

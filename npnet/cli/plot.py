@@ -157,7 +157,7 @@ def plot_command(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> None:
-    """Refuse what cannot be done before anything is read."""
+    """Refuse impossible options before anything is read."""
     check_new_picture(options.out, force=options.force, who="--out")
     if options.data:
         check_new_file(options.data, force=options.force, who="--data")

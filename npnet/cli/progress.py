@@ -8,16 +8,16 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-OFTEN = 0.1  # seconds from one update of the bar to the next
+OFTEN = 0.1  # seconds between two updates of the bar
 
 
 class Progress(NamedTuple):
-    """How a command shows its progress.
+    """The ways in which a command shows its progress.
 
     Attributes:
         bar: whether there is a bar: only on a terminal.
-        print: prints a line, above the bar if there is one.
-        update: takes the number of steps done, and the loss where the bar shows one.
+        print: a function that prints a line, above the bar if there is one.
+        update: a function of the number of steps done, and of the loss if the bar shows one.
     """
 
     bar: bool
@@ -29,13 +29,13 @@ class Progress(NamedTuple):
 def progress(
     total: int, *, done: int = 0, loss: bool = False, unit: str = "steps"
 ) -> Iterator[Progress]:
-    """Show a bar on a terminal while the block runs; in a pipe lines are printed plainly.
+    """Show a bar on a terminal while the block runs; in a pipe, lines are printed without a bar.
 
     Args:
-        total: steps of the whole.
-        done: steps that were done before this process began.
+        total: the number of all steps.
+        done: the number of steps before this process began.
         loss: whether the bar shows the loss.
-        unit: what is counted.
+        unit: the name of a step.
     """
     if not sys.stdout.isatty():
         yield Progress(False, lambda line: print(line, flush=True), lambda done, loss=0.0: None)
@@ -53,7 +53,7 @@ def progress(
     if loss:
         columns.insert(2, TextColumn("{task.fields[loss]}"))
     begun, started, updated = done, time.perf_counter(), 0.0
-    # A console of its own: rich's takes every terminal for the first that it saw.
+    # A new console, because rich's own console stays with the first terminal that it has seen.
     with RichProgress(*columns, transient=True, console=Console()) as shown:
         task = shown.add_task("", total=total, completed=done, speed=0.0, loss="")
 

@@ -30,7 +30,7 @@ from npnet.recipes.recipe import Recipe
 from npnet.replays.publication_words import words_of
 from npnet.training.runs import read_recipe
 
-# The fields of a recipe that have an option of their own; --set changes any other.
+# The fields of a recipe that have their own option; --set changes any other field.
 FIELDS = ("seed", "hidden", "batch", "steps")
 KINDS = "the JSON file of a recipe; a run's folder; or a publication's TOML file"
 RECIPES_OWN = "(default: the recipe's)"
@@ -38,14 +38,14 @@ PUBLISHED_OR_OWN = "a publication's own if they are found, else npnet's"
 
 
 class Source(NamedTuple):
-    """What ``--recipe`` names: a recipe, and the publication that it comes from, if any."""
+    """The recipe that ``--recipe`` names, and the publication from which it comes, if any."""
 
     recipe: Recipe
     publication: Publication | None
 
 
 class Corpus(NamedTuple):
-    """The words of a command, and what they are called in its output."""
+    """The words of a command, and their name in its output."""
 
     words: list[str]
     name: str
@@ -60,7 +60,7 @@ def add_recipe_options(
     """Add --recipe, --set, --seed, --hidden, --batch, --steps and the options for words.
 
     Args:
-        parser: of a command.
+        parser: the parser of a command.
         default: the recipe if none is named.
         words: the words if none are named, for the help.
     """
@@ -88,7 +88,7 @@ def source_from(options: argparse.Namespace, who: str = "--recipe") -> Source:
     """The recipe that the options make, and its publication.
 
     Raises:
-        InputError: no such recipe, or a field or value that cannot be.
+        InputError: there is no such recipe, or a field or a value is impossible.
     """
     recipe, publication = find_recipe(options.recipe or options.default_recipe, who)
     entries = json.loads(recipe.to_json())
@@ -97,7 +97,7 @@ def source_from(options: argparse.Namespace, who: str = "--recipe") -> Source:
         if key not in entries and (near := nearest(key, entries)):
             raise InputError(f"--set: no field {key!r}, did you mean {near}?")
         with contextlib.suppress(ValueError, RecursionError):
-            value = json.loads(value)  # what is no JSON is text, such as float64
+            value = json.loads(value)  # a value that is not JSON is text, such as float64
         entries[key] = value
     for key in FIELDS:
         if getattr(options, key) is not None:
@@ -106,10 +106,10 @@ def source_from(options: argparse.Namespace, who: str = "--recipe") -> Source:
 
 
 def assigned(assignment: str) -> tuple[str, str]:
-    """Field and value of a ``--set``, both as text.
+    """The field and the value of a ``--set``, both as text.
 
     Raises:
-        InputError: there is no ``=`` in it.
+        InputError: it has no ``=``.
     """
     key, equals, value = assignment.partition("=")
     if not equals:
@@ -118,10 +118,10 @@ def assigned(assignment: str) -> tuple[str, str]:
 
 
 def find_recipe(name: str, who: str = "--recipe") -> Source:
-    """The recipe of a name, of a JSON file, of a run's folder or of a publication.
+    """The recipe with this name, or from a JSON file, a run's folder or a publication.
 
     Raises:
-        InputError: there is none of this name, or the file cannot be used.
+        InputError: there is no recipe with this name, or the file cannot be used.
     """
     if name in shipped():
         publication = read_publication(shipped()[name])
@@ -147,7 +147,7 @@ def find_recipe(name: str, who: str = "--recipe") -> Source:
 
 
 def with_dtype(recipe: Recipe, options: argparse.Namespace, dtype: str, why: str) -> Recipe:
-    """``recipe`` in ``dtype``, which the command needs; its own dtype is put aside.
+    """``recipe`` in ``dtype``, which the command needs in place of the recipe's own dtype.
 
     Raises:
         InputError: the options ask for another dtype.
@@ -161,7 +161,7 @@ def with_dtype(recipe: Recipe, options: argparse.Namespace, dtype: str, why: str
 def corpus_from(
     options: argparse.Namespace, publication: Publication | None, *, required: bool = False
 ) -> Corpus:
-    """The words that the options name; else those of the publication; else npnet's own.
+    """The words that the options name; or those of the publication; or npnet's own.
 
     Args:
         options: as ``add_recipe_options`` made them.
@@ -169,7 +169,7 @@ def corpus_from(
         required: whether a publication's own words must be found.
 
     Raises:
-        InputError: words that cannot be used, or that are required and not found.
+        InputError: the words cannot be used, or are required and not found.
     """
     of_file = any(getattr(options, name) is not None for name in FILE_OPTIONS)
     if publication is None or options.words is not None or of_file:
@@ -180,7 +180,7 @@ def corpus_from(
         own = read_words(path, fold=corpus.fold or options.fold)
         return Corpus(finished(own, options), corpus.name)
     if required:
-        words_of(publication)  # says how to get a corpus that is known
+        words_of(publication)  # its error says how to get a known corpus
         raise InputError(
             f"{publication.file}: its [corpus] was not found, wanted words: name a file with "
             "--words"

@@ -1,4 +1,4 @@
-"""`npnet recover`: a lost seed, found from printed figures."""
+"""`npnet recover`: finding a lost seed from printed figures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from npnet.replays.seed_progress import Progress as Notes
 from npnet.replays.seed_progress import State
 from npnet.torch_rng.many_seeds import SEEDS
 
-SAID = 60.0  # seconds from one line to the next where there is no bar
+SAID = 60.0  # seconds between two lines, if there is no bar
 
 
 def add_commands(commands: Any) -> None:
@@ -160,7 +160,7 @@ def recover_command(options: argparse.Namespace) -> int:
 
 
 def _range(options: argparse.Namespace) -> tuple[int, int]:
-    """The range of seeds, its end not included."""
+    """The range of seeds, without its end."""
     last = SEEDS - 1 if options.last is None else options.last
     for name, seed in (("--from", options.first), ("--to", last)):
         if not 0 <= seed < SEEDS:
@@ -186,18 +186,18 @@ def _about(count: float) -> str:
 
 
 def _notes_file(session: LostSession) -> str:
-    """A name that belongs to these figures and options alone, in this folder."""
+    """A name in this folder for exactly these figures and options."""
     return f"{session.publications[0].file.stem}-{session.search.digest[:8]}.recover.json"
 
 
 def _missing(session: LostSession, notes: Path, first: int, end: int) -> int:
-    """How many seeds the progress file leaves to do."""
+    """How many seeds are left to try after those in the progress file."""
     ranges = Notes(session.search.digest, notes).missing(first, end)
     return sum(stop - start for start, stop in ranges)
 
 
 def _arguments(options: argparse.Namespace) -> Iterator[str]:
-    """The command's own arguments, to be typed again."""
+    """The arguments of this command, for typing it again."""
     yield from options.publications
     for name, given, default in (
         ("--reruns", options.reruns, 0),
@@ -216,7 +216,7 @@ def _arguments(options: argparse.Namespace) -> Iterator[str]:
 
 @contextlib.contextmanager
 def _shown(wanted: int, done: int, silent: bool) -> Iterator[Callable[[State], None] | None]:
-    """Show how far it is: a bar on a terminal, in a pipe a line a minute on stderr."""
+    """Show the progress: a bar on a terminal; in a pipe, a line each minute on stderr."""
     if silent:
         yield None
         return

@@ -1,4 +1,4 @@
-"""What `npnet recover` does with a notebook: run it, see what it draws, offer the rerun."""
+"""`npnet recover` with a notebook: run it, see what it draws, and offer to run it again."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from npnet.notebooks.run import Options, run_notebook
 from npnet.recipes.publication import Printed, shipped
 from npnet.replays.lost_seeds import LostSeed
 
-SECONDS = 20.0  # for one cell
+SECONDS = 20.0  # seconds for one cell
 
 
 def published(
     files: Sequence[str], words: Path | None, seconds: float, say: Callable[[str], None]
 ) -> Published | None:
-    """What a notebook has published, which is run for it; None where no notebook is given.
+    """Run a notebook, and return its publications; None if no notebook is given.
 
     Raises:
-        InputError: a notebook with other files, or one from which nothing can be searched for.
+        InputError: the notebook is given with other files, or it has nothing to search for.
     """
     if all(_is_publication(file) for file in files):
         return None
@@ -45,12 +45,12 @@ def published(
 
 
 def rerun(file: str, notebook: Published, found: LostSeed) -> str:
-    """The command that runs the notebook with its seed, each drawing cell at its word."""
+    """The command that runs the notebook with its seed; each drawing cell begins at its word."""
     words = []
     for cell, (start, first), skip in zip(
         notebook.cells, notebook.starts, found.skips, strict=True
     ):
-        if skip != first:  # in a plain run the cell would begin elsewhere
+        if skip != first:  # in a plain run, the cell would begin at another word
             words.append(f"--default-word={cell}:{skip - first + start}")
     return shlex.join(["npnet", "notebook", file, "--default-seed", str(found.seed), *words])
 
@@ -60,7 +60,7 @@ def _is_publication(file: str) -> bool:
 
 
 def _figures(printed: Printed) -> str:
-    """The figures that a search takes, in words."""
+    """The figures that a search uses, in words."""
     told = [f"cross-entropy {figure}" for figure in printed.cross_entropy.values()]
     rows = printed.probs.items()
     told += [f"row {row} of the softmax, {len(figures)} figures" for row, figures in rows]

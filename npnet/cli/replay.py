@@ -1,4 +1,4 @@
-"""`npnet replay`: the figures that others printed, compared with ours."""
+"""`npnet replay`: comparing the figures that others printed with ours."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from npnet.replays.printed_figures import DIFFERS, DRIFT, EQUAL, NEAR, Figure, s
 from npnet.replays.publication_words import found_files, words_of
 from npnet.replays.replay import advice, needed, replay
 
-# Columns of the table. In the two middle ones the digits of a float64 fit; a longer text is cut.
+# The columns of the table. The two middle ones are wide enough for a float64; longer text is cut.
 WIDEST = 20
 ALIGNS, WIDTHS = "><<<<", (10, WIDEST, WIDEST, 7, 0)
-# What stands before the step, or the row, of figures that are not plain losses.
+# The words before the step, or the row, of figures that are not plain losses.
 SHORT = {"cross_entropy": "fused ", "sum": "sum ", "probs": "probs "}
 
 
@@ -84,7 +84,7 @@ def replay_command(options: argparse.Namespace) -> int:
                 watch=lambda first, losses: shown.update(first + len(losses)),
                 seen=lambda figure: shown.print(_row(figure)),
             )
-        for figure in figures:  # known when the run was over and run once more
+        for figure in figures:  # known only after a second run
             if figure.match == DRIFT:
                 print(_row(figure))
         print("\n".join(_summary(figures, publication.recipe.dtype)))
@@ -99,7 +99,7 @@ def _list(publications: list[Publication], as_json: bool) -> None:
     rows: list[dict[str, Any]] = [
         {
             "name": publication.recipe.name,
-            # With the corpus, the rows of the batch are a figure too.
+            # If there is a corpus, the rows of the batch are also a figure.
             "figures": publication.printed.count + bool(publication.batch and found),
             "steps": needed(publication).steps,
             "corpus": publication.corpus and publication.corpus.name,
@@ -137,7 +137,7 @@ def _row(figure: Figure) -> str:
 
 
 def _summary(figures: list[Figure], dtype: str) -> Iterator[str]:
-    """How many figures match: the losses, where there are others too, then all."""
+    """Lines on how many figures match: the losses (if there are also others), and all."""
     losses = [figure for figure in figures if figure.what == "loss"]
     if losses and len(losses) < len(figures):
         yield f"losses: {_equal(losses, dtype)}"
@@ -153,7 +153,7 @@ def _summary(figures: list[Figure], dtype: str) -> Iterator[str]:
 
 
 def _equal(figures: list[Figure], dtype: str) -> str:
-    """How many are equal: in all printed digits, or in those that the dtype holds."""
+    """How many figures are equal: in all printed digits, or in those that the dtype has."""
     digits = [figure.digits for figure in figures if figure.match == EQUAL]
     text = f"{digits.count(None)} of {len(figures)} equal in every digit"
     held = [count for count in digits if count is not None]
@@ -161,7 +161,7 @@ def _equal(figures: list[Figure], dtype: str) -> str:
 
 
 def _left_out(publication: Publication, steps: int | None, shown: int) -> str | None:
-    """How many figures the short form leaves out, and how many steps reach the next one."""
+    """A line on how many figures the short form leaves out, and how many steps show more."""
     whole, short = publication.printed, shortened(publication, steps).printed
     left = whole.count - short.count
     if not left:

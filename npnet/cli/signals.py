@@ -9,7 +9,7 @@ from typing import Any
 
 
 class Interrupted(Exception):
-    """A signal asked training to stop; its checkpoint is written."""
+    """A signal has stopped the training; its checkpoint is written."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(signum)
@@ -18,14 +18,14 @@ class Interrupted(Exception):
 
 @contextlib.contextmanager
 def signals_caught() -> Iterator[list[int]]:
-    """Collect Ctrl-C and SIGTERM in a list to be read between steps; a second one acts at once."""
+    """Collect Ctrl-C and SIGTERM in a list, which is read between steps; a second acts at once."""
     caught: list[int] = []
     watched = (signal.SIGINT, signal.SIGTERM)
     try:
         before = {signum: signal.getsignal(signum) for signum in watched}
         for signum in watched:
             signal.signal(signum, lambda signum, _: _catch(signum, caught, before))
-    except ValueError:  # only the main thread may ask for signals
+    except ValueError:  # only the main thread can receive signals
         yield caught
         return
     try:

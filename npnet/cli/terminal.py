@@ -12,12 +12,12 @@ from npnet.learn.explain import WIDTH
 
 
 def width() -> int:
-    """Columns for sentences: those of the terminal, but no more than are easy to read."""
+    """The width for sentences: that of the terminal, but at most a width that is easy to read."""
     return min(WIDTH, shutil.get_terminal_size((WIDTH, 0)).columns)
 
 
 def colours() -> bool:
-    """Whether to print colours: on a terminal, unless NO_COLOR is set or it is a dumb one."""
+    """Whether to print colours: only on a terminal, and not if NO_COLOR is set or TERM is dumb."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return sys.stdout.isatty() and not plain
 
@@ -35,6 +35,6 @@ def wrap(text: str, indent: str = "") -> str:
 
 
 def fit(line: str) -> str:
-    """``line``, cut to the terminal if it is printed there; in a pipe to ``WIDTH`` columns."""
+    """``line``, cut to the width of the terminal; in a pipe, to ``WIDTH`` characters."""
     terminal = sys.stdout.isatty()
     return shorten(line, shutil.get_terminal_size((WIDTH, 0)).columns if terminal else WIDTH)

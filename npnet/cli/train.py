@@ -48,12 +48,12 @@ from npnet.training.runs import (
 )
 from npnet.training.several import PIECE
 
-EVERY = 10_000  # steps from one printed line to the next, as in the lecture
-# Seconds from one checkpoint to the next. Writing one takes some 20 ms at the end of 200,000
-# steps, so that is 0.2 % of the time.
+EVERY = 10_000  # steps between two printed lines, as in the lecture
+# Seconds between two checkpoints. Writing one takes about 20 ms after 200,000 steps, which is 0.2 %
+# of the time.
 INTERVAL = 10.0
 
-# Options of a new run alone.
+# Options that are only for a new run.
 NEW_ONLY = (
     "recipe",
     "words",
@@ -140,7 +140,7 @@ def train_command(options: argparse.Namespace) -> int:
 def _new_run(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]:
     recipe, publication = source_from(options)
     words = corpus_from(options, publication).words
-    # This finds all that can be wrong with recipe and words, before the folder is made.
+    # This finds all errors of recipe and words before the folder is made.
     training = Training(recipe, words, eval_every=options.eval_every)
     if not (options.quiet or options.json):
         tell_repeats(recipe, words)
@@ -152,7 +152,7 @@ def _new_run(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]
 
 
 def tell_repeats(recipe: Recipe, words: Sequence[str]) -> None:
-    """Say how many of the test words are training words too, which makes their loss too low."""
+    """Print how many test words are also training words, which makes the test loss too low."""
     if recipe.split != "words" or len(set(words)) == len(words):
         return
     seed = recipe.shuffle_seed if recipe.shuffles else None
@@ -199,8 +199,9 @@ def _resumed(options: argparse.Namespace) -> tuple[Path, Callable[[], Training]]
                 f"npnet: began with {began_with}, goes on with {versions()}: bits may differ",
                 file=sys.stderr,
             )
-        # recipe.json changes with the results, at the end; until then the checkpoint knows how
-        # many steps are wanted.
+        # recipe.json gets new steps only with the results. Until then, the checkpoint has the
+        # number of
+        # steps.
         steps = recipe.steps if checkpoint is None else max(recipe.steps, checkpoint.recipe.steps)
         steps = steps if options.steps is None else options.steps
         recipe = dataclasses.replace(recipe, steps=steps)
@@ -236,7 +237,8 @@ def _train(options: argparse.Namespace, folder: Path, training: Training) -> int
         return _stopped(folder, training, stop)
     except DivergedError as error:
         if error.losses is not None and not (folder / "model.npz").exists():
-            # The loss that is not finite ends it, so that a plot can show where it diverged.
+            # The loss that is not finite is the last one, so that a plot can show where the run
+            # diverged.
             ended = np.append(error.losses, error.losses.dtype.type(error.loss))
             write_history(folder, recipe, ended)
             print(f"{folder}: keeps the recipe and the losses so far", file=sys.stderr)
@@ -254,7 +256,7 @@ def _checkpoints(
     caught: list[int],
     show: Callable[[int, Floats], None],
 ) -> Callable[[int, Floats], None]:
-    """Show progress, write a checkpoint when it is time, stop when a signal was caught."""
+    """Show progress, write a checkpoint when it is time, and stop after a signal."""
     last = time.monotonic()
 
     def watch(first: int, losses: Floats) -> None:
@@ -270,7 +272,7 @@ def _checkpoints(
 
 
 def _stopped(folder: Path, training: Training, stop: Interrupted) -> int:
-    if not (folder / "model.npz").exists():  # else the results of fewer steps stay as they are
+    if not (folder / "model.npz").exists():  # otherwise the results of fewer steps would remain
         write_history(folder, training.recipe, training.losses[: training.done])
     print(
         f"\nnpnet: stopped after {training.done:,} of {training.recipe.steps:,} steps; "
@@ -282,7 +284,7 @@ def _stopped(folder: Path, training: Training, stop: Interrupted) -> int:
 
 @contextlib.contextmanager
 def _shown(steps: int, done: int, silent: bool) -> Iterator[Callable[[int, Floats], None]]:
-    """Show progress: a bar on a terminal; in a pipe a line every 10,000 steps."""
+    """Show progress: a bar on a terminal; in a pipe, a line every 10,000 steps."""
     if silent:
         yield lambda first, losses: None
         return

@@ -31,16 +31,16 @@ from npnet.training.several import PIECE, State, steps_of, train_runs
 
 
 def begin(options: argparse.Namespace, grid: Grid) -> Path:
-    """Make the folder of the runs that --seeds and --set ask for; none of them has begun.
+    """Make the folder for the runs that --seeds and --set ask for, without training any.
 
     Raises:
-        InputError: options, recipes or words that cannot be used.
+        InputError: options, recipes or words cannot be used.
     """
     check_workers(options)
     words = corpus_from(options, grid.publication).words
     runs = [each for run in grid.runs.values() for each in _recipes(run)]
     for recipe in runs:
-        # This finds all that can be wrong with recipe and words, before the folder is made.
+        # This finds all errors of recipe and words before the folder is made.
         Training(recipe, words, eval_every=options.eval_every)
     with new_run_folder(options.out, grid.first.name) as folder:
         return make_runs(folder, grid.runs, words, options.eval_every)
@@ -51,13 +51,13 @@ def _recipes(run: Recipe | Mapping[str, Recipe]) -> list[Recipe]:
 
 
 def train(options: argparse.Namespace, folder: Path) -> int:
-    """Train what is not finished of the runs in a folder, and report."""
+    """Train the unfinished runs in a folder, and report."""
     check_workers(options)
     silent = options.quiet or options.json
     done, wanted = steps_of(folder, options.steps)
     started = time.perf_counter()
     with (
-        # Not even processes are needed for what is done.
+        # If everything is done, no processes are needed.
         nullcontext(Workers(None, 1))
         if done == wanted
         else workers_of(options, "train") as workers,
@@ -113,7 +113,7 @@ def train(options: argparse.Namespace, folder: Path) -> int:
 
 
 def _draw(folder: Path) -> None:
-    """One picture of all runs, as `npnet plot` draws it; none if all diverged."""
+    """Draw one picture of all runs, as `npnet plot` does; no picture if all diverged."""
     from npnet.plotting import drawn, plots
 
     with contextlib.suppress(InputError):
@@ -137,7 +137,7 @@ def _result(path: Path) -> str:
 
 
 def _groups(folder: Path) -> dict[str, list[Path]]:
-    """The runs of each recipe: the folder of its seeds, else a folder for each."""
+    """The runs of each recipe: in the folder of its seeds, or a folder for each run."""
     groups: dict[str, list[Path]] = {}
     for path in run_folders(folder):
         own = path.parent if path.name.startswith("seed-") else path
@@ -151,7 +151,7 @@ def _losses(paths: list[Path]) -> dict[str, list[float]]:
 
 
 def _table(folder: Path) -> str:
-    """A line for each recipe: the mean of its seeds, and the range of the dev losses."""
+    """A table with a line for each recipe: means over its seeds, and the range of dev losses."""
     rows = [["recipe", "seeds", *SPLIT_NAMES, "dev from", "to", ""]]
     for name, paths in _groups(folder).items():
         losses, bad = _losses(paths), sum(diverged_at(path) is not None for path in paths)

@@ -1,4 +1,4 @@
-"""`npnet plot --watch`: the picture and its table, drawn again while a run trains."""
+"""`npnet plot --watch`: drawing the picture and its table again while a run trains."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from npnet.base.errors import InputError
 if TYPE_CHECKING:
     from npnet.plotting.drawn import Drawn
 
-OFTEN = 1.0  # seconds from one look at the files to the next
+OFTEN = 1.0  # seconds between two looks at the files
 Signature = list[tuple[str, int, int]]
 
 
@@ -27,12 +27,12 @@ def watch(
     """Draw again whenever a file has changed, until all runs have ended or Ctrl-C.
 
     Args:
-        sources: files and folders to look at.
-        read: reads the curves.
-        draw: writes the picture and returns the text to show.
+        sources: files and folders to watch.
+        read: a function that reads the curves.
+        draw: a function that writes the picture and returns the text to show.
 
     Raises:
-        InputError: the first reading fails for another reason than a run that has only begun.
+        InputError: the first reading fails, and not because a run has just begun.
     """
     from npnet.plotting.npnet_runs import NotYet
 
@@ -53,7 +53,8 @@ def watch(
                     except InputError:
                         if not curves:
                             raise
-                        # Half a line of a log that is being written: it will be whole soon.
+                        # Half a line in a log that a program is still writing: it will soon be
+                        # complete.
                     else:
                         shown(draw(curves))
                 if curves and all(each.curve.ended for each in curves):
@@ -64,7 +65,7 @@ def watch(
 
 
 def signature(sources: Sequence[str | Path]) -> Signature:
-    """Names, times and sizes of the files, which change when a run writes; without pictures."""
+    """Names, times and sizes of the files (without pictures), which change when a run writes."""
     paths = [Path(source) for source in sources]
     found: Signature = []
     for path in paths:
@@ -72,7 +73,7 @@ def signature(sources: Sequence[str | Path]) -> Signature:
         for each in inner:
             if each.suffix in (".png", ".svg", ".pdf") or each.name.startswith("."):
                 continue
-            with contextlib.suppress(OSError):  # replaced between the two calls
+            with contextlib.suppress(OSError):  # the file was replaced between the two calls
                 stat = os.stat(each)
                 found.append((str(each), stat.st_mtime_ns, stat.st_size))
     return found
@@ -80,7 +81,7 @@ def signature(sources: Sequence[str | Path]) -> Signature:
 
 @contextlib.contextmanager
 def _screen() -> Iterator[Callable[[str], None]]:
-    """Show a text in place of the one before: on a terminal; in a pipe, after it."""
+    """Show a text: on a terminal in place of the last one, in a pipe after it."""
     if not sys.stdout.isatty():
         yield lambda text: print(text, flush=True)
         return

@@ -1,4 +1,4 @@
-"""The options that name the words which a command works on."""
+"""The options for the words of a command."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from npnet.corpora.words import load_words
 
 OWN = "the corpus that comes with npnet"
 STANDARD_INPUT = "standard input"
-# Options that only a file takes; each is None if it is not given.
+# Options that are only for files; each is None if it is not given.
 FILE_OPTIONS = ("column", "separator", "encoding")
 
 
 def add_words_option(parser: argparse.ArgumentParser, default: str = OWN) -> None:
-    """Add --words alone, for a command whose publication says how its words are read."""
+    """Add only --words, for a command whose publication says how its words are read."""
     parser.add_argument(
         "--words",
         metavar="FILE",
@@ -47,22 +47,22 @@ def add_word_options(parser: argparse.ArgumentParser, default: str = OWN) -> Non
 
 
 def how_words_are_read(options: argparse.Namespace) -> list[str]:
-    """Those options of ``add_word_options`` besides --words that are given, as they are typed."""
+    """The given options of ``add_word_options`` except --words, as they are typed."""
     given = [name for name in FILE_OPTIONS if getattr(options, name) is not None]
     given += [name for name in ("fold", "unique") if getattr(options, name)]
     return [f"--{name}" for name in given]
 
 
 def is_known(name: str) -> bool:
-    """Whether ``name`` is that of a corpus which npnet knows, and no file here is called so."""
+    """Whether ``name`` is the name of a known corpus, and not of a file here."""
     return (name in KNOWN or name == SHIPPED) and not Path(name).exists()
 
 
 def words_from(options: argparse.Namespace) -> list[str]:
-    """The words that the options name; blank lines and trimmed words are counted on stderr.
+    """The words that the options name; a note on stderr counts blank lines and trimmed words.
 
     Raises:
-        InputError: no such file or corpus, or no words that can be used.
+        InputError: there is no such file or corpus, or its words cannot be used.
     """
     name = options.words
     known = name is not None and is_known(name)
@@ -103,7 +103,7 @@ def words_from(options: argparse.Namespace) -> list[str]:
 
 
 def finished(words: list[str], options: argparse.Namespace) -> list[str]:
-    """The words, each once with --unique, in the order in which they first occur."""
+    """The words in order; with --unique, each word only where it occurs first."""
     if not options.unique:
         return words
     once = list(dict.fromkeys(words))
@@ -117,12 +117,13 @@ def word_file(name: str | None) -> Iterator[Path | None]:
     """The file that ``--words`` names, for a command that compares its SHA-256; None for None.
 
     Raises:
-        InputError: a known corpus that is not found; standard input is closed.
+        InputError: a known corpus is not found, or standard input is closed.
     """
     if name is None:
         yield None
     elif is_known(name):
-        known_words(name) if name in KNOWN else default_words()  # says what to do if it is missing
+        # its error says what to do if the corpus is missing
+        known_words(name) if name in KNOWN else default_words()
         yield find_corpus(KNOWN[name].sha256) if name in KNOWN else shipped_file()
     elif name == "-":
         if sys.stdin is None:
@@ -136,7 +137,7 @@ def word_file(name: str | None) -> Iterator[Path | None]:
 
 
 def described(options: argparse.Namespace) -> str:
-    """What ``--words`` names, for a line of output."""
+    """The words of ``--words``, described for a line of output."""
     if options.words is None:
         return OWN
     return STANDARD_INPUT if options.words == "-" else str(options.words)

@@ -1,4 +1,4 @@
-"""--jobs and --dask: the processes, or the cluster, that do the work of a command in pieces."""
+"""--jobs and --dask: processes, or a cluster, which do the work of a command in pieces."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from typing import Any, NamedTuple
 from npnet.base.errors import InputError
 from npnet.cli.parser import whole_number
 
-LOOKED = 1.0  # seconds after which a worker looks whether its parent is still there
+LOOKED = 1.0  # seconds between two checks of a worker whether its parent still exists
 
 
 class Workers(NamedTuple):
-    """An executor, None for this process, and how many pieces of work it does at once."""
+    """An executor (None: this process), and how many pieces of work it does at once."""
 
     executor: Executor | None
     at_once: int
@@ -45,7 +45,7 @@ def check_workers(options: argparse.Namespace) -> None:
     """Check --jobs and --dask.
 
     Raises:
-        InputError: fewer jobs than 1, or both options.
+        InputError: there are fewer jobs than 1, or both options are given.
     """
     if options.jobs is not None and options.jobs < 1:
         raise InputError(f"--jobs: got {options.jobs}, wanted 1 or more")
@@ -58,7 +58,7 @@ def workers_of(options: argparse.Namespace, who: str) -> Iterator[Workers]:
     """The workers that --jobs or --dask asks for; ``who`` is the command, for messages.
 
     Raises:
-        InputError: no such cluster, or a process that ended before its work was done.
+        InputError: there is no such cluster, or a process ended before its work was done.
     """
     if options.dask is not None:
         with _cluster(options.dask) as workers:
@@ -68,12 +68,13 @@ def workers_of(options: argparse.Namespace, who: str) -> Iterator[Workers]:
     if jobs == 1:
         yield Workers(None, 1)
         return
-    # Spawned, since the progress bar has a thread, and a fork copies only one.
+    # Spawned, because the progress bar has a thread, and a fork copies only one thread.
     context = multiprocessing.get_context("spawn")
     parent = (os.getpid(),)
     executor = ProcessPoolExecutor(jobs, context, initializer=prepare_worker, initargs=parent)
     try:
-        with _ignoring_interrupts():  # what begins now inherits it: no traceback of a worker
+        # new processes inherit this, so that no worker prints a traceback
+        with _ignoring_interrupts():
             for _ in range(jobs):
                 executor.submit(abs, 0)
         yield Workers(executor, jobs)
@@ -99,14 +100,14 @@ def _ignoring_interrupts() -> Iterator[None]:
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """The number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def prepare_worker(parent: int) -> None:
-    """Leave Ctrl-C to the parent, and end when the parent is gone."""
+    """Ignore Ctrl-C, which the parent handles, and end when the parent has ended."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def look() -> None:

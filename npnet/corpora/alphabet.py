@@ -1,22 +1,22 @@
-"""A remark on an alphabet that is much larger than usual: the network learns every character."""
+"""A remark for an alphabet that is much larger than usual: the network learns every character."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 
-# A character is rare if it is in at most FEW words, or in one of ONE_OF words.
+# A character is rare if it is in at most FEW words, or in at most one of ONE_OF words.
 FEW, ONE_OF = 2, 2000
-LEAST = 20  # rare characters that are a reason for a remark, if they are more than the others
+LEAST = 20  # with fewer rare characters, there is no remark about them
 SEEN = 5  # a character that occurs at most this often on average is too rare to be learned
 EXAMPLES = 5
 
 
 def remark_on_alphabet(words: Sequence[str]) -> str | None:
-    """A sentence on characters that hardly occur, if they are more than the usual ones.
+    """A sentence about rare characters, if there are more of them than of the usual ones.
 
-    A wrong encoding, capitals, figures or words of another script add characters, and each has a
-    row in the embedding and a column in the last layer.
+    A wrong encoding, capitals, digits or words in another script add characters. Each character has
+    a row in the embedding and a column in the last layer.
     """
     counts = Counter(char for word in words for char in {*word})
     most = max(FEW, len(words) // ONE_OF)

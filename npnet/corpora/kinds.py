@@ -1,4 +1,4 @@
-"""Files that are not word lists, recognised by their lines: tables, JSON, HTML, dictionaries."""
+"""Recognising files that are not word lists by their lines: tables, JSON, HTML, dictionaries."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from npnet.base.errors import InputError
 
-# The share of the lines that must look alike. Real lists have a few odd lines.
+# The share of the lines that must look like another kind of file. Real lists have some odd lines.
 MOST = 0.9
-# Of a dictionary's words fewer have flags.
+# In a dictionary, this share of the words is enough: many words have no flags.
 SOME = 0.3
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 SEPARATORS |= {":": "colons", "=": "equals signs"}
@@ -19,10 +19,10 @@ COUNTED = re.compile(r"\S+\s+\d[\d.,]*")
 COUNTED_FIRST = re.compile(r"\s*\d[\d.,]*\s+\S+")
 NUMBER = re.compile(r"[-+]?\d[\d.,]*")
 BULLET = re.compile(r"\s*[-*+\u2022]\s+\S.*")
-RULE = re.compile(r"[\s|:+=-]*[=-]{2,}[\s|:+=-]*")  # below the titles of a Markdown table
-SPACED = re.compile(r"\s*\S+ {2,}\S.*")  # columns that stand below each other
+RULE = re.compile(r"[\s|:+=-]*[=-]{2,}[\s|:+=-]*")  # the line below the titles of a Markdown table
+SPACED = re.compile(r"\s*\S+ {2,}\S.*")  # aligned columns
 COMMENT = re.compile(r"\s*(#|//|%|--\s).*")
-# Files that are no text, by their first bytes, and what to do instead.
+# Files that are not text, by their first bytes, and what to do with them.
 PACKED = {
     b"\x1f\x8b": "is packed by gzip: unpack it first",
     b"PK\x03\x04": "is a zip file, as spreadsheets are too: unpack it, or save it as CSV",
@@ -34,11 +34,11 @@ JSON = re.compile(r'\s*(\[\s*["\[{]|\{\s*"|\[\s*$|\{\s*$)')
 
 
 def refuse_other_kinds(lines: Sequence[str], source: str) -> None:
-    """Refuse lines that are no words, with what to type.
+    """Refuse lines that are not words; the message says what to type.
 
     Args:
-        lines: of a text that is read as one word a line.
-        source: what the message calls it.
+        lines: the lines of a text that is read with one word on each line.
+        source: the name of the text in messages.
 
     Raises:
         InputError: most of the lines are those of a table, of JSON, of HTML, of a dictionary
@@ -52,25 +52,25 @@ def refuse_other_kinds(lines: Sequence[str], source: str) -> None:
     if _share(told, TAG) > 0.5 or re.match(r"\s*<(!doctype|html)", told[0], re.IGNORECASE):
         raise InputError(f"{source}: is a page of HTML, wanted one word a line: save its text")
     _refuse_separators(told, source, SEPARATORS)
-    if _share(told, BULLET) >= MOST:
+    if _holds(told, BULLET, MOST):
         raise InputError(
             f"{source}: is a list with a mark before each word, wanted words alone: "
             "--separator blanks --column 2 takes them"
         )
-    if _share(told, FLAGS) >= SOME:
+    if _holds(told, FLAGS, SOME):
         raise InputError(
             f"{source}: is a dictionary with flags behind its words, wanted words alone: "
             "--separator / --column 1 leaves the flags away"
         )
     for pattern, column in ((COUNTED, 1), (COUNTED_FIRST, 2)):
-        if _share(told, pattern) >= MOST:
+        if _holds(told, pattern, MOST):
             raise InputError(
                 f"{source}: is a list of words with numbers, wanted words alone: "
                 f"--separator blanks --column {column} takes them"
             )
-    if _share(told, NUMBER) >= MOST:
+    if _holds(told, NUMBER, MOST):
         raise InputError(f"{source}: is a list of numbers, wanted one word a line")
-    if _share(told, SPACED) >= MOST:
+    if _holds(told, SPACED, MOST):
         raise InputError(
             f"{source}: is a table of columns between blanks, wanted one word a line: choose its "
             "words with --separator blanks --column 1, or another number (--separator none: it is "
@@ -80,7 +80,7 @@ def refuse_other_kinds(lines: Sequence[str], source: str) -> None:
 
 
 def refuse_packed(data: bytes, source: str) -> None:
-    """Refuse what is no text at all.
+    """Refuse files that are not text.
 
     Raises:
         InputError: the first bytes are those of another kind of file.
@@ -114,10 +114,10 @@ def _refuse_first_line(told: Sequence[str], source: str) -> None:
 
 
 def refuse_other_separators(lines: Sequence[str], source: str) -> None:
-    """Refuse the lines of a CSV file that has another separator than commas.
+    """Refuse the lines of a CSV file whose separator is not the comma.
 
     Raises:
-        InputError: most lines have equally many of another separator, and no comma.
+        InputError: most lines have the same number of another separator, and no comma.
     """
     told = [line for line in lines if line.strip()]
     if sum("," in line for line in told) < (1 - MOST) * len(told):
@@ -131,7 +131,7 @@ def refuse_numbers(words: Sequence[str], source: str) -> None:
     Raises:
         InputError: most of the words are numbers.
     """
-    if words and _share(words, NUMBER) >= MOST:
+    if words and _holds(words, NUMBER, MOST):
         raise InputError(
             f"{source}: the column holds numbers such as {words[-1]!r:.40}, wanted words: choose "
             "another with --column, by its title or number"
@@ -153,3 +153,14 @@ def _refuse_separators(told: Sequence[str], source: str, separators: Mapping[str
 
 def _share(lines: Sequence[str], pattern: re.Pattern[str]) -> float:
     return sum(pattern.fullmatch(line) is not None for line in lines) / len(lines)
+
+
+def _holds(lines: Sequence[str], pattern: re.Pattern[str], least: float) -> bool:
+    """Whether ``_share`` is at least this. Lists of words are done after a few lines."""
+    others = 0
+    for line in lines:
+        if pattern.fullmatch(line) is None:
+            others += 1
+            if len(lines) - others < least * len(lines):
+                return False
+    return True

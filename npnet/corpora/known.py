@@ -1,9 +1,10 @@
-"""The corpora that npnet knows: the shipped one, and published ones, found by their checksum."""
+"""The corpora that npnet knows: the shipped one, and published ones, found by checksum."""
 
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ SHIPPED = "names.csv"
 # Its folder in an installed package, and in a checkout.
 SHIPPED_FOLDERS = (Path(__file__).parents[1] / "data", Path(__file__).parents[2] / "data")
 
-# The largest file worth hashing when only the checksum is known: nine million names.
+# Larger files are not hashed when only the checksum is known. This is about nine million names.
 LARGEST = 64 * 2**20  # bytes
 
 BY_HAND = "put a copy in a folder and set NPNET_CORPORA to that folder"
@@ -34,7 +35,7 @@ class Corpus:
 
     @property
     def how(self) -> str:
-        """How to get it."""
+        """How to get the corpus: a command or an instruction."""
         return (
             f"npnet data --download {self.name}, or {BY_HAND}"
             if self.url
@@ -79,7 +80,14 @@ class Row(NamedTuple):
 
 def default_words() -> list[str]:
     """Return the words of the shipped corpus. Raises InputError if it is not there."""
-    return read_words(shipped_corpus())
+    path = shipped_corpus()
+    return [*_words_of(path, path.stat().st_mtime_ns)]
+
+
+@cache
+def _words_of(path: Path, _changed: int) -> list[str]:
+    """The words of a file, read again only if it was changed since."""
+    return read_words(path)
 
 
 def shipped_corpus() -> Path:
@@ -135,8 +143,8 @@ def _files(place: Path, who: str) -> list[Path]:
 
 
 def _matches(path: Path, sha256: str, size: int | None) -> bool:
-    # Sizes are compared first, so that large other files are not read. An unreadable file is
-    # no match.
+    # Sizes are compared first, so that other large files are not read. A file that cannot be read
+    # does not match.
     try:
         if not path.is_file():
             return False
@@ -188,13 +196,13 @@ def download(name: str, *, folder: FilePath | None = None) -> Path:
         ) from None
     import pooch
 
-    # Pooch would write a line to stderr. Its logger is not part of logging's tree, so a level that
+    # Pooch would write a line to stderr. Its logger is not in the tree of loggers, so a level that
     # is set after its first line has no effect.
     logger = pooch.get_logger()
     disabled, logger.disabled = logger.disabled, True
     try:
         return Path(pooch.retrieve(corpus.url, corpus.sha256, fname=name, path=target))
-    except (OSError, ValueError) as error:  # those of requests are OSErrors
+    except (OSError, ValueError) as error:  # the errors of requests are OSErrors
         reason = "another checksum" if isinstance(error, ValueError) else type(error).__name__
         raise InputError(
             f"download: {reason} from {corpus.url}, wanted the file with SHA-256 "

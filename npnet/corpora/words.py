@@ -42,25 +42,25 @@ from npnet.corpora.kinds import (
 
 END = "."  # ends every word and fills the contexts before its first character; index 0
 
-# Which lines of a text are words. "words": lines that are not blank, without the blanks around
-# them. The others: every line unchanged, as text.splitlines() or text.split("\\n") gives it in
-# Python, empty lines too.
+# Which lines of a text are words. "words": lines that are not blank, without spaces at either end.
+# "splitlines" and "split": every line unchanged, empty lines too, as Python's text.splitlines() or
+# text.split("\\n") gives them.
 LINES = ("words", "splitlines", "split")
 
-FEWEST_WORDS = 10  # in a file; a file with fewer is most often the wrong file
+FEWEST_WORDS = 10  # a file with fewer is most often the wrong file
 
-# The end mark, control characters, line and paragraph separators, a byte order mark inside, and
-# lone surrogates, which UTF-8 has no bytes for; blanks that do not break and have no width, soft
-# hyphens, marks of direction. (Joiners are letters' own in Persian and in Indian scripts.)
+# The end mark, control characters, line and paragraph separators, a byte order mark inside a word,
+# lone surrogates (UTF-8 has no bytes for them), non-breaking and zero-width spaces, soft hyphens
+# and direction marks. Joiners are allowed: Persian and Indian scripts need them.
 FORBIDDEN = re.compile(
     r"[.\x00-\x1f\x7f-\xa0\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202f\u2060\u2066-\u2069"
     r"\ufeff\ud800-\udfff]"
 )
 
-# How --separator calls what has no character of its own; "none": the text is no table.
+# Names that --separator accepts in place of a character; "none": the text is not a table.
 NAMED_SEPARATORS = {"tab": "\t", "blanks": " ", "blank": " ", "none": None}
 
-# What a column of words is called, in small letters.
+# Titles of a column of words, in lower case.
 TITLE = re.compile(
     r"(.* )?(first|last|sur|given|full|family|user|nick|fore|middle|vor|nach)?(names?|words?)"
 )
@@ -73,11 +73,9 @@ class Words:
     """The words of one file, and how many lines were changed or left out."""
 
     words: list[str]  # in the file's order, repeats kept
-    blank: int  # lines or rows that held no word
-    trimmed: int  # words that had blanks around them
-    composed: int = (
-        0  # words whose accents stood apart from their letters, as in others they did not
-    )
+    blank: int  # lines or rows without a word
+    trimmed: int  # words that had spaces at either end
+    composed: int = 0  # words whose accents were separate characters, unlike those of other words
 
 
 @checked(
@@ -228,11 +226,12 @@ def _read(path: FilePath, source: str, encoding: str) -> str:
 def _cells(
     text: str, source: str, column: str | None, separator: str | None
 ) -> Iterator[tuple[int, str]]:
-    """Yield the line on which each row begins and the row's word, "" if the row is too short."""
+    """Yield, for each row, its first line and its word; "" if the row is too short."""
     if separator == "/":
         # A dictionary begins with the number of its words.
         text = re.sub(r"\A\d+\s*\n", "\n", text)
-    # Strict, so that a quotation mark without its partner does not swallow the rest of the file.
+    # Strict: otherwise, after a quotation mark that is not closed, the rest of the file is one
+    # cell.
     reader = csv.reader(
         io.StringIO(text, newline=""),
         strict=True,
@@ -257,7 +256,7 @@ def _cells(
 
 
 def _find_column(first_row: list[str], source: str, column: str | None) -> tuple[int, bool]:
-    """Return the place of the words in a row, and whether the first row is one of titles."""
+    """Return the column of the words, and whether the first row has the titles."""
     titles = [" ".join(re.findall(r"[^\W_]+", cell.lower())) for cell in first_row]
     known = [place for place, title in enumerate(titles) if TITLE.fullmatch(title)]
     if column is not None:
@@ -296,7 +295,7 @@ def _why_forbidden(word: str, character: str) -> str:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The V characters that the network knows, each at its index.
+    """The V characters that the network knows, in the order of their indices.
 
     ``chars`` is the end mark and then all other characters, sorted by code point: ``.abc…z``.
     """
@@ -322,7 +321,7 @@ class Vocabulary:
     def from_chars(cls, chars: Iterable[str]) -> "Vocabulary":
         """Make a vocabulary of characters in any order, with or without the end mark.
 
-        Raises InputError for anything but a str or several.
+        Raises InputError if ``chars`` is neither a str nor several of them.
         """
         require("Vocabulary.from_chars", "chars", chars, TEXTS)
         try:
@@ -333,12 +332,12 @@ class Vocabulary:
 
     @property
     def size(self) -> int:
-        """V, the end mark included."""
+        """V, including the end mark."""
         return len(self.chars)
 
     @cached_property
     def _index_of(self) -> Ints:
-        """The index of every code point up to the highest known; −1 for the unknown, and last."""
+        """The index of each code point up to the highest known one, then −1; −1 if unknown."""
         codes = _code_points(self.chars)
         table = np.full(int(codes.max()) + 2, -1)
         table[codes] = np.arange(self.size)
@@ -347,7 +346,8 @@ class Vocabulary:
     def encode(self, text: str) -> Ints:
         """Return the index of each character, int64 of shape (len(text),).
 
-        The end mark may occur. Raises InputError naming an unknown character and its word.
+        The text can contain end marks. An unknown character raises InputError, which names the
+        character and its word.
         """
         require("Vocabulary.encode", "text", text, TEXT)
         # All code points beyond the table are clipped to its last entry.
@@ -388,9 +388,9 @@ def split_words(
 ) -> tuple[list[str], list[str], list[str]]:
     """Shuffle a copy of the words and cut it at 80 % and 90 %: training, dev and test words.
 
-    A new ``random.Random(seed)`` shuffles, ``times`` times in a row. This is what happens when a
-    notebook cell runs again: it sets the seed and shuffles the shuffled words. The seed None keeps
-    the order.
+    The words are shuffled ``times`` times in a row, each time by a new ``random.Random(seed)``.
+    This happens when a notebook cell runs again: it sets the seed and shuffles the shuffled words.
+    If the seed is None, the order stays.
 
     Raises InputError if a part would be empty, or for a str instead of a list.
     """
@@ -418,8 +418,8 @@ def build_dataset(
     Each word gives one row for each of its characters and one for the end mark after it. The
     lecture appends to lists, character by character; this function moves whole columns.
 
-    Raises InputError: no words, an entry that is not a str, a word with an end mark inside, a
-    character that is not in the vocabulary (the message names it and its word), a block size
+    Raises InputError if there are no words, an entry is not a str, a word contains an end mark, a
+    character is not in the vocabulary (the message names it and its word), or the block size is
     below 1.
     """
     if block_size < 1:
@@ -429,9 +429,10 @@ def build_dataset(
     _refuse_inner_end(words, int(np.count_nonzero(ends)), "build_dataset")
     X = np.zeros((len(Y), block_size), dtype=np.int64)
     X[1:, -1] = Y[:-1]
-    begun = ~ends[:-1]  # for all rows but the first: is the row before in the same word?
+    begun = ~ends[:-1]  # for each row except the first: is the previous row in the same word?
     for place in range(block_size - 1, 0, -1):
-        # The context of the row before moves one place to the left, unless a word begins here.
+        # A context is the previous row's context, moved one place to the left, unless a word
+        # begins.
         np.multiply(X[:-1, place], begun, out=X[1:, place - 1])
     return X, Y
 
@@ -444,7 +445,7 @@ def show_contexts(word: str, vocab: Vocabulary, block_size: int = 3) -> list[str
 
 
 def _join(words: Sequence[str], who: str) -> str:
-    """Return all words as one text, an end mark after each."""
+    """Return all words as one text, with an end mark after each word."""
     _refuse_text(words, who)
     try:
         text = END.join([*words, ""])
@@ -456,18 +457,18 @@ def _join(words: Sequence[str], who: str) -> str:
 
 
 def _refuse_text(words: Sequence[str], who: str) -> None:
-    """Refuse a str, which is a sequence of letters."""
+    """Refuse a str: Python would take its letters for words."""
     if isinstance(words, str):
         raise InputError(f"{who}: the str {reprlib.repr(words)}, wanted a list of them: [word]")
 
 
 def _refuse_inner_end(words: Sequence[str], ends: int, who: str) -> None:
-    """Refuse words of which the text of ``_join`` has more end marks than words."""
+    """Refuse words if ``text``, made by ``_join``, has more end marks than there are words."""
     if ends > len(words):
         word = next(word for word in words if END in word)
         raise InputError(f"{who}: {_why_forbidden(word, END)}")
 
 
 def _code_points(text: str) -> NDArray[np.uint32]:
-    # Lone surrogates are characters like any other here; only files must do without them.
+    # Lone surrogates are allowed here; only files cannot have them.
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")

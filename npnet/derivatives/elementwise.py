@@ -1,4 +1,4 @@
-"""The table of element-wise operations: each with its derivatives.
+"""The table of element-wise operations and their derivatives.
 
 g: the upstream gradient. o: the result. x, y: the arguments. A name that begins with ``_`` is not
 read. Shapes: x and y are broadcast to the shape of o. The gradients have that shape too; the tape
@@ -19,7 +19,7 @@ from npnet.derivatives.sums import F64
 
 
 def power(x: Any, exponent: Any) -> Any:
-    """x to a Python number as torch computes it: the usual exponents by products and roots."""
+    """x to a Python number, as torch computes it: products and roots for usual exponents."""
     if exponent == 2:
         return x * x
     if exponent == -1:
@@ -35,8 +35,14 @@ def power(x: Any, exponent: Any) -> Any:
     return np.power(x, exponent)
 
 
+def lerped(x: Any, end: Any, weight: Any) -> Any:
+    """From x to end, from the nearer of the two, as torch."""
+    apart = end - x
+    return np.where(np.abs(weight) < 0.5, x + weight * apart, end - apart * (1 - weight))
+
+
 def sign(x: Array) -> Array:
-    """-1, 0 or 1; 0 for nan, as torch has it and NumPy has not."""
+    """-1, 0 or 1. The sign of nan is 0 as in torch; in NumPy it is nan."""
     return np.asarray(np.where(np.isnan(x), 0, np.sign(x)).astype(x.dtype))
 
 
@@ -45,9 +51,8 @@ def one_minus_square(h: Array) -> Array:
     if h.dtype == F64:
         return 1 - h * h
     wide = h.astype(F64)
-    np.multiply(wide, wide, out=wide)
-    np.subtract(1.0, wide, out=wide)
-    return wide.astype(h.dtype)
+    wide *= wide
+    return np.subtract(1.0, wide, wide).astype(h.dtype)
 
 
 def _none(g: Array, _o: Array, *_: Any) -> Array:
@@ -89,7 +94,7 @@ def _over_square(g: Array, x: Array, y: Array) -> Array:
 
 
 def _whole_power(x: Array, exponent: Array) -> Array:
-    """x to a power, element by element; of integers, negative powers are cut off to whole."""
+    """x to a power, element by element; a negative power of an integer is truncated."""
     if exponent.dtype.kind != "i" or not exponent.size or exponent.min() >= 0:
         return np.asarray(np.power(x, exponent))
     sign = np.where(exponent % 2 == 0, 1, x)
@@ -109,6 +114,21 @@ ADD = Operation("AddBackward0", lambda x, y: x + y,
 ADD_SCALED = Operation("AddBackward0", lambda x, y, alpha: x + alpha * y,
     lambda g, _o, _x, _y, alpha: g,
     lambda g, _o, _x, _y, alpha: g * alpha)
+ADDCMUL = Operation("AddcmulBackward0", lambda x, y, z, value: x + value * y * z,
+    lambda g, _o, _x, _y, _z, _value: g,
+    lambda g, _o, _x, _y, z, value: g * (z * value),
+    lambda g, _o, _x, y, _z, value: g * (y * value))
+ADDCDIV = Operation("AddcdivBackward0", lambda x, y, z, value: x + value * y / z,
+    lambda g, _o, _x, _y, _z, _value: g,
+    lambda g, _o, _x, _y, z, value: g * (value / z),
+    lambda g, _o, _x, y, z, value: -g * (value * y / (z * z)))
+LERP = Operation("LerpBackward0", lerped,  # weight: a plain number
+    lambda g, _o, _x, _end, weight: g * (1 - weight),
+    lambda g, _o, _x, _end, weight: g * weight)
+LERP_TENSOR = Operation("LerpBackward1", lerped,
+    lambda g, _o, _x, _end, weight: g * (1 - weight),
+    lambda g, _o, _x, _end, weight: g * weight,
+    lambda g, _o, x, end, _weight: g * (end - x))
 SUB = Operation("SubBackward0", lambda x, y: x - y,
     lambda g, _o, _x, _y: g,
     lambda g, _o, _x, _y: -g)
@@ -121,12 +141,12 @@ MUL = Operation("MulBackward0", lambda x, y: x * y,
 DIV = Operation("DivBackward0", lambda x, y: x / y,
     lambda g, _o, _x, y: g / y,
     lambda g, _o, x, y: -g * ((x / y) / y))
-POW = Operation("PowBackward0", power,  # y a plain number
+POW = Operation("PowBackward0", power,  # y is a plain number
     _power_base)
 POW_TENSOR = Operation("PowBackward1", _whole_power,
     _power_base,
     _power_exponent)
-POW_OF_NUMBER = Operation("PowBackward2",  # x a plain number
+POW_OF_NUMBER = Operation("PowBackward2",  # x is a plain number
     lambda y, x: _whole_power(np.asarray(x), np.asarray(y)),
     lambda g, o, y, x: _power_exponent(g, o, x, y))
 REMAINDER_NUMBER = Operation("RemainderBackward0", np.remainder,
@@ -149,7 +169,7 @@ MAXIMUM = Operation("MaximumBackward0", np.maximum,
 MINIMUM = Operation("MinimumBackward0", np.minimum,
     lambda g, _o, x, y: _larger(g, y, x),
     lambda g, _o, x, y: _larger(g, x, y))
-# Where one of the two is nan they give the other one.
+# If one of the two arguments is nan, the result is the other one.
 FMAX = Operation("FmaxBackward0", np.fmax,
     lambda g, _o, x, y: np.where((x >= y) | np.isnan(y), g, 0).astype(g.dtype),
     lambda g, _o, x, y: np.where((x >= y) | np.isnan(y), 0, g).astype(g.dtype))
@@ -233,7 +253,14 @@ NAN_TO_NUM = Operation("NanToNumBackward0",
 CLONE = Operation("CloneBackward0", lambda x: x.copy(),
     lambda g, _o, _x: g)
 CAST = Operation("ToCopyBackward0", lambda x, kind: x.astype(kind),
-    lambda g, _o, _x, kind: g)  # the tape casts to the argument's type
+    lambda g, _o, _x, kind: g)  # the tape converts the gradient to the argument's type
+DRAWN = Operation("BernoulliBackward0", lambda _x, drawn: drawn,  # what was drawn for x
+    _zero)
+DRAWN_BY = Operation("BernoulliBackward1", lambda _x, _chances, drawn: drawn,
+    _zero,
+    _zero)
+DRAWN_FOR = Operation("NotImplemented", lambda _x, drawn: drawn,
+    _none)
 ZERO = Operation("ZeroBackward0", np.zeros_like, _zero)
 FILL_NUMBER = Operation("FillBackward2", lambda x, y: np.full_like(x, y), _zero)
 COPY = Operation("CopyBackwards", lambda x, y: np.broadcast_to(y, x.shape).astype(x.dtype),

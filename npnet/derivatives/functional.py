@@ -13,7 +13,7 @@ from npnet.derivatives.operation import INDICES, NOTHING, Operation
 
 
 def _top(x: Array, axis: int) -> Array:
-    """The largest values along an axis, of size 1 there; zeros for an empty axis."""
+    """The largest values along an axis, which keeps size 1; zeros if the axis is empty."""
     if not x.shape[axis]:
         return np.zeros([1 if at == axis else size for at, size in enumerate(x.shape)], x.dtype)
     if x.ndim == 2 and axis == 1 and x.flags.c_contiguous:
@@ -22,7 +22,7 @@ def _top(x: Array, axis: int) -> Array:
 
 
 def _top_of_rows(x: Array) -> Array:
-    """The largest value of each row of (n, m): NumPy finds places faster than values."""
+    """The largest value of each row of (n, m), by argmax, which is faster than max in NumPy."""
     places = x.argmax(1)
     places += _row_starts(*x.shape)
     return x.reshape(-1)[places]
@@ -30,7 +30,7 @@ def _top_of_rows(x: Array) -> Array:
 
 @lru_cache(64)
 def _row_starts(count: int, columns: int) -> Array:
-    """Where each row of (n, m) begins in memory, for flat indices; read-only, kept."""
+    """The flat index at which each row of (n, m) begins; read-only, because it is cached."""
     starts = np.arange(0, count * columns, columns)
     starts.flags.writeable = False
     return starts
@@ -56,7 +56,9 @@ def _log_softmax(x: Array, axis: int) -> Array:
 def _log_softmax_gradient(g: Array, o: Array, x: Array, axis: int) -> Array:
     if not x.ndim:
         return np.zeros_like(g)
-    return g - np.exp(o) * np.add.reduce(g, axis, keepdims=True)
+    shares = np.exp(o)
+    shares *= np.add.reduce(g, axis, keepdims=True)
+    return np.subtract(g, shares, shares)
 
 
 def _softmax_gradient(g: Array, o: Array, x: Array, axis: int) -> Array:
@@ -67,8 +69,8 @@ def _softmax_gradient(g: Array, o: Array, x: Array, axis: int) -> Array:
 
 
 def in_order(values: Array) -> Array:
-    """The sum of (n,), added as torch's negative log likelihood adds rows: in blocks of 16."""
-    if values.size == 32:  # the usual minibatch, spelled out
+    """The sum of (n,) in blocks of 16, as torch's negative log likelihood adds its rows."""
+    if values.size == 32:  # the usual minibatch, without a loop
         blocks = np.add.accumulate(values.reshape(2, 16), 1)
         return np.asarray(blocks[0, 15] + blocks[1, 15])
     for _ in range(8):
@@ -110,20 +112,20 @@ def _nll_gradient(
 
 
 def _plain_nll(x: Array, target: Array) -> Array:
-    """The mean over all rows, with no weights and nothing ignored: the usual case."""
+    """The mean over all rows, without weights or ignored classes: the usual case."""
     losses = x.reshape(-1)[target + _row_starts(*x.shape)]
     return np.asarray(in_order(losses).item() / -len(x), x.dtype)
 
 
 def _plain_nll_gradient(g: Array, _o: Array, x: Array, target: Array) -> Array:
     found = np.zeros(x.shape, x.dtype)
-    # Divided in double and rounded: the same bits as divided in the type of x.
+    # Dividing in float64 and rounding gives the same bits as dividing in the type of x.
     found.reshape(-1)[target + _row_starts(*x.shape)] = g.item() / -len(x)
     return found
 
 
 def plain_cross_entropy(x: Array, target: Array) -> Array:
-    """``_plain_nll`` of ``_log_softmax``, computed only at the targets: 3 µs of 16 less."""
+    """``_plain_nll`` of ``_log_softmax``, computed only at the targets: 13 µs instead of 16."""
     shifted = x - _top(x, 1)
     losses = shifted.reshape(-1)[target + _row_starts(*x.shape)]
     losses -= np.log(np.add.reduce(np.exp(shifted, shifted), 1))

@@ -16,9 +16,9 @@ def _select(array: Array, key: Any) -> Array:
 
 
 def scatter_add(target: Array, key: Any, values: Array) -> None:
-    """``target[key] += values`` where repeated places add up, one after another."""
+    """``target[key] += values``; if a place is repeated, all its values are added, in order."""
     if type(key) is np.ndarray and key.dtype.kind in "ui" and target.flags.c_contiguous:
-        # Rows by number: as single numbers, which NumPy adds much faster than rows.
+        # Rows are added as single numbers, because NumPy adds these much faster than rows.
         places = _places_of_rows(len(target), target.size, key)
         if type(values) is not np.ndarray or values.size != places.size:
             values = np.broadcast_to(values, key.shape + target.shape[1:])
@@ -30,9 +30,9 @@ def scatter_add(target: Array, key: Any, values: Array) -> None:
 
 
 def _places_of_rows(count: int, size: int, rows: Array) -> Array:
-    """Where the entries of these rows are in the memory of ``size`` numbers in ``count`` rows."""
+    """The flat indices of the entries of ``rows``, in ``size`` numbers with ``count`` rows."""
     if size <= MOST_PLACES:
-        # A table to take from costs a quarter of sums and products.
+        # Taking them from a table needs a quarter of the time of computing them.
         return _all_places(count, size).take(rows, 0).reshape(-1)
     width = size // count
     rows = np.where(rows < 0, rows + count, rows).reshape(-1, 1)
@@ -94,7 +94,7 @@ def _scatter_sum(x: Array, value: Any, key: Any) -> Array:
 
 
 def _leading(value: Any, key: Any) -> Any:
-    """The part of a source that an index, which may be smaller, refers to."""
+    """The part of a source that belongs to an index, which can be smaller than the source."""
     if np.ndim(value) == 0:
         return value
     shape = np.broadcast_shapes(*(part.shape for part in key))
@@ -152,6 +152,6 @@ INDEX_ADD: Final = Operation("IndexAddBackward0", _put_sum,
 
 
 def largest(places: Array) -> int:
-    """The largest of int64 numbers; one below 0, seen as unsigned, is larger than any place."""
+    """The largest of int64 numbers. One below 0 counts as larger than any index (as unsigned)."""
     seen = places.reshape(-1).view(np.uint64)
     return int(seen[seen.argmax()])  # much faster than max()

@@ -36,7 +36,7 @@ ADDMM: Final = Operation("AddmmBackward0", lambda b, x, y: x @ y + b,
 
 
 def einsum_derivative(place: int) -> Any:
-    """With respect to the operand at this place: einsum of g and all other operands."""
+    """The derivative with respect to the operand at this place: einsum of g and the others."""
 
     def derivative(g: Array, _o: Array, *arguments: Any) -> Array:
         *arrays, spec = arguments
@@ -45,7 +45,7 @@ def einsum_derivative(place: int) -> Any:
         others = [array for at, array in enumerate(arrays) if at != place]
         names = [names for at, names in enumerate(inputs) if at != place]
         seen = set(output).union(*names)
-        # A letter that nothing else has was summed: its gradient is the same everywhere.
+        # A letter that no other operand has was summed, so the gradient is the same along it.
         alone = "".join(letter for letter in dict.fromkeys(mine) if letter not in seen)
         sizes = dict(zip(mine, arrays[place].shape, strict=True))
         if len(set(mine)) < len(mine):
@@ -58,7 +58,7 @@ def einsum_derivative(place: int) -> Any:
 
 
 def einsum_name(inputs: list[str], output: str) -> str:
-    """What torch's own einsum ends in: a sum, a product of elements, or a matrix product."""
+    """The last operation of torch's own einsum: a sum, a product of elements or of matrices."""
     if len(inputs) == 1:
         return "SumBackward1" if len(output) < len(inputs[0]) else "PermuteBackward0"
     return "MulBackward0" if set("".join(inputs)) == set(output) else "ViewBackward0"

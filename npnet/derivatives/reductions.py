@@ -15,7 +15,7 @@ Axes = tuple[int, ...] | None
 
 
 def spread(g: Array, shape: tuple[int, ...], axes: Axes, keepdim: bool) -> Array:
-    """The gradient of a reduction, at every place that was reduced."""
+    """The gradient of a reduction, repeated at every place that was reduced."""
     found = np.empty(shape, g.dtype)
     if axes is not None and not keepdim and shape:
         g = g.reshape([1 if axis in axes else size for axis, size in enumerate(shape)])
@@ -24,7 +24,7 @@ def spread(g: Array, shape: tuple[int, ...], axes: Axes, keepdim: bool) -> Array
 
 
 def count(shape: tuple[int, ...], axes: Axes) -> int:
-    """How many numbers become one."""
+    """How many numbers are reduced to one."""
     return math.prod(shape if axes is None else [shape[axis] for axis in axes])
 
 
@@ -32,20 +32,21 @@ def _mean(x: Array, axes: Axes, keepdim: bool) -> Array:
     found = summed(x, axes, keepdim)
     size = len(x) if axes == (0,) else count(x.shape, axes)
     if found.ndim:
-        found /= size  # a float as any other number: rounded to the type of x first
+        found /= size  # a float is rounded to the type of x first, like any other number
         return found
     return np.asarray(found / x.dtype.type(size))
 
 
 @lru_cache(16)
-def _ones(size: int) -> Array:
-    ones = np.ones(size)
-    ones.flags.writeable = False
-    return ones
+def _everywhere(value: float, size: int) -> Array:
+    """(size,), in double; read-only, kept."""
+    found = np.full(size, value)
+    found.flags.writeable = False
+    return found
 
 
 def _variance(x: Array, axes: Axes, correction: float, keepdim: bool) -> Array:
-    # Torch keeps the running mean and sum of squares in double, and rounds once.
+    # Torch keeps the running mean and sum of squares in float64, and rounds once.
     wide = x.astype(F64)
     size = len(x) if axes == (0,) else count(x.shape, axes)
     axis = tuple(range(x.ndim)) if axes is None else axes
@@ -56,21 +57,18 @@ def _variance(x: Array, axes: Axes, correction: float, keepdim: bool) -> Array:
         np.multiply(wide, wide, out=wide)
         squares = np.asarray(np.add.reduce(wide)).reshape(kept)
     elif axis == (0,) and x.ndim == 2 and size and x.dtype is F32:
-        # After rounding to float32 the order does not show, and BLAS is twice as fast.
-        ones = _ones(size)
-        middle: Array = ones @ wide
-        middle /= size
-        wide -= middle
-        np.multiply(wide, wide, wide)
-        squares = ones @ wide
+        # Rounding to float32 hides the order of additions, and BLAS is twice as fast.
+        wide -= _everywhere(1 / size, size) @ wide
+        wide *= wide
+        squares = _everywhere(1.0, size) @ wide
         if keepdim:
             squares = squares[None]
     else:
         wide -= np.asarray(np.add.reduce(wide, axis, keepdims=True)) / (size or math.nan)
         np.multiply(wide, wide, out=wide)
         squares = np.asarray(wide.sum(axis, keepdims=keepdim))
-    divisor = max(size - correction, 0)
-    return np.asarray(np.true_divide(squares, divisor), x.dtype)
+    squares /= max(size - correction, 0)
+    return squares.astype(x.dtype)
 
 
 def _variance_gradient(
@@ -78,11 +76,13 @@ def _variance_gradient(
 ) -> Array:
     size = count(x.shape, axes)
     factor = 2.0 / (size - correction) if size != correction else math.nan
-    return (factor * spread_narrow(g, x.shape, axes, keepdim)) * (x - _mean(x, axes, True))
+    centred = x - _mean(x, axes, True)
+    centred *= factor * spread_narrow(g, x.shape, axes, keepdim)
+    return centred
 
 
 def spread_narrow(g: Array, shape: tuple[int, ...], axes: Axes, keepdim: bool) -> Array:
-    """The gradient with its reduced axes back, of size 1."""
+    """The gradient with its reduced axes again, as axes of size 1."""
     if keepdim or not shape:
         return g
     return np.expand_dims(g, tuple(range(len(shape))) if axes is None else axes)
@@ -97,7 +97,7 @@ def _deviation_gradient(
 
 
 def _product_gradient(g: Array, _o: Array, x: Array, axes: Axes, keepdim: bool) -> Array:
-    # Products of all others, from the left and from the right, so that zeros divide nothing.
+    # The product of all others, from the left and from the right, because x can be 0: no division.
     axis = tuple(range(x.ndim)) if axes is None else axes
     last = np.moveaxis(x, axis, range(-len(axis), 0)) if axis else x[None]
     kept = last.shape[: last.ndim - max(len(axis), 1)]
@@ -124,7 +124,7 @@ def _share_among_ties(g: Array, o: Array, x: Array, axes: Axes, keepdim: bool) -
 
 
 def at_index(g: Array, shape: tuple[int, ...], axis: int, keepdim: bool, index: Array) -> Array:
-    """The gradient put where the values were taken from, zeros elsewhere."""
+    """The gradient at the places from which the values were taken, zeros elsewhere."""
     found = np.zeros(shape, g.dtype)
     if not shape:
         found[...] = g

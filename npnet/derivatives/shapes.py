@@ -90,7 +90,7 @@ def _repeated_gradient(g: Array, _o: Array, x: Array, repeats: Any, axis: int) -
 
 
 def stretch(place: int) -> Callable[..., Array]:
-    """The derivative of a join with respect to the tensor at this place."""
+    """The derivative of a join of tensors with respect to the one at this place."""
 
     def derivative(g: Array, _o: Array, *arguments: Any) -> Array:
         *arrays, axis = arguments
@@ -120,10 +120,9 @@ def stacked(*arguments: Any) -> Array:
 
 
 def joining(name: str, forward: Any, derivative: Any, count: int) -> Operation:
-    """A join of ``count`` tensors: as many derivatives."""
+    """The operation that joins ``count`` tensors, with one derivative for each."""
     op = Operation(name, forward)
-    op.derivatives = tuple(derivative(place) for place in range(count))
-    op.reads = ((),) * count
+    op.derive(tuple(derivative(place) for place in range(count)), ((),) * count)
     return op
 
 

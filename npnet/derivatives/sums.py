@@ -1,9 +1,9 @@
 """Sums in torch's order of operations, so that float32 results agree in the last bit.
 
-Torch adds rows of numbers in blocks of 16 or more, and these blocks again in blocks (a cascade,
-ATen's SumKernel.cpp). It reads memory in vectors of 8 numbers, four vectors at a time. If there are
-fewer than four vectors, it reads four rows at a time instead: it first sums every fourth row, then
-adds the four sums. Found by comparison with torch, one thread, AVX2 and AVX-512.
+Torch adds rows of numbers in blocks of 16 or more, and the sums of blocks in blocks again (a
+cascade, ATen's SumKernel.cpp). It reads memory in vectors of 8 numbers, four vectors at a time. If
+there are fewer than four vectors, it reads four rows at a time instead: it first sums every fourth
+row, then adds the four sums. This was found by comparison with torch: one thread, AVX2 and AVX-512.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ def plain(rows: Array) -> Array:
 
 
 def cascade(rows: Array) -> Array:
-    """The sum over axis 0 of (n, …), in blocks, blocks of blocks and so on."""
+    """The sum over axis 0 of (n, …), in blocks, in blocks of blocks, and so on."""
     size = len(rows)
     if size <= 16:
         return plain(rows)
     step = 1 << max(4, (size - 1).bit_length() // LEVELS)
-    if size == 2 * step:  # the usual minibatch, spelled out
+    if size == 2 * step:  # the usual minibatch, without a loop
         blocks = np.add.reduce(rows.reshape(2, step, *rows.shape[1:]), 1)
         return np.asarray(blocks[0] + blocks[1])
     total: Array | None = None
@@ -52,7 +52,7 @@ def cascade(rows: Array) -> Array:
 
 
 def by_fours(rows: Array) -> Array:
-    """The sum over axis 0 of (n, …): every fourth row apart, then these four sums."""
+    """The sum over axis 0 of (n, …): four sums, each of every fourth row, and then their sum."""
     quads = len(rows) // AT_ONCE
     if not quads:
         return plain(rows)
@@ -70,7 +70,7 @@ def by_fours(rows: Array) -> Array:
 
 
 def outer(rows: Array) -> Array:
-    """The sum over axis 0 of (n, m), contiguous, m > 1: columns side by side in memory."""
+    """The sum over axis 0 of a contiguous (n, m), m > 1: the columns are side by side in memory."""
     count, columns = rows.shape
     lanes = LANES[rows.itemsize]
     together = AT_ONCE * lanes if columns >= lanes else AT_ONCE
@@ -84,9 +84,9 @@ def outer(rows: Array) -> Array:
 
 
 def _minibatch(rows: Array, columns: int) -> Array:
-    """``outer`` of 32 rows of float32, spelled out: training steps spend much time here."""
+    """``outer`` of 32 float32 rows without loops, because training steps spend much time here."""
     blocks: Array = np.add.reduce(rows.reshape(2, 16, columns), 1)
-    found: Array = np.add(blocks[0], blocks[1])
+    found: Array = blocks[0] + blocks[1]
     left_over = columns % 32
     if left_over:
         start = columns - left_over
@@ -96,7 +96,7 @@ def _minibatch(rows: Array, columns: int) -> Array:
 
 
 def inner(rows: Array) -> Array:
-    """The sum over the last axis of (m, n), contiguous: along memory."""
+    """The sum over the last axis of a contiguous (m, n): along memory."""
     count, size = rows.shape
     lanes = LANES[rows.itemsize]
     vectors = size // lanes
@@ -114,7 +114,7 @@ def inner(rows: Array) -> Array:
 
 
 def summed(x: Array, axes: tuple[int, ...] | None, keepdims: bool) -> Array:
-    """The sum of floats over these axes (None: over all), in torch's order where it is known."""
+    """The sum of floats over these axes (None: all), in torch's order if that is known."""
     if axes == (0,) and x.ndim == 2 and x.flags.c_contiguous:
         count, columns = x.shape  # by far the most frequent
         if count == 32 and columns >= 32 and x.dtype is F32:

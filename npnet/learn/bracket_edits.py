@@ -9,9 +9,9 @@ SUMS = (ast.Add, ast.Sub)
 
 
 def brackets(node: ast.expr) -> Iterator[tuple[str, str, ast.expr]]:
-    """The formula with its brackets misplaced.
+    """Wrong pieces of code with misplaced brackets.
 
-    Yields the kind of mistake, what it is in words, and the wrong piece of code.
+    Yields the kind of mistake, the mistake in words, and the wrong piece of code.
     """
     for wrong in _misplaced(node):
         text = ast.unparse(wrong)
@@ -39,7 +39,7 @@ def _misplaced(node: ast.expr) -> Iterator[ast.expr]:
 
 
 def _gathered(a: ast.expr, sign: ast.operator, b: ast.expr) -> Iterator[ast.expr]:
-    """Brackets around a sum that has none: ``a + b / n`` becomes ``(a + b) / n``."""
+    """Brackets around a sum that needs none: ``a + b / n`` becomes ``(a + b) / n``."""
     if isinstance(b, ast.BinOp) and isinstance(b.op, ast.Mult | ast.Div | ast.Pow):
         yield ast.BinOp(ast.BinOp(a, sign, b.left), b.op, b.right)
     if isinstance(a, ast.BinOp) and isinstance(a.op, ast.Mult):

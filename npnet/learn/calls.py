@@ -1,4 +1,4 @@
-"""A learner's function, called on every case: its results, or the reason why there are none."""
+"""Calling a learner's function on every case: its results, or the reason why there are none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import numpy as np
 from npnet.base.arrays import Array, UnusableArray, read_array
 from npnet.learn.exercises import Exercise
 from npnet.learn.grading_inputs import Case, Inputs, cases, tried
-from npnet.learn.precision import widening
+from npnet.learn.remarks import widening
 from npnet.learn.time_limit import TimeIsUp
 from npnet.network.names import NAMES
 
@@ -26,10 +26,11 @@ Function = Callable[[Any, Any], Any]
 
 # What is printed in one call beyond this is cut.
 MOST_PRINTED = 2000  # characters
-# Far more numbers than any gradient has: shapes that broadcast into each other make them.
+# Far more numbers than any gradient has. Shapes that broadcast into each other by mistake give so
+# many.
 MOST_NUMBERS = 1_000_000
 
-# What the lecture's viewers carry over from torch, and what NumPy calls it.
+# Errors that come from torch's names, and the names in NumPy.
 TORCH = {
     r"'keepdim'": "NumPy says keepdims",
     r"no attribute 't'": "NumPy's transpose is .T",
@@ -43,7 +44,7 @@ TORCH = {
 }
 
 
-# Names of the lecture's notebook for what the sheet calls otherwise.
+# Names in the lecture's notebook for which the sheet has other names.
 LECTURE = {
     "Xb": "v.X",
     "Yb": "v.Y",
@@ -63,12 +64,12 @@ class Attempt:
     """The results of one function.
 
     Attributes:
-        results: by case and name, the gradients that it returned.
-        failures: by case, why there is none, in a line that begins with the line's number.
-        seen: what it read, such as ``v.h`` and ``d.logits``.
-        printed: by its first call.
-        unsolved: it is still a stub.
-        widening: what in its code makes float64 of float32, if that is known.
+        results: case -> name -> the gradient that the function returned.
+        failures: case -> why there is no result: one line, which begins with the line number.
+        seen: the names that the function read, such as ``v.h`` and ``d.logits``.
+        printed: the text that its first call printed.
+        unsolved: whether the function is still a stub.
+        widening: the code that makes float64 from float32, if that is known.
     """
 
     results: dict[str, dict[str, Array]] = field(default_factory=dict)
@@ -80,11 +81,11 @@ class Attempt:
 
 
 class Failure(Exception):
-    """The function gave nothing that can be judged; the message says why."""
+    """The function gave no result that can be judged. The message says why."""
 
 
 def attempt(exercise: Exercise, function: Function) -> Attempt:
-    """Call a function on every case, each time with copies of its own."""
+    """Call a function on every case, each time with new copies of the inputs."""
     found = Attempt(widening=widening(function))
     for case in tried(exercise):
         label = case.label
@@ -108,7 +109,7 @@ def attempt(exercise: Exercise, function: Function) -> Attempt:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[io.StringIO]:
-    """Hold back what a learner's code prints, and NumPy's warnings."""
+    """Keep the output of a learner's code from the terminal, and suppress NumPy's warnings."""
     with (
         contextlib.redirect_stdout(io.StringIO()) as printed,
         warnings.catch_warnings(),
@@ -147,10 +148,10 @@ def _call(
 
 
 def said(error: BaseException, code: Function | Path) -> str:
-    """An exception in a learner's code as one line: where, what, and a way out if one is known.
+    """An exception in a learner's code as one line: the place, the error, and advice if known.
 
     Args:
-        error: what was raised.
+        error: the exception.
         code: the function that was called, or the file that was run.
     """
     where = _where(error, code)
@@ -177,7 +178,7 @@ def _where(error: BaseException, code: Function | Path) -> str:
 
 
 def _instead_of(error: NameError, text: str) -> str:
-    """What the sheet has for a name of the lecture that is not defined there."""
+    """The sheet's word for a name of the lecture that the sheet does not define."""
     found = re.search(r"'(\w+)'", text)
     name = error.name or (found[1] if found else "")
     if isinstance(error, UnboundLocalError):
@@ -195,5 +196,5 @@ def _definition(function: Function) -> tuple[str, int]:
     """The file in which a function is defined, and the line; 0 if that is not known."""
     try:
         return inspect.getfile(function), inspect.getsourcelines(function)[1]
-    except (OSError, TypeError):  # typed at a prompt, or not written in Python
+    except (OSError, TypeError):  # it was typed at a prompt, or is not written in Python
         return getattr(inspect.unwrap(function), "__module__", ""), 0

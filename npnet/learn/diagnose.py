@@ -1,7 +1,7 @@
-"""Why a gradient is wrong: the wrong formula that gives the learner's numbers.
+"""Finding out why a gradient is wrong: which wrong formula gives the learner's numbers?
 
-If two formulas agree on random values and random upstream gradients of two sizes, they count as the
-same. The result is still a guess at what the learner wrote, so the report says "looks like".
+Two formulas that agree on random values and random upstream gradients of two sizes count as the
+same. The learner may still have written something else, so the report says "looks like".
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from npnet.learn.calls import Attempt, quiet
 from npnet.learn.exercises import EXERCISES, Exercise
 from npnet.learn.grading_inputs import EVEN, RANDOM, Case, cases
 from npnet.learn.notation import compute, forward_lines, names_for
-from npnet.learn.precision import tolerance
+from npnet.learn.remarks import tolerance
 from npnet.learn.wrong_families import families, with_more
 from npnet.learn.wrong_formulas import Mutant, double_mutants, mutants, rare
 from npnet.learn.wrong_gradients import WRONG_GRADIENTS
@@ -29,12 +29,12 @@ from npnet.network.gradients import GRADIENTS
 from npnet.network.graph import readers
 from npnet.network.names import PARAMETER_NAMES
 
-# Two ways to compute the same may differ by this part of the largest entry: rounding in float64 is
-# some 1e-15, and the nearest mistake, a forgotten eps, is off by 1e-6.
+# Two ways to compute the same gradient may differ by this part of the largest entry. Rounding in
+# float64 is about 1e-15; the smallest mistake, a forgotten eps, changes the gradient by 1e-6.
 SAME = 1e-9
-NOTHING = 1e-12  # of the right gradient: what is smaller is zero but for rounding
+NOTHING = 1e-12  # smaller parts of the right gradient are rounding: the true value is zero
 
-# The cases in which mistakes are told apart by their numbers: all gradients are random there.
+# The cases whose numbers tell mistakes apart: all their gradients are random.
 TELLING = (RANDOM[0], EVEN)
 
 Answers = Mapping[str, Array]  # by the label of the case
@@ -42,11 +42,11 @@ Answers = Mapping[str, Array]  # by the label of the case
 
 @dataclass(frozen=True)
 class Cause:
-    """What is probably wrong.
+    """The probable cause of a wrong gradient.
 
     Attributes:
-        kind: a word for the sort of mistake.
-        text: says "looks like" where it is a guess.
+        kind: a word for the kind of mistake.
+        text: the cause in words; it says "looks like" if it is a guess.
     """
 
     kind: str
@@ -55,7 +55,7 @@ class Cause:
 
 @cache
 def known_mistakes(name: str) -> tuple[Mutant, ...]:
-    """The mistakes in an exercise that no single edit of the right formula makes."""
+    """The known mistakes in an exercise that are more than one edit of the right formula."""
     return tuple(
         Mutant(entry.kind, entry.what, entry.statements[-1], "\n".join(entry.statements))
         for entry in WRONG_GRADIENTS
@@ -64,11 +64,11 @@ def known_mistakes(name: str) -> tuple[Mutant, ...]:
 
 
 def diagnose(exercise: Exercise, attempt: Attempt) -> Cause | None:
-    """The likeliest cause of a wrong answer, or None if nothing known gives its numbers.
+    """The likeliest cause of a wrong answer, or None if no known mistake gives its numbers.
 
     Args:
-        exercise: what was asked.
-        attempt: the results of the learner's function, not right in one case or more.
+        exercise: the exercise.
+        attempt: the results of the learner's function; they are wrong in one case or more.
     """
     with quiet():
         if len(exercise.gradients) > 1:
@@ -112,7 +112,7 @@ def _of_one(exercise: Exercise, got: Answers, attempt: Attempt) -> Cause | None:
 
 
 def _of_nothing(name: str, got: Answers, right: Answers, wrong: Iterable[Mutant]) -> Cause | None:
-    """A wrong formula that is zero by mathematics as the learner's is: what is left is rounding."""
+    """A wrong formula whose result is mathematically zero, like the learner's."""
     for mutant in sorted(wrong, key=lambda mutant: mutant.kind != "sums"):
         values = {label: _value(mutant, cases()[label], name) for label in got}
         if all(
@@ -122,18 +122,18 @@ def _of_nothing(name: str, got: Answers, right: Answers, wrong: Iterable[Mutant]
             for label, value in values.items()
         ):
             return Cause(mutant.kind, f"looks like {mutant.statement}: {mutant.said}")
-    return Cause("zero", "it is zero but for rounding")
+    return Cause("zero", "it is zero, except for rounding")
 
 
 def _of_part(exercise: Exercise, got: Answers, right: Answers) -> Cause | None:
-    """Rows, columns or positions that are left out."""
+    """A cause with rows, columns or positions that are left out."""
     paths = tuple(likely(mutants(exercise.name)))
     found = of_rows(exercise, got, right, paths, _same)
     return Cause(found[0], f"it looks like this: {found[1]}") if found else None
 
 
 def _same(one: Array, other: Array) -> bool:
-    """Equal but for rounding, axes of length 1, and repetition of the other along its axes."""
+    """Whether two arrays are equal, except for rounding, axes of length 1, and broadcasting."""
     if np.squeeze(one).shape == np.squeeze(other).shape:
         one, other = np.squeeze(one), np.squeeze(other)
     try:
@@ -156,18 +156,18 @@ def _of_wrong(name: str, got: Answers, wrong: Iterable[Mutant]) -> Cause | None:
 
 
 def _value(mutant: Mutant, case: Case, name: str) -> Array | None:
-    """What a wrong formula makes of a case; None where it cannot run."""
+    """The result of a wrong formula for a case; None if it cannot run."""
     try:
         names = names_for(case.values, case.gradients)
         return np.asarray(compute(mutant.code, names, f"d{name}"))
-    except Exception:  # no fault of the learner's: wrong formulas need not make sense
+    except Exception:  # not the learner's error: a wrong formula can be one that cannot run
         return None
 
 
 def _of_scaled(name: str, got: Answers, wrong: Iterable[Mutant]) -> Cause | None:
-    """A wrong formula, and a factor besides."""
+    """A wrong formula, multiplied by a factor."""
     for mutant in wrong:
-        if mutant.kind == "coefficient":  # with a factor besides it is any power
+        if mutant.kind == "coefficient":  # with another factor, it could be any power
             continue
         values = {label: _value(mutant, cases()[label], name) for label in got}
         known = {label: value for label, value in values.items() if value is not None}
@@ -178,7 +178,7 @@ def _of_scaled(name: str, got: Answers, wrong: Iterable[Mutant]) -> Cause | None
 
 
 def _of_factor(got: Answers, base: Answers, what: str) -> Cause | None:
-    """One factor everywhere, named if it is made of sizes or small numbers."""
+    """The right gradient times one factor, with its name if sizes or small numbers make it."""
     found = {}
     for label, array in got.items():
         one, other = np.squeeze(array), np.squeeze(base[label])
@@ -198,12 +198,12 @@ def _of_factor(got: Answers, base: Answers, what: str) -> Cause | None:
 
 
 def _factors(labels: Iterable[str]) -> Iterator[tuple[str, dict[str, float]]]:
-    """Quotients of sizes and small numbers: in words, and as numbers for each case."""
+    """Quotients of sizes and small numbers: in words, and their value in each case."""
     sizes = {label: cases()[label].sizes for label in labels}
     atoms = {str(number): dict.fromkeys(sizes, float(number)) for number in (1, 2, 3)}
     for letter in ("n", "V", "H", "T", "E"):
         atoms[letter] = {label: float(of[letter]) for label, of in sizes.items()}
-    atoms["np.e"] = dict.fromkeys(sizes, math.e)  # exp of d.loss, or of ones
+    atoms["np.e"] = dict.fromkeys(sizes, math.e)  # exp(1), from d.loss or from ones
     atoms["(n - 1)"] = {label: of["n"] - 1.0 for label, of in sizes.items()}
     for (above, one), (below, other) in itertools.product(atoms.items(), repeat=2):
         for sign in (1, -1):
@@ -213,7 +213,7 @@ def _factors(labels: Iterable[str]) -> Iterator[tuple[str, dict[str, float]]]:
 
 
 def _of_reading(exercise: Exercise, attempt: Attempt) -> Cause | None:
-    """What must be read and is not. No guess, but no formula either."""
+    """A name that the function must read, but does not: certain, but not a formula."""
     name = exercise.gradients[0]
     needed = [line for line in readers(name) if line != "loss"] if exercise.part == 1 else []
     missing = [line for line in needed if f"d.{line}" not in attempt.seen]
@@ -226,7 +226,7 @@ def _of_reading(exercise: Exercise, attempt: Attempt) -> Cause | None:
 
 
 def _of_seven(attempt: Attempt) -> Cause | None:
-    """Which of the 26 lines, if it alone is wrong, gives seven gradients like these."""
+    """The one line of the 26 that gives these seven gradients if it alone is wrong."""
     if TELLING[0] not in attempt.results:
         return None
     got = attempt.results[TELLING[0]]
@@ -245,7 +245,7 @@ def _of_seven(attempt: Attempt) -> Cause | None:
 def _order_of_seven(got: Mapping[str, Array]) -> Cause | None:
     """The seven right gradients in another order."""
     right = cases()[TELLING[0]].answers(EXERCISES["backward"])
-    scale = max(map(largest, right.values()))  # db1 is zero but for rounding
+    scale = max(map(largest, right.values()))  # db1 is zero, except for rounding
     places = {
         name: next((other for other in right if _alike(array, right[other], scale)), None)
         for name, array in got.items()
@@ -278,7 +278,7 @@ def _wrong_lines(got: Mapping[str, Array]) -> Iterator[Mutant]:
                 exec(mutant.code, trial)
                 for program in programs[place + 1 :]:
                     exec(program, trial)
-            except Exception:  # as in _value
+            except Exception:  # as in _value: the wrong formula cannot run
                 continue
             if _same_seven(got, {one: trial[f"d{one}"] for one in PARAMETER_NAMES}):
                 yield mutant
@@ -286,10 +286,10 @@ def _wrong_lines(got: Mapping[str, Array]) -> Iterator[Mutant]:
 
 
 def _same_seven(got: Mapping[str, Array], other: Mapping[str, Array]) -> bool:
-    # Db1 is zero but for rounding, so that all are measured by the largest entry of all.
+    # Each difference is divided by the largest entry of all, because db1 itself is zero.
     scale = max(map(largest, other.values()))
     return all(
         got[name].shape == np.shape(array)
-        and np.max(np.abs(got[name] - array)) <= SAME * scale  # false where one is nan
+        and np.max(np.abs(got[name] - array)) <= SAME * scale  # False if an entry is nan
         for name, array in other.items()
     )

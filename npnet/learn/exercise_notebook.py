@@ -75,7 +75,7 @@ def write_notebook(path: Path) -> None:
     """Write a new notebook to ``path``.
 
     Raises:
-        InputError: there is something already, which is left as it is, or no file can be made.
+        InputError: ``path`` exists already (it is not changed), or the file cannot be written.
     """
     write_new(path, notebook())
 

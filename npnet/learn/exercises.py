@@ -26,14 +26,15 @@ class Exercise:
     """One function that the learner is to write.
 
     Attributes:
-        name: of the function, such as ``dprobs``.
+        name: the name of the function, such as ``dprobs``.
         part: which of the lecture's four exercises it belongs to.
-        task: what is asked, as the docstring of the stub.
-        gradients: the names whose gradients it returns; most return one.
-        reads: what ``v`` has for it.
-        upstream: what ``d`` has for it besides ``loss``.
-        solution: ours, of ``v`` and ``d``; returns a tuple of arrays, one for each gradient.
-        code: ours in the lecture's notation, a statement each.
+        task: the task, which is the docstring of the stub.
+        gradients: the names whose gradients the function returns; most functions return one.
+        reads: the names that ``v`` has for it.
+        upstream: the names that ``d`` has for it, in addition to ``loss``.
+        solution: our function of ``v`` and ``d``; it returns a tuple with one array for each
+            gradient.
+        code: our solution in the lecture's notation, one entry for each statement.
     """
 
     name: str
@@ -77,7 +78,7 @@ def _line(name: str) -> Exercise:
 
 
 def _from_n(function: Callable[..., object]) -> tuple[str, ...]:
-    """The statements of a fused function, after those that read its arguments."""
+    """The statements of a fused function, without those that read its arguments."""
     code = statements(function)
     first = next(place for place, line in enumerate(code) if line.startswith("n"))
     return code[first:]
@@ -135,10 +136,10 @@ EXERCISES: Mapping[str, Exercise] = MappingProxyType(
 
 
 def find(name: str, who: str) -> Exercise:
-    """The exercise of that name, with or without the lecture's d.
+    """The exercise with this name, which may or may not begin with the lecture's d.
 
     Raises:
-        InputError: there is none; ``who`` says so.
+        InputError: there is none; the message begins with ``who``.
     """
     exercise = EXERCISES.get(name) or EXERCISES.get(f"d{name}")
     if exercise is None:
@@ -207,16 +208,16 @@ def write_sheet(path: Path) -> None:
     """Write a new sheet to ``path``.
 
     Raises:
-        InputError: there is something already, which is left as it is, or no file can be made.
+        InputError: ``path`` exists already (it is not changed), or the file cannot be written.
     """
     write_new(path, sheet(path.name))
 
 
 def write_new(path: Path, text: str) -> None:
-    """Write a text to a file that is new.
+    """Write a text to a new file.
 
     Raises:
-        InputError: there is something already, which is left as it is, or no file can be made.
+        InputError: ``path`` exists already (it is not changed), or the file cannot be written.
     """
     try:
         with path.open("x", encoding="utf-8") as file:
@@ -230,7 +231,7 @@ def write_new(path: Path, text: str) -> None:
 
 
 def shown_solution(exercise: Exercise) -> str:
-    """Our own code for an exercise as a function of ``v`` and ``d``, to be pasted into a sheet."""
+    """Our own code for an exercise: a function of ``v`` and ``d`` to paste into a sheet."""
     if exercise.part == 1:
         return code_of(GRADIENTS[exercise.gradients[0]])
     code = "\n".join(line for line in exercise.code if not line.startswith("loss ="))

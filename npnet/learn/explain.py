@@ -1,4 +1,4 @@
-"""Every gradient explained, with texts from the source: `npnet explain`, and `npnet.explain`."""
+"""Explaining every gradient with texts from the source: `npnet explain` and `npnet.explain`."""
 
 import textwrap
 
@@ -17,7 +17,7 @@ from npnet.network.gradients import GRADIENTS
 from npnet.network.graph import readers
 from npnet.network.names import NAMES
 
-WIDTH = 80  # of a terminal; the widest line of the backward page takes all of it
+WIDTH = 80  # columns; the widest line of the backward page needs all of them
 
 
 class Text(str):
@@ -35,16 +35,16 @@ def explain(name: str | None = None, *, width: int = WIDTH, answer: bool = True)
 
     Args:
         name: one of the 27, with or without the lecture's d.
-        width: of the prose; code is left as it is.
-        answer: True adds the derivation and our code. False gives only a question to think about,
-            and without a name only the forward pass.
+        width: the width of the prose; code is not wrapped.
+        answer: True adds the derivation and our code. False gives only a question to think about;
+            without a name, only the forward pass.
 
     Returns:
         Text in the lecture's notation, ``dbnraw`` for ``d.bnraw``. The two passes are code: they
         run where the parameters, ``X``, ``Y``, ``eps``, ``np`` and ``dloss = 1`` are defined.
 
     Raises:
-        InputError: no such name.
+        InputError: there is no such name.
     """
     if width < 1:
         raise InputError(f"explain: width is {width}, wanted 1 or more columns")
@@ -52,10 +52,10 @@ def explain(name: str | None = None, *, width: int = WIDTH, answer: bool = True)
 
 
 def known(name: str) -> str:
-    """One of the 27 names, from it or from that of its gradient.
+    """One of the 27 names, given by itself or as the name of its gradient.
 
     Raises:
-        InputError: no such name.
+        InputError: there is no such name.
     """
     plain = "loss" if name == "dloss" else plain_name(name)
     if plain in ("X", "Y"):
@@ -69,7 +69,7 @@ def known(name: str) -> str:
 
 
 def commented(code: str, name: str, width: int = 0) -> str:
-    """A line of code with the shape of ``name`` behind it, as in the table of forward lines."""
+    """A line of code, followed by the shape of ``name``, as in the table of forward lines."""
     return f"{code:{width}}  # {NAMES[name].shape}"
 
 
@@ -79,7 +79,7 @@ def read_by(name: str) -> list[str]:
 
 
 def question(name: str) -> str:
-    """What to think about before the gradient of ``name`` is read."""
+    """A question to think about before reading the gradient of ``name``."""
     lines = readers(name)
     shapes = " and of ".join(f"{reader} {NAMES[reader].shape}" for reader in lines)
     asked = (
@@ -117,7 +117,7 @@ def _passes(answer: bool) -> str:
 
 
 def _column(lines: list[tuple[str, str | None]]) -> list[str]:
-    """Code with shapes behind it, one below the other where the width allows."""
+    """Code followed by shapes, which are aligned in a column if the width allows it."""
     widest = WIDTH - max(len(f"  # {NAMES[name].shape}") for _, name in lines if name)
     width = min(widest, max(len(code) for code, _ in lines))
     return [code if name is None else commented(code, name, width) for code, name in lines]

@@ -1,4 +1,4 @@
-"""Single edits that make a formula wrong: a piece of code, and its replacement."""
+"""Single edits that make a formula wrong: each replaces a piece of code."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from npnet.learn.exercises import Exercise
 from npnet.learn.grading_inputs import RECIPE
 from npnet.network.names import NAMES
 
-# Exponents that are written for each other.
+# Exponents that people confuse with each other.
 POWERS = (1, 2, 3, -1, -2, -3, 0.5, -0.5, 1.5, -1.5, -2.5)
 
-# What may become of an upstream gradient before it is used, and how to say so.
+# Wrong things that people do with an upstream gradient before they use it, and the words for them.
 REDUCED = {
     ".mean()": "the mean of all {0} stands where {0} belongs",
     ".sum()": "the sum of all {0} stands where {0} belongs",
@@ -25,12 +25,12 @@ REDUCED = {
     ".T": "{0} is transposed",
 }
 
-# The kind of mistake, what it is in words, and what stands in the place of a piece of code.
+# The kind of mistake, the mistake in words, and the code that replaces a piece.
 Change = tuple[str, str, ast.expr]
 
 
 def called(node: ast.Call) -> str:
-    """The name of what is called, without what stands before its last dot."""
+    """The name of the called function, without everything before its last dot."""
     return node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
 
 
@@ -85,14 +85,14 @@ def _of_sum(node: ast.BinOp, exercise: Exercise) -> list[Change]:
 
 
 def _of_shares(node: ast.BinOp, exercise: Exercise) -> list[Change]:
-    """A path through a sum, divided as if through a mean."""
+    """A path through a sum that is divided as if the sum were a mean."""
     name = exercise.gradients[0]
     if not _upstream(node.right, exercise):
         return []
     return [
         (
             "share",
-            f"the path of a sum is divided as that of a mean: 1/{letter} is too much",
+            f"the path of a sum is divided like that of a mean: 1/{letter} does not belong there",
             ast.BinOp(
                 node.left,
                 node.op,
@@ -104,7 +104,7 @@ def _of_shares(node: ast.BinOp, exercise: Exercise) -> list[Change]:
 
 
 def _of_terms(node: ast.BinOp) -> list[Change]:
-    """Two terms multiplied, or one of them counted twice."""
+    """Two terms that are multiplied, or one of them added twice."""
     left, right = node.left, node.right
     two = ast.Constant(2)
     found: list[Change] = [
@@ -114,7 +114,7 @@ def _of_terms(node: ast.BinOp) -> list[Change]:
     if not isinstance(left, ast.Constant):
         twice = ast.BinOp(ast.BinOp(two, ast.Mult(), left), node.op, right)
         found.append(("twice", f"{ast.unparse(left)} is added twice", twice))
-        said = "the two are multiplied where they are to be added"
+        said = "the two terms are multiplied, but they must be added"
         found.append(("product", said, ast.BinOp(left, ast.Mult(), right)))
     return found
 
@@ -178,8 +178,8 @@ def _of_power(node: ast.BinOp) -> list[Change]:
     root = ast.Call(ast.Name("np.sqrt"), [node.left], [])
     log = ast.Call(ast.Name("np.log"), [node.left], [])
     found: list[Change] = [
-        ("root", "a square root is too much", ast.BinOp(root, ast.Pow(), node.right)),
-        ("function", "a logarithm stands where the power belongs", log),
+        ("root", "a square root does not belong there", ast.BinOp(root, ast.Pow(), node.right)),
+        ("function", "a logarithm stands where a power belongs", log),
         _instead(node, ast.BinOp(node.right, ast.Mult(), node.left), "coefficient"),
     ]
     return found + [
@@ -213,7 +213,7 @@ def _of_matrix_product(node: ast.BinOp) -> list[Change]:
 
 
 def _of_sums_and_shapes(node: ast.BinOp) -> list[Change]:
-    """A matrix product whose transpose is a reshape, or that became a product of two sums."""
+    """A matrix product with a reshape for the transpose, or replaced by a product of two sums."""
     left, right = node.left, node.right
     found: list[Change] = []
     for side, other in ((left, right), (right, left)):
@@ -256,7 +256,7 @@ def _of_total(node: ast.Call) -> list[Change]:
         said = "the product of two sums stands where the sum of products belongs"
         sums.append(("sums", said, ast.parse(f"{a} * {b}", mode="eval").body))
         text = f"(({ast.unparse(base.left)}).T @ ({ast.unparse(base.right)})).sum({axis}{keep})"
-        said = "a matrix product stands where the entries are to be multiplied"
+        said = "a matrix product stands where a product of entries belongs"
         sums.append(("sums", said, ast.parse(text, mode="eval").body))
     return [
         *sums,
@@ -266,7 +266,7 @@ def _of_total(node: ast.Call) -> list[Change]:
         ),
         (
             "keepdims",
-            f"keepdims=True is {'missing' if kept else 'too much'}",
+            f"keepdims=True {'is missing' if kept else 'does not belong there'}",
             total("sum", axis, not kept),
         ),
         ("mean", "a mean stands where the sum belongs", total("mean", axis, kept)),
@@ -310,7 +310,7 @@ def _of_name(node: ast.Name, exercise: Exercise) -> list[Change]:
         found += [
             (
                 "extra",
-                f"{value} is multiplied in besides",
+                f"{value} is an extra factor",
                 ast.BinOp(node, ast.Mult(), ast.Name(value)),
             )
             for value in exercise.reads
@@ -354,7 +354,7 @@ def _of_name(node: ast.Name, exercise: Exercise) -> list[Change]:
 
 
 def _alike(axes: tuple[str, ...], others: tuple[str, ...]) -> bool:
-    """Whether one can stand for the other without an error: equal, or one axis broadcast."""
+    """Whether one shape works in place of the other: equal, or with one axis broadcast."""
     differ = [pair for pair in zip(axes, others, strict=False) if len({*pair}) > 1]
     return len(axes) == len(others) and len(differ) < 2 and all("1" in pair for pair in differ)
 

@@ -1,4 +1,4 @@
-"""Verdicts on a learner's functions, each alone, and the report of all."""
+"""Judging a learner's functions, each alone; and the report on all of them."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from npnet.learn.diagnose import Cause, diagnose
 from npnet.learn.exercises import EXERCISES, PARTS, Exercise, find
 from npnet.learn.explain import WIDTH
 from npnet.learn.grading_inputs import EVEN, RANDOM, REAL, TIED, cases, tried
-from npnet.learn.precision import K_COARSER, coarser, in_one_width, remark
-from npnet.learn.ties import judge_ties
+from npnet.learn.remarks import K_COARSER, coarser, in_one_width, judge_ties, remark
 from npnet.learn.time_limit import SECONDS, TimeIsUp, time_limit
 from npnet.learn.training import STEPS, Curve, train, trainable
 from npnet.network.gradients import GRADIENTS, backward
@@ -43,8 +42,9 @@ DONE = (
     "formulas can run."
 )
 
-# An answer may differ from ours by K eps of the largest entry, since other right formulas round
-# differently. The nearest mistake, a forgotten eps, is off by 4e9 eps in float64.
+# An answer may differ from ours by K units of rounding (eps) of the largest entry, because other
+# right formulas round differently. The smallest mistake, a forgotten eps of the batch
+# normalisation, is a difference of 4e9 such units in float64.
 K = 1024.0
 
 SIZES = "n and the other sizes differ from case to case, so take them from the arrays: len(v.Y)"
@@ -58,12 +58,12 @@ UPSTREAM = (
 
 COLOURS = {RIGHT: "32", ONLY_HERE: "33", WRONG: "31", ERROR: "31", UNSOLVED: "2"}  # of a terminal
 
-# Why a wrong line can give the right gradient of a real minibatch: whatever the line is,
+# Why a wrong line can give the right gradient of a real minibatch. First, for any mistake:
 ZERO = {
     "b1": "batch normalisation removes any bias, so that db1 is 0",
     "logit_maxes": "softmax stays the same if a row is shifted, so that dlogit_maxes is 0",
 }
-# and by the kind of its mistake, None for all others that are known.
+# Then by the kind of the mistake; None is for all other known kinds.
 IDENTITIES = {
     ("logits", "at once"): "dnorm_logits comes from softmax and cross-entropy",
     ("logits", None): ZERO["logit_maxes"],
@@ -75,12 +75,12 @@ IDENTITIES = {
 
 @dataclass(frozen=True)
 class Mark:
-    """What is said about one function.
+    """The mark of one function.
 
     Attributes:
-        name: of the exercise.
-        verdict: one of the five words.
-        reason: what is wrong: the worst element or what happened.
+        name: the name of the exercise.
+        verdict: one of the five verdicts.
+        reason: what is wrong: the worst element, or the error.
         cause: the probable cause, or an empty text.
         kind: the kind of the cause, or an empty text.
         printed: what the function printed when it was first called.
@@ -97,7 +97,7 @@ class Mark:
 
     @property
     def ok(self) -> bool:
-        """Right, or not yet written."""
+        """Whether the function is right or not written yet."""
         return self.verdict in (RIGHT, UNSOLVED)
 
 
@@ -106,8 +106,8 @@ class Grades:
     """The marks of a set of functions, in the order of the sheet.
 
     Attributes:
-        marks: one for each function that was judged.
-        curve: the training of exercise 4, if its function made one possible.
+        marks: one for each judged function.
+        curve: the training of exercise 4; None if there was none.
     """
 
     marks: tuple[Mark, ...]
@@ -115,7 +115,7 @@ class Grades:
 
     @property
     def passed(self) -> bool:
-        """All that was attempted is right."""
+        """Whether all functions that are written are right."""
         return all(mark.ok for mark in self.marks)
 
     @property
@@ -138,7 +138,7 @@ class Grades:
 
     @property
     def next_step(self) -> str:
-        """What to do next: a hint for the first that is not right, or what follows the last."""
+        """What to do next: get a hint for the first wrong function, or go on after the last."""
         wrong = [mark for mark in self.marks if not mark.ok]
         left = wrong or [mark for mark in self.marks if mark.verdict != RIGHT]
         if left:
@@ -146,7 +146,7 @@ class Grades:
         return DONE if len(self.marks) == len(EXERCISES) else ""
 
     def text(self, width: int = WIDTH, *, colour: bool = False) -> str:
-        """The report, its prose wrapped to ``width``; ``colour`` is for a terminal."""
+        """The report; its prose is wrapped to ``width``. ``colour``: with a terminal's colours."""
         lines: list[str] = []
         for number, title in enumerate(PARTS, 1):
             marks = [mark for mark in self.marks if EXERCISES[mark.name].part == number]
@@ -161,10 +161,10 @@ class Grades:
         return "\n".join([*lines, self.footer, *after])
 
     def _repr_html_(self) -> str:
-        """The same for a notebook, in one table without style sheet or script."""
+        """The report for a notebook: one HTML table without style sheet or script."""
         rows = []
         for mark in self.marks:
-            # Bold as well as red: colour alone does not reach everybody.
+            # Bold and red, because some people cannot see the colour.
             style = "" if mark.ok else "font-weight:bold;color:#c62828;"
             cells = (mark.name, mark.verdict, "\n".join(_details(mark)))
             rows += [
@@ -180,7 +180,7 @@ class Grades:
         return f"<table>{''.join(rows)}</table>{curve}<div>{escape(self.footer)}</div>{after}"
 
     def to_json(self) -> str:
-        """All of it as JSON."""
+        """The report as JSON."""
         content = {
             "passed": self.passed,
             "progress": self.progress,
@@ -197,9 +197,9 @@ def grade(
     """Judge functions of ``v`` and ``d``, each alone, as ``npnet exercise check`` does.
 
     Args:
-        functions: name -> function. Names are those of the sheet (``npnet exercise new``); those
-            of the 26 may go without the lecture's d.
-        steps: how long ``backward`` trains, if it is among them; 0 does not train.
+        functions: name -> function. The names are those of the sheet (``npnet exercise new``); for
+            one of the 26 gradients, the name may also be without the lecture's d.
+        steps: for how many steps ``backward`` trains, if it is one of the functions; 0: none.
         seconds: how long one function, or one part of its training, may take before it is stopped;
             ``math.inf``: no limit. There is no limit on Windows or outside of the main thread.
 
@@ -208,8 +208,8 @@ def grade(
         show them.
 
     Raises:
-        InputError: no mapping, an unknown name, two names of one gradient, no function, or
-            seconds that are not above 0.
+        InputError: ``functions`` is not a mapping, a name is unknown, two names mean one gradient,
+            a value is not a function, or ``seconds`` is not above 0.
     """
     if not seconds > 0:
         raise InputError(f"grade: seconds={seconds:g}, wanted a number above 0")
@@ -225,7 +225,7 @@ def grade(
 
 
 def _attempt(exercise: Exercise, function: Function, seconds: float) -> Attempt:
-    cases()  # made before the clock starts
+    cases()  # computed before the clock starts
     try:
         with time_limit(seconds):
             return attempt(exercise, function)
@@ -297,7 +297,7 @@ def judge(exercise: Exercise, found: Attempt) -> Mark:
 
 
 def _right(exercise: Exercise, found: Attempt) -> Mark:
-    """The mark where all numbers agree: right, perhaps with a remark, unless ties show a fault."""
+    """The mark if all numbers agree: right, perhaps with a remark, unless ties show a mistake."""
     said = ""
     if TIED in found.results:
         case = cases()[TIED]
@@ -326,7 +326,7 @@ def _where(label: str) -> str:
 def _bad_rows(exercise: Exercise, found: Attempt, label: str) -> list[Row]:
     case = cases()[label]
     scales = {}
-    if exercise.part == len(PARTS):  # its gradients are those of the loss, in every case
+    if exercise.part == len(PARTS):  # its gradients are gradients of the loss in every case
         scales = zero_scales(backward(case.values))
     elif label in REAL:
         scales = zero_scales(case.gradients)
@@ -339,7 +339,7 @@ def _bad_rows(exercise: Exercise, found: Attempt, label: str) -> list[Row]:
 
 
 def _reason(exercise: Exercise, rows: list[Row]) -> str:
-    """What is wrong with the first bad gradient in the order of running, and which ones are."""
+    """What is wrong with the first wrong gradient, and the names of all wrong ones."""
     row = rows[0]
     text = row.reason
     if row.worst is not None and row.verdict == "WRONG":
@@ -353,7 +353,7 @@ def _reason(exercise: Exercise, rows: list[Row]) -> str:
 
 
 def _identity(exercise: Exercise, found: Attempt, cause: Cause | None) -> str:
-    """Why a wrong line gave the right gradient of a real minibatch."""
+    """Why a wrong line gave the right gradient of the real minibatch."""
     name = exercise.gradients[0]
     if cause and cause.kind == "n":
         return f"It depends on the size of this batch: {SIZES}"

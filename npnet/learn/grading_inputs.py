@@ -1,4 +1,4 @@
-"""The inputs of a solution: a real minibatch with its gradients, and random numbers."""
+"""The inputs for a learner's function: a real minibatch with its gradients, and random numbers."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from npnet.training.fit import first_batch
 
 RECIPE = RECIPES["lecture-64"]
 
-# No two sizes are equal, nor is T·E equal to one, so that no axis can pass for another.
+# All sizes differ, also from T·E, so that one axis cannot be taken for another.
 ODD_SIZES = {"n": 7, "T": 3, "E": 4, "H": 5, "V": 6}
-# All sizes are equal, T·E too, so that a matrix product that does not fit elsewhere runs here,
-# and shows by its numbers what was multiplied.
+# All sizes are equal, also T·E, so that every matrix product runs here, even if its shapes do not
+# fit elsewhere. Its numbers then show what was multiplied.
 EVEN_SIZES = {"n": 6, "T": 2, "E": 3, "H": 6, "V": 6}
 
 
 class Inputs(Named):
-    """``v`` or ``d``, as one function sees it. Notes in ``seen`` which entries were read."""
+    """``v`` or ``d`` for one function. Its ``seen`` lists the entries that were read."""
 
     def __init__(self, label: str, entries: Mapping[str, Any]) -> None:
         super().__init__(entries)
@@ -47,7 +47,7 @@ class Inputs(Named):
         raise AttributeError(f"{self.label} has no {name}{self._instead(name)}")
 
     def changed(self, entries: Mapping[str, Any]) -> list[str]:
-        """The names whose arrays are no longer those of ``entries``."""
+        """The names whose arrays differ from those of ``entries``."""
         return [name for name in self if not np.array_equal(self._entries[name], entries[name])]
 
     def _instead(self, name: str) -> str:
@@ -63,7 +63,7 @@ class Inputs(Named):
 class Case:
     """One set of inputs: values of a forward pass, and gradients for them (``loss`` is 1).
 
-    ``label`` says which: where from, and the dtype.
+    ``label`` says where the inputs come from, and their dtype.
     """
 
     label: str
@@ -71,19 +71,19 @@ class Case:
     gradients: Gradients
 
     def inputs(self, exercise: Exercise) -> tuple[Inputs, Inputs]:
-        """``v`` and ``d`` for one call: copies that cannot be written to."""
+        """``v`` and ``d`` for one call: read-only copies."""
         v = {name: _copy(self.values[name]) for name in exercise.reads}
         d = {name: _copy(self.gradients[name]) for name in ("loss", *exercise.upstream)}
         return Inputs("v", v), Inputs("d", d)
 
     def answers(self, exercise: Exercise) -> dict[str, Array]:
-        """Our own solution: name -> gradient."""
+        """The results of our own solution: name -> gradient."""
         arrays = exercise.solution(self.values, self.gradients)
         return dict(zip(exercise.gradients, arrays, strict=True))
 
     @property
     def sizes(self) -> dict[str, int]:
-        """The axis letters in numbers."""
+        """The size of each axis letter."""
         V, E = self.values.C.shape
         n, T = self.values.X.shape
         return {"n": n, "T": T, "E": E, "H": self.values.W1.shape[1], "V": V}
@@ -92,9 +92,9 @@ class Case:
 REAL = ("a minibatch, float64", "a minibatch, float32")
 RANDOM = ("random, float64", "random, float32")
 EVEN = "random and square, float64"
-# Rows of logits have two or three equal largest entries: for dlogits alone.
+# Rows of logits have two or three equal largest entries. Only for dlogits.
 TIED = "random with equal largest logits, float64"
-# The cases in which mistakes are told from each other by their numbers: all gradients are random.
+# The cases whose numbers tell mistakes apart: all their gradients are random.
 TELLING = (RANDOM[0], EVEN)
 
 
@@ -120,7 +120,7 @@ def _real(label: str, dtype: str) -> Case:
 
 
 def _random(label: str, dtype: str, sizes: Mapping[str, int]) -> Case:
-    """Values of a forward pass from random parameters, and random gradients for all of them."""
+    """Values of a forward pass with random parameters, and a random gradient for each value."""
     rng = np.random.default_rng(2147483647)
 
     def draw(names: Iterable[str]) -> dict[str, Array]:

@@ -19,8 +19,8 @@ from npnet.network.names import NAMES
 
 LEVELS = (1, 2, 3)
 
-# What each step of a forward line does to a gradient on the way back. `g` is the upstream gradient,
-# that of the step's result.
+# What each step of a forward line does to a gradient in the backward pass. `g` is the upstream
+# gradient, which is the gradient of the step's result.
 RULES = {
     ast.Add: "a sum passes g to each of its terms",
     ast.Sub: "a difference passes g to the first term and -g to the second",
@@ -41,7 +41,7 @@ RULES = {
     "tanh": "the derivative of tanh(x) is 1 - tanh(x)**2, and the forward pass has computed tanh",
 }
 
-# For what is undone at once there is no single step to ask about.
+# The fused exercises have several steps at once, and hints of their own.
 AT_ONCE = {
     "dlogits_at_once": """
 With p the softmax of a row and y its target, the loss of the row is -log p[y]. Write it with the
@@ -78,13 +78,12 @@ their results.
 
 
 def hint(exercise: Exercise, level: int, width: int = WIDTH) -> str:
-    """A hint: 1 asks a question, 2 says how such a line is undone, 3 gives the formula.
+    """A hint: 1 asks a question, 2 gives the rules for such a line, 3 gives the formula.
 
-    2 and 3 end with the same example in numbers. Prose is wrapped to ``width``; code is left as it
-    is.
+    Hints 2 and 3 end with the same example in numbers. Prose is wrapped to ``width``; code is not.
 
     Raises:
-        InputError: no such level.
+        InputError: there is no such level.
     """
     if level not in LEVELS:
         raise InputError(f"hint: level {level}, wanted 1, 2 or 3")
@@ -125,7 +124,7 @@ def _rules(name: str, width: int) -> Iterator[str]:
 
 
 def _summed(name: str, reader: str) -> str:
-    """Which axis a gradient is summed over because the value was broadcast, as the shapes tell."""
+    """A sentence on the axis over which a gradient is summed, because the value was broadcast."""
     own, other = NAMES[name].axes, NAMES[reader].axes
     padded = ("1",) * (len(other) - len(own)) + own
     repeated = [axis for mine, axis in zip(padded, other, strict=False) if mine == "1" != axis]
@@ -156,7 +155,7 @@ def steps_to(name: str, line: str) -> list[type[ast.AST] | str]:
 
 
 def _parts(node: ast.AST) -> Iterator[ast.AST]:
-    """What a piece of code is computed from; shapes that it asks for are no part."""
+    """The names that a piece of code is computed from; names used only for a shape do not count."""
     for child in ast.iter_child_nodes(node):
         if not (isinstance(child, ast.Call) and ast.unparse(child.func) == "len"):
             yield child

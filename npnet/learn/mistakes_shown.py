@@ -22,14 +22,14 @@ from npnet.training.sgd import train_blocks
 
 
 class Mistake(NamedTuple):
-    """What was done, and what npnet says of it."""
+    """A mistake, and what npnet says about it."""
 
     done: str
     says: Callable[[], str]
 
 
 def _graded(exercise: str, what: str) -> Callable[[], str]:
-    """What the grader says of a mistake in the catalogue."""
+    """What the grader says about a mistake in the catalogue."""
     wrong = wrong_gradient(exercise, what)
 
     def says() -> str:
@@ -106,18 +106,18 @@ MISTAKES = (
         _graded("db1", "zeros are written down"),
     ),
     Mistake(
-        "dlogits goes without the path through the maximum.",
+        "The path through the maximum is missing in dlogits.",
         _graded("dlogits", "the path through the maximum is forgotten"),
     ),
     Mistake(
-        "dbnmeani is made without the path through bndiff2.",
+        "The path through bndiff2 is missing in dbnmeani.",
         _graded("dbnmeani", "what is summed lacks the path through bndiff2"),
     ),
 )
 
 
 def report(width: int = WIDTH) -> Iterator[str]:
-    """Each mistake, and what npnet says about it, in lines of at most ``width`` where they can."""
+    """Each mistake, and what npnet says about it, in lines of at most ``width`` if possible."""
     for number, mistake in enumerate(MISTAKES, 1):
         yield textwrap.fill(f"{number:2}. {mistake.done}", width, subsequent_indent=" " * 4)
         for line in mistake.says().splitlines():

@@ -1,6 +1,6 @@
-"""The lecture's notation, read from the source of the code: `dbnraw` stands for `d.bnraw`.
+"""The source code in the lecture's notation, in which `d.bnraw` is `dbnraw`.
 
-All code that learners see comes from here, so that no formula is written a second time.
+All code that learners see comes from here, so that no formula is written twice.
 """
 
 import ast
@@ -23,9 +23,9 @@ from npnet.network.gradients import GRADIENTS
 class Docstring(NamedTuple):
     """The parts of a gradient's docstring.
 
-    ``undone``: the forward lines; ``derivation``: in words and index form, unfolded to one line;
-    ``code``: what it comes to, in the lecture's notation; ``remarks``: by their first words,
-    ``Sum`` and ``Often wrong``, each unfolded.
+    ``undone``: the forward lines; ``derivation``: words and formulas with indices, on one line;
+    ``code``: the final statements, in the lecture's notation; ``remarks``: by their first words,
+    ``Sum`` and ``Often wrong``, each on one line.
     """
 
     undone: tuple[str, ...]
@@ -49,9 +49,9 @@ def code_of(function: Callable[..., object]) -> str:
 
 
 def statements(function: Callable[..., object]) -> tuple[str, ...]:
-    """What a function computes, a statement each, without its checks.
+    """The statements of a function, without its checks.
 
-    An expression that is returned is given the function's name: ``dprobs = dlogprobs / probs``.
+    A returned expression gets the name of the function: ``dprobs = dlogprobs / probs``.
     """
     source, definition = _definition(function)
     found = []
@@ -89,7 +89,7 @@ def backward_lines() -> Mapping[str, tuple[str, ...]]:
 
 
 def docstring(name: str) -> Docstring:
-    """The docstring of ``GRADIENTS[name]``, taken apart."""
+    """The docstring of ``GRADIENTS[name]``, in its parts."""
     text = ast.get_docstring(_definition(GRADIENTS[name])[1]) or ""
     undone, derivation, notes = text.split("\n\n")
     _, *parts = re.split(r"^(Sum|Often wrong): ", notes, flags=re.MULTILINE)
@@ -104,7 +104,7 @@ def docstring(name: str) -> Docstring:
 
 
 def names_for(values: Mapping[str, Any], gradients: Mapping[str, Any]) -> dict[str, Any]:
-    """The names by which code in this notation finds its values and gradients."""
+    """A namespace for code in this notation, with its values and gradients."""
     return {"np": np, **values, **{f"d{name}": array for name, array in gradients.items()}}
 
 
@@ -125,16 +125,16 @@ def _segment(source: str, node: ast.expr | ast.stmt) -> str:
 
 @cache
 def _encoded_lines(source: str) -> list[bytes]:
-    """In UTF-8, in which the parser counts columns."""
+    """The lines in UTF-8: the parser counts columns in its bytes."""
     return source.encode().split(b"\n")
 
 
 @cache
 def _module(name: str) -> tuple[str, ast.Module]:
-    """The source of an imported module, and what it parses to.
+    """The source of an imported module, and its syntax tree.
 
     Raises:
-        InputError: its file is not there.
+        InputError: its file is missing.
     """
     try:
         source = inspect.getsource(sys.modules[name])
@@ -147,9 +147,9 @@ def _module(name: str) -> tuple[str, ast.Module]:
 
 
 def _definition(function: Callable[..., object]) -> tuple[str, ast.FunctionDef]:
-    """The source of a function's module, and the function in it.
+    """The source of a function's module, and the syntax tree of the function.
 
-    Docstrings are taken from here, since ``python -OO`` leaves functions without them.
+    Docstrings are read from here, because ``python -OO`` removes them from functions.
     """
     source, tree = _module(function.__module__)
     [definition] = [

@@ -1,7 +1,7 @@
 """One minibatch as a self-contained HTML page: `npnet page`.
 
-The texts come from the code, as those of ``npnet.explain`` do. The page holds the numbers
-themselves, all in float64; its script, ``page.js``, draws them and takes the steps.
+The texts come from the code, like those of ``npnet.explain``. The page contains all numbers in
+float64. Its script, ``page.js``, draws them and shows the steps.
 """
 
 import base64
@@ -21,9 +21,8 @@ from npnet.base.errors import InputError
 from npnet.checks.report import Report, Row
 from npnet.corpora.words import Vocabulary
 from npnet.learn.explain import question, read_by
-from npnet.learn.graph_svg import graph
-from npnet.learn.markup import code, mathematics, number, prose
 from npnet.learn.notation import code_of, docstring, forward_lines
+from npnet.learn.page_markup import code, graph, mathematics, number, prose
 from npnet.network.forward import Values
 from npnet.network.gradients import GRADIENTS, Gradients
 from npnet.network.names import NAMES
@@ -31,8 +30,8 @@ from npnet.network.names import NAMES
 FILES = Path(__file__).parent
 LARGEST = 3_000_000  # bytes
 
-STEPS = ("loss", *GRADIENTS)  # where each of the 27 names has its turn
-NARROW = 90  # columns of heat maps that may stand side by side
+STEPS = ("loss", *GRADIENTS)  # the step at which the page shows each of the 27 names
+NARROW = 90  # the most columns of heat maps that are side by side
 
 
 def page(
@@ -42,18 +41,18 @@ def page(
     about: str,
     reports: Mapping[str, Report],
 ) -> str:
-    """The page of one minibatch: HTML that asks for nothing beyond itself.
+    """The page of one minibatch: one HTML file that loads nothing else.
 
     Args:
         values: a forward pass in float64.
-        gradients: ``npnet.backward`` of it.
-        vocab: the characters that X, Y and the parameters stand for.
-        about: a sentence that says what minibatch it is.
-        reports: the 26 against ``npnet.checks.numerical.cut``, by a phrase that
-            says on what upstream gradients.
+        gradients: the result of ``npnet.backward`` for it.
+        vocab: the characters of X, Y and the parameters.
+        about: a sentence that says which minibatch it is.
+        reports: a phrase for the upstream gradients -> the report of the 26 gradients against
+            ``npnet.checks.numerical.cut``.
 
     Raises:
-        InputError: it would be larger than 3 MB.
+        InputError: the page would be larger than 3 MB.
     """
     data = json.dumps(_data(values, gradients, vocab), separators=(",", ":"))
     style, script = _text("page.css"), _text("page.js")
@@ -69,7 +68,9 @@ def page(
         rules="\n".join(_rule(what, report) for what, report in reports.items()),
         style=style,
         script=script,
-        # JSON has < in texts alone, where it may be written so that it cannot end the element.
+        # In JSON, < occurs only in texts. There it is written as an escape, so that a text cannot
+        # end
+        # the script element.
         data=data.replace("<", "\\u003c"),
     )
     size = len(html.encode())
@@ -79,7 +80,7 @@ def page(
 
 
 def check_size(values: Values) -> None:
-    """Raises InputError if the numbers alone would make the page larger than 3 MB."""
+    """Raise InputError if the numbers alone make the page larger than 3 MB."""
     size = sum(2 * 4 / 3 * values[name].nbytes for name in NAMES)
     if size > LARGEST:
         raise _too_large(size)
@@ -97,7 +98,7 @@ def _text(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """The source by which a content security policy lets one inline text pass."""
+    """The hash by which a content security policy allows one inline text."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
@@ -119,13 +120,14 @@ def _encoded(array: Array) -> str:
 
 
 def _gradient(name: str, gradients: Gradients) -> Floats:
-    return np.asarray(getattr(gradients, name))  # that of the loss is an attribute alone
+    # the gradient of the loss is an attribute, not an entry
+    return np.asarray(getattr(gradients, name))
 
 
 def _contexts(values: Values, vocab: Vocabulary) -> list[str]:
     """Each row of the minibatch as ``..e → m``.
 
-    Invisible isolates keep the two in this order, whatever the direction of their script.
+    Invisible marks (isolates) keep this order, even if the letters are written from right to left.
     """
     rows = zip(values.X, values.Y, strict=True)
     return [
@@ -135,7 +137,7 @@ def _contexts(values: Values, vocab: Vocabulary) -> list[str]:
 
 
 def _label(name: str) -> str:
-    # It begins with what is in sight, so that a voice command finds it.
+    # It begins with the visible text, so that a voice command can name it.
     seen = f"{name} {'×'.join(NAMES[name].axes)}".strip()
     return f"{seen}, step {STEPS.index(name)} of {len(GRADIENTS)}"
 
@@ -146,7 +148,7 @@ def _rule(what: str, report: Report) -> str:
 
 
 def _section(name: str, values: Values, gradients: Gradients, reports: Mapping[str, Report]) -> str:
-    """All that there is to say about one name."""
+    """The whole section about one name."""
     shape = " × ".join(map(str, values[name].shape)) or "one number"
     narrow = _size(name, values[name])[0] <= NARROW
     return f"""<section id="{name}" aria-labelledby="{name}-title">
@@ -202,13 +204,13 @@ def _backward(name: str) -> str:
 
 
 def _split(name: str, derivation: str) -> tuple[str, str]:
-    """A derivation's words, and the formula in which they end, if they do."""
+    """The words of a derivation, and the formula at its end, if there is one."""
     found = re.fullmatch(rf"(?:(.*:) )?(d{name}\b.*)", derivation)
     return (found[1] or "", found[2]) if found else (derivation, "")
 
 
 def _map(name: str, kind: str, array: Array) -> str:
-    """The place for a heat map, an entry a pixel: the script paints and widens it."""
+    """The canvas for a heat map, with a pixel for each entry; the script draws and enlarges it."""
     down, across = _axes(name)
     width, height = _size(name, array)
     called = name if kind == "value" else f"d{name}"
@@ -239,7 +241,7 @@ AXES = {
 
 
 def _axes_explained(values: Values) -> str:
-    """The letters of the axes: what they count, and how many there are here."""
+    """The letters of the axes: their meaning, and their size here."""
     V, E = values.C.shape
     n, T = values.X.shape
     sizes = {"n": n, "T": T, "E": E, "H": values.W1.shape[1], "V": V}
@@ -247,9 +249,9 @@ def _axes_explained(values: Values) -> str:
 
 
 def _axes(name: str) -> tuple[str, str]:
-    """The axis that runs down, and those that run across, side by side; "" where there is none.
+    """The vertical axis and the horizontal axes (side by side) of a heat map; "" if there is none.
 
-    A vector lies across.
+    A vector is horizontal.
     """
     axes = NAMES[name].axes
     down, across = ("", axes) if len(axes) < 2 else (axes[0], axes[1:])
@@ -257,7 +259,7 @@ def _axes(name: str) -> tuple[str, str]:
 
 
 def _size(name: str, array: Array) -> tuple[int, int]:
-    """How many entries the heat map has across and down."""
+    """The width and the height of the heat map, in entries."""
     down, _ = _axes(name)
     height = len(array) if down else 1
     return array.size // height, height
@@ -279,7 +281,7 @@ def _row(name: str, report: Report) -> Row:
 
 
 def _judged(row: Row) -> str:
-    """A verdict in words."""
+    """The verdict of a row in words."""
     if not row.ok or row.maxdiff is None or row.bound is None or row.scale is None:
         return f"{row.verdict}: {row.reason}"
     if row.exact:

@@ -1,4 +1,4 @@
-"""A learner's file, read and run in its own process."""
+"""Reading and running a learner's sheet; ``sheet_process`` does this in a process of its own."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ MODULE = "exercise_sheet"
 
 
 def read_sheet(path: Path) -> str:
-    """The text of a sheet, checked as far as can be without running it.
+    """The text of a sheet, after all checks that do not need to run it.
 
     Raises:
-        InputError: missing, not UTF-8, not Python.
+        InputError: the file is missing, not UTF-8 or not Python.
     """
     if path.suffix == ".ipynb":
         raise InputError(
@@ -34,7 +34,7 @@ def read_sheet(path: Path) -> str:
         text = path.read_text(encoding="utf-8")
         compiled(path, text)
     except OSError as error:
-        # Where something is in the way already, no new sheet can be written.
+        # If something is already at this path, no new sheet can be written there.
         way = (
             f"npnet exercise new {shlex.quote(str(path))}"
             if isinstance(error, FileNotFoundError)
@@ -53,19 +53,20 @@ def read_sheet(path: Path) -> str:
 
 
 def run_sheet(path: Path) -> dict[str, Function]:
-    """Run a sheet and return its exercises, in their own order.
+    """Run a sheet and return its functions, in the order of the exercises.
+
+    A function that is not valid Python is replaced by one that fails when it is called.
 
     Raises:
-        InputError: it cannot be read, does not run to its end, defines a name that is close to
-            an exercise but none, or holds none at all. A function of an exercise that is no Python
-            stands in for itself: it fails when it is called.
+        InputError: the sheet cannot be read, does not run to its end, defines a name that is only
+            similar to an exercise, or defines no exercise.
     """
     text = read_sheet(path)
     programs, broken = compiled(path, text)
     module = types.ModuleType(MODULE)
     module.__file__ = str(path)
     sys.modules[MODULE] = module
-    # What stands beside the sheet can be imported, but does not hide the standard library.
+    # Modules beside the sheet can be imported, but they do not hide the standard library.
     sys.path.append(os.fspath(path.resolve().parent))
     sys.dont_write_bytecode = True
     try:
@@ -95,13 +96,13 @@ def run_sheet(path: Path) -> dict[str, Function]:
 
 
 def _line_of(name: str, text: str) -> int:
-    """The line in which a sheet last defines a function; 1 if it has it from elsewhere."""
+    """The line of a sheet's last definition of a function; 1 if it comes from another file."""
     found = [*re.finditer(rf"^\s*def {name}\b", text, re.MULTILINE)]
     return text.count("\n", 0, found[-1].end()) + 1 if found else 1
 
 
 def _meant_as_exercise(name: str, entry: object) -> bool:
-    """Whether a name of the sheet is a function of v and d, or of two that are named like them."""
+    """Whether it is a function of v and d, or one of two parameters whose name begins with d."""
     if not isinstance(entry, types.FunctionType) or entry.__module__ != MODULE:
         return False
     parameters = [*inspect.signature(entry).parameters]

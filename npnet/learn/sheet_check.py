@@ -1,9 +1,13 @@
-"""Judging a sheet from outside: its code runs in processes that are stopped if they hang."""
+"""Judging a sheet once, or whenever it is saved: its code runs in other processes.
+
+These processes are stopped if they hang.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from npnet.base.child_process import ChildProcess, Message
@@ -12,14 +16,13 @@ from npnet.learn.calls import Attempt
 from npnet.learn.exercises import EXERCISES
 from npnet.learn.grading import Grades, judge
 from npnet.learn.grading_inputs import RANDOM, REAL
-from npnet.learn.remembered import recall, remember
 from npnet.learn.sheet import read_sheet
 from npnet.learn.sheet_parts import fingerprints
 from npnet.learn.sheet_process import unpacked
 from npnet.learn.time_limit import SECONDS, still_running
-from npnet.learn.training import STEPS, TRAINING, Curve, trainable
+from npnet.learn.training import STEPS, TRAINING, Curve, recall, remember, trainable
 
-START = 60.0  # for a process to begin, with nothing of the learner's in it yet
+START = 60.0  # seconds in which a process must start, before it runs any code of the learner
 
 
 def check_sheet(
@@ -29,18 +32,18 @@ def check_sheet(
     steps: int = STEPS,
     names: Sequence[str] = (),
 ) -> Grades:
-    """Judge the functions of a sheet, which is only read.
+    """Judge the functions of a sheet. The file is not changed.
 
     Args:
         path: the sheet.
-        seconds: how long one function may take before it is ended.
-        steps: how long exercise 4 trains; 0 does not train. A training that was made already,
-            by the same function, is not made again.
-        names: the exercises to judge; none for all of the sheet.
+        seconds: how long one function may run before it is stopped.
+        steps: for how many steps exercise 4 trains; 0: none. A training that the same function
+            has already made is not repeated.
+        names: the exercises to judge; empty: all exercises in the sheet.
 
     Raises:
-        InputError: the sheet is missing, is no Python, does not run, holds no exercise, an
-            unknown one, or not those that are named.
+        InputError: the sheet is missing, is not Python or does not run; or it has no exercise, an
+            unknown one, or not all exercises in ``names``.
     """
     path = Path(path)
     read_sheet(path)
@@ -94,7 +97,7 @@ def _wanted(path: Path, found: Sequence[str], names: Sequence[str]) -> list[str]
 def _conversation(
     path: Path, names: Sequence[str], steps: int, seconds: float
 ) -> Iterator[Message]:
-    """What a process says that runs the sheet; if it goes wrong, an ``ended`` comes last."""
+    """The messages of a process that runs the sheet; after an error, the last one is ``ended``."""
     with ChildProcess("npnet.learn.sheet_process", [str(path), str(steps), *names]) as process:
         patience = START
         while True:
@@ -106,3 +109,49 @@ def _conversation(
             if message["kind"] in ("done", "refused", "ended"):
                 return
             patience = seconds
+
+
+PAUSE = 0.3  # seconds between two looks at the file
+
+
+def watched(
+    path: Path,
+    *,
+    names: Sequence[str] = (),
+    seconds: float = SECONDS,
+    steps: int = STEPS,
+    pause: float = PAUSE,
+) -> Iterator[Grades | InputError]:
+    """Yield the grades of a sheet, and then, for ever, the grades of the functions that change.
+
+    Args:
+        path: the sheet.
+        names: the exercises to judge; empty: all of them.
+        seconds, steps: as for ``check_sheet``.
+        pause: seconds between two looks at the file.
+
+    Yields:
+        The grades of the new or changed functions, or the error of the sheet.
+
+    Raises:
+        InputError: the sheet cannot be judged when the watch begins.
+    """
+    judged: Mapping[str, str] = {}
+    first = True
+    while True:
+        try:
+            now = fingerprints(path)
+            changed = [name for name in now if now[name] != judged.get(name)]
+            changed = [name for name in changed if not names or name in names]
+            if first or changed or (judged and not now):
+                wanted = names if first else changed
+                yield check_sheet(path, seconds=seconds, steps=steps, names=wanted)
+            judged = now
+        except InputError as error:
+            if first:
+                raise
+            if judged:
+                yield error
+            judged = {}
+        first = False
+        time.sleep(pause)

@@ -1,4 +1,4 @@
-"""A sheet's text in parts, so that a typo in one function does not stop the others."""
+"""Splitting the text of a sheet, so that a typo in one function does not stop the others."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from npnet.base.errors import InputError
 from npnet.learn.calls import Failure, Function
 from npnet.learn.exercises import EXERCISES
 
-# What reads names that cannot be found in the text.
+# Functions that can read names which cannot be found in the text.
 HIDDEN = {"globals", "locals", "vars", "eval", "exec", "getattr", "__import__"}
 
 
 def compiled(path: Path, text: str) -> tuple[list[CodeType], dict[str, str]]:
-    """The code of a sheet, and what is wrong with each function that is no Python.
+    """The code of a sheet, and the error of each function that is not valid Python.
 
     Raises:
-        SyntaxError, ValueError: what is no Python is no function of an exercise.
+        SyntaxError, ValueError: code outside the functions of exercises is not valid Python.
     """
     try:
         return [compile(text, path, "exec")], {}
@@ -41,7 +41,7 @@ def compiled(path: Path, text: str) -> tuple[list[CodeType], dict[str, str]]:
 
 
 def _parts(text: str) -> Iterator[tuple[int, str]]:
-    """The text from one function to the next, each with the number of lines before it."""
+    """The parts of the text, one for each function, each with the number of lines before it."""
     lines = text.splitlines(keepends=True)
     starts = [0, *(place for place, line in enumerate(lines) if re.match(r"def |class |@", line))]
     starts = sorted({*starts})
@@ -51,14 +51,14 @@ def _parts(text: str) -> Iterator[tuple[int, str]]:
 
 
 def no_python(error: SyntaxError) -> str:
-    """A syntax error in one line: where, what, and the code."""
+    """A syntax error in one line: the place, the error and the code."""
     line = f"line {error.lineno}: " if error.lineno else ""
     shown = f": {error.text.strip()}" if error.text else ""
     return f"{line}no Python ({error.msg}){shown}"
 
 
 def stand_in(said: str) -> Function:
-    """A function in place of one that is no Python."""
+    """A function that replaces one that is not valid Python."""
 
     def broken(v: object, d: object) -> object:
         raise Failure(said)
@@ -67,7 +67,7 @@ def stand_in(said: str) -> Function:
 
 
 def fingerprints(path: Path) -> Mapping[str, str]:
-    """For each exercise of a sheet a text that changes if its function does, or what it uses.
+    """For each exercise, a text that changes if its function changes, or anything that it uses.
 
     Raises:
         InputError: the sheet cannot be read.
@@ -84,7 +84,7 @@ def fingerprints(path: Path) -> Mapping[str, str]:
             parts[found[1]] = part
         else:
             rest.append(part)
-    # What stands beside the sheet may be imported by it.
+    # The sheet can import the modules beside it.
     rest += [
         other.read_text("utf-8", "replace")
         for other in sorted(path.resolve().parent.glob("*.py"))
@@ -114,7 +114,7 @@ def _read(text: str) -> set[str]:
 
 
 def _plain(text: str) -> str:
-    """Code without comments and layout, where it is Python."""
+    """Code without comments and layout, if it is valid Python."""
     try:
         return ast.dump(ast.parse(text))
     except SyntaxError:

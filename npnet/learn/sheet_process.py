@@ -1,7 +1,8 @@
-"""The process in which a learner's sheet runs. It may loop, exit or crash: another one watches.
+"""The process in which a learner's sheet runs. It can loop, exit or crash; another process watches
+it.
 
-It gets the sheet, the number of training steps and the exercises to call (none: the whole sheet).
-It answers in JSON, a message a line. The sheet's own output is kept apart from these messages.
+Its arguments are the sheet, the number of training steps and the exercises to call (none: all). It
+answers in JSON, one message a line. The output of the sheet is not mixed with these messages.
 """
 
 import base64
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> None:
         print(json.dumps(message), file=channel, flush=True)
 
     path, steps, *wanted = arguments
-    cases()  # made before the clock starts
+    cases()  # computed before the clock starts
     send(kind="ready")
     try:
         functions = run_sheet(Path(path))
@@ -62,7 +63,7 @@ def _train(send: Callable[..., None], function: Function, steps: int) -> None:
 
 
 def packed(found: Attempt) -> dict[str, Any]:
-    """An attempt as plain values that JSON holds."""
+    """An attempt as plain values for JSON."""
     return {
         **vars(found),
         "results": {
@@ -74,7 +75,7 @@ def packed(found: Attempt) -> dict[str, Any]:
 
 
 def unpacked(message: dict[str, Any]) -> Attempt:
-    """The attempt that ``packed`` made them of."""
+    """The attempt from the values that ``packed`` made."""
     results = {
         label: {name: _unpacked_array(entry) for name, entry in arrays.items()}
         for label, arrays in message["results"].items()

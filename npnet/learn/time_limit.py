@@ -1,4 +1,4 @@
-"""How long a learner's function may run, and stopping one that never ends."""
+"""The time limit for a learner's function: a function that never ends is stopped."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-SECONDS = 10.0  # for one function, all its calls together; a right one takes some milliseconds
+# seconds for all calls of one function together; a right function takes some milliseconds
+SECONDS = 10.0
 
-AGAIN = 0.1  # seconds from one ring to the next, for a loop that catches whatever is raised in it
+AGAIN = 0.1  # seconds until the next signal, for a loop that catches the error and goes on
 
 
 class TimeIsUp(BaseException):
-    """The time of a function is over. No ``Exception``, which its own code might catch."""
+    """The time of a function is over. It is not an ``Exception``, which the code could catch."""
 
 
 def still_running(seconds: float) -> str:
-    """What is said of a function that was ended after ``seconds``."""
+    """The message for a function that was stopped after ``seconds``."""
     return f"it still runs after {seconds:g} s: an endless loop?"
 
 
 @contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
-    """End what runs inside after ``seconds``, where the system has a timer that can.
+    """Stop the code inside after ``seconds``, if the system has a timer for this.
 
-    That is in the main thread, where notebooks run their cells, and on all systems but Windows;
-    elsewhere there is no limit. ``math.inf`` is none either. A timer of the caller's own goes on
-    afterwards.
+    It has one in the main thread, where notebooks run their cells, on all systems except Windows.
+    Elsewhere, and for ``math.inf``, there is no limit. If the caller has set the timer before, it
+    continues afterwards.
 
     Raises:
         TimeIsUp: the time is over; the message is that of ``still_running``.
@@ -55,6 +56,6 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
         if left:
-            # One that is overdue rings at once.
+            # If its time has passed, it goes off at once.
             left = max(left - (time.monotonic() - begun), 1e-6)
             signal.setitimer(signal.ITIMER_REAL, left, interval)

@@ -1,11 +1,13 @@
-"""Exercise 4: a training run in which the learner's function makes the gradients."""
+"""Exercise 4: a training run with the learner's gradients; finished trainings are kept."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,14 +25,14 @@ from npnet.training.fit import Start, begin
 from npnet.training.sgd import AHEAD, draw_rows, train_blocks
 
 STEPS = 3000
-ROWS = 6  # of the table, each a mean over as many steps
+ROWS = 6  # how many lines the table has; each is a mean over the same number of steps
 
 TRAINING = EXERCISES["backward"]
 
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two runs, as ``npnet.plots.losses`` takes it."""
+    """One of the two runs, in the form that ``npnet.plots.losses`` takes."""
 
     recipe: Recipe
     losses: Floats
@@ -39,11 +41,11 @@ class Side:
 
 @dataclass(frozen=True)
 class Curve:
-    """The losses of two trainings that differ in nothing but who wrote the backward pass.
+    """The losses of two trainings: one with the learner's backward pass, one with ours.
 
     Attributes:
         yours, ours: (steps,), the minibatch losses; yours is shorter if it ended early.
-        problem: why it ended early, or nothing.
+        problem: why yours ended early; "" if it did not.
     """
 
     yours: Floats
@@ -59,7 +61,7 @@ class Curve:
         return cls(np.asarray(list(yours), ours.dtype), ours, problem)
 
     def __str__(self) -> str:
-        """Mean losses of some stretches, side by side."""
+        """A table of the mean losses of some stretches, side by side."""
         lines = [f"  mean loss of steps{'yours':>15}{'ours':>10}"]
         size = -(-len(self.ours) // ROWS)
         for first in range(0, len(self.ours), size):
@@ -70,7 +72,7 @@ class Curve:
         return "\n".join([*lines, f"  {self.problem}"] if self.problem else lines)
 
     def figures(self) -> dict[str, Any]:
-        """For JSON: how many steps each made, the mean losses of the last tenth, the problem."""
+        """For JSON: the steps of each run, the mean losses of the last tenth, and the problem."""
         last = len(self.ours) - len(self.ours) // 10
         both = {"yours": self.yours, "ours": self.ours}
         return {
@@ -83,10 +85,10 @@ class Curve:
         }
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Draw both, yours over ours, into a PNG, SVG or PDF file.
+        """Draw both curves, yours over ours, into a PNG, SVG or PDF file.
 
         Raises:
-            InputError: another suffix, or it cannot be written.
+            InputError: the suffix is another one, or the file cannot be written.
         """
         from npnet.plotting import plots
 
@@ -106,7 +108,7 @@ def _begin(steps: int) -> tuple[Recipe, Start]:
 
 
 def trainable(exercise: Exercise, found: Attempt) -> bool:
-    """Whether a function can be trained with: the seven gradients, in their shapes."""
+    """Whether training is possible: there are seven gradients, with the right shapes."""
     if exercise is not TRAINING or any(label in found.failures for label in (*REAL, *RANDOM)):
         return False
     values = cases()[REAL[0]].values
@@ -117,7 +119,7 @@ def trainable(exercise: Exercise, found: Attempt) -> bool:
 
 
 def train(function: Function, steps: int) -> Iterator[list[float]]:
-    """Train with the learner's gradients; yields the losses of some steps at a time.
+    """Train with the learner's gradients, and yield the losses of some steps at a time.
 
     Raises:
         Failure: the function fails, or the losses are no longer finite.
@@ -157,3 +159,42 @@ def _update(params: Parameters, rate: float, function: Function, values: Values)
                 "shape", f"d{name}: shape {gradient.shape}, wanted {params[name].shape}"
             )
         params[name][...] -= rate * gradient
+
+
+MOST = 20  # how many trainings are kept
+
+
+def folder() -> Path:
+    """The folder for these files: the system's cache folder."""
+    import pooch
+
+    return Path(pooch.os_cache("npnet"))
+
+
+def recall(key: str, steps: int) -> list[float] | None:
+    """The losses of an earlier training with a function of this fingerprint, if there was one."""
+    losses = _read().get(f"{key} {steps}")
+    return losses if isinstance(losses, list) else None
+
+
+def remember(key: str, steps: int, losses: Sequence[float]) -> None:
+    """Keep the losses of a whole training; if no file can be written, nothing is kept."""
+    kept = {**_read(), f"{key} {steps}": list(losses)}
+    newest = dict(list(kept.items())[-MOST:])
+    try:
+        folder().mkdir(parents=True, exist_ok=True)
+        _file().write_text(json.dumps(newest), encoding="utf-8")
+    except OSError:
+        pass
+
+
+def _file() -> Path:
+    return folder() / "trainings.json"
+
+
+def _read() -> dict[str, list[float]]:
+    try:
+        found = json.loads(_file().read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,7 +1,7 @@
 """An example in numbers for each exercise: two rows and three columns, small enough for paper.
 
-Only a line's inputs are written here. The forward line computes its result, and our own solution
-the gradient.
+Only the inputs of a line are written here. The forward line computes its result, and our own
+solution computes the gradient.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from npnet.network.gradients import Gradients
 from npnet.network.graph import readers
 
 WIDTH = 60
-NOTHING = 1e-12  # what is smaller is 0 but for rounding
+NOTHING = 1e-12  # smaller numbers are rounding errors of 0
 
-# What a line reads, if no other line of the example makes it: n, T, H and V of 2, 3, 3 and 3.
+# The inputs of the lines that no other line of the example computes; n = 2, T = 3, H = 3, V = 3.
 GIVEN: Mapping[str, Any] = {
     "X": [[0, 1, 1], [2, 0, 1]],
     "Y": [2, 0],
@@ -58,7 +58,7 @@ GIVEN: Mapping[str, Any] = {
     "logprobs": [[-1, -2, -0.5], [-3, -0.1, -4]],
 }
 
-# Upstream gradients by the shape of what they belong to, one for each path.
+# Upstream gradients by the shape of their value, one for each path.
 UPSTREAM: Mapping[tuple[int, ...], tuple[Any, ...]] = {
     (2, 3): ([[1, -2, 0.5], [3, 1, -1]], [[0.5, 1, -1], [2, -1, 3]]),
     (2, 1): ([[2], [-1]],) * 2,
@@ -66,7 +66,8 @@ UPSTREAM: Mapping[tuple[int, ...], tuple[Any, ...]] = {
     (2, 3, 1): ([[[1], [-2], [0.5]], [[3], [1], [-1]]],) * 2,
 }
 
-# Batch normalisation makes -1 and 1 of any two rows, so that two rows hide what it passes on.
+# Batch normalisation makes -1 and 1 from any two rows, so that two rows would not show its
+# gradient.
 THREE_ROWS: Mapping[str, Any] = {
     "hprebn": [[1, 0], [2, 4], [6, -1]],
     "bngain": [[1, 2]],
@@ -90,11 +91,11 @@ class WorkedExample:
     """One exercise in numbers, float64 (``X`` and ``Y``: integers).
 
     Attributes:
-        given: by name, what the forward lines start from.
+        given: name -> the inputs of the forward lines.
         lines: the forward lines that run, in their order.
-        made: by name, what these lines make.
-        upstream: by name, the gradient of what they make; ``loss`` is 1.
-        results: by name, the gradients that the exercise asks for.
+        made: name -> the results of these lines.
+        upstream: name -> the gradients of these results; ``loss`` is 1.
+        results: name -> the gradients that the exercise asks for.
     """
 
     given: Mapping[str, Array]
@@ -105,7 +106,7 @@ class WorkedExample:
 
 
 def worked_example(exercise: Exercise) -> WorkedExample:
-    """The example of an exercise; its gradients are those of our solution."""
+    """The example of an exercise, with the gradients of our solution."""
     if exercise.part == 1:
         lines = readers(exercise.gradients[0])
         read = [name for line in lines for name in _read(line)]
@@ -135,9 +136,9 @@ def worked_example(exercise: Exercise) -> WorkedExample:
 
 
 def in_numbers(exercise: Exercise, width: int = WIDTH) -> str:
-    """The example as small tables, three digits a number, none wider than ``WIDTH``.
+    """The example as small tables with three digits for each number, at most ``WIDTH`` wide.
 
-    What the lines make is shown where an exercise is one line; the gradients come last.
+    If the exercise is one line, the results of the lines are shown; the gradients come last.
     """
     width = min(width, WIDTH)
     example = worked_example(exercise)
@@ -160,7 +161,7 @@ def in_numbers(exercise: Exercise, width: int = WIDTH) -> str:
 
 
 def _read(line: str) -> list[str]:
-    """What a forward line reads, in the order in which it does."""
+    """The names that a forward line reads, in the order of reading."""
     words = re.findall(r"\w+", forward_lines()[line].partition("=")[2])
     return [word for word in words if word in GIVEN]
 
@@ -184,7 +185,7 @@ def _array(name: str, numbers: Any) -> Array:
 
 
 def _side_by_side(arrays: Mapping[str, Array], width: int) -> Iterator[str]:
-    """Tables under their names, as many in a row as fit, with an empty line between the rows."""
+    """Tables with their names, side by side if they fit, and empty lines between the rows."""
     row: list[list[str]] = []
     for block in (_block(name, array) for name, array in arrays.items()):
         if row and sum(len(each[0]) + 3 for each in row) + len(block[0]) > width:
@@ -201,7 +202,7 @@ def _joined(row: list[list[str]]) -> Iterator[str]:
 
 
 def _block(name: str, array: Array) -> list[str]:
-    """A name with its shape, and below it the numbers, all lines of one length."""
+    """A name with its shape, and the numbers below it; all lines have the same length."""
     if not np.ndim(array):
         return [f"{name} = {_number(float(array))}"]
     table = array.reshape(len(array) if array.ndim > 1 else 1, -1)

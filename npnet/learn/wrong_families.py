@@ -1,7 +1,7 @@
-"""Mistakes in whole families: wrong indices, loops, activations, statistics as constants.
+"""Families of mistakes: wrong indices, loops, activations, statistics as constants.
 
-Each family is a table of pieces. Every combination with one or two wrong pieces is a wrong formula,
-described by the words of these pieces.
+Each family is a table of pieces of code. Every combination with one or two wrong pieces is a wrong
+formula. The words of these pieces describe it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from npnet.network.names import NAMES
 
 
 class Piece(NamedTuple):
-    """One way to write a part of a formula, and what is wrong with it; the right way has none."""
+    """One way to write a part of a formula, and its mistake in words (None if it is right)."""
 
     code: str
     said: str = ""
@@ -25,13 +25,13 @@ class Piece(NamedTuple):
 
 @cache
 def families(name: str) -> tuple[Mutant, ...]:
-    """The wrong formulas of an exercise that come in families, the likelier first."""
+    """The wrong formulas of all families of an exercise, the likelier first."""
     return tuple(_BY_NAME[name]()) if name in _BY_NAME else ()
 
 
 @cache
 def with_more(name: str) -> tuple[Mutant, ...]:
-    """Our own solution with a value multiplied in or added that does not belong there."""
+    """Our own solution with an extra factor or term that does not belong there."""
     return tuple(_whole(name))
 
 
@@ -42,7 +42,7 @@ def _mutant(kind: str, said: str, code: str) -> Mutant:
 def _combined(
     kind: str, template: str, pieces: Sequence[Sequence[Piece]], shown: str = "", most: int = 2
 ) -> Iterator[Mutant]:
-    """The template with one piece of each kind, for all that are off in ``most`` or fewer."""
+    """The template filled with one piece of each kind, with at most ``most`` wrong pieces."""
     found = []
     for chosen in product(*pieces):
         said = [piece.said for piece in chosen if piece.said]
@@ -107,7 +107,7 @@ def _dlogits() -> Iterator[Mutant]:
         Piece("+= dlogit_maxes[:, 0]"),
         Piece("-= dlogit_maxes[:, 0]", "the sign before dlogit_maxes is wrong"),
         Piece("= dlogit_maxes[:, 0]", "the path through the maximum replaces the other"),
-        Piece("*= dlogit_maxes[:, 0]", "dlogit_maxes is multiplied in where it is to be added"),
+        Piece("*= dlogit_maxes[:, 0]", "dlogit_maxes is a factor where it must be added"),
         Piece("+= dlogit_maxes[0, 0]", "the first row's dlogit_maxes is used for every row"),
         Piece("+= 1", "the upstream gradient dlogit_maxes is left out: 1 is added"),
     )
@@ -318,7 +318,7 @@ def _demb() -> Iterator[Mutant]:
 
 
 def _dC() -> Iterator[Mutant]:
-    """Every loop over rows and positions: where it begins, what it takes, where it puts it."""
+    """Every loop over rows and positions: its start, what it reads, and where it writes."""
     starts = (
         Piece("np.zeros_like(C)"),
         Piece("C.copy()", "it starts from C itself where zeros belong"),
@@ -350,7 +350,7 @@ def _dC() -> Iterator[Mutant]:
         Piece("demb"),
         Piece("-demb", "the sign is wrong: times -1"),
         Piece("np.ones_like(demb)", "the upstream gradient demb is left out: 1 is added"),
-        Piece("(demb * emb)", "emb is multiplied in besides"),
+        Piece("(demb * emb)", "emb is an extra factor"),
         Piece("emb", "emb, the value, stands where its gradient demb belongs"),
         Piece("demb[:, ::-1]", "the positions of demb are reversed"),
     )
@@ -372,7 +372,7 @@ def _dC() -> Iterator[Mutant]:
                      f"dC = np.zeros_like(C)\n{loop}")  # fmt: skip
     for said, line in (
         ("character 0 is left out, as if it were no character", "dC[0] = 0"),
-        ("the last character is left out: a loop one short", "dC[-1] = 0"),
+        ("the last character is left out: a loop that ends too early", "dC[-1] = 0"),
         ("it is divided by n", "dC /= len(X)"),
         ("it is divided by the number of places", "dC /= X.size"),
     ):
@@ -386,7 +386,7 @@ def _dC() -> Iterator[Mutant]:
 
 
 def _whole(name: str) -> Iterator[Mutant]:
-    """Our gradient, and something besides that does not belong there."""
+    """Our gradient with an extra factor, divisor or term."""
     exercise = EXERCISES[name]
     gradient = exercise.gradients[0]
     code = "\n".join(exercise.code)
@@ -397,21 +397,21 @@ def _whole(name: str) -> Iterator[Mutant]:
         if not axes or not _fits(axes, own):
             continue
         for sign, said in (
-            ("*", f"{value} is multiplied in besides"),
-            ("+", f"{value} is added besides"),
-            ("/", f"it is divided by {value} besides"),
+            ("*", f"{value} is an extra factor"),
+            ("+", f"{value} is an extra term"),
+            ("/", f"{value} is an extra divisor"),
         ):
             line = f"d{gradient} = d{gradient} {sign} {value}"
             yield Mutant("extra", said, f"our d{gradient} {sign} {value}", f"{code}\n{line}")
     for value in values:
         if len(NAMES[value].axes) == 1:
             line = f"d{gradient} = d{gradient} + {value}.sum()"
-            said = f"the sum of {value} is added besides"
+            said = f"the sum of {value} is an extra term"
             yield Mutant("extra", said, f"our d{gradient} + {value}.sum()", f"{code}\n{line}")
 
 
 def _fits(axes: Sequence[str], own: Sequence[str]) -> bool:
-    """Whether an array of these axes broadcasts into one of those."""
+    """Whether an array with the first axes broadcasts into one with the second."""
     tail = tuple(own)[len(own) - len(axes) :] if len(axes) <= len(own) else ()
     return len(axes) <= len(own) and all(
         axis in ("1", other) for axis, other in zip(axes, tail, strict=True)

@@ -1,4 +1,4 @@
-"""Wrong versions of our own code: each has one edit, described in words.
+"""Wrong versions of our own code: each has one edit, which is described in words.
 
 The diagnosis compares a learner's numbers with the numbers of these versions. They are made from
 the 26 gradients and the fused forms in the lecture's notation. Mistakes that need more than one
@@ -17,11 +17,11 @@ from npnet.learn.exercises import EXERCISES, Exercise
 from npnet.learn.formula_edits import called, changes
 from npnet.learn.notation import plain
 
-# Nothing that stands in these is a number of the formula: shapes alone are taken from it.
+# Calls of these use only the shape of their arguments, so their arguments are not edited.
 SHAPES_ONLY = ("len", "zeros_like", "ones_like", "shape", "arange")
-# The arguments of these say how, not what.
+# The arguments of these are options, not values.
 WITH_AXES = ("sum", "argmax", "reshape")
-# Where several edits give the same numbers, the one with the lower number is named.
+# If several edits give the same numbers, the report names the one with the lowest rank.
 RARE = {
     "path": -1,
     **dict.fromkeys(("bracket", "twice", "product", "sums", "reshape", "ones", "name"), 1),
@@ -34,8 +34,8 @@ NO_FORMULA = ("targets", "target", "keywords", "slice")
 class Mutant(NamedTuple):
     """One wrong version.
 
-    ``kind``: a word for the sort of mistake; ``said``: the mistake in words; ``statement``: where
-    it is made; ``code``: all statements, as they run.
+    ``kind``: a word for the kind of mistake; ``said``: the mistake in words; ``statement``: the
+    statement with the mistake; ``code``: all statements, as they run.
     """
 
     kind: str
@@ -45,7 +45,7 @@ class Mutant(NamedTuple):
 
 
 def rare(mutant: Mutant) -> int:
-    """How rare a mistake is: 0 for most of them, more for those that few people make."""
+    """How rare the mistake is: 0 for most mistakes, more for rare ones."""
     return RARE.get(mutant.kind, 0)
 
 
@@ -59,7 +59,7 @@ def mutants(name: str) -> tuple[Mutant, ...]:
 
 @cache
 def double_mutants(name: str) -> tuple[Mutant, ...]:
-    """Those with two edits, both of the more common kinds."""
+    """The wrong versions with two edits, both of the more common kinds."""
     found: dict[str, Mutant] = {}
     for one in mutants(name):
         if rare(one) <= 0:
@@ -93,7 +93,7 @@ def _mutants(code: str, exercise: Exercise) -> Iterator[Mutant]:
 def _slips(
     tree: ast.Module, place: int, exercise: Exercise
 ) -> Iterator[tuple[Callable[[Any], None], ast.AST, str, str, ast.AST]]:
-    """How to put a wrong piece into a statement, the right piece, and a change for it."""
+    """For each place: a function that replaces its piece, the piece, and a wrong one."""
     statement = tree.body[place]
     if isinstance(statement, ast.AugAssign):
         replace = partial(tree.body.__setitem__, place)
@@ -108,26 +108,26 @@ def _slips(
 
 
 def _shown(code: str) -> str:
-    """Code as the sheet has it: unparse puts blanks around powers and brackets in them."""
+    """Code in the sheet's style, without unparse's spaces around ``**`` and extra brackets."""
     return re.sub(r"\*\*\((-[\d.]+)\)", r"**\1", plain(code))
 
 
 def _makes_gradient(statement: ast.stmt) -> bool:
-    """Whether it is more than preparation: it changes an array, or names a gradient."""
+    """Whether the statement is more than preparation: it changes an array, or sets a gradient."""
     return not isinstance(statement, ast.Assign) or ast.unparse(statement).startswith(
         ("d", "largest")
     )
 
 
 def _places(node: ast.AST) -> Iterator[tuple[Callable[[ast.expr], None], ast.expr]]:
-    """Every expression below ``node`` that is a part of the formula, with a way to replace it."""
+    """Every part of the formula below ``node``, with a function that replaces it."""
     if _gives_shape(node):
         return
     skipped = None
     if isinstance(node, ast.Call) and called(node) in WITH_AXES:
         skipped = "args"
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-        skipped = "right"  # exponents are changed with their powers
+        skipped = "right"  # exponents are edited together with their powers
     for field, value in ast.iter_fields(node):
         if field in NO_FORMULA or field == skipped:
             continue

@@ -1,4 +1,4 @@
-"""Gradients that lack rows, columns or positions: loops that are one short, or that overwrite."""
+"""Gradients without some rows, columns or positions: loops that end too early or overwrite."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from npnet.network.names import NAMES
 Answers = Mapping[str, Array]
 Same = Callable[[Array, Array], bool]
 
-# Which part is used, and how to say so.
+# The mistake in words -> the part that is used.
 PARTS: dict[str, slice] = {
-    "the last {} is left out: a loop that ends one short?": slice(None, -1),
-    "the first {} is left out: a loop that begins at 1?": slice(1, None),
+    "the last {} is left out: does a loop end too early?": slice(None, -1),
+    "the first {} is left out: does a loop begin at 1?": slice(1, None),
     "only the first {} is used": slice(0, 1),
-    "only the last {} is used: a loop that overwrites, or an indentation?": slice(-1, None),
+    "only the last {} is used: does a loop overwrite, or is the indentation wrong?": slice(
+        -1, None
+    ),
 }
 WORDS = {"n": "row of the batch", "V": "column", "T": "position", "H": "column", "E": "column"}
 ALL = slice(None)
@@ -30,7 +32,7 @@ ALL = slice(None)
 def of_rows(
     exercise: Exercise, got: Answers, right: Answers, wrong: tuple[Mutant, ...], same: Same
 ) -> tuple[str, str] | None:
-    """The kind of mistake and its words, if a part of the rows is all that is wrong."""
+    """The kind of mistake and its words, if a missing part of the rows is the only mistake."""
     name = exercise.gradients[0]
     return _of_entries(name, got, right, wrong, same) or _of_sums(exercise, got, same)
 
@@ -38,7 +40,7 @@ def of_rows(
 def _of_entries(
     name: str, got: Answers, right: Answers, wrong: tuple[Mutant, ...], same: Same
 ) -> tuple[str, str] | None:
-    """Right in a part of the entries; in the others zero, or as a known mistake has them."""
+    """Gradients that are right in some entries; the others are zero, or as in a known mistake."""
     if any(got[label].shape != right[label].shape for label in got):
         return None
     for axis, letter in enumerate(NAMES[name].axes):
@@ -74,7 +76,7 @@ def _outside(array: Array, axis: int, part: slice) -> Array:
 
 
 def _of_sums(exercise: Exercise, got: Answers, same: Same) -> tuple[str, str] | None:
-    """The right formula over a part of an axis that it sums over."""
+    """Gradients whose sum runs over only a part of its axis."""
     name = exercise.gradients[0]
     summed = dict.fromkeys(
         letter
@@ -113,10 +115,10 @@ def _computed(code: str, name: str, label: str) -> Array | None:
     case = cases()[label]
     try:
         return np.asarray(compute(code, names_for(case.values, case.gradients), f"d{name}"))
-    except Exception:  # a wrong formula need not make sense
+    except Exception:  # a wrong formula can be one that cannot run
         return None
 
 
 def likely(mutants: tuple[Mutant, ...]) -> Iterator[Mutant]:
-    """Those that a part of the entries may follow where a loop does not reach them."""
+    """The known mistakes that the entries that a loop does not reach may follow."""
     return (mutant for mutant in mutants if mutant.kind in ("path", "term", "spread"))

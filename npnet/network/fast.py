@@ -1,9 +1,9 @@
-"""The fused pass over memory that is made once: what training runs.
+"""The fused forward and backward pass that training runs; its memory is allocated once.
 
-The mathematics is that of ``npnet.network.fused``. Each trick has a letter here, and a number: how
-much longer a step takes without it (H = 200, n = 32, float32, one thread, AVX2):
+The mathematics is that of ``npnet.network.fused``. Each trick has a letter and a number here. The
+number says how much longer a step takes without it (H = 200, n = 32, float32, one thread, AVX2):
 
-* A, 35 %: minibatches are prepared many at a time; gathering costs as much for 64 as for one.
+* A, 35 %: many minibatches are prepared at once; gathering takes as long for 64 as for one.
 * B, 12 %: dC is a product with the one-hot contexts; the product adds the repeats.
 * C, 6 %: ``a.dot(b, out)`` for products of matrices; ``matmul`` takes longer to find the same BLAS.
 * D, 14 %: sums over rows are products with a vector of ones (or of 1/n), which BLAS adds faster
@@ -16,12 +16,12 @@ much longer a step takes without it (H = 200, n = 32, float32, one thread, AVX2)
   addition updates them all. dlogits is multiplied by -rate/n, and so are all gradients after it.
 * H, 6 %: every result is written into existing memory (``out``).
 * I, 1 %: objects that are read often have a local name.
-* J, 2 %: matrices are filled up with units that give 0 and classes of probability 0. One of these
-  units gives 1, and its weights are b2. At H = 1024 and n = 256 it is 20 % with AVX-512 kernels:
-  rows of 4096 bytes would all compete for the same places of the cache.
-* K, 2 %: numbers that a step multiplies by are arrays; a float is converted anew each time.
-* L, 1 %: with "clip", ``take`` does not look for wrong indices; there are none.
-* M, 1 %: each unit's scale is copied into every row once, for two products of equal shapes.
+* J, 2 %: matrices are padded with units that give 0 and classes of probability 0. One of these
+  units gives 1, and its weights are b2. At H = 1024 and n = 256, with AVX-512 kernels, J is 20 %:
+  rows of exactly 4096 bytes would compete for the same places in the cache.
+* K, 2 %: numbers that a step multiplies by are arrays; NumPy would convert a float each time.
+* L, 1 %: with "clip", ``take`` does not check the indices; all of them are valid.
+* M, 1 %: each unit's scale is copied into every row once, and used in two products of equal shapes.
 
 Logits have the shape (V, n), a column for each row of the batch. Their maximum over the classes is
 then taken along contiguous memory: 1.8 µs instead of 2.5.
@@ -36,8 +36,8 @@ import numpy as np
 from npnet.base.arrays import Array, Floats, Ints
 from npnet.network.parameters import Parameters
 
-# Matrices are filled up to these multiples, which BLAS multiplies faster, and once more where the
-# rows would be a multiple of PAGE bytes (J).
+# Matrices are padded to multiples of these sizes, because BLAS multiplies them faster. Where rows
+# would be a multiple of PAGE bytes, they are padded once more (J).
 UNITS = 8
 CLASSES = 4
 PAGE = 4096
@@ -215,7 +215,7 @@ class Workspace:
         self.onehot[k].dot(self.demb, dC)  # B
 
     def _average(self) -> None:
-        """Set the minibatch's ``mean`` and ``var``; a plain step does not need them."""
+        """Set ``mean`` and ``var`` of the minibatch, which only running averages need."""
         H = len(self.mean)
         np.add(self.embmean.dot(self.params["W1"]), self.params["b1"], self.mean)
         np.divide(self.spread[:H], self.n - 1, self.var)
@@ -223,20 +223,20 @@ class Workspace:
     def losses(self, first: int, last: int) -> Floats:
         """The losses of prepared minibatches ``first`` to ``last`` (excluded), all at once: E.
 
-        log(sum of counts) − (logit − largest logit), so finite for any finite logits.
+        A loss is log(sum of counts) − (logit − largest logit), which is finite for finite logits.
         """
         picked = self.norm_logits.take(self.place[first:last])
         losses: Floats = (np.log(self.counts_sum[first:last]) - picked).mean(1)
         return losses
 
     def store(self, params: Parameters) -> None:
-        """Copy the parameters out, into the arrays of ``params`` as they stand."""
+        """Copy the parameters back into the arrays of ``params``."""
         for name, array in params.items():
             array[...] = self.params[name]
 
 
 class _Blocks(NamedTuple):
-    """The parameters, or their gradients, as the workspace lays them out and fills them up."""
+    """The parameters, or their gradients, padded and in the layout of the workspace."""
 
     C: Array  # (V, E)
     W1: Array  # (T·E, units)
@@ -247,7 +247,7 @@ class _Blocks(NamedTuple):
 
 
 def _memory(sizes: dict[str, int], dtype: np.dtype[Any]) -> tuple[Array, _Blocks, dict[str, Array]]:
-    """Zeros for all parameters, side by side: laid flat, in blocks, and by name in their shapes."""
+    """Zeros for all parameters in one array: flat, in blocks, and by name in their shapes."""
     H, V, K = sizes["H"], sizes["V"], sizes["T"] * sizes["E"]
     units = -(-(H + 1) // UNITS) * UNITS
     if units * dtype.itemsize % PAGE == 0:
@@ -271,7 +271,7 @@ def _memory(sizes: dict[str, int], dtype: np.dtype[Any]) -> tuple[Array, _Blocks
 
 
 def _onehot(indices: Ints, V: int, dtype: np.dtype[Any]) -> Floats:
-    """A row (V,) for each index, with 1 in its place. Rows of np.eye would need V·V numbers."""
+    """A row (V,) for each index: 1 at the index, else 0. Rows of np.eye would need V·V numbers."""
     flat = np.zeros(indices.size * V, dtype)
     flat[np.arange(0, flat.size, V) + indices.ravel()] = 1
     return flat.reshape(*indices.shape, V)

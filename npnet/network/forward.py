@@ -97,8 +97,8 @@ def forward(
     Raises:
         InputError: parameters or batch do not fit together, eps is below 0.
 
-    The lines are written for learning. ``logprobs`` is the logarithm of probabilities, and these
-    may underflow to 0. ``npnet.loss_and_gradients`` is safe for any logits.
+    The lines are written for learning. ``logprobs`` is the logarithm of probabilities, which can
+    underflow to 0. ``npnet.loss_and_gradients`` is safe for any logits.
     """
     params = Parameters.of(params)
     X, Y = check_batch("forward", params, X, Y)

@@ -1,4 +1,4 @@
-"""Loss and the seven gradients with everything simplified on paper first.
+"""The loss and the seven gradients, with formulas that were simplified on paper.
 
 Exercise 4 of the lecture: one formula is the gradient through softmax and cross-entropy, another
 the gradient through batch normalisation. Only what training needs is kept.
@@ -103,7 +103,7 @@ def cross_entropy(logits: Floats, Y: Ints) -> tuple[Floats, Floats]:
 
 
 class BatchNormSaved(NamedTuple):
-    """What ``batch_norm_backward`` needs of the forward pass."""
+    """The values of the forward pass that ``batch_norm_backward`` needs."""
 
     bnraw: Floats  # (n, H)
     bnvar_inv: Floats  # (1, H)
@@ -127,7 +127,7 @@ def batch_norm(
         eps: added to the variance.
 
     Returns:
-        ``hpreact`` (n, H), and what ``batch_norm_backward`` needs.
+        ``hpreact`` (n, H), and the values that ``batch_norm_backward`` needs.
 
     Raises:
         InputError: shapes that do not fit, fewer than 2 rows, or eps is below 0.
@@ -152,7 +152,7 @@ def batch_norm(
 
 
 def batch_norm_backward(dhpreact: Floats, saved: BatchNormSaved) -> tuple[Floats, Floats, Floats]:
-    """Undo ``batch_norm`` in one formula, mean and variance included.
+    """The gradients of ``batch_norm`` in one formula, through mean and variance too.
 
     Args:
         dhpreact: gradient with respect to ``hpreact`` (n, H).

@@ -1,4 +1,4 @@
-"""The 26 gradients by hand: one function each, in the order in which they run.
+"""The 26 gradients by hand: one function for each, in the order in which they run.
 
 ``v`` holds the values of the forward pass, ``d`` the gradients that are already computed, and
 ``d.loss`` is 1. Any objects with these attributes work. Every function is the chain rule: for
@@ -6,9 +6,9 @@ each forward line that reads the value, the upstream gradient (of the line's res
 gradient (of the line itself). Where two lines read the value, there are two paths to the loss, and
 the gradients of both are added.
 
-Every docstring has the same parts: the forward lines that read the value; the derivation in index
-form, i a row of the batch, ending in the code's own expression; ``Sum``, where a gradient is summed
-or repeated along an axis; and ``Often wrong``, the mistakes that people make.
+Every docstring has the same parts: the forward lines that read the value; the derivation with
+indices (i is a row of the batch), which ends in the expression of the code; ``Sum``, where a
+gradient is summed or repeated along an axis; and ``Often wrong``, the common mistakes.
 """
 
 from collections.abc import Callable, Mapping
@@ -59,7 +59,7 @@ class Gradients(Named):
 
     @property
     def loss(self) -> float:
-        """Where every backward pass begins: 1, or the entry ``loss`` if there is one."""
+        """The gradient of the loss itself: 1, or the entry ``loss`` if there is one."""
         start: float = self.get("loss", 1.0)
         return start
 
@@ -70,7 +70,7 @@ GRADIENTS: dict[str, Gradient] = {}
 
 
 def gradient(function: Gradient) -> Gradient:
-    """Enter a function in the table, ``dprobs`` as ``probs``."""
+    """Add a function to the table GRADIENTS: ``dprobs`` under the name ``probs``."""
     GRADIENTS[function.__name__.removeprefix("d")] = function
     return function
 
@@ -196,7 +196,7 @@ def dlogit_maxes(v: Values, d: Gradients) -> Floats:
     dlogit_maxes = -dnorm_logits.sum(1, keepdims=True)
 
     Sum: logit_maxes is broadcast over the V columns, so its gradient is summed over that axis. The
-    sum is 0 but for rounding: softmax stays the same if a row is shifted.
+    sum is 0, except for rounding: softmax stays the same if a row is shifted.
     Often wrong: zeros are written because the answer is 0; for other upstream gradients the sum
     is not 0.
     """
@@ -445,8 +445,8 @@ def db1(v: Values, d: Gradients) -> Floats:
     The local gradient of a bias is 1: db1[k] = Σ_i dhprebn[i,k]
     db1 = dhprebn.sum(0)
 
-    Sum: b1 is broadcast over the n rows, so its gradient is summed over that axis. The sum is 0
-    but for rounding: batch normalisation removes any bias.
+    Sum: b1 is broadcast over the n rows, so its gradient is summed over that axis. The sum is 0,
+    except for rounding: batch normalisation removes any bias.
     Often wrong: zeros are written because the answer is 0; for other upstream gradients the sum
     is not 0.
     """

@@ -14,9 +14,9 @@ SMALLEST = {"n": 2, "T": 1, "E": 1, "H": 1, "V": 2}  # a network that is quick t
 
 
 class Noting:
-    """Has ``entries`` as attributes, and notes in ``read`` which of them were asked for.
+    """Has ``entries`` as attributes, and notes in ``read`` which of them a line asks for.
 
-    It has no attributes of its own but two with an underscore, so that any other name is free.
+    Its own two attributes begin with an underscore, so that any other name is free.
     """
 
     __slots__ = ("_entries", "_read")
@@ -32,7 +32,7 @@ class Noting:
 
 @cache
 def reads() -> Mapping[str, frozenset[str]]:
-    """For each of the twenty lines, in their order, those of the 27 names that it reads."""
+    """For each of the twenty lines, in order: which of the 27 names it reads."""
     params = Parameters(**{name: np.ones(shape_of(name, SMALLEST)) for name in PARAMETER_NAMES})
     values = forward(params, [[0], [1]], [0, 1])
     found = {}

@@ -1,4 +1,4 @@
-"""The 27 names of the network: their order, their shapes in axis letters, what each one is.
+"""The 27 names of the network: their order, their shapes in axis letters, and their meaning.
 
 Axis letters: n rows of a batch, T context length, E embedding width, H hidden units,
 V vocabulary size. Shapes are stated here and nowhere else.
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 
 class Name(NamedTuple):
-    """One named variable: ``axes`` holds one entry an axis, a letter, ``"1"`` or ``"T·E"``."""
+    """One named variable. ``axes`` has one entry for each axis: a letter, ``"1"`` or ``"T·E"``."""
 
     name: str
     axes: tuple[str, ...]
@@ -55,8 +55,8 @@ VALUES = (
 )
 
 # The two gradients that are mathematically zero in a whole backward pass: batch normalisation
-# removes any bias, and softmax ignores a shift of its row. For each: which gradient they sum, and
-# along which axis.
+# removes any bias, and softmax ignores a shift of its row. For each: the gradient that it is a sum
+# of, and the axis of the sum.
 ZERO: dict[str, tuple[str, int]] = {"b1": ("hprebn", 0), "logit_maxes": ("norm_logits", 1)}
 
 NAMES: dict[str, Name] = {entry.name: entry for entry in (*PARAMETERS, *VALUES)}

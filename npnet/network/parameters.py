@@ -1,4 +1,4 @@
-"""The seven parameters, kept and checked; and the checks of a batch."""
+"""The class of the seven parameters, with its checks; and the checks of a batch."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Parameters(Named):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """The axis letters in numbers: V, E, T, H."""
+        """The sizes V, E, T, H, by letter."""
         return _sizes(self)
 
     @property
@@ -120,8 +120,8 @@ def check_batch(who: str, params: Parameters, X: ArrayLike, Y: ArrayLike) -> tup
     """``X`` and ``Y`` as int64 arrays that fit ``params``: (n, T) and (n,), indices below V.
 
     Raises:
-        InputError: a shape or dtype that does not fit, no rows, an index out of range (a
-            negative one too, which NumPy would silently count from the end).
+        InputError: a shape or dtype does not fit, there are no rows, or an index is out of range
+            (or negative: NumPy would silently count it from the end).
     """
     X, Y = read_array(f"{who}: X", X), read_array(f"{who}: Y", Y)
     T, V = params.sizes["T"], params.sizes["V"]
@@ -166,10 +166,10 @@ def _shape_cause(X: Array, Y: Array, params: Parameters) -> str:
 
 
 def check_eps(who: str, eps: object) -> float:
-    """``eps`` as a float, if it is one that a variance can be added to.
+    """``eps`` as a float.
 
     Raises:
-        InputError: no number, below 0 or not finite.
+        InputError: ``eps`` is not a number, below 0 or not finite.
     """
     try:
         number = float(cast(float, eps))

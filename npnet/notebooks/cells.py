@@ -1,4 +1,4 @@
-"""The parts of a notebook, the same for every file format."""
+"""The parts of a notebook; they are the same for every file format."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-OutputKind = Literal["stdout", "stderr", "result", "error", "picture", "text"]
+OutputKind = Literal["stdout", "stderr", "result", "plotted", "error", "picture", "text"]
 
 
 @dataclass(frozen=True)
@@ -15,12 +15,12 @@ class Output:
 
     Attributes:
         kind: ``stdout`` and ``stderr`` are printed text, ``result`` is the value of the last
-            expression, ``error`` an exception, ``picture`` an image, ``text`` what a text export
-            holds, where one kind cannot be told from the other.
-        text: what it says. Of an error the exception's line, of a picture its plain text.
+            expression, ``plotted`` such a value of matplotlib, ``error`` an exception, ``picture``
+            an image, ``text`` the output in a text export, which does not tell the kinds apart.
+        text: the text. For an error, the line of the exception; for a picture, its plain text.
         exception: the class name of an error, else None.
-        lines: of an output of this run, for each line of the text the line of the cell that
-            printed it, from 1; 0 where that is not known.
+        lines: for an output of this run: for each line of the text, the line of the cell that
+            printed it, from 1; 0 if that is not known.
     """
 
     kind: OutputKind
@@ -35,10 +35,10 @@ class Cell:
 
     Attributes:
         number: its place among the code cells, from 1.
-        source: as it stands in the file, magics included.
-        outputs: what is stored beneath it.
+        source: the code as in the file, with magics.
+        outputs: the outputs that are stored below it.
         execution_count: the number in ``In [n]``, or None.
-        stored: whether the file can hold outputs at all (a ``.py`` file cannot).
+        stored: whether the file can have outputs (a ``.py`` file cannot).
     """
 
     number: int
@@ -49,7 +49,7 @@ class Cell:
 
     @property
     def title(self) -> str:
-        """The first line of the cell that says something, for a report."""
+        """The first line of the cell with code, or else with text, for a report."""
         lines = [line.strip() for line in self.source.splitlines() if line.strip()]
         return lines[0] if lines else "(empty)"
 
@@ -59,7 +59,7 @@ class Notebook:
     """A notebook file.
 
     Attributes:
-        path: where it was read.
+        path: the file.
         form: ``ipynb 4``, ``ipynb 3``, ``percent script``, ``script``, ``Markdown export`` or
             ``text export``.
         cells: the code cells, in the order of the file.
@@ -71,7 +71,7 @@ class Notebook:
 
     @property
     def outputs(self) -> int:
-        """How many outputs are stored."""
+        """The number of stored outputs."""
         return sum(len(cell.outputs) for cell in self.cells)
 
     @property

@@ -1,7 +1,7 @@
-"""Files and downloads that a notebook asks for, answered by a corpus that npnet knows.
+"""Giving a notebook a corpus that npnet knows, in place of missing files and downloads.
 
-A notebook opens ``names.txt`` or downloads it; on this machine the list may be in another place, or
-missing. An existing file is opened as it is. For a missing file, a known corpus of that name is
+A notebook opens ``names.txt`` or downloads it; on this machine the list can be in another place, or
+missing. An existing file is opened as usual. For a missing file, a known corpus of this name is
 found by its checksum; if there is none, the notebook gets the words that the caller named.
 """
 
@@ -18,15 +18,15 @@ from typing import Any
 from npnet.corpora.known import KNOWN, Corpus, find_corpus
 
 _READING = re.compile(r"^r?[bt]?$|^[bt]?r$")
-MOST_OPENED = 100  # files of a cell whose names are kept
+MOST_OPENED = 100  # the names of at most this many files of a cell are kept
 
 
 class CorpusFiles:
-    """What stands for ``open`` while a notebook runs.
+    """Replaces ``open`` and downloads while a notebook runs.
 
     Args:
-        words: a file that takes the place of any other that is not there, or None.
-        said: called with a line each time a file is answered by another.
+        words: a file that replaces any missing file, or None.
+        said: called with a line of text each time a file is replaced by another.
     """
 
     def __init__(self, words: Path | None, said: Callable[[str], None]) -> None:
@@ -35,7 +35,7 @@ class CorpusFiles:
         self.opened: list[str] = []
 
     def install(self) -> None:
-        """Put it in the place of ``open``, ``urlopen`` and ``urlretrieve``."""
+        """Replace ``open``, ``urlopen`` and ``urlretrieve``."""
         builtins.open = self.open
         io.open = self.open
         import urllib.request
@@ -44,7 +44,7 @@ class CorpusFiles:
         urllib.request.urlretrieve = self.urlretrieve  # type: ignore[assignment]
 
     def open(self, file: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
-        """As ``open``; a file that is missing, and only to be read, is looked for."""
+        """Like ``open``, but searches for a missing file that is opened for reading."""
         try:
             opened = self._open(file, mode, *arguments, **options)
             if _READING.match(mode) and isinstance(file, str | os.PathLike):
@@ -68,13 +68,13 @@ class CorpusFiles:
             self.opened.append(os.path.abspath(os.fsdecode(path)))
 
     def urlopen(self, url: Any, *_: Any, **__: Any) -> Any:
-        """A download of a known corpus, as an open response; nothing else is fetched."""
+        """The download of a known corpus, as an open response; other downloads are errors."""
         found = self._download(str(getattr(url, "full_url", url)))
         self._note(os.fspath(found))
         return self._open(found, "rb")
 
     def urlretrieve(self, url: str, filename: str | None = None, *_: Any) -> tuple[str, None]:
-        """A download to a file that need not be written: ``open`` finds it."""
+        """A download to a file. It is not written, because ``open`` will find the corpus."""
         found = self._download(url)
         self._note(os.fspath(found))
         return (filename or str(found)), None
@@ -103,7 +103,7 @@ class CorpusFiles:
 
 
 def _named(base: str) -> Corpus | None:
-    """The known corpus that a file name means: ``Names (1).txt`` and ``indian-names.txt`` too."""
+    """The known corpus that a file name means; ``Names (1).txt`` and ``indian-names.txt`` too."""
     plain = re.sub(r"[^a-z]", "", re.sub(r"\(\d+\)", "", base).rpartition(".")[0] or base)
     for corpus in KNOWN.values():
         if plain == re.sub(r"[^a-z]", "", corpus.name.rpartition(".")[0]):

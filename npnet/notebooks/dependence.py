@@ -1,9 +1,9 @@
-"""What the printed lines of a notebook depend on: names are followed from cell to cell.
+"""Finding what the printed lines of a notebook depend on: names are followed from cell to cell.
 
 An unseeded draw in one cell explains a difference in another only if the printed number was
-computed from it. The code is read, not run. A name depends on everything that its assignment reads,
-and on the conditions and loops around the assignment. If it is changed in place, it also keeps its
-earlier dependences. In unclear cases a dependence is assumed.
+computed from the draw. The code is read, not run. A name depends on everything that its assignment
+reads, and on the conditions and loops around the assignment. If an object is changed in place, its
+name also keeps its earlier dependences. In unclear cases, a dependence is assumed.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from npnet.notebooks.cells import Cell
 from npnet.notebooks.magics import plain_python
 from npnet.notebooks.run import Ran, UnseededDraw
 
-# Methods that change the object that they are called on.
+# Methods that change their object.
 CHANGING = {
     "add", "append", "backward", "clear", "extend", "insert", "pop", "remove", "reverse",
     "setdefault", "sort", "step", "update", "zero_grad",
 }  # fmt: skip
+HOLDING = {"items", "parameters", "values"}  # methods that give parts of an object, not copies
 SHUFFLING = {"shuffle"}  # functions that change their arguments
-GRADIENTS = ".grad"  # all gradients together; backward() makes them
-LONG = 1.0  # seconds after which a loop is taken for a training loop
+GRADIENTS = ".grad"  # stands for all gradients together; backward() makes them
+STREAM = "torch's stream"  # of the default generator: if one draw is missing, all later ones change
+LONG = 1.0  # a loop that takes more seconds counts as a training loop
 
 CauseKind = Literal["draw", "ran", "failed", "stopped", "loop", "module"]
 
@@ -35,12 +37,12 @@ class Cause:
     """Something that a printed line depends on.
 
     Attributes:
-        kind: ``draw``, one that no seed decides; ``ran``, a cell that took part; ``failed``, a
-            statement after the one where a cell failed; ``stopped``, a cell that was not run to its
-            end; ``loop``, a long loop in which rounding adds up; ``module``, one that is not
-            installed.
-        cell: where.
-        draw: of a draw.
+        kind: ``draw``, a draw that no seed decides; ``ran``, a cell that the line depends on;
+            ``failed``, a statement after the one at which a cell failed; ``stopped``, a cell that
+            did not run to its end; ``loop``, a training loop, in which rounding adds up;
+            ``module``, a module that is not installed.
+        cell: the number of the cell.
+        draw: the draw, if the kind is ``draw``.
     """
 
     kind: CauseKind
@@ -62,11 +64,12 @@ class _Function:
 
 @dataclass
 class Lines:
-    """What the lines of one cell depend on.
+    """The causes that the lines of one cell depend on.
 
     Attributes:
-        causes: by line of the cell, from 1.
-        reads: the names that the cell reads before it makes them, and ``makes`` those it assigns.
+        causes: line of the cell (from 1) -> its causes.
+        reads: the names that the cell reads before it assigns them.
+        makes: the names that it assigns.
     """
 
     causes: dict[int, Causes] = field(default_factory=dict)
@@ -74,25 +77,26 @@ class Lines:
     makes: set[str] = field(default_factory=set)
 
     def of(self, line: int) -> Causes:
-        """Those of a line; of the whole cell where the line is not known."""
+        """The causes of a line; of the whole cell if the line is not known."""
         if line in self.causes:
             return self.causes[line]
         return frozenset().union(*self.causes.values())
 
 
 class Dependence:
-    """The names of a notebook and what they depend on, as far as its cells have run."""
+    """The names of a notebook, and the causes that they depend on, after the cells so far."""
 
     def __init__(self) -> None:
         self.names: dict[str, Causes] = {}
         self.parts: dict[
             str, set[str]
-        ] = {}  # names that a list holds, and other names of an object
+        ] = {}  # the names inside a list, and other names of an object
         self.functions: dict[str, _Function] = {}
         self.modules: set[str] = set()
+        self.changed: set[str] = set()  # names whose objects were changed in place
 
     def add(self, ran: Ran) -> Lines:
-        """Take in a cell that has run; what its lines depend on."""
+        """Add a cell that has run, and return what its lines depend on."""
         try:
             tree = ast.parse(plain_python(ran.cell.source).source)
         except (SyntaxError, ValueError, RecursionError):
@@ -100,7 +104,7 @@ class Dependence:
         return _Walk(self, ran).cell(tree)
 
     def of(self, name: str) -> Causes:
-        """All that a name depends on, its parts included."""
+        """All causes that a name depends on, including those of its parts."""
         found = NONE
         pending, seen = [name], {name}
         while pending:
@@ -112,8 +116,9 @@ class Dependence:
         return found
 
     def change(self, name: str, causes: Causes) -> None:
-        """An object is changed in place: all names that mean a part of it depend on this too."""
+        """Note that an object is changed in place: all names for parts of it depend on this too."""
         pending, seen = [name], {name}
+        self.changed.add(name)
         while pending:
             one = pending.pop()
             if one not in self.modules and (one in self.names or not hasattr(builtins, one)):
@@ -124,7 +129,7 @@ class Dependence:
 
 
 class _Walk:
-    """One cell, statement by statement."""
+    """Follows one cell, statement by statement."""
 
     def __init__(self, known: Dependence, ran: Ran) -> None:
         self.known, self.ran = known, ran
@@ -133,17 +138,23 @@ class _Walk:
         number = ran.cell.number
         for draw in ran.draws:
             self.draws.setdefault(draw.line, set()).add(Cause("draw", number, draw))
+        self.streamed = {draw["line"] for draw in ran.torch_draws if draw["default"]}
         self.everywhere = frozenset({Cause("ran", number)})
         if ran.stopped is not None:
             self.everywhere |= {Cause("stopped", number)}
 
     def cell(self, tree: ast.Module) -> Lines:
         failed = self.ran.line if self.ran.error is not None else None
+        if self.ran.fails_as_stored:  # what it should have made was missing then, too
+            failed = None
         for statement in tree.body:
             control = self.everywhere
             if failed is not None and (statement.end_lineno or statement.lineno) >= failed:
                 control |= {Cause("failed", self.ran.cell.number)}
             self.statement(statement, control)
+        if failed is not None:
+            stream = self.known.names.get(STREAM, NONE)
+            self.known.names[STREAM] = stream | {Cause("failed", self.ran.cell.number)}
         return self.lines
 
     def block(self, statements: Iterable[ast.stmt], control: Causes) -> None:
@@ -159,14 +170,14 @@ class _Walk:
             case ast.While():
                 for _ in range(2):
                     control |= self.head(statement.test, control)
-                    self.block(statement.body, control | self.long())
+                    self.block(statement.body, control | self.long(statement))
                 self.block(statement.orelse, control)
             case ast.If():
                 control |= self.head(statement.test, control)
                 before = dict(self.known.names)
                 self.block(statement.body, control)
                 self.block(statement.orelse, control)
-                # Which of the branches ran is not known: the old values may be left.
+                # It is not known which branch ran: the old values may still be there.
                 for name, causes in before.items():
                     self.known.names[name] = self.known.names.get(name, NONE) | causes
             case ast.With() | ast.AsyncWith():
@@ -205,26 +216,30 @@ class _Walk:
         self.known.functions[made.name] = _Function(reads - own | shared, changes - own | shared)
         self.known.names[made.name] = control
         self.lines.makes.add(made.name)
-        # In its own cell a line of it stands for the calls that print through it.
+        # In the function's own cell, its lines get the causes of the calls that print through it.
         for line in range(made.lineno, (made.end_lineno or made.lineno) + 1):
             self.lines.causes[line] = self.lines.causes.get(line, NONE) | control
 
     def loop(self, loop: ast.For | ast.AsyncFor, control: Causes) -> None:
-        for _ in range(2):  # the second time with what the first has made
+        for _ in range(2):  # the second time, with the results of the first
             source = self.head(loop.iter, control)
             self.assign(loop.target, source)
-            names = list(_names(loop.target))
-            before = {name: self.known.of(name) for name in names}
-            self.block(loop.body, control | source | self.long())
-            # Who changes the parts of a list in a loop has changed the list.
-            changed = [self.known.of(name) for name in names if self.known.of(name) != before[name]]
+            names = set(_names(loop.target))
+            self.known.changed -= names
+            around = control | self.long(loop)
+            self.block(loop.body, around | source)
+            # A loop that changes the parts of a list has changed the list; what the other parts
+            # depend on, each part does not.
+            changed = [self.known.of(name) - source for name in names & self.known.changed]
             if changed:
                 for name in _names(loop.iter):
-                    self.known.change(name, frozenset().union(*changed))
+                    self.known.change(name, around.union(*changed))
         self.block(loop.orelse, control)
 
-    def long(self) -> Causes:
-        if self.ran.seconds > LONG or self.ran.stopped is not None:
+    def long(self, loop: ast.stmt) -> Causes:
+        """The loop as a cause, if rounding can add up in it: it trains, or takes long."""
+        trains = any(isinstance(n, ast.Call) and _callee(n) == "backward" for n in ast.walk(loop))
+        if trains or self.ran.seconds > LONG or self.ran.stopped is not None:
             return frozenset({Cause("loop", self.ran.cell.number)})
         return NONE
 
@@ -265,10 +280,14 @@ class _Walk:
         for node in ast.walk(statement):
             if isinstance(node, ast.NamedExpr):
                 self.assign(node.target, causes)
-            # What a function of the notebook does to its arguments is not followed.
+            # Changes of arguments by the notebook's own functions are not followed.
             if isinstance(node, ast.Call) and _callee(node) in SHUFFLING:
                 for name in (n for argument in node.args for n in _names(argument)):
                     self.known.change(name, causes)
+            if isinstance(node, ast.Call) and _callee(node) == "manual_seed":
+                of_torch = ast.unparse(node.func).partition(".")[0] in self.known.modules
+                if of_torch:  # not of a generator of the notebook's own
+                    self.known.names.pop(STREAM, None)
             if isinstance(node, ast.Call) and _callee(node) == "backward":
                 self.known.names[GRADIENTS] = self.known.names.get(GRADIENTS, NONE) | causes
 
@@ -283,14 +302,14 @@ class _Walk:
                     self.assign(part, causes)
             case ast.Starred():
                 self.assign(target.value, causes)
-            case _:  # a part of an object
+            case _:  # it is a part of an object
                 for name in _names(target):
                     self.known.change(name, causes)
                     self.lines.makes.add(name)
                     break
 
     def head(self, node: ast.AST, control: Causes) -> Causes:
-        """What an expression or simple statement depends on, noted for its lines too."""
+        """The causes of an expression or simple statement; they are noted for its lines too."""
         causes = control
         names = set(_read(node))
         for called in self.called(node):
@@ -302,12 +321,14 @@ class _Walk:
         lines = range(first, (getattr(node, "end_lineno", first) or first) + 1)
         for line in lines:
             causes |= self.draws.get(line, NONE)
+            if line in self.streamed:
+                causes |= self.known.of(STREAM)
         for line in lines:
             self.lines.causes[line] = self.lines.causes.get(line, NONE) | causes
         return causes
 
     def called(self, node: ast.AST) -> Iterator[_Function]:
-        """The notebook's functions that a node names, and those that these name."""
+        """The notebook's functions that a node names, and the functions that these name."""
         pending = list(_read(node))
         seen: set[str] = set()
         while pending:
@@ -333,7 +354,7 @@ def _names(node: ast.AST) -> Iterator[str]:
 
 
 def _held(value: ast.expr) -> Iterator[str]:
-    """The names whose objects a list or another name holds on to."""
+    """The names whose objects a list or another name refers to."""
     match value:
         case ast.Name():
             yield value.id
@@ -349,6 +370,11 @@ def _held(value: ast.expr) -> Iterator[str]:
                     yield from _held(side)
         case ast.Attribute() | ast.Subscript():
             yield from _held(value.value)
+        case ast.Call(func=ast.Attribute(value=owner, attr=method)) if method in HOLDING:
+            yield from _held(owner)
+        case ast.ListComp(elt=ast.Name(), generators=loops):
+            for loop in loops:
+                yield from _held(loop.iter)
 
 
 def _changed(node: ast.AST) -> Iterator[str]:
@@ -379,7 +405,7 @@ def _callee(call: ast.Call) -> str:
 
 
 def makes_of(cell: Cell) -> set[str]:
-    """The names that a cell would make, were it run."""
+    """The names that a cell assigns when it runs."""
     try:
         tree = ast.parse(plain_python(cell.source).source)
     except (SyntaxError, ValueError, RecursionError):
@@ -393,13 +419,13 @@ def makes_of(cell: Cell) -> set[str]:
 def order_of(
     cell: Cell, causes: Causes, above: Mapping[int, tuple[Cell, Lines]], below: Sequence[Cell]
 ) -> str:
-    """Which cells ran in another order than they stand when an output was stored; or nothing.
+    """A text on cells that ran in another order before an output was stored; "" if none did.
 
     Args:
-        cell: of the output.
-        causes: of the line that was printed.
-        above: by number, the cells that have run, this one with them, and what they read.
-        below: those that stand below.
+        cell: the cell of the output.
+        causes: the causes of the printed line.
+        above: number -> the cells that have run (including this one), and what they read.
+        below: the cells below this one.
     """
     count = cell.execution_count
     if count is None:

@@ -1,4 +1,4 @@
-"""The value of a cell's last expression as IPython shows it.
+"""Writing the value of a cell's last expression as IPython shows it.
 
 IPython writes a value as pieces of text, with places between them where a line may end. Pieces and
 places belong to groups, one for each list, tuple, set or dict. If a line is too long, the outermost
@@ -10,16 +10,18 @@ entries of its group.
 from __future__ import annotations
 
 import inspect
+import re
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-WIDTH = 79  # of a line in IPython's output
-LONGEST = 1000  # entries of a list that are shown
+WIDTH = 79  # the longest line in IPython's output
+LONGEST = 1000  # the most entries of a list that are shown
+_BY_ADDRESS = re.compile(r"^<([\w.<>]+) object at (0x[0-9a-f]+)>$")
 
 
 def shown(value: object) -> str:
-    """The text of a value, of one line if it fits into 79 columns, else broken as IPython does."""
+    """The text of a value: one line if it fits into 79 columns, else lines as in IPython."""
     page = _Page()
     _write(page, value, ())
     page.settle()
@@ -30,31 +32,32 @@ class _Group:
     """The places of one list at which a line may end."""
 
     def __init__(self) -> None:
-        self.open: list[_Place] = []  # on the line that is being written, first one first
+        self.open: list[_Place] = []  # the places on the current line, in order
         self.broken = False  # whether further places end the line at once
 
 
 class _Place:
-    """A blank, at which the line may end; the next one then begins with ``indent`` blanks."""
+    """A space at which the line may end; the next line then begins with ``indent`` spaces."""
 
     def __init__(self, group: _Group, indent: int) -> None:
         self.group, self.indent = group, indent
 
 
 class _Page:
-    """Text that is written, and what is not decided yet of its last line."""
+    """The written text, and the rest of its last line, whose breaks are not decided yet."""
 
     def __init__(self) -> None:
         self.written: list[str] = []
-        self._column = 0  # after what is written
+        self._column = 0  # the column after the written text
         self._waiting: list[str | _Place] = []
-        self._width = 0  # of what is waiting
+        self._width = 0  # the width of the waiting text
         self._indent = 0
         self._stack: list[_Group] = [_Group()]
-        self._levels: list[list[_Group]] = [[self._stack[0]]]  # not broken yet, by depth
+        # the groups that are not broken yet, by depth
+        self._levels: list[list[_Group]] = [[self._stack[0]]]
 
     def begin(self, text: str, indent: int) -> None:
-        """A group with its opening bracket."""
+        """Begin a group with its opening bracket."""
         self.text(text)
         group = _Group()
         self._stack.append(group)
@@ -64,7 +67,7 @@ class _Page:
         self._indent += indent
 
     def end(self, text: str, indent: int) -> None:
-        """The group's end, with its closing bracket."""
+        """End the group with its closing bracket."""
         self._indent -= indent
         group = self._stack.pop()
         if not group.open:
@@ -72,7 +75,7 @@ class _Page:
         self.text(text)
 
     def text(self, text: str) -> None:
-        """A piece that is never broken."""
+        """Add a piece of text that is never broken."""
         if not text:
             return
         if self._waiting:
@@ -84,7 +87,7 @@ class _Page:
             self._column += len(text)
 
     def place(self) -> None:
-        """A blank at which the line may end."""
+        """Add a space at which the line may end."""
         group = self._stack[-1]
         if group.broken:
             self.settle()
@@ -97,7 +100,7 @@ class _Page:
         self._fit()
 
     def lines(self, text: str) -> None:
-        """A text that may have several lines."""
+        """Add a text that can have several lines."""
         first, *others = text.splitlines() or [""]
         self.begin("", 0)
         self.text(first)
@@ -109,7 +112,7 @@ class _Page:
         self.end("", 0)
 
     def settle(self) -> None:
-        """Write what is waiting."""
+        """Write the waiting text."""
         while self._waiting:
             self._write_first()
 
@@ -118,7 +121,7 @@ class _Page:
             pass
 
     def _break_outermost(self) -> bool:
-        """Break the outermost group that has places on this line; false if there is none."""
+        """Break the outermost group that has places on this line; return False if there is none."""
         for level in self._levels:
             for group in reversed(level):
                 if group.open:
@@ -129,7 +132,7 @@ class _Page:
                     while self._waiting and isinstance(self._waiting[0], str):
                         self._write_first()
                     return True
-            # Their next place ends the line.
+            # The next place of these groups ends the line.
             for group in level:
                 group.broken = True
             level.clear()
@@ -163,7 +166,7 @@ class _Page:
 
 
 def _write(page: _Page, value: Any, around: tuple[int, ...]) -> None:
-    """Write a value; ``around``: the ids of the lists that it stands in."""
+    """Write a value. ``around``: the ids of the lists that contain it."""
     for kind in type(value).__mro__:
         if kind in _WRITERS:
             if id(value) in around:
@@ -173,7 +176,8 @@ def _write(page: _Page, value: Any, around: tuple[int, ...]) -> None:
             return
         if kind is not object and "__repr__" in vars(kind):
             break
-    page.lines(repr(value))
+    # IPython leaves out "object" where a class has no text of its own.
+    page.lines(_BY_ADDRESS.sub(r"<\1 at \2>", repr(value)))
 
 
 def _entries(
@@ -212,7 +216,7 @@ def _set(page: _Page, value: set[Any] | frozenset[Any], around: tuple[int, ...])
     if len(value) < LONGEST:
         try:
             members = sorted(value)
-        except Exception:  # of several kinds
+        except Exception:  # keys of several kinds cannot be sorted
             members = sorted(value, key=str)
     opening, closing = ("frozenset({", "})") if isinstance(value, frozenset) else ("{", "}")
     _entries(page, opening, _each(page, members, around), closing)
@@ -231,7 +235,7 @@ def _dict(page: _Page, value: dict[Any, Any], around: tuple[int, ...]) -> None:
 
 
 def _called(page: _Page, value: Any, around: tuple[int, ...]) -> None:
-    """A call that makes the value: Counter, defaultdict, deque, OrderedDict."""
+    """Write the call that makes the value: Counter, defaultdict, deque, OrderedDict."""
     arguments: list[Any] = [list(value)]
     if isinstance(value, Counter):
         arguments = [dict(value.most_common())] if value else []
@@ -255,7 +259,7 @@ def _function(page: _Page, value: Any, _: tuple[int, ...]) -> None:
         name = f"{module}.{name}"
     try:
         page.text(f"<function {name}{inspect.signature(value)}>")
-    except (TypeError, ValueError):  # built in, with no signature that can be read
+    except (TypeError, ValueError):  # a built-in function whose signature cannot be read
         page.lines(repr(value))
 
 

@@ -1,7 +1,7 @@
-"""The figures of a lost network that a notebook has stored, found by the values of the run.
+"""Finding the stored figures of a lost network in a notebook, with the values of the run.
 
-Where the run prints the loss of its own network, the stored output has the loss of the lost
-network.
+At a place where the run prints the loss of its own network, the stored output has the loss of the
+lost network.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from npnet.recipes.publication import Printed
 from npnet.recipes.recipe import Recipe
 from npnet.training.fit import first_batch
 
-FINE_DIGITS = 7  # of a loss that is printed in full
+FINE_DIGITS = 7  # decimals of a loss that is printed in full
 LEAST_DIGITS = 4
-FINE_ERROR = 2e-6  # relative, between a printed loss and ours: ten units of float32
+FINE_ERROR = 2e-6  # relative difference of a printed loss from ours: ten units of float32
 SPLIT_LINE = re.compile(r"^\s*(train|val|dev|test)\b\D*(\d+\.\d{4,})", re.MULTILINE)
 
 
@@ -29,10 +29,10 @@ def printed_figures(network: Network, recipe: Recipe, seed: int, words: Sequence
     """The stored figures at the places where the run printed the figures of its own network.
 
     Args:
-        network: of the run.
+        network: the network of the run.
         recipe: its recipe, with lost draws.
-        seed: of the run's default generator.
-        words: of the corpus that the notebook read.
+        seed: the seed of the run's default generator.
+        words: the words of the corpus that the notebook read.
     """
     known = recipe.found(seed, min(entry["before"] for entry in network.lost))
     params, X, Y = first_batch(known, words)
@@ -54,8 +54,10 @@ def printed_figures(network: Network, recipe: Recipe, seed: int, words: Sequence
     log = stored_log(network.cells)
     splits: dict[str, str] = {}
     if log.losses and _is_own(network.cells, float(loss)):
-        losses |= log.losses
-        for cell in network.cells:
+        # With rates that are not known, the run of the search would be another one.
+        known_rates = any(cell.ran.rates for cell in network.cells)
+        losses |= {step: text for step, text in log.losses.items() if known_rates or not step}
+        for cell in network.cells if known_rates else ():
             for output in cell.ran.cell.outputs:
                 splits |= dict(SPLIT_LINE.findall(output.text))
     if "dev" in splits:
@@ -76,7 +78,7 @@ def _number_pairs(cells: Sequence[CellReport]) -> Iterator[tuple[list[str], list
         pairs = aligned_lines(cell.comparison.stored, cell.comparison.fresh)
         both = [(list(numbers_in(one)), list(numbers_in(two))) for one, two in pairs]
         yield from both
-        # A row of a tensor goes over several lines.
+        # A row of a tensor can be printed on several lines.
         if len(both) > 1:
             yield [n for one, _ in both for n in one], [n for _, two in both for n in two]
 
@@ -84,7 +86,7 @@ def _number_pairs(cells: Sequence[CellReport]) -> Iterator[tuple[list[str], list
 def _rows(
     stored: Sequence[str], fresh: Sequence[str], probs: Floats
 ) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Rows of the softmax: V numbers side by side that are ours in the fresh output."""
+    """The printed rows of the softmax: V numbers in a row, which are ours in the fresh output."""
     V = probs.shape[1]
     for at in range(len(fresh) - V + 1):
         row = fresh[at : at + V]
@@ -97,7 +99,7 @@ def _rows(
 
 
 def _prints(text: str, value: float) -> bool:
-    """Whether a printed number is this value, in its digits and within one of the last."""
+    """Whether a printed number is this value, within one unit of its last digit."""
     if "." not in text or "e" in text.lower():
         return False
     places = len(text.partition(".")[2])

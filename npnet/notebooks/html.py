@@ -1,4 +1,4 @@
-"""A notebook's report as one page for any browser, differences marked in both outputs."""
+"""Writing a notebook's report as one page for any browser, with marks on the differences."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from npnet.notebooks.outputs import DIFFERENT, EQUAL, NEAR, NOT_RUN
 from npnet.notebooks.report import CellReport, NotebookReport, differences_table, summary
 
 _CLASSES = {EQUAL: "equal", NEAR: "near", DIFFERENT: "different", NOT_RUN: "different"}
-LONGEST = 20_000  # characters of an output that the page shows
+LONGEST = 20_000  # the page shows at most this many characters of an output
 
 
 def html_page(report: NotebookReport, grades: str = "") -> str:
-    """The whole page, which loads nothing. ``grades``: HTML that stands before the cells."""
+    """The whole page, which loads no other files. ``grades``: HTML to put before the cells."""
     style = Path(__file__).with_name("report.css").read_text(encoding="utf-8")
     name = escape(report.notebook.path.name)
     advice = "".join(f"<p>{escape(line)}</p>" for line in report.advice())
@@ -64,10 +64,11 @@ def _sides(cell: CellReport) -> str:
 
 
 def _marked(text: str, places: list[tuple[int, str]]) -> str:
-    """The text with the words that differ marked, by the number of the line that is not blank."""
+    """The text, with marks on the words that differ. Lines are counted without blank ones."""
     wanted: dict[int, list[str]] = {}
     for at_line, word in places:
-        wanted.setdefault(at_line, []).append(word)
+        if word:  # where only the other side has something, nothing is marked
+            wanted.setdefault(at_line, []).append(word)
     found: list[str] = []
     number = 0
     for line in text[:LONGEST].split("\n"):

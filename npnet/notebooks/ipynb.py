@@ -1,4 +1,4 @@
-"""Jupyter's own files: JSON of nbformat 3 and 4."""
+"""Reading Jupyter's own files: JSON of nbformat 3 and 4."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read_ipynb(text: str, source: str) -> tuple[str, tuple[Cell, ...]]:
     """The form (``ipynb 4``) and the code cells of a notebook's JSON.
 
     Raises:
-        InputError: no JSON, or not a notebook's; the message begins with ``source``.
+        InputError: the text is not JSON, or not a notebook. The message begins with ``source``.
     """
     try:
         content = json.loads(text)
@@ -70,7 +70,7 @@ def _outputs(cell: Mapping[str, Any]) -> Iterator[Output]:
 
 
 def _shown(output: Mapping[str, Any], kind: OutputKind) -> Output:
-    """A value or picture that was displayed; nbformat 3 has its forms beside the type."""
+    """A value or picture that was displayed. In nbformat 3, its forms are beside the type."""
     data = output.get("data")
     forms = data if isinstance(data, Mapping) else output
     picture = any(str(form).startswith(("image/", "png", "jpeg", "svg")) for form in forms)
@@ -80,7 +80,7 @@ def _shown(output: Mapping[str, Any], kind: OutputKind) -> Output:
 
 
 def _plain(entry: Any) -> str:
-    """Text as a terminal would leave it: no colours, and of a line drawn again the last state."""
+    """Text as a terminal would show it: no colours, and only the last state of a line."""
     text = _COLOURS.sub("", _text(entry))
     return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
 

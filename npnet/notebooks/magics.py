@@ -1,10 +1,10 @@
-"""IPython's own lines turned into Python, by IPython's rules.
+"""Turning IPython's own lines into Python, by IPython's rules.
 
 A line that begins with ``%`` is a magic, with ``!`` a shell command; ``name?`` and ``?name`` ask
-for help; ``x = !ls`` and ``x = %magic`` assign; ``%time STATEMENT`` runs the statement. A cell
-whose first line begins with ``%%`` is all of one magic. No other magic is run: each becomes a line
-that does nothing, so that line numbers stay the same. Text inside a string or brackets, and a
-comment that ends in ``?``, is not changed.
+for help; ``x = !ls`` and ``x = %magic`` assign; ``%time STATEMENT`` runs the statement. If the
+first line of a cell begins with ``%%``, the whole cell belongs to this magic. Other magics do not
+run: each becomes a line that does nothing, so that line numbers stay the same. Text in a string or
+in brackets, and comments that end in ``?``, are not changed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import re
 import tokenize
 from typing import NamedTuple
 
-# Cell magics whose body is Python that should run; the body of any other is not Python.
+# Cell magics whose body is Python code to run. The body of all others is not Python.
 RUN_BODY = {"time", "timeit", "capture", "prun", "python", "python3", "pypy"}
 
 _ASSIGN = re.compile(r"^(\s*)([A-Za-z_][\w.,\s\[\]'\"]*?)\s*=\s*(!|%(?!%))(.*)$")
@@ -24,14 +24,14 @@ _HELP_AFTER = re.compile(r"^\s*%{0,2}[A-Za-z_*][\w.*]*(\[[^\]]*\])*\s*\?{1,2}\s*
 
 
 class Plain(NamedTuple):
-    """A cell as Python: ``source``, and what was ``skipped``, a line each."""
+    """A cell as Python: ``source``, and the lines that were ``skipped``."""
 
     source: str
     skipped: tuple[str, ...]
 
 
 def plain_python(source: str) -> Plain:
-    """The Python of a cell, as many lines as it had. It need not parse."""
+    """The Python code of a cell, with the same number of lines. It can have syntax errors."""
     lines = (source.expandtabs(4) if source.startswith("\t") else source).split("\n")
     first = next((number for number, line in enumerate(lines) if line.strip()), None)
     if first is not None and lines[first].startswith("%%"):
@@ -51,7 +51,7 @@ def plain_python(source: str) -> Plain:
             if replaced is not None:
                 skipped.append(line.strip())
                 lines[number] = replaced
-                # A shell line ends in a backslash where it goes on.
+                # A shell line that ends in a backslash continues on the next line.
                 state.in_magic = line.rstrip().endswith("\\")
                 continue
         elif state.in_magic:
@@ -63,10 +63,10 @@ def plain_python(source: str) -> Plain:
 
 
 def _replaced(line: str) -> str | None:
-    """What stands for a magic, shell or help line; None for a line of Python."""
+    """The Python for a magic, shell or help line; None for a line that is Python."""
     text = line.lstrip()
     indent = line[: len(line) - len(text)]
-    if timed := _TIME.match(text):  # it runs the statement here, and times it
+    if timed := _TIME.match(text):  # this magic runs the statement and measures its time
         return f"{indent}{timed[1]}"
     if text.startswith(("%", "!")) or _HELP_BEFORE.match(line) or _HELP_AFTER.match(line):
         return f"{indent}pass"
@@ -78,7 +78,7 @@ def _replaced(line: str) -> str | None:
 
 
 class _State:
-    """Where a line ends: in a string, in brackets, after a backslash, or at a statement's end."""
+    """The state at the end of a line: in a string, in brackets, after a backslash, or complete."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -95,7 +95,7 @@ class _State:
 
 
 def _complete(text: str) -> bool:
-    """Whether a piece of code does not go on in its next line."""
+    """Whether a piece of code does not continue on the next line."""
     if text.rstrip("\n").endswith("\\"):
         return False
     depth = 0
@@ -106,6 +106,6 @@ def _complete(text: str) -> bool:
     except tokenize.TokenError as error:
         open_end = any(word in str(error) for word in ("multi-line", "EOF", "triple-quoted"))
         return not open_end and depth <= 0
-    except (SyntaxError, ValueError):  # an indentation that only later lines explain
+    except (SyntaxError, ValueError):  # an indentation that is right only with the lines before it
         return depth <= 0
     return depth <= 0

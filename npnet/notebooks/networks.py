@@ -1,7 +1,7 @@
-"""The networks that a notebook draws, as recipes: tensors, generators, and places in the stream.
+"""Finding the networks that a notebook draws, and writing them as recipes.
 
-A run shows what was drawn from which generator, and in which order. The shapes show which parameter
-each tensor is; its name does not matter.
+A run shows which numbers were drawn from which generator, and in which order. The shapes show which
+parameter each tensor is; names do not matter.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ LOG_LINE = re.compile(r"(\d+)\s*/\s*(\d+)\s*:\s*(\d+\.\d+)")
 
 @dataclass
 class Network:
-    """One network of a notebook, as far as its cells say.
+    """One network of a notebook, from the code and the run of its cells.
 
     Attributes:
         cell: the number of the cell that draws its parameters.
-        roles: by our name, the entry of ``drawn_tensors`` that is it.
-        draws: all that the cell drew, in order.
+        roles: our name of a parameter -> its entry in ``drawn_tensors``.
+        draws: all draws of the cell, in order.
         batch: rows of the first minibatch.
         shuffle: how often Python's ``random`` shuffled before, and its seed.
-        cells: that cell and those after it, up to where the next network is drawn.
+        cells: this cell and the cells after it, up to the cell that draws the next network.
     """
 
     cell: int
@@ -49,7 +49,7 @@ class Network:
 
 @dataclass
 class Log:
-    """A training log: its figures by step, and how many steps it counts to."""
+    """A training log: its figures by step, and its number of steps."""
 
     losses: dict[int, str]
     steps: int
@@ -104,7 +104,7 @@ def _roles(drawn: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]] | No
             continue
         shift = next((e for e in normal if e is not gain and not _is_running(e)), None)
         outputs = [e for e in vectors if e["shape"] in ([V], [1, V]) and e not in normal]
-        # Where both layers are as wide, b1 is drawn before b2.
+        # If both layers have the same width, b1 is drawn before b2.
         output = (outputs[-1] if H == V else outputs[0]) if outputs else None
         if shift is None or output is None:
             continue
@@ -117,7 +117,7 @@ def _roles(drawn: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]] | No
 
 
 def _is_gain(entry: Mapping[str, Any]) -> bool:
-    """A gain lies about 1; a bias about 0."""
+    """Whether a tensor is a gain: gains are near 1, biases near 0."""
     if "constant" in entry:
         return not _is_running(entry) and abs(entry["constant"]) > 0.5
     added = any(step.startswith("+") for step in entry["scale"])
@@ -129,7 +129,7 @@ def _is_running(entry: Mapping[str, Any]) -> bool:
 
 
 def _batch(cells: Sequence[CellReport]) -> int:
-    """Rows of the first minibatch: the first draw of indices after the parameters."""
+    """The rows of the first minibatch: those of the first draw of indices after the parameters."""
     for cell in cells:
         for draw in cell.ran.torch_draws:
             if draw["kind"] == "randint" and len(draw["shape"]) == 1 and draw["shape"][0] > 1:
@@ -138,15 +138,15 @@ def _batch(cells: Sequence[CellReport]) -> int:
 
 
 def recipe_of(network: Network, name: str, follows: int) -> Recipe:
-    """The recipe of a network as its cells draw it.
+    """The recipe by which the cells of a notebook draw a network.
 
     Args:
-        network: what the run has shown of it.
-        name: of the recipe.
-        follows: the word of the default generator at which the network before this one left off.
+        network: the network.
+        name: the name of the recipe.
+        follows: the word of the default generator's stream after the network before this one.
 
     Raises:
-        InputError: parameters from several seeds, or drawn in a way that no recipe can say.
+        InputError: the parameters have several seeds, or no recipe can describe how they are drawn.
     """
     seeds = {e["seed"] for e in network.roles.values() if e.get("seed") is not None}
     if len(seeds) > 1:
@@ -156,6 +156,10 @@ def recipe_of(network: Network, name: str, follows: int) -> Recipe:
     E = network.roles["C"]["shape"][1]
     TE, H = network.roles["W1"]["shape"]
     shuffle = network.shuffle
+    rates = next((cell.ran.rates for cell in network.cells if cell.ran.rates), None)
+    more: dict[str, Any] = {}
+    if rates is not None:
+        more["rates"] = tuple((int(first), rate) for first, rate in rates)
     return Recipe(
         name,
         block_size=TE // E,
@@ -167,11 +171,12 @@ def recipe_of(network: Network, name: str, follows: int) -> Recipe:
         shuffles=shuffle["times"],
         batch=network.batch,
         steps=stored_log(network.cells).steps,
+        **more,
     )
 
 
 def _draws(network: Network, follows: int) -> Iterator[Draw]:
-    """The draws in order of time; constants stand where their lines do."""
+    """The draws in order of time; constants are in the place of their lines."""
     places = {
         (entry["seed"], entry["before"], entry["line"]): role
         for role, entry in network.roles.items()
@@ -191,7 +196,8 @@ def _draws(network: Network, follows: int) -> Iterator[Draw]:
         seed, skip = None, None
         if drawn["seed"] is None:
             seed = LOST
-            # At the first of them; a search takes it that nothing was drawn in between.
+            # The skip is at the first of them. A search assumes that nothing was drawn between
+            # them.
             skip = drawn["before"] if not lost and drawn["before"] != follows else None
             lost = True
         if role:

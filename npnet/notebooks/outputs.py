@@ -1,7 +1,8 @@
-"""What a cell printed beside what is stored under it: number by number, word by word."""
+"""Comparing the output of a cell with the output stored in the file: numbers and words."""
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import math
 import re
@@ -11,17 +12,24 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from npnet.notebooks.cells import Output
+from npnet.tensors.missing import NotHere
 
 EQUAL, NEAR, DIFFERENT, NOT_RUN = "equal", "±1", "different", "not run"
 
 _NUMBER = r"[-+]?(?:\d[\d_]*\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|\b(?:nan|inf)\b)"
 _TOKEN = re.compile(rf"(?<![\w.]){_NUMBER}(?!\w)|[A-Za-z_]\w*|<[^<>\n]*>|\S")
 _IS_NUMBER = re.compile(rf"^{_NUMBER}$")
-LONGEST = 60  # characters of the words before a number that are kept
+CLOSE = 1e-4  # relative difference of numbers that rounding may explain, and size of its noise
+LONGEST = 60  # at most this many characters of the words before a number are kept
+# In 200,000 steps, the losses of two right float32 programs differ by at most this part.
+DRIFT = 2e-5
+_FIGURE = re.compile(r"<Figure size \d+x\d+ with \d+ Axes>$")
+_WARNING = re.compile(r"\S*:\d+: \w*Warning: ")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
-# What differs from run to run whatever the program: times, speeds, bars, versions of the machine.
+# Lines that differ in every run: times, speeds, progress bars, versions.
 _MEASURED = re.compile(
-    r"^(CPU times|Wall time|Elapsed|time taken)|\b\d+(\.\d+)? ?(s|ms|µs|us|sec|seconds|minutes)\b"
+    r"^(CPU times|Wall time|Elapsed|time taken)"
+    r"|\b\d+(\.\d+)? ?(s|ms|µs|μs|us|ns|sec|seconds|minutes)\b"
     r"|it/s|s/it|%\|",
     re.IGNORECASE,
 )
@@ -32,13 +40,13 @@ class Difference:
     """One place where the two texts differ.
 
     Attributes:
-        line: of the stored output, from 1, blank lines not counted.
-        stored, fresh: the numbers or words; empty where one side has nothing.
-        near: whether they are numbers within one unit of the last printed digit.
-        what: the words before it on the line, to tell which figure it is.
-        source: the line of the cell that printed the fresh one, from 1; 0 where nothing did, or
-            where it is not known.
-        fresh_line: of the fresh output, from 1, blank lines not counted; 0 where there is none.
+        line: the line of the stored output, from 1; blank lines do not count.
+        stored, fresh: the numbers or words; empty if one side has nothing.
+        near: whether they are numbers that differ by at most one unit of the last printed digit.
+        what: the words before the number on its line, which say what figure it is.
+        source: the line of the cell that printed the fresh one, from 1; 0 if nothing was printed,
+            or if the line is not known.
+        fresh_line: the line of the fresh output, from 1; blank lines do not count. 0 if none.
     """
 
     line: int
@@ -49,17 +57,28 @@ class Difference:
     source: int = 0
     fresh_line: int = 0
 
+    @property
+    def close(self) -> bool:
+        """Whether rounding may be the reason: numbers that are close, or True beside False."""
+        if {self.stored, self.fresh} == {"True", "False"}:
+            return True
+        if not (_IS_NUMBER.match(self.stored) and _IS_NUMBER.match(self.fresh)):
+            return False
+        one, other = float(self.stored), float(self.fresh)
+        largest = max(abs(one), abs(other))
+        return abs(one - other) <= CLOSE * largest or largest <= CLOSE
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """One stored output beside the fresh one.
+    """One stored output compared with the fresh one.
 
     Attributes:
         verdict: ``equal``, ``±1`` (one unit of the last digit), ``different`` or ``not run``.
         stored, fresh: both texts.
-        numbers: how many numbers were compared, and ``equal_numbers`` of them are equal.
-        differences: where they differ.
-        remark: what else to know, or nothing.
+        numbers: how many numbers were compared; ``equal_numbers`` of them are equal.
+        differences: the places where the two differ.
+        remark: a remark, or "".
     """
 
     verdict: str
@@ -72,30 +91,40 @@ class Comparison:
 
 
 def compare_outputs(stored: Sequence[Output], fresh: Sequence[Output], ran: bool) -> Comparison:
-    """Compare all text that a cell printed with all that is stored.
+    """Compare all text that a cell printed with the stored text.
 
-    Pictures are not compared, nor what went to standard error (warnings, progress bars): both
-    depend on the machine. Of an exception the class is compared; its words change with versions.
+    Pictures and standard error (warnings, progress bars) are not compared, because they depend on
+    the machine. For exceptions, only the class is compared; their words change with versions.
 
     Args:
-        stored: what the file holds, at least one output.
-        fresh: what the cell printed now.
-        ran: whether the cell ran at all.
+        stored: the outputs in the file, one or more.
+        fresh: the outputs of the cell now.
+        ran: whether the cell ran.
     """
-    kept = [output for output in stored if output.kind not in ("picture", "stderr")]
+    not_compared = {"picture", "stderr"}
+    if any(output.kind == "result" for output in stored) and not any(
+        output.kind == "result" for output in fresh
+    ):
+        # What matplotlib returns is not compared, where the file tells a result from the rest.
+        plotted = any(output.kind == "plotted" for output in fresh)
+        not_compared |= {"result", "plotted"} if plotted else set()
+    kept = [output for output in stored if output.kind not in not_compared]
+    if any(output.kind == "text" for output in kept):
+        errors = {line for o in fresh if o.kind == "stderr" for line in o.text.splitlines() if line}
+        kept = [_of_export(output, errors) for output in kept]
     text = _joined(kept)
     if not ran:
         return Comparison(NOT_RUN, text, _joined(fresh))
-    ours = [output for output in fresh if output.kind not in ("picture", "stderr")]
+    ours = [output for output in fresh if output.kind not in not_compared]
     if not kept:
         drawn = any(output.kind == "picture" for output in fresh)
-        picture = any(output.kind == "picture" for output in stored)
+        picture = any(output.kind in ("picture", "result") for output in stored)
         remark = "a picture, not compared" if picture else "standard error, not compared"
         return Comparison(EQUAL if drawn or not picture else DIFFERENT, text, "", remark=remark)
     theirs_failed = next((o for o in kept if o.kind == "error"), None)
     ours_failed = next((o for o in ours if o.kind == "error"), None)
     if theirs_failed and ours_failed:
-        same = theirs_failed.exception == ours_failed.exception
+        same = is_same_exception(theirs_failed, ours_failed)
         before = _compare(
             [o for o in kept if o.kind in ("stdout", "result")],
             [o for o in ours if o.kind != "error"],
@@ -107,6 +136,18 @@ def compare_outputs(stored: Sequence[Output], fresh: Sequence[Output], ran: bool
             before.differences, remark,
         )  # fmt: skip
     return _compare(kept, ours)
+
+
+def _of_export(output: Output, errors: set[str]) -> Output:
+    """The output of a text export without pictures' names, warnings and standard error."""
+    lines: list[str] = []
+    warned = False
+    for line in output.text.split("\n"):
+        code, warned = warned, bool(_WARNING.match(line))
+        # Beneath a warning stands the line of code that gave it.
+        if not (warned or code or line in errors or _FIGURE.match(line)):
+            lines.append(line)
+    return dataclasses.replace(output, text="\n".join(lines), lines=())
 
 
 def _joined(outputs: Sequence[Output]) -> str:
@@ -131,11 +172,15 @@ def _compare(kept: Sequence[Output], printed: Sequence[Output]) -> Comparison:
         differences += [
             Difference(a + 1, *parts, source=sources[b], fresh_line=b + 1) for parts in found
         ]
-    differences += [Difference(a + 1, theirs[a], "", False, "") for a in aligned.missing]
+    differences += [
+        Difference(a + 1, theirs[a], "", False, "")
+        for a in aligned.missing
+        if not _MEASURED.search(theirs[a])  # %time prints it, and is not run
+    ]
     remarks = []
     extra = aligned.extra
     if extra and all(output.kind == "text" for output in kept):
-        # Where a text export's output ends is a guess.
+        # It is a guess where an output ends in a text export.
         lines = f"{len(extra)} printed line{'s' * (len(extra) > 1)}"
         remarks.append(f"{lines} not found in the export: it is older than the code, or cut")
     else:
@@ -171,7 +216,7 @@ def aligned_lines(stored: str, fresh: str) -> list[tuple[str, str]]:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines that are not blank, as a terminal would leave them: a bar in its last state."""
+    """The lines that are not blank, as a terminal would show them: progress bars at their end."""
     lines = (line.rstrip().rpartition("\r")[2] for line in text.split("\n") if line.strip())
     return list(lines)
 
@@ -180,7 +225,7 @@ class _Aligned(NamedTuple):
     """Lines of both sides that belong together, by index from 0.
 
     Attributes:
-        pairs: a stored and a fresh line each.
+        pairs: pairs of a stored and a fresh line.
         missing: stored lines without a fresh one.
         extra: fresh lines without a stored one, each with the number of stored lines before it.
         cut: whether the last stored line ends in the middle.
@@ -193,11 +238,11 @@ class _Aligned(NamedTuple):
 
 
 def _aligned(theirs: list[str], ours: list[str]) -> _Aligned:
-    """Pair the lines by their words; numbers may differ."""
+    """Pair the lines by their words; their numbers can differ."""
     pairs = [(n, n) for n in range(min(len(theirs), len(ours)))]
     if len(theirs) == len(ours):
         return _Aligned(pairs, [], [])
-    # A text that was cut at some length ends in the middle of a line.
+    # A text that was cut at a certain length ends in the middle of a line.
     at = len(theirs) - 1
     cut = (
         0 <= at < len(ours)
@@ -221,20 +266,20 @@ def _aligned(theirs: list[str], ours: list[str]) -> _Aligned:
 
 
 def _words(line: str) -> str:
-    """A line without its numbers and blanks."""
+    """A line without its numbers and spaces."""
     return "".join("#" if _IS_NUMBER.match(token) else token for token in _tokens(line))
 
 
 def _tokens(line: str) -> list[str]:
     tokens = _TOKEN.findall(_ADDRESS.sub("0x0", line))
-    # An export to HTML or Markdown takes <NegBackward0> for a tag and drops it.
+    # An export to HTML or Markdown drops <NegBackward0>, because it looks like a tag.
     return [token for token in tokens if not re.fullmatch(r"<\w*Backward\d*>", token)]
 
 
 def _of_line(
     stored: str, fresh: str, cut: bool
 ) -> tuple[int, int, list[tuple[str, str, bool, str]]]:
-    """Numbers compared, numbers equal, and of each difference stored, fresh, near and what."""
+    """Compare one line: how many numbers, how many are equal, and the differences."""
     if stored == fresh:
         count = sum(bool(_IS_NUMBER.match(token)) for token in _tokens(stored))
         return count, count, []
@@ -253,17 +298,24 @@ def _of_line(
         numbers += both
         equal += both and one == other
         if one != other and not (both and _same_value(one, other)):
-            before = [token for token in theirs[:place] if token[0].isalnum()]
-            words = [token for token in before if not _IS_NUMBER.match(token)]
-            what = _shortened(words or before[:2])
+            what = _shortened(_words_before(theirs, place))
             found.append((one, other, both and is_near(one, other), what))
         elif one != other:
             equal += 1
     return numbers, equal, found
 
 
+def _words_before(tokens: Sequence[str], place: int) -> list[str]:
+    """The words before a number; the step of a log where there are none."""
+    before = tokens[:place]
+    words = [one for one in before if one[0].isalnum() and not _IS_NUMBER.match(one)]
+    # A number with a comma behind it is an entry of a tensor, and no name of the next one.
+    numbers = [one for at, one in enumerate(before) if one[0].isdigit() and tokens[at + 1] != ","]
+    return words or numbers[:2]
+
+
 def _shortened(words: Sequence[str]) -> str:
-    """The first word, which names the row, and the last ones."""
+    """The first word, which names the row, and the last words."""
     text = " ".join(words)
     return (
         text if len(text) <= LONGEST else f"{words[0]} … {text[-(LONGEST - len(words[0]) - 3) :]}"
@@ -286,10 +338,39 @@ def is_near(stored: str, fresh: str) -> bool:
     return abs(Decimal(stored) - Decimal(fresh)) <= unit
 
 
+def is_drift(difference: Difference) -> bool:
+    """Whether programs that round in another order may differ so, after many steps."""
+    numbers = floats_of(difference)
+    if len(numbers) != 2 or "." not in difference.stored:  # a count does not drift
+        return False
+    one, other = numbers
+    return abs(one - other) <= DRIFT * max(abs(one), abs(other))
+
+
+def floats_of(difference: Difference) -> list[float]:
+    """Both numbers; nothing if one is none."""
+    try:
+        return [float(difference.stored), float(difference.fresh)]
+    except ValueError:
+        return []
+
+
 def _unit(text: str) -> Decimal:
     exponent = Decimal(text).as_tuple().exponent
     assert isinstance(exponent, int)
     return Decimal(1).scaleb(exponent)
+
+
+def is_same_exception(stored: Output, fresh: Output) -> bool:
+    """Whether both are of one class; a name that torch lacks too is an AttributeError there."""
+    return fresh.exception == stored.exception or (
+        fresh.exception == NotHere.__name__ and stored.exception == AttributeError.__name__
+    )
+
+
+def is_number(text: str) -> bool:
+    """Whether a word is a printed number."""
+    return bool(_IS_NUMBER.match(text))
 
 
 def numbers_in(text: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""A notebook's networks as publications, and their TOML files for ``npnet recover``."""
+"""Making publications of a notebook's networks, and their TOML files for ``npnet recover``."""
 
 from __future__ import annotations
 
@@ -20,15 +20,19 @@ from npnet.recipes.draw import Draw
 from npnet.recipes.publication import Publication, WordFile, WordList
 from npnet.recipes.recipe import Recipe
 
+NO_NETWORK = "no cell draws a network of this kind from the default generator without a seed"
+NETWORK = "the lecture's: C, W1, W2, b2, bngain and bnbias, with or without b1"
+FIGURES = "the loss of the first minibatch, a row of its softmax or a training log, under the cells"
+
 
 class Published(NamedTuple):
-    """What a notebook has published of its networks.
+    """The publications of a notebook's networks.
 
     Attributes:
         publications: one for each network, in the order of the cells.
-        cells: for each, the number of the cell that draws it.
-        starts: for each, the word of the default generator at which that cell began in this run,
-            and the word at which its first lost parameter was drawn.
+        cells: for each network, the number of the cell that draws it.
+        starts: for each network, the words of the default generator's stream at which that cell
+            began in this run, and at which its first lost parameter was drawn.
         words: the file of words that the notebook read.
     """
 
@@ -39,21 +43,22 @@ class Published(NamedTuple):
 
 
 def publications(report: NotebookReport) -> Published:
-    """The networks of which a part comes from no seed: recipes with ``seed = "lost"``, and figures.
+    """The networks that are partly drawn without a seed: recipes with ``seed = "lost"``, and
+    figures.
 
     Args:
-        report: of a run, whose cells have noted their draws.
+        report: the report of a run with the draws of its cells.
 
     Raises:
-        InputError: no network of this kind is drawn from the default generator, none of its
-            figures is stored, or the words were put in an order that nothing can bring back.
+        InputError: no such network is drawn from the default generator, no figure of it is stored,
+            or nobody knows the order of the words.
     """
     path, seed = report.notebook.path, report.default_seed
     found: list[Publication] = []
     words: Path | None = None
     cells: list[int] = []
     starts: list[tuple[int, int]] = []
-    follows, why = 0, "no cell draws such a network from the default generator"
+    follows, why = 0, NO_NETWORK
     for network in networks(report):
         if not network.lost or seed is None:
             continue
@@ -82,15 +87,13 @@ def publications(report: NotebookReport) -> Published:
         else:
             why = f"of the network of cell {network.cell} no stored figure was recognised"
     if not found or words is None:
-        raise InputError(
-            f"{path}: {why}, wanted the loss of the first minibatch, a row of its softmax or a "
-            "training log, stored under the cells"
-        )
+        wanted = NETWORK if why == NO_NETWORK else FIGURES
+        raise InputError(f"{path}: {why}, wanted {wanted}")
     return Published(found, cells, starts, words)
 
 
 def _words_file(cells: Sequence[CellReport], until: int) -> Path | None:
-    """The last file of words that was read up to a cell."""
+    """The last file of words that was read before or in a cell."""
     for cell in reversed(cells[:until]):
         for name in reversed(cell.ran.files):
             path = Path(name)
@@ -155,12 +158,12 @@ def _value(value: object) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return f"[{', '.join(map(_value, value))}]"
-    # A JSON text is a TOML text; of numbers Python's notation is.
+    # Text in JSON is also TOML, and so are numbers in Python's notation.
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def write_publications(found: Sequence[Publication], folder: Path) -> list[Path]:
-    """Write each to a TOML file of its recipe's name, in place of any that is there."""
+    """Write each into a TOML file with its recipe's name. Existing files are replaced."""
     paths = [folder / publication.file.name for publication in found]
     for publication, path in zip(found, paths, strict=True):
         with replacing(path) as temporary:

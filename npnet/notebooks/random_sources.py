@@ -1,4 +1,4 @@
-"""Draws without a seed: from Python's, NumPy's or torch's default generator."""
+"""Noting draws without a seed, from the default generators of Python, NumPy and torch."""
 
 from __future__ import annotations
 
@@ -46,12 +46,18 @@ NUMPY_DRAWS = [
     "standard_normal",
     "uniform",
 ]
-MOST_DRAWS = 200  # of torch, kept of a cell: more than any network's parameters
-MOST_UNSEEDED = 10_000  # a training loop may draw 200,000 minibatches
+TORCH_DRAWS = {
+    "bernoulli", "exponential", "multinomial", "normal", "rand", "rand_like", "randint",
+    "randint_like", "randn", "randn_like", "randperm", "uniform",
+}  # fmt: skip
+DRAWS = {*PYTHON_DRAWS, *NUMPY_DRAWS, *TORCH_DRAWS}
+MOST_DRAWS = 200  # torch's draws of a cell that are kept; a network has fewer parameters
+# draws of a cell that are kept; a training loop can draw 200,000 minibatches
+MOST_UNSEEDED = 10_000
 
 
 class RandomSources:
-    """Notes each draw of a notebook that no seed decides, and where it stands.
+    """Notes each draw of a notebook that no seed decides, and its line.
 
     Args:
         stand_in: whether torch is npnet's stand-in, whose draws can be observed.
@@ -63,11 +69,12 @@ class RandomSources:
         self.sampled = False  # whether the cell has drawn with multinomial
         self.shuffle: dict[str, Any] = {"seed": None, "times": 0}
         self._cell = ""
-        self._targets: dict[int, str] = {}
+        self._targets: dict[int, list[str]] = {}
+        self._drawn_on: dict[int, int] = {}  # how many draws each line has made
         self._seeded = {"python": False, "numpy": False, "torch": False}
         self._last_default_seed: int | None = None
         _watch(random, PYTHON_DRAWS, "seed", "python", self)
-        # NumPy's old functions stand in a module of their own.
+        # NumPy's old functions are in another module.
         import numpy.random as numpy_random
 
         _watch(numpy_random, NUMPY_DRAWS, "seed", "numpy", self)
@@ -83,40 +90,40 @@ class RandomSources:
 
     @property
     def default_seed(self) -> int | None:
-        """The seed that the stand-in's default generator has now."""
+        """The current seed of the stand-in's default generator."""
         return None if self._last_default_seed is None else self._default.initial_seed()
 
     def default_is_seeded(self) -> None:
-        """Torch's default generator has a seed that was chosen: its draws can be repeated."""
+        """Note that somebody chose the seed of torch's default generator: draws can be repeated."""
         self._seeded["torch"] = True
 
     def begin(self, number: int, source: str) -> None:
-        """A cell begins."""
+        """Begin a cell."""
         self._cell = f"cell {number}"
         self._draws, self.torch_draws, self.sampled = [], [], False
-        self._targets = _assigned(source)
+        self._targets, self._drawn_on = _assigned(source), {}
 
     def end(self) -> list[dict[str, Any]]:
-        """The draws of the cell that no seed decides; of torch's also the words of the stream."""
+        """End a cell: its draws that no seed decides; torch's also with the words of the stream."""
         return self._draws
 
     def seed(self, source: str, *, chosen: bool) -> None:
-        """The notebook seeds this source, with a seed that it chose or with one of the system."""
+        """Note that the notebook seeds this source, with its own seed or with the system's."""
         self._seeded[source] = chosen
 
     def note(self, source: str, kind: str, **details: Any) -> None:
-        """A draw, unless a seed decides it."""
+        """Note a draw, unless a seed decides it."""
         if not self._seeded[source]:
             self.note_always(source, kind, **details)
 
     def note_always(self, source: str, kind: str, **details: Any) -> None:
-        """A draw that no call of ``seed`` could decide."""
+        """Note a draw that no call of ``seed`` could decide."""
         line = self._line()
-        if line is None:  # not the notebook's: a library that draws for itself
+        if line is None:  # not a draw of the notebook, but of a library
             return
         known = {(draw["source"], draw["kind"], draw["line"]) for draw in self._draws}
+        name = self._name(line)
         if source == "torch" or (source, kind, line) not in known:
-            name = self._targets.get(line)
             self._draws.append(
                 {"source": source, "kind": kind, "line": line, "name": name, **details}
             )
@@ -126,18 +133,34 @@ class RandomSources:
             self._seeded["torch"] = True
         self.sampled |= draw.kind == "multinomial"
         unseeded = draw.default and not self._seeded["torch"]
+        line = self._line()
+        if line is not None and not unseeded:
+            self._name(line)
         where = {"before": draw.before, "after": draw.after, "shape": list(draw.shape)}
-        if len(self.torch_draws) < MOST_DRAWS:
-            line = self._line()
-            if line is not None:
-                seed = None if unseeded else draw.seed
-                entry = {"kind": draw.kind, "line": line, "seed": seed, **where}
-                self.torch_draws.append(entry)
+        if len(self.torch_draws) < MOST_DRAWS and line is not None:
+            seed = None if unseeded else draw.seed
+            entry = {
+                "kind": draw.kind,
+                "line": line,
+                "seed": seed,
+                "default": draw.default,
+                **where,
+            }
+            self.torch_draws.append(entry)
         if unseeded and len(self._draws) < MOST_UNSEEDED:
             self.note("torch", draw.kind, **where)
 
+    def _name(self, line: int) -> str | None:
+        """The name to which the next draw on a line is assigned; a line can have several draws."""
+        names = self._targets.get(line)
+        if not names:
+            return None
+        place = self._drawn_on.get(line, 0)
+        self._drawn_on[line] = place + 1
+        return names[place % len(names)]
+
     def _seeded_by_the_system(self) -> int:
-        """``torch.seed()``: from here on nobody knows the seed."""
+        """Note a call of ``torch.seed()``: from now on, nobody knows the seed."""
         fresh: int = self._fresh()
         self._last_default_seed, self._seeded["torch"] = fresh, False
         return fresh
@@ -161,7 +184,7 @@ class RandomSources:
 
 
 def _watch(module: Any, names: list[str], seeding: str, source: str, to: RandomSources) -> None:
-    """Tell ``to`` of every call of the module's functions that draw or seed."""
+    """Report every call of the module's functions that draw or seed to ``to``."""
 
     def drawing(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -191,15 +214,27 @@ def _watch(module: Any, names: list[str], seeding: str, source: str, to: RandomS
     setattr(module, seeding, seeded)
 
 
-def _assigned(source: str) -> dict[int, str]:
-    """The name that each line of a cell assigns, if it is one."""
+def _assigned(source: str) -> dict[int, list[str]]:
+    """The names that each line of a cell assigns, one for each call that draws."""
     try:
         tree = ast.parse(source)
     except SyntaxError:
         return {}
-    found = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and len(node.targets) == 1:
-            for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
-                found[line] = ast.unparse(node.targets[0])
+    found: dict[int, list[str]] = {}
+    assignments = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Assign) and len(node.targets) == 1
+    ]
+    for node in sorted(assignments, key=lambda node: (node.lineno, node.col_offset)):
+        name = ast.unparse(node.targets[0])
+        calls = sum(
+            isinstance(inner, ast.Call)
+            and ast.unparse(inner.func).rpartition(".")[2].rstrip("_") in DRAWS
+            for inner in ast.walk(node.value)
+        )
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+            found.setdefault(line, []).extend([name] * calls)
+    # A draw inside of a function that is called here: nothing tells whose it is.
+    for node in assignments:
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+            found[line] = found[line] or [ast.unparse(node.targets[0])]
     return found

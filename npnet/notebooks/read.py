@@ -17,7 +17,7 @@ from npnet.notebooks.text_exports import (
     read_script,
 )
 
-LARGEST = 256 * 2**20  # bytes; notebooks with hundreds of pictures have some 50 MB
+LARGEST = 256 * 2**20  # bytes; notebooks with hundreds of pictures have about 50 MB
 WANTED = (
     "wanted a notebook: .ipynb, a script (.py, with # %% between cells), or an export as Markdown "
     "or as text with In [1]: before each cell"
@@ -32,7 +32,7 @@ def read_notebook(path: str | os.PathLike[str]) -> Notebook:
             export, or a text export with ``In [n]:``. The content decides, not the suffix.
 
     Raises:
-        InputError: missing, too large, not UTF-8, or holding no code cell.
+        InputError: the file is missing, too large, not UTF-8, or has no code cell.
     """
     path = Path(path)
     text = _text(path)

@@ -1,4 +1,4 @@
-"""A notebook's outputs beside those of a run: verdicts, differences, reasons, what to do."""
+"""The report on a notebook: its outputs compared with those of a run, reasons, and what to do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from npnet.notebooks.cells import Cell, Notebook, Output
 from npnet.notebooks.dependence import Causes, Dependence, Lines, order_of
 from npnet.notebooks.outputs import DIFFERENT, EQUAL, NEAR, NOT_RUN, Comparison, compare_outputs
 from npnet.notebooks.reasons import Explanation, Reason, explained, unseeded_text
-from npnet.notebooks.run import CTRL_C, Ran
+from npnet.notebooks.run import Ran
 
 VERDICTS = (EQUAL, NEAR, DIFFERENT, NOT_RUN)
 
@@ -27,21 +27,21 @@ class CellReport:
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Why it is not equal."""
+        """The reasons why the outputs are not equal."""
         return self.explanation.reasons
 
     @property
     def explained(self) -> bool:
-        """Whether it differs, and the notebook cannot help any of the differences."""
+        """Whether it differs, and all differences are unavoidable in a new run."""
         return (
             self.comparison is not None
-            and self.comparison.verdict == DIFFERENT
-            and (self.explanation.complete)
+            and self.comparison.verdict in (DIFFERENT, NOT_RUN)
+            and self.explanation.complete
         )
 
     @property
     def fails(self) -> bool:
-        """Whether it should have been equal and is not."""
+        """Whether it should be equal and is not."""
         if self.comparison is None:
             return False
         if self.comparison.verdict in (EQUAL, NEAR):
@@ -59,12 +59,12 @@ class NotebookReport:
     _lines: dict[int, tuple[Cell, Lines]] = field(default_factory=dict)
 
     def add(self, ran: Ran) -> CellReport:
-        """Take in one more cell."""
+        """Add one more cell."""
         lines = self._known.add(ran)
         self._lines[ran.cell.number] = ran.cell, lines
         comparison = None
         if ran.cell.outputs:
-            whole = ran.stopped is None
+            whole = ran.stopped is None and not ran.nothing_left
             comparison = compare_outputs(ran.cell.outputs, ran.outputs, whole)
 
         def order(causes: Causes) -> str:
@@ -78,17 +78,17 @@ class NotebookReport:
 
     @property
     def default_seed(self) -> int | None:
-        """Of torch's default generator when the run began."""
+        """The seed of torch's default generator when the run began."""
         return self.cells[0].ran.default_seed if self.cells else None
 
     @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended the run."""
-        return any(cell.ran.stopped == CTRL_C for cell in self.cells)
+        return any(cell.ran.interrupted for cell in self.cells)
 
     @property
     def passed(self) -> bool:
-        """Whether all that could be equal is equal."""
+        """Whether everything is equal that can be equal."""
         return not any(cell.fails for cell in self.cells)
 
     @property
@@ -99,24 +99,30 @@ class NotebookReport:
 
     @property
     def numbers(self) -> tuple[int, int]:
-        """Numbers that are equal, and numbers compared."""
+        """How many numbers are equal, and how many were compared."""
         compared = [cell.comparison for cell in self.cells if cell.comparison]
         return sum(c.equal_numbers for c in compared), sum(c.numbers for c in compared)
 
     def lost_seed(self) -> bool:
-        """Whether torch's default generator was drawn from with no seed, and that alone."""
+        """Whether outputs differ because torch's default generator, and no other, had no seed."""
         draws = [draw for cell in self.cells for draw in cell.ran.draws]
-        return bool(draws) and all(draw.source == "torch" for draw in draws)
+        return all(draw.source == "torch" for draw in draws) and any(
+            reason.kind == "unseeded" for cell in self.cells for reason in cell.reasons
+        )
 
     def advice(self) -> list[str]:
-        """What to do next, a line each."""
+        """Lines on what to do next."""
         path = shlex.quote(str(self.notebook.path))
         lines = []
         if self.lost_seed():
-            lines.append(
-                "its seed was never set, but its printed figures may give it away: "
-                f"npnet recover {path}"
-            )
+            from npnet.notebooks.networks import networks
+
+            line = "torch's default generator was never seeded"
+            if any(network.lost for network in networks(self)):
+                line += f"; the printed figures may show its seed: npnet recover {path}"
+            else:
+                line += ": call torch.manual_seed, and another run prints the same"
+            lines.append(line)
         python = [d for cell in self.cells for d in cell.ran.draws if d.source == "python"]
         if python:
             lines.append(
@@ -127,11 +133,11 @@ class NotebookReport:
         return lines
 
     def to_json(self) -> str:
-        """All of it as JSON."""
+        """The report as JSON."""
         return json.dumps(self.content(), indent=1)
 
     def content(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """The report as plain values."""
         equal, compared = self.numbers
         return {
             "notebook": str(self.notebook.path),
@@ -153,14 +159,17 @@ def summary(report: NotebookReport) -> str:
     failed = sum(
         cell.ran.error is not None or cell.ran.stopped is not None for cell in report.cells
     )
+    as_stored = sum(cell.ran.fails_as_stored for cell in report.cells)
     text = f"{cells - failed} of {cells} cells ran"
+    if as_stored:
+        text += f", {as_stored} failed as stored"
     if not outputs:
         return f"{text}; no output is stored to compare with"
     return f"{text}; outputs: {outputs}; {equal} of {compared} numbers equal"
 
 
 def differences_table(report: NotebookReport) -> list[list[str]]:
-    """Rows of cell, line, what, stored, here, verdict: the numbers that differ."""
+    """The numbers that differ, as rows of cell, line, what, stored, here and verdict."""
     rows = []
     for cell in report.cells:
         for d in cell.comparison.differences if cell.comparison else ():

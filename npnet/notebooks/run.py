@@ -1,4 +1,4 @@
-"""Running a notebook in a process of its own, cell by cell."""
+"""Running a notebook in another process, cell by cell."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from typing import Any
 from npnet.base.child_process import ChildProcess, Message
 from npnet.base.errors import InputError
 from npnet.notebooks.cells import Cell, Notebook, Output
-from npnet.notebooks.outputs import DIFFERENT, EQUAL, compare_outputs
+from npnet.notebooks.fewer_steps import EarlierRun, FewerSteps
+from npnet.notebooks.magics import plain_python
+from npnet.notebooks.outputs import DIFFERENT, EQUAL, compare_outputs, is_same_exception
 
-SECONDS = 3600.0  # for one cell: 200,000 steps with a double loop take some minutes
-START = 60.0  # for the process to begin
+SECONDS = 3600.0  # for one cell; 200,000 steps with a double loop take some minutes
+START = 60.0  # seconds in which the process must start
 CTRL_C = "stopped by Ctrl-C"
-PATIENCE = 5.0  # for a cell to give up after it was interrupted
-QUICK = 10.0  # seconds: a cell that took less may be run again
-MOST_LEFT_OUT = 3  # cells before it that are left out then
-OLDER = "mkl"  # that sampler
+PATIENCE = 5.0  # seconds in which an interrupted cell must end
+QUICK = 10.0  # a cell that took fewer seconds may run again
+MOST_LEFT_OUT = 3  # at most this many cells before it are then left out
+OLDER = "mkl"  # the sampler of torch 2.0 to 2.6
+DIGIT_TRIALS = 4  # runs of a cell: one as it was, the others with other last digits
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,10 @@ class UnseededDraw:
     Attributes:
         source: ``torch``, ``python`` or ``numpy``: whose default generator it was.
         kind: the function, such as ``randn``.
-        cell, line: where it stands, both from 1.
-        name: what the line assigns, or None.
-        before, after: of torch's, the words of the stream that were used up.
-        shape: of torch's, the shape drawn.
+        cell, line: the place of the draw, both from 1.
+        name: the name that the line assigns, or None.
+        before, after: for torch, how many words of the stream were used before and after it.
+        shape: for torch, the drawn shape.
     """
 
     source: str
@@ -52,24 +55,28 @@ class Ran:
 
     Attributes:
         cell: the cell.
-        outputs: printed, shown, raised and drawn, in order.
+        outputs: all outputs (printed text, values, exceptions, pictures), in order.
         seconds: how long it took.
-        line: of the cell, where an exception was raised.
-        draws: what it drew without a seed.
-        torch_draws: what it drew with torch, seeded or not; the first two hundred.
-        drawn: the tensors among them, as ``npnet.notebooks.drawn`` tells.
-        files: those that it opened to read.
-        shuffle: how often Python's ``random`` has shuffled up to its end since it was seeded
-            (``times``), and that ``seed``, None where nobody chose it.
-        default_seed: of torch's default generator when the run began.
-        sampler: whose exponentials multinomial took.
+        line: the line of the cell in which an exception was raised.
+        draws: its draws without a seed.
+        torch_draws: its first two hundred draws with torch, with or without a seed.
+        drawn: the drawn tensors, as found by ``npnet.notebooks.drawn``.
+        rates: the (first step, rate) pairs of its training loop, or None if they are not known.
+        files: the files that it opened for reading.
+        shuffle: how often Python's ``random`` has shuffled since it was seeded (``times``), and the
+            ``seed``, None if nobody chose it.
+        default_seed: the seed of torch's default generator when the run began.
+        sampler: whose exponentials multinomial used.
         sampled: whether it drew with multinomial.
-        older: what it prints with the sampler of torch 2.0 to 2.6, where that was tried.
-        left_out: cells before it without which it prints what is stored, where that was tried.
+        older: its output with the sampler of torch 2.0 to 2.6, if that was tried.
+        left_out: the cells before it without which it prints the stored output, if that was tried.
+        earlier: the run of a training loop before it after which it prints what is stored.
         older_order: whether it does so with the sampler of torch 2.0 to 2.6.
-        notes: files that were answered by others.
+        rounded: its outputs with changed last binary digits, if that was tried.
+        notes: lines on files that were replaced by others.
         skipped: magics and shell lines that were not run.
-        stopped: why the cell did not run to its end, if it was not its own exception.
+        stopped: why the cell did not run to its end, if the reason is not its own exception.
+        interrupted: whether Ctrl-C came while it ran, or while it was tried again.
     """
 
     cell: Cell
@@ -79,6 +86,7 @@ class Ran:
     draws: list[UnseededDraw] = field(default_factory=list)
     torch_draws: list[dict[str, Any]] = field(default_factory=list)
     drawn: list[dict[str, Any]] = field(default_factory=list)
+    rates: list[list[float]] | None = None
     files: list[str] = field(default_factory=list)
     shuffle: dict[str, Any] = field(default_factory=lambda: {"seed": None, "times": 0})
     default_seed: int | None = None
@@ -87,14 +95,33 @@ class Ran:
     older: list[Output] | None = None
     left_out: list[int] = field(default_factory=list)
     older_order: bool = False
+    rounded: list[list[Output]] = field(default_factory=list)
+    earlier: EarlierRun | None = None
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     stopped: str | None = None
+    interrupted: bool = False
 
     @property
     def error(self) -> Output | None:
-        """The exception that ended it."""
+        """The exception that ended the cell, or None."""
         return next((output for output in self.outputs if output.kind == "error"), None)
+
+    @property
+    def fails_as_stored(self) -> bool:
+        """Whether it ended with an exception of the class that is stored."""
+        return self.error is not None and any(
+            output.kind == "error" and is_same_exception(output, self.error)
+            for output in self.cell.outputs
+        )
+
+    @property
+    def nothing_left(self) -> bool:
+        """Whether all its lines are magics and shell lines, which are not run."""
+        lines = (line.strip() for line in plain_python(self.cell.source).source.splitlines())
+        return bool(self.skipped) and all(
+            line in ("", "pass") or line.startswith("#") for line in lines
+        )
 
 
 @dataclass
@@ -103,17 +130,17 @@ class Options:
 
     Attributes:
         torch: ``numpy`` for npnet's stand-in, ``torch`` for the installed package.
-        seconds: for one cell, then it is interrupted.
-        words: a file that takes the place of corpora that are not found.
+        seconds: the time limit for one cell, which is then interrupted.
+        words: a file that replaces corpora that are not found.
         figures: a folder for real pictures.
-        default_seed: of torch's default generator.
-        starts: by the number of a cell, the word of the default generator's stream at which the
-            cell begins; needs ``default_seed``.
-        sampler: whose exponentials ``torch.multinomial`` takes: ``torch``, or ``mkl``, those of
-            torch 2.0 to 2.6 on x86.
-        grader: ``module:class`` of what knows the gradients of the notebook's tensors; with it
-            ``grades`` works at the end.
-        printed: called with each piece of text as a cell prints it.
+        default_seed: the seed of torch's default generator.
+        starts: number of a cell -> the word of the default generator's stream at which it begins;
+            needs ``default_seed``.
+        sampler: whose exponentials ``torch.multinomial`` uses: ``torch``, or ``mkl``, as torch 2.0
+            to 2.6 on x86.
+        grader: ``module:function`` of a function that makes the grader in the notebook's process;
+            with it, the notebook can be graded at the end.
+        printed: called with each piece of text that a cell prints.
     """
 
     torch: str = "numpy"
@@ -134,13 +161,13 @@ def run_notebook(
 ) -> Iterator[Ran]:
     """Run every cell, and yield the run of each as soon as it is done.
 
-    A cell that fails does not stop the run. When a cell ends the process, those after it are
+    A cell that fails does not stop the run. If a cell ends the process, the cells after it are
     yielded as stopped.
 
     Args:
-        notebook: what to run.
-        options: how.
-        after: called after each cell with the process, to ask it for the tensors.
+        notebook: the notebook to run.
+        options: how to run it.
+        after: called after each cell with the session, which can be asked for the tensors.
 
     Raises:
         InputError: the process cannot be started, or the pictures' folder cannot be made.
@@ -151,6 +178,7 @@ def run_notebook(
             ran = session.run(cell)
             session.try_again(ran)
             session.before.append(cell.number)
+            session.trials.ran(cell, ran.seconds)
             if after is not None and not session.ended:
                 after(session, ran)
             yield ran
@@ -162,8 +190,9 @@ class Session:
     def __init__(self, notebook: Notebook, options: Options) -> None:
         self.options = options
         self.ended: str | None = None
-        self.before: list[int] = []  # the numbers of the cells that ran before the last one
+        self.before: list[int] = []  # the numbers of the cells before the last one
         self.unseeded = False  # whether any cell drew without a seed
+        self.trials = FewerSteps(notebook.cells)
         figures = options.figures
         if figures is not None:
             try:
@@ -198,7 +227,7 @@ class Session:
         self._child.__exit__(kind)
 
     def run(self, cell: Cell) -> Ran:
-        """Run one cell to its end, or until its time is over."""
+        """Run one cell to its end, or to its time limit."""
         ran = Ran(cell, default_seed=self.default_seed, sampler=self.options.sampler)
         if self.ended is not None:
             ran.stopped = self.ended
@@ -222,17 +251,19 @@ class Session:
                     self.ended = f"the process was ended in cell {cell.number}: it did not stop"
                     return ran
         except KeyboardInterrupt:
-            ran.stopped = CTRL_C
+            ran.stopped, ran.interrupted = CTRL_C, True
             self.ended = f"not run: {CTRL_C}"
             self._child.kill()
             ran.seconds = time.monotonic() - begun
         return ran
 
     def try_again(self, ran: Ran) -> None:
-        """Run a cell that prints other things than stored again, in a copy of the process.
+        """Run a cell again in a copy of the process, if it does not print the stored output.
 
-        First as torch 2.0 to 2.6, if it sampled; then as if up to three cells before it had not
-        run, since people run cells in another order than they stand.
+        If a number is close to the stored one, the cell first runs with changed last digits. If it
+        sampled, it runs as with torch 2.0 to 2.6. Then it runs as if up to three cells before it
+        had not run, because people run cells in any order; then as if the training loop before it
+        had stopped sooner.
         """
         if (
             self.options.torch != "numpy"
@@ -242,13 +273,15 @@ class Session:
             or compare_outputs(ran.cell.outputs, ran.outputs, True).verdict != DIFFERENT
         ):
             return
+        if self._try_other_digits(ran):
+            return
         samplers = [self.options.sampler]
         if ran.sampled and OLDER not in samplers:
             samplers.append(OLDER)
             ran.older = self._again(ran, OLDER, 0)
             if _is_stored(ran, ran.older):
                 return
-        if self.unseeded:  # nothing would be the same
+        if self.unseeded:  # with other draws, no output would be the same
             return
         for count in range(1, min(len(self.before), MOST_LEFT_OUT) + 1):
             for sampler in samplers:
@@ -258,14 +291,41 @@ class Session:
                     ran.left_out, ran.older_order = self.before[-count:], sampler == OLDER
                     return
 
-    def _again(self, ran: Ran, sampler: str, left_out: int) -> list[Output] | None:
-        """What the cell prints then; None if that cannot be told."""
+        def fewer(steps: int | None, reruns: int, seconds: float) -> list[Output] | None:
+            return self._trial(ran, seconds, kind="fewer", steps=steps, reruns=reruns)
+
+        ran.earlier = self.trials.explain(ran.cell, ran.seconds, fewer)
+
+    def _try_other_digits(self, ran: Ran) -> bool:
+        """See what rounding changes, if anything is that close; true if all differences are."""
+        differences = compare_outputs(ran.cell.outputs, ran.outputs, True).differences
+        close = [difference.near or difference.close for difference in differences]
+        if not any(close) or ran.seconds > QUICK / DIGIT_TRIALS:
+            return False
+        for digits in range(DIGIT_TRIALS):
+            outputs = self._again(ran, self.options.sampler, 0, digits)
+            if outputs is None or self.ended is not None:
+                break
+            if digits:
+                ran.rounded.append(outputs)
+            elif compare_outputs(ran.outputs, outputs, True).verdict != EQUAL:
+                return False  # it changes what it reads: a second run cannot be compared
+        return all(close)
+
+    def _again(self, ran: Ran, sampler: str, left_out: int, digits: int = 0) -> list[Output] | None:
         seconds = PATIENCE + 3 * ran.seconds
-        self._child.send(kind="again", sampler=sampler, left_out=left_out, seconds=seconds)
+        options = {"sampler": sampler, "left_out": left_out, "digits": digits}
+        return self._trial(ran, seconds, kind="again", **options)
+
+    def _trial(self, ran: Ran, seconds: float, **message: Any) -> list[Output] | None:
+        """The output of the cell in the copy; None if there is none."""
+        if self.ended is not None:
+            return None
+        self._child.send(seconds=seconds, **message)
         try:
             answer = self._child.receive(seconds + PATIENCE)
         except KeyboardInterrupt:
-            ran.stopped = CTRL_C
+            ran.interrupted = True  # the cell itself has run to its end
             self.ended = f"not run: {CTRL_C}"
             self._child.kill()
             return None
@@ -281,13 +341,13 @@ class Session:
         return again.outputs
 
     def ask(self, kind: str, patience: float) -> Iterator[Message | None]:
-        """Send a message of this kind, and yield what comes; None if nothing comes in time."""
+        """Send a message of this kind, and yield the answers; None if none comes in time."""
         self._child.send(kind=kind)
         while True:
             yield self._child.receive(patience)
 
     def tensors(self, path: Path) -> Path:
-        """Let the process write every tensor that has a name to an npz file."""
+        """Let the process write every tensor with a name to an npz file."""
         self._child.send(kind="tensors", path=os.fspath(path))
         while (answer := self._child.receive(START)) is not None:
             if answer["kind"] == "tensors":
@@ -297,7 +357,7 @@ class Session:
         raise InputError("the notebook's process did not give its tensors")
 
     def _take(self, ran: Ran, message: Message | None, live: bool = True) -> bool:
-        """Add a message to what is known of the cell; true at its end."""
+        """Add a message to the run of the cell; return True at its end."""
         if message is None:
             return False
         match message:
@@ -318,6 +378,7 @@ class Session:
             case {"kind": "done"}:
                 ran.seconds, ran.skipped = message["seconds"], message["skipped"]
                 ran.torch_draws, ran.drawn = message["torch_draws"], message["drawn"]
+                ran.rates = message["rates"]
                 ran.files, ran.shuffle = message["files"], message["shuffle"]
                 ran.sampled = message["sampled"]
                 ran.draws = [_draw(ran.cell.number, entry) for entry in message["draws"]]
@@ -337,7 +398,7 @@ def _is_stored(ran: Ran, outputs: list[Output] | None) -> bool:
 
 
 def _joined(before: Output, text: str, lines: tuple[int, ...]) -> Output:
-    """Printed text and what followed it; ``lines`` are of the lines that begin in what followed."""
+    """Printed text and the text after it; ``lines`` are of the lines that begin in the latter."""
     return Output(before.kind, before.text + text, None, (*before.lines, *lines))
 
 

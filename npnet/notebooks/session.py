@@ -1,13 +1,16 @@
 """The process in which a notebook's cells run, one after another in one namespace.
 
-It reads JSON messages, a line each, and answers in the same way (``npnet.base.child_process``):
+It reads JSON messages, one on each line, and answers in the same way
+(``npnet.base.child_process``):
 
 * ``{"kind": "start", ...}`` with the options of ``Session``; the answer is ``ready``.
 * ``{"kind": "cell", "number": 3, "source": "..."}``; the answers are ``output`` messages as they
   are printed, and at the end ``done``.
-* ``{"kind": "again", "sampler": "mkl", "left_out": 0, "seconds": 5}`` runs the last cell again in a
-  copy of the process, without ``left_out`` cells before it; the answer, ``again``, has its outputs,
-  or None.
+* ``{"kind": "again", "sampler": "mkl", "left_out": 0, "digits": 0, "seconds": 5}`` runs the last
+  cell again in a copy of the process, without ``left_out`` cells before it, and if ``digits`` is
+  not 0, with other last digits; the answer, ``again``, has its outputs, or None.
+* ``{"kind": "fewer", "steps": 101, "reruns": 0, "seconds": 5}`` does so with the last training loop
+  and the cells after it, the loop stopped after 101 steps; None: without its ``break``.
 * ``{"kind": "skip", "words": 560}`` puts torch's default generator at this word of its stream.
 * ``{"kind": "grade"}`` judges the gradients by hand of the cells so far: ``grade`` messages, then
   ``graded``.
@@ -17,8 +20,8 @@ It reads JSON messages, a line each, and answers in the same way (``npnet.base.c
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.util
-import io
 import json
 import linecache
 import os
@@ -31,117 +34,58 @@ import types
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.notebooks.corpus_files import CorpusFiles
 from npnet.notebooks.display import shown
-from npnet.notebooks.drawn import drawn_tensors
+from npnet.notebooks.drawn import drawn_tensors, rates_of
 from npnet.notebooks.magics import plain_python
 from npnet.notebooks.random_sources import RandomSources
 from npnet.notebooks.stand_ins import (
     MissingModule,
     PyPlot,
+    Recorder,
     Shell,
     install_ipython,
     install_pyplot,
     install_tqdm,
 )
+from npnet.notebooks.streams import MOST_PRINTED, NoInput, Send, Stream
 
 if TYPE_CHECKING:
-    from npnet.notebooks.watch import Watch
+    from npnet.notebooks.again import EarlierLoop
 
-MOST_LEFT_OUT = 3  # cells before one that ``again`` can leave out
-FLUSH = 0.2  # seconds after which what is printed is sent on
-WORDS_AT_ONCE = 1 << 20  # that are skipped: an index of randint takes one of 32 bits
-MOST_PRINTED = 2_000_000  # characters of a cell that are kept
-
-Send = Callable[..., None]
+MOST_LEFT_OUT = 3  # ``again`` can leave out at most this many cells before a cell
+WORDS_AT_ONCE = 1 << 20  # for skipping words: an index of randint uses one word of 32 bits
 
 
-class _Stream(io.TextIOBase):
-    """Standard output or standard error of the cells: what is written becomes messages.
+class Grader(Protocol):
+    """Runs the statements of cells, and judges them at the end, as in ``npnet.grading``."""
 
-    Args:
-        kind: ``stdout`` or ``stderr``.
-        send: sends a message.
-        line: tells the line of the cell that is running.
-    """
+    def execute(
+        self, body: list[ast.stmt], last: ast.expr | None, name: str, namespace: dict[str, Any]
+    ) -> Any:
+        """Run the statements of a cell, and return the value of its last expression."""
 
-    encoding = "utf-8"
-
-    def __init__(self, kind: str, send: Send, line: Callable[[], int]) -> None:
-        self.kind, self.send, self.line = kind, send, line
-        self.pending: list[str] = []
-        self.lines: list[int] = []
-        self.taken = 0  # characters of this cell
-        self.begins = True  # whether the next character begins a line
-        self.last = time.monotonic()
-
-    def begin(self) -> None:
-        """A cell begins."""
-        self.taken, self.begins = 0, True
-
-    def write(self, text: str) -> int:
-        if not isinstance(text, str):
-            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
-        left = MOST_PRINTED - self.taken
-        if left > 0 and text:
-            kept = text[:left]
-            self.taken += len(kept)
-            if left <= len(text):
-                kept += f"\n(cut after {MOST_PRINTED:,} characters)\n"
-            if self.begins or "\n" in kept:
-                ended = kept.endswith("\n")
-                begun = self.begins + kept.count("\n") - ended
-                if begun:
-                    self.lines += [self.line()] * begun
-                self.begins = ended
-            self.pending.append(kept)
-            if time.monotonic() - self.last > FLUSH:
-                self.flush()
-        return len(text)
-
-    def flush(self) -> None:
-        text, self.pending = "".join(self.pending), []
-        lines, self.lines = self.lines, []
-        self.last = time.monotonic()
-        if text:
-            self.send(kind="output", output=self.kind, text=text, lines=lines)
-
-    def writable(self) -> bool:
-        return True
-
-    def isatty(self) -> bool:
-        return False
-
-    def fileno(self) -> int:
-        raise io.UnsupportedOperation("a notebook's output has no file number")
-
-
-class _NoInput(io.TextIOBase):
-    """Standard input: nobody is there to type."""
-
-    def readline(self, *_: Any) -> str:  # type: ignore[override]
-        raise EOFError("input() is not possible here: nobody is there to type")
-
-    read = readline
+    def send_grades(self, send: Send) -> None:
+        """Send each verdict as a message."""
 
 
 class Session:
     """One namespace, and the cells that run in it.
 
     Args:
-        send: sends a message.
+        send: a function that sends a message.
         torch: ``numpy`` for the stand-in, ``torch`` for the installed package.
-        words: a file that takes the place of corpora that are not found.
-        figures: a folder for real pictures; None draws nothing.
-        default_seed: of torch's default generator, before the first cell.
-        sampler: ``torch`` or ``mkl``: whose exponentials the stand-in's multinomial takes.
-        grader: ``module:class`` of what knows the tensors' gradients, to grade the notebook at its
-            end; None: it is not graded.
+        words: a file that replaces corpora that are not found.
+        figures: a folder for real pictures; None: nothing is drawn.
+        default_seed: the seed of torch's default generator before the first cell.
+        sampler: ``torch`` or ``mkl``: whose exponentials the stand-in's multinomial uses.
+        grader: ``module:function`` of a function that makes a ``Grader``, for grading the notebook
+            at its end; None: it is not graded.
     """
 
     def __init__(
@@ -156,13 +100,13 @@ class Session:
         grader: str | None = None,
     ) -> None:
         self.send = send
-        self.streams = tuple(_Stream(kind, send, self._line) for kind in ("stdout", "stderr"))
-        # The cells' names are those of a module, so that their classes can be pickled.
+        self.streams = tuple(Stream(kind, send, self._line) for kind in ("stdout", "stderr"))
+        # The names of the cells are in a module, so that their classes can be pickled.
         main = types.ModuleType("__main__")
         sys.modules["__main__"] = main
         sys.argv = [""]
         self.namespace: dict[str, Any] = vars(main)
-        self.name = ""  # of the cell that runs, as tracebacks have it
+        self.name = ""  # the file name of the running cell in tracebacks
         self.results: dict[int, Any] = {}
         self.figures = Path(figures) if figures else None
         self.pyplot: PyPlot | None = None
@@ -183,18 +127,19 @@ class Session:
         self.default_seed = default_seed
         if default_seed is not None:
             self.skip(0)
-        self.watch: Watch | None = None
-        if grader:  # what judges gradients takes four times as long to import as all the rest
-            from npnet.notebooks.grade_messages import watch_for
-
-            self.watch = watch_for(grader)
+        self.grader: Grader | None = None
+        if grader:  # importing the grader takes four times as long as everything else
+            module, _, name = grader.partition(":")
+            self.grader = getattr(importlib.import_module(module), name)()
         self.stand_in = torch == "numpy"
         self.last: tuple[int, str] = (0, "")  # the last cell
-        self.before: deque[Any] = deque(maxlen=MOST_LEFT_OUT + 1)  # what was before the last cells
+        self.loop: EarlierLoop | None = None  # the last training loop
+        # the state before each of the last cells
+        self.before: deque[Any] = deque(maxlen=MOST_LEFT_OUT + 1)
         self.namespace.update(display=self._display, get_ipython=Shell, Out=self.results)
 
     def run(self, number: int, source: str) -> None:
-        """Run a cell and send what it gives."""
+        """Run a cell and send its outputs."""
         self._remember(number, source)
         plain = plain_python(source)
         self.name = f"cell {number}"
@@ -218,7 +163,7 @@ class Session:
         except BaseException as error:
             outcome = _failure(error, self.name)
         finally:
-            # What interrupts from here on is meant for a cell that has ended.
+            # An interrupt from now on was meant for the cell that has ended.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         seconds = time.perf_counter() - started
         for stream in self.streams:
@@ -237,42 +182,67 @@ class Session:
             torch_draws=draws,
             sampled=self.sources.sampled,
             drawn=drawn_tensors(plain.source, draws, self.namespace),
+            rates=rates_of(plain.source, self.namespace),
             files=list(dict.fromkeys(self.files.opened)),
             shuffle=self.sources.shuffle,
         )
 
     def _remember(self, number: int, source: str) -> None:
-        """Keep the cell, and what ``again`` has to put back."""
+        """Keep the cell, and the state that ``again`` has to restore."""
         self.last = number, source
         if self.stand_in:
-            from npnet.notebooks.again import Before
+            from npnet.notebooks.again import Before, EarlierLoop
+            from npnet.notebooks.stopped_loops import has_training_loop
 
-            self.before.append(Before(self.namespace))
+            before = Before(self.namespace)
+            self.before.append(before)
+            if has_training_loop(source):
+                self.loop = EarlierLoop.begins(before)
+            if self.loop is not None:
+                self.loop.add(number, source)
 
-    def again(self, sampler: str, left_out: int, seconds: float) -> None:
+    def again(self, sampler: str, left_out: int, digits: int, seconds: float) -> None:
         """Run the last cell again with this sampler, as if ``left_out`` cells had not run."""
-        from npnet.notebooks.again import in_a_copy
-
-        number, source = self.last
         befores = list(self.before)[-1 - left_out :]
+
+        def begin() -> None:
+            befores[0].restore()
+            sys.modules["npnet.tensors.random"].set_sampler(sampler)
+            if digits:
+                from npnet.notebooks.last_digits import ROUNDING, LastDigits
+
+                LastDigits(digits).change(ROUNDING, self.namespace)
+
+        self._try(begin, [self.last] if befores else [], seconds)
+
+    def fewer(self, steps: int | None, reruns: int, seconds: float) -> None:
+        """Run the last training loop again with other steps, and the cells after it."""
+        loop = self.loop
+        cells = [] if loop is None else loop.stopped(steps, reruns)
+        self._try(lambda: loop.restore(reruns) if loop else None, cells, seconds)
+
+    def _try(self, begin: Callable[[], None], cells: list[tuple[int, str]], seconds: float) -> None:
+        """Send what the last of these cells prints when they run in a copy of the process."""
+        from npnet.notebooks.again import in_a_copy
 
         def work() -> list[dict[str, Any]]:
             messages: list[dict[str, Any]] = []
-            befores[0].restore()
-            self.figures = None
-            sys.modules["npnet.tensors.random"].set_sampler(sampler)
+            begin()
+            self.figures = self.grader = None
             self.send = lambda **message: messages.append(message)
             for stream in self.streams:
                 stream.send = self.send
-            self.run(number, source)
+            for number, source in cells:
+                messages.clear()
+                self.run(number, source)
             return [message for message in messages if message["kind"] == "output"]
 
-        outputs = in_a_copy(work, seconds) if befores else None
+        outputs = in_a_copy(work, seconds) if cells else None
         self.send(kind="again", outputs=outputs)
 
     def skip(self, words: int) -> None:
-        """Begin the default generator's stream again, and go on from this word of it."""
-        # The installed torch, where the caller wants it, is the notebook's and not npnet's.
+        """Start the default generator's stream again, and continue from this word of it."""
+        # Only the notebook uses the installed torch, if the caller wants it; npnet does not.
         torch = importlib.import_module("torch")
         torch.manual_seed(self.default_seed)
         self.sources.default_is_seeded()
@@ -280,7 +250,7 @@ class Session:
             torch.randint(0, 2, (min(WORDS_AT_ONCE, words - start),))
 
     def tensors(self) -> dict[str, Array]:
-        """Every tensor that a name of the notebook means, and its ``.grad``, as arrays."""
+        """Every tensor with a name in the notebook, and its ``.grad``, as arrays."""
         tensor = sys.modules["torch"].Tensor
         found = {}
         for name, value in list(self.namespace.items()):
@@ -293,7 +263,7 @@ class Session:
         return found
 
     def _line(self) -> int:
-        """The line of the running cell itself, not of a function that it calls; 0 if unknown."""
+        """The current line of the running cell (not of a function that it calls); 0 if unknown."""
         frame = sys._getframe(1)
         line = 0
         while frame is not None:
@@ -310,11 +280,11 @@ class Session:
         if isinstance(last, ast.Expr):
             tree.body.pop()
         stdio = sys.stdout, sys.stderr, sys.stdin
-        sys.stdout, sys.stderr, sys.stdin = *self.streams, _NoInput()
+        sys.stdout, sys.stderr, sys.stdin = *self.streams, NoInput()
         try:
-            if self.watch is not None:
+            if self.grader is not None:
                 value = last.value if isinstance(last, ast.Expr) else None
-                return self.watch.execute(tree.body, value, name, self.namespace)
+                return self.grader.execute(tree.body, value, name, self.namespace)
             exec(compile(tree, name, "exec"), self.namespace)
             if not isinstance(last, ast.Expr):
                 return None
@@ -324,10 +294,10 @@ class Session:
             sys.stdout, sys.stderr, sys.stdin = stdio
 
     def _lenient(self, statement: ast.stmt) -> ast.stmt:
-        """An import at the top of a cell that fails only when the module is used.
+        """The code of a cell, in which a missing module is an error only when it is used.
 
-        People import what they do not need, and the cell should run on. An import inside ``try``
-        is left alone: it asks whether the module is there.
+        People import modules that they do not need, and the cell should continue. An import inside
+        ``try`` is not changed: it tests whether the module exists.
         """
         if not isinstance(statement, ast.Import | ast.ImportFrom):
             return statement
@@ -357,7 +327,8 @@ class Session:
         if len(text) > MOST_PRINTED:
             text = text[:MOST_PRINTED] + "…"
         lines = [line] * (text.count("\n") + 1)
-        self.send(kind="output", output="result", text=text, lines=lines)
+        output = "plotted" if isinstance(value, Recorder) else "result"
+        self.send(kind="output", output=output, text=text, lines=lines)
 
     def _note(self, text: str) -> None:
         self.send(kind="note", text=text)
@@ -385,12 +356,12 @@ def _is_there(module: str) -> bool:
 
 
 def _last_line(source: str) -> int:
-    """Where the last statement begins."""
+    """The first line of the last statement."""
     return ast.parse(source).body[-1].lineno
 
 
 def _failure(error: BaseException, name: str) -> dict[str, Any]:
-    """An exception as Jupyter stores it, and the line of the cell where it was raised."""
+    """An exception as Jupyter stores it, and the line of the cell in which it was raised."""
     kind = type(error).__name__
     if isinstance(error, SyntaxError) and error.filename == name:
         line, text = error.lineno, error.msg
@@ -404,7 +375,7 @@ def _failure(error: BaseException, name: str) -> dict[str, Any]:
 def _words_of(error: BaseException) -> str:
     try:
         return str(error)[:MOST_PRINTED]
-    except Exception:  # a class of the notebook's own may fail even here
+    except Exception:  # a class of the notebook can raise an error even here
         return ""
 
 
@@ -417,7 +388,7 @@ def main() -> None:
         os.dup2(nowhere, number)
     session: Session | None = None
     one_at_a_time = threading.Lock()  # threads of a notebook print too
-    # As __main__ it makes way for the notebook's own names.
+    # The notebook's own module becomes __main__ in place of this one.
     sys.modules["npnet.notebooks.session"] = sys.modules["__main__"]
 
     def send(**message: Any) -> None:
@@ -438,12 +409,14 @@ def main() -> None:
             session.run(**message)
         elif kind == "again":
             session.again(**message)
+        elif kind == "fewer":
+            session.fewer(**message)
         elif kind == "skip":
             session.skip(**message)
         elif kind == "grade":
-            from npnet.notebooks.grade_messages import send_grades
-
-            send_grades(session.watch, send)
+            if session.grader is not None:
+                session.grader.send_grades(send)
+            send(kind="graded")
         elif kind == "tensors":
             np.savez(message["path"], **session.tensors())  # type: ignore[arg-type]
             send(kind="tensors", path=message["path"])
@@ -453,7 +426,7 @@ def _next(orders: IO[str]) -> str:
     while True:
         try:
             return orders.readline()
-        except KeyboardInterrupt:  # it came when no cell was running
+        except KeyboardInterrupt:  # the interrupt came when no cell was running
             continue
 
 

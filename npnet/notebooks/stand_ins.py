@@ -1,27 +1,45 @@
-"""Replacements for modules that notebooks import, such as matplotlib: pictures are only noted."""
+"""Replacements for modules that notebooks import, such as a matplotlib that draws nothing."""
 
 from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-# How IPython shows what these functions return; the address differs in every run.
+# How IPython shows the results of these functions; the address differs in every run.
 _SHOWN = {
     "imshow": "<matplotlib.image.AxesImage at 0x0>",
     "plot": "[<matplotlib.lines.Line2D at 0x0>]",
-    "figure": "<Figure size 640x480 with 0 Axes>",
-    "title": "Text(0.5, 1.0, '')",
+    "axhline": "<matplotlib.lines.Line2D at 0x0>",
+    "axvline": "<matplotlib.lines.Line2D at 0x0>",
     "legend": "<matplotlib.legend.Legend at 0x0>",
+    "colorbar": "<matplotlib.colorbar.Colorbar at 0x0>",
     "scatter": "<matplotlib.collections.PathCollection at 0x0>",
+    "subplot": "<Axes: >",
+    "gca": "<Axes: >",
 }
+# Where the text of these functions stands.
+_TEXTS = {"title": "0.5, 1.0", "suptitle": "0.5, 0.98", "xlabel": "0.5, 0", "ylabel": "0, 0.5"}
+# These return nothing.
+_NOTHING = {"clf", "close", "grid", "savefig", "show", "tight_layout", "xscale", "yscale"}
+
+
+def _shown(name: str, arguments: Sequence[Any], options: Mapping[str, Any]) -> str | None:
+    if name in _TEXTS:
+        text = arguments[0] if arguments else options.get("label", "")
+        return f"Text({_TEXTS[name]}, {text!r})"
+    if name == "figure":
+        width, height = options.get("figsize") or (6.4, 4.8)
+        dpi = options.get("dpi") or 100
+        return f"<Figure size {int(width * dpi)}x{int(height * dpi)} with 0 Axes>"
+    return _SHOWN.get(name)
 
 
 class Recorder:
-    """Takes any call and any attribute of a plotting library, and notes the calls."""
+    """Accepts any call and any attribute of a plotting library, and notes the calls."""
 
     def __init__(self, calls: list[str], name: str, text: str | None = None) -> None:
         self._calls, self._name, self._text = calls, name, text
@@ -33,14 +51,17 @@ class Recorder:
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         self._calls.append(self._name)
-        if self._name == "show":
+        if self._name in _NOTHING:
             return None
         if self._name == "subplots":
             return self, _axes(self._calls, *arguments, **options)
         if self._name == "hist" and arguments:
-            counts, edges = np.histogram(np.asarray(arguments[0]).ravel(), options.get("bins", 10))
-            return counts, edges, Recorder(self._calls, "patches")
-        return Recorder(self._calls, self._name, _SHOWN.get(self._name))
+            bins = arguments[1] if len(arguments) > 1 else options.get("bins", 10)
+            density = bool(options.get("density"))
+            counts, edges = np.histogram(np.asarray(arguments[0]).ravel(), bins, density=density)
+            bars = f"<BarContainer object of {len(counts)} artists>"
+            return counts.astype(float), edges, Recorder(self._calls, "patches", bars)
+        return Recorder(self._calls, self._name, _shown(self._name, arguments, options))
 
     def __repr__(self) -> str:
         return self._text or f"<{self._name}>"
@@ -72,7 +93,7 @@ def _axes(calls: list[str], rows: int = 1, columns: int = 1, **options: Any) -> 
 
 
 class PyPlot(types.ModuleType):
-    """``matplotlib.pyplot``, which notes what is drawn in ``calls``."""
+    """Replaces ``matplotlib.pyplot``; notes what is drawn in ``calls``."""
 
     def __init__(self) -> None:
         super().__init__("matplotlib.pyplot")
@@ -85,7 +106,7 @@ class PyPlot(types.ModuleType):
 
 
 class Tqdm:
-    """``tqdm``: goes through what it is given and shows no bar."""
+    """Replaces ``tqdm``: iterates over its argument, and shows no progress bar."""
 
     def __init__(self, iterable: Iterable[Any] | None = None, *_: Any, **options: Any) -> None:
         self._iterable = range(options.get("total", 0) or 0) if iterable is None else iterable
@@ -109,7 +130,7 @@ class Tqdm:
 
     @staticmethod
     def write(text: str, *_: Any, **__: Any) -> None:
-        """Print a line, as tqdm does beside its bar."""
+        """Print a line, as tqdm does above its bar."""
         print(text)
 
 
@@ -119,7 +140,7 @@ def trange(*limits: int, **options: Any) -> Tqdm:
 
 
 def install_tqdm() -> None:
-    """Let ``import tqdm`` and its usual submodules find ``Tqdm``."""
+    """Make ``import tqdm`` and imports of its usual submodules find ``Tqdm``."""
     for name in ("tqdm", "tqdm.auto", "tqdm.notebook", "tqdm.std"):
         module = types.ModuleType(name)
         vars(module).update(
@@ -129,7 +150,7 @@ def install_tqdm() -> None:
 
 
 def install_pyplot() -> PyPlot:
-    """Let ``import matplotlib.pyplot`` find a module that only notes what is drawn."""
+    """Make ``import matplotlib.pyplot`` find a module that only notes what is drawn."""
     pyplot = PyPlot()
     package = types.ModuleType("matplotlib")
     parts = {"pyplot": pyplot}
@@ -147,11 +168,11 @@ def install_pyplot() -> PyPlot:
 
 
 def install_ipython(display: Any) -> None:
-    """Let ``from IPython.display import ...`` work; what only a browser can show is named."""
+    """Make ``from IPython.display import ...`` work; objects for a browser are only named."""
     package, module = types.ModuleType("IPython"), types.ModuleType("IPython.display")
 
     class Shown:
-        """Something for a browser: an image, a page, a formula."""
+        """An object for a browser: an image, a page, a formula."""
 
         def __init__(self, *_: Any, **__: Any) -> None:
             pass
@@ -163,25 +184,30 @@ def install_ipython(display: Any) -> None:
         name: type(name, (Shown,), {}) for name in ("HTML", "Image", "Markdown", "SVG", "Math")
     }
     vars(module).update(display=display, clear_output=lambda *_, **__: None, **kinds)
-    vars(package).update(display=module, get_ipython=Shell, __path__=[])
+    # Matplotlib asks for the version, and whether a shell is running.
+    vars(package).update(display=module, get_ipython=Shell, version_info=(9, 0, 0), __path__=[])
     sys.modules.update({"IPython": package, "IPython.display": module})
 
 
 class Shell:
-    """What ``get_ipython()`` gives: a script that nbconvert wrote calls its magics so."""
+    """The result of ``get_ipython()``, by which scripts from nbconvert call magics."""
+
+    def __bool__(self) -> bool:
+        """Matplotlib asks whether IPython is running, and would use more of it."""
+        return False
 
     def run_line_magic(self, *_: Any, **__: Any) -> None:
-        """Nothing is run, as with any magic."""
+        """Do nothing: magics do not run."""
 
     run_cell_magic = magic = system = run_line_magic
 
     def getoutput(self, *_: Any, **__: Any) -> list[str]:
-        """The lines that a shell command would print: none."""
+        """No lines: shell commands do not run."""
         return []
 
 
 class MissingModule:
-    """Stands for a module that is not installed, until a cell asks something of it."""
+    """Replaces a module that is not installed. Using it is an error."""
 
     def __init__(self, name: str) -> None:
         self._name = name

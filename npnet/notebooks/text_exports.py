@@ -1,9 +1,10 @@
-"""Notebooks that were saved as text: Markdown, ``In [n]:`` listings, and scripts with cell marks.
+"""Reading notebooks that were saved as text: Markdown, ``In [n]:`` listings, scripts with cell
+marks.
 
-A text export marks only where a cell begins. It does not mark where the code ends and the output
-begins. The code is the longest series of paragraphs that is valid Python. If its last paragraph is
-only a value (``{'a': 1}``, ``tensor(3.3)``) or an unknown name, that paragraph is output. A comment
-there is a heading of the text after it.
+A text export marks only the beginning of a cell, not the end of its code. The code is the longest
+series of paragraphs that is valid Python. If its last paragraph is only a value (``{'a': 1}``,
+``tensor(3.3)``) or an unknown name, this paragraph is output. A comment as last paragraph is the
+heading of the text after it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator, Sequence
 
 from npnet.notebooks.cells import Cell, Output
 from npnet.notebooks.magics import plain_python
+from npnet.tensors.dtypes_and_sizes import ALL
 
 _PROMPT = re.compile(r"^In ?\[(\d+|\*|None| )?\]:\s?(.*)$")
 _RESULT_PROMPT = re.compile(r"^Out ?\[\d+\]:\s?")
@@ -23,12 +25,13 @@ _SCRIPT_PROMPT = re.compile(r"^#\s*In ?\[(\d+|\*|None| )?\]:\s*$")
 _FENCE = re.compile(r"^(\s*)(`{3,}|~{3,})\s*\{?\.?(\w*)")
 _PYTHON = {"python", "python3", "py", "ipython", "ipython3"}
 _EXCEPTION = re.compile(r"^([A-Z]\w*(?:Error|Exception|Interrupt|Warning)|KeyboardInterrupt)\b:?")
+_PRINTED_TYPES = {repr(kind) for kind in ALL}
 _PRINTED_CALLS = {"torch.Size", "tensor", "array", "device"}
 _LOOKS_PRINTED = re.compile(r"[|{}\[\]=]|\d|^\s*(tensor|torch\.|array)\b|Error\b|Traceback")
 
 
 def has_prompts(text: str) -> bool:
-    """Whether it is a text export: a line ``In [n]:`` stands in it."""
+    """Whether it is a text export: it has a line ``In [n]:``."""
     return any(_PROMPT.match(line) for line in text.splitlines())
 
 
@@ -43,7 +46,7 @@ def has_cell_marks(text: str) -> bool:
 
 
 def read_script(text: str) -> tuple[Cell, ...]:
-    """The cells of a script; without any mark all of it is one."""
+    """The cells of a script; a script without marks is one cell."""
     cells: list[tuple[int | None, list[str]]] = [(None, [])]
     code = True
     for line in text.splitlines():
@@ -53,10 +56,10 @@ def read_script(text: str) -> tuple[Cell, ...]:
             number = prompt[1] if prompt else None
             cells.append((int(number) if number and number.isdigit() else None, []))
         elif code:
-            # Jupytext writes a magic as a comment, for the script to be Python.
+            # Jupytext writes a magic as a comment, so that the script is valid Python.
             cells[-1][1].append(re.sub(r"^# (?=[%!])", "", line))
     if len(cells) > 1 and all(line.startswith("#") or not line.strip() for line in cells[0][1]):
-        del cells[0]  # what a program wrote at the head of the file
+        del cells[0]  # lines that a program wrote at the top of the file
     filled = [(count, "\n".join(lines).strip("\n")) for count, lines in cells]
     return tuple(
         Cell(number, source, (), count, stored=False)
@@ -65,7 +68,7 @@ def read_script(text: str) -> tuple[Cell, ...]:
 
 
 def read_markdown(text: str) -> tuple[Cell, ...]:
-    """The fenced Python of a Markdown export, and the indented or fenced text right beneath it."""
+    """The fenced Python of a Markdown export, with the indented or fenced text directly below."""
     lines = text.splitlines()
     cells: list[Cell] = []
     at = 0
@@ -99,7 +102,7 @@ def read_listing(text: str) -> tuple[Cell, ...]:
 
 
 def _fenced(lines: Sequence[str], at: int, fence: re.Match[str]) -> tuple[list[str], int]:
-    """The lines inside a fence that opens at ``at``, and where what follows it begins."""
+    """The lines inside the fence that opens at ``at``, and the index of the line after it."""
     body = []
     at += 1
     while at < len(lines) and not re.match(rf"^\s*{re.escape(fence[2])}\s*$", lines[at]):
@@ -109,7 +112,7 @@ def _fenced(lines: Sequence[str], at: int, fence: re.Match[str]) -> tuple[list[s
 
 
 def _beneath(lines: Sequence[str], at: int) -> tuple[tuple[Output, ...], int]:
-    """Outputs under a cell: indented blocks, fences of no language, pictures."""
+    """The outputs below a cell: indented blocks, fences without a language, pictures."""
     outputs: list[Output] = []
     while True:
         begin = at
@@ -144,22 +147,32 @@ def _code_and_output(lines: Sequence[str], known: set[str]) -> tuple[str, tuple[
         if _parsed("\n".join(lines[: paragraphs[count - 1][1]])) is not None:
             longest = count
             break
-    if not longest:  # no Python at all: its first paragraph is what was meant as code
+    if not longest:  # nothing is valid Python: the first paragraph is taken as the code
         longest = min(1, len(paragraphs))
     while longest > 1:
-        begin, end = paragraphs[longest - 1]
+        first = _last_statement(lines, paragraphs[:longest])
+        begin, end = paragraphs[first][0], paragraphs[longest - 1][1]
         before = _names("\n".join(lines[:begin]))
-        if not _is_no_code("\n".join(lines[begin:end]), known | before):
+        if not first or not _is_no_code("\n".join(lines[begin:end]), known | before):
             break
-        longest -= 1
+        longest = first
     end = paragraphs[longest - 1][1] if paragraphs else 0
     code = "\n".join(lines[:end]).strip("\n")
     printed = _printed(lines, [span for span in paragraphs if span[0] >= end])
     return code, (_output(printed),) if printed else ()
 
 
+def _last_statement(lines: Sequence[str], paragraphs: Sequence[tuple[int, int]]) -> int:
+    """The last paragraph from which on the text is whole: a tensor may have blank lines in it."""
+    end = paragraphs[-1][1]
+    for first in range(len(paragraphs) - 1, 0, -1):
+        if _parsed("\n".join(lines[paragraphs[first][0] : end])) is not None:
+            return first
+    return 0
+
+
 def _paragraphs(lines: Sequence[str]) -> list[tuple[int, int]]:
-    """First line and end of each run of lines between blank ones."""
+    """First line and end of each paragraph (lines without a blank line between them)."""
     spans: list[tuple[int, int]] = []
     for number, line in enumerate(lines):
         if not line.strip():
@@ -200,16 +213,23 @@ def _is_no_code(paragraph: str, known: set[str]) -> bool:
     tree = _parsed(paragraph)
     if tree is None:
         return False
-    if any(not isinstance(statement, ast.Expr) for statement in tree.body):
+    expressions = [one.value for one in tree.body if isinstance(one, ast.Expr)]
+    if len(expressions) < len(tree.body):
         return False
     values = {id(node) for statement in tree.body for node in _names_of_values(statement)}
     names = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in values}
+    if expressions and all(isinstance(one, ast.Name) for one in expressions):
+        return not names <= known  # words, of which one may be a name by chance
     return not names & known
 
 
 def _names_of_values(statement: ast.AST) -> Iterator[ast.AST]:
-    """The names in what only a value prints as, such as ``torch.Size([32, 27])``."""
+    """The names in texts that are only printed for values, such as ``torch.Size([32, 27])``."""
     for node in ast.walk(statement):
+        if isinstance(node, ast.Attribute):
+            text = ast.unparse(node)
+            if text in _PRINTED_TYPES or text.startswith("torch.return_types."):
+                yield from ast.walk(node)
         if isinstance(node, ast.Call) and ast.unparse(node.func) in _PRINTED_CALLS:
             constant = all(_is_constant(argument) for argument in node.args)
             if constant:
@@ -225,13 +245,13 @@ def _is_constant(node: ast.expr) -> bool:
 
 
 def _printed(lines: Sequence[str], paragraphs: Sequence[tuple[int, int]]) -> str:
-    """What a cell printed, out of the paragraphs after its code: prose after it is left out."""
+    """The output of a cell, from the paragraphs after its code; prose after it is left out."""
     kept: list[str] = []
     last = None
     for begin, end in paragraphs:
         body = [_RESULT_PROMPT.sub("", line) for line in lines[begin:end]]
         heading = body[0].startswith(("#", "![", "<", "* ", "- ", "$"))
-        # A stream ends in a line break of its own, so that two blank lines come before the text.
+        # A stream ends with its own line break, so two blank lines come before the text.
         far = last is not None and begin - last > 1 and not _EXCEPTION.match(body[0])
         if heading or (far and not _LOOKS_PRINTED.search(body[0])):
             break
@@ -245,7 +265,7 @@ def _printed(lines: Sequence[str], paragraphs: Sequence[tuple[int, int]]) -> str
 
 
 def _is_prose(body: Sequence[str]) -> bool:
-    """Sentences: several words, and most lines not one word."""
+    """Whether it is prose: several words, and most lines have more than one word."""
     words = [len(line.split()) for line in body]
     return max(words) >= 4 or body[-1].rstrip().endswith((".", ":", "?", "!"))
 

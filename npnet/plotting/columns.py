@@ -1,4 +1,4 @@
-"""Which columns of a log are its losses, its steps, its rates and its times, by their titles.
+"""Finding the columns of losses, steps, rates and times in a log, by their titles.
 
 Nothing is guessed: if two columns could be the training loss, the user must choose.
 """
@@ -21,13 +21,13 @@ SPLITS = {
 }
 LOSS = {"loss", "losses", "lossi", "nll", "trl", "tel"}
 LOGARITHM = {"log", "log10", "lossi"}
-# Words of a title that say how often or over what a loss is taken, not which loss it is.
+# Words of a title that do not say which loss it is, only how often or over what it is computed.
 FREE = {"epoch", "step", "batch", "iter", "iteration", "mean", "avg", "average", "mini"}
 FREE |= {"minibatch", "cross", "entropy", "per", "the", "total"}
-# With one of these a title that has "loss" in it is no loss.
+# A title with "loss" and one of these words is not a loss.
 NO_LOSS = {"scale", "scaler", "std", "var", "min", "max", "best", "weight", "weights", "time"}
 NO_LOSS |= {"count", "grad", "ratio", "delta", "diff", "acc", "accuracy", "norm", "stddev"}
-# Titles that are certainly not steps, so that a log that has only them is counted by rows.
+# Titles that are certainly not steps. If a log has no other titles, its steps are its row numbers.
 METRICS = {"acc", "accuracy", "ppl", "perplexity", "norm", "grad", "mfu", "mem", "memory", "note"}
 METRICS |= {"lr", "rate", "time", "wall", "runtime", "timestamp", "seconds", "date", "error"}
 METRICS |= {"precision", "recall", "f1", "auc", "bleu", "score", "mae", "mse", "rmse", "tok"}
@@ -35,20 +35,20 @@ METRICS |= {"name", "run", "comment", "momentum", "s", "sec"}
 
 STEPS = {"step", "steps"}
 BESIDE_STEPS = {"global", "trainer", "train", "training", "optimizer", "update"}
-# In the order in which they are looked for.
+# In this order: a column of the first group is chosen before one of the second.
 STEP_WORDS = (
     {"iteration", "iterations", "iter", "iters", "it", "itr", "update", "updates"},
-    {"batch", "minibatch"},  # if it begins again with every epoch, the reader says so
+    {"batch", "minibatch"},  # if the count begins again with every epoch, the reader says so
     {"epoch", "epochs"},
 )
 CLOCKS = ("wall time", "walltime", "timestamp", "runtime", "elapsed", "time", "elapsed time")
-INDEX = ("", "unnamed: 0", "index")  # how pandas and spreadsheets call the numbers of the rows
+INDEX = ("", "unnamed: 0", "index")  # the titles that pandas and spreadsheets give to row numbers
 WANDB = re.compile(r"(?P<run>.+) - (?P<metric>[^-].*)")
 
 
 @dataclass(frozen=True)
 class Pick:
-    """A column of losses. ``run``: whose, in a table of several."""
+    """A column of losses. ``run``: the name of its run, in a table of several runs."""
 
     index: int
     split: str
@@ -57,7 +57,7 @@ class Pick:
 
 @dataclass(frozen=True)
 class Choice:
-    """Which columns are read; None where there is none. ``step`` None: rows are counted."""
+    """The columns to read, None where there is none. Without ``step``, rows are counted."""
 
     picks: tuple[Pick, ...]
     step: int | None
@@ -67,14 +67,14 @@ class Choice:
 
     @property
     def indices(self) -> list[int]:
-        """The columns that are read, each once."""
+        """The indices of the columns to read, each once."""
         others = (self.step, self.epoch, self.rate, self.time)
         found = [pick.index for pick in self.picks] + [i for i in others if i is not None]
         return list(dict.fromkeys(found))
 
 
 def words_of(title: str) -> list[str]:
-    """The words of a title in small letters: ``train/lossEpoch`` has train, loss and epoch."""
+    """The words of a title in lower case: ``train/lossEpoch`` has train, loss and epoch."""
     apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", title)
     return [part for word in re.findall(r"[^\W_]+", apart.lower()) for part in _parts(word)]
 
@@ -85,13 +85,13 @@ def _parts(word: str) -> tuple[str, ...]:
 
 
 def split_of(title: str) -> str | None:
-    """The split that a title or a folder is called by, if it is."""
+    """The split that a title or a folder names; None if it names none."""
     found = {SPLITS[word] for word in words_of(title) if word in SPLITS}
     return (found - {TRAIN} or found).pop() if len(found - {TRAIN}) < 2 and found else None
 
 
 def is_loss(title: str) -> bool:
-    """Whether a title is that of a loss."""
+    """Whether a title names a loss."""
     words = set(words_of(title))
     return bool(words & LOSS or {"cross", "entropy"} <= words) and not words & NO_LOSS
 
@@ -102,7 +102,7 @@ def is_logarithm(title: str) -> bool:
 
 
 def listed(titles: Sequence[str]) -> str:
-    """Titles for a message of one line."""
+    """The titles as text, for a message of one line."""
     shorts = [title if len(title) <= 30 else f"{title[:29]}…" for title in titles]
     text = ", ".join(" ".join(short.split()) or "''" for short in shorts[:8])
     return text + (f" and {len(titles) - 8} more" if len(titles) > 8 else "") or "nothing"
@@ -112,12 +112,12 @@ def choose(titles: Sequence[str], where: str, reading: Reading) -> Choice:
     """The columns to read.
 
     Args:
-        titles: of all columns.
+        titles: the titles of all columns.
         where: file and line of the titles, for messages.
 
     Raises:
-        InputError: no column of losses, or several that could be it; no column of steps where
-            one could be there, or several.
+        InputError: no column could be the losses, or several could; several columns could be the
+            steps; or none is known as the steps, but a column with an unknown title could be.
     """
     picks = _named(titles, where, reading) if reading.loss else _found(titles, where)
     step = _step(titles, where, reading, {pick.index for pick in picks})
@@ -139,8 +139,8 @@ def choose(titles: Sequence[str], where: str, reading: Reading) -> Choice:
 
 
 def find_title(name: str, titles: Sequence[str], where: str, option: str) -> int:
-    """The place of the column that an option names: its title, or its number from 1."""
-    for fold in (str, str.lower):  # capitals matter only where they decide
+    """The index of the column that an option names: by its title, or by its number from 1."""
+    for fold in (str, str.lower):  # capitals matter only if several titles differ in nothing else
         places = [i for i, title in enumerate(titles) if fold(title) == fold(name)]
         if len(places) == 1:
             return places[0]
@@ -174,7 +174,7 @@ def _found(titles: Sequence[str], where: str) -> list[Pick]:
         return [Pick(place, TRAIN)]
     found: dict[tuple[str | None, str], list[tuple[int, int]]] = {}
     for place, title in enumerate(titles):
-        if title.endswith(("__MIN", "__MAX")):  # wandb's, of the points that it left out
+        if title.endswith(("__MIN", "__MAX")):  # columns of wandb about the points that it left out
             continue
         parts = WANDB.fullmatch(title)
         run, metric = (parts["run"], parts["metric"]) if parts else (None, title)
@@ -201,7 +201,7 @@ def _found(titles: Sequence[str], where: str) -> list[Pick]:
                 f"choose with --loss {names[0]} or --loss {names[1]}"
             )
         picks.append(Pick(best[0], split, run))
-    # Those of a run together, its training loss first.
+    # The curves of one run are next to each other, its training loss first.
     runs, order = list(dict.fromkeys(pick.run for pick in picks)), (TRAIN, VALIDATION, TEST)
     return sorted(picks, key=lambda pick: (runs.index(pick.run), order.index(pick.split)))
 

@@ -1,4 +1,4 @@
-"""The bytes of a log, from a file, packed or not, or from standard input; and their kind."""
+"""The bytes of a log, from a file (packed or not) or from standard input; and their kind."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from npnet.base.errors import InputError, shown
 
 STANDARD_INPUT = "standard input"
 HEAD = 1 << 16
-COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # what terminals are told
-# Of a log that is read whole (all but tables), unpacked.
+COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # control sequences of terminals
+# The largest size, unpacked, of a log that is read as a whole; tables are read in parts.
 MOST_BYTES = 1 << 30
 GZIP = b"\x1f\x8b"
-# Files that are no logs, by their first bytes, and what to do instead.
+# Files that are not logs, by their first bytes, and what to do with them.
 OTHERS = {
     b"BZh": "is packed by bzip2: unpack it first",
     b"\xfd7zXZ": "is packed by xz: unpack it first",
@@ -46,7 +46,7 @@ OTHERS = {
 
 @dataclass(frozen=True)
 class Content:
-    """The content of one log, unpacked. ``name`` is for messages, ``stem`` names the run."""
+    """The content of one log, unpacked. Messages have its ``name``; the run is called ``stem``."""
 
     name: str
     stem: str
@@ -57,14 +57,14 @@ class Content:
 
     @property
     def encoding(self) -> str:
-        """How the text is encoded. Numbers are the same in all but UTF-16."""
+        """The encoding of the text: UTF-16, or one that has the same bytes for numbers."""
         if self.head.startswith((b"\xff\xfe", b"\xfe\xff")):
             return "utf-16"
         return "utf-8-sig"
 
     @contextmanager
     def stream(self) -> Iterator[BinaryIO]:
-        """The bytes, unpacked, from their beginning."""
+        """The unpacked bytes as a stream, from the beginning."""
         try:
             with self._raw() as raw:
                 yield gzip.GzipFile(fileobj=raw) if self.packed else raw  # type: ignore[misc]
@@ -84,7 +84,7 @@ class Content:
 
     @contextmanager
     def text(self) -> Iterator[io.TextIOBase]:
-        """The text. Bytes that are no UTF-8 become what Windows-1252 or Latin-1 has for them."""
+        """The text. Bytes that are not UTF-8 are read as Windows-1252 or Latin-1."""
         with self.stream() as stream:
             yield io.TextIOWrapper(stream, self.encoding, errors="replace", newline="")
 
@@ -92,7 +92,7 @@ class Content:
         """All bytes.
 
         Raises:
-            InputError: too many.
+            InputError: there are more than ``MOST_BYTES``.
         """
         with self.stream() as stream:
             data = stream.read(MOST_BYTES + 1)
@@ -103,7 +103,7 @@ class Content:
         return data
 
     def whole_text(self) -> str:
-        """All of the text."""
+        """The whole text."""
         return self.whole().decode(self.encoding, errors="replace")
 
 
@@ -111,7 +111,8 @@ def content_of(path: str | os.PathLike[str]) -> Content:
     """Open a log; ``-`` is standard input.
 
     Raises:
-        InputError: it cannot be read, is empty or is no log by its first bytes.
+        InputError: it cannot be read, is empty, or its first bytes are those of another kind of
+            file.
     """
     name = os.fspath(path)
     file: Path | None = None
@@ -126,7 +127,7 @@ def content_of(path: str | os.PathLike[str]) -> Content:
             file = Path(name)
             stem = stem_of(file)
             with file.open("rb") as opened:
-                # What is no regular file, such as <(command), can be read only once.
+                # A file that is not a regular one, such as <(command), can be read only once.
                 if not file.is_file():
                     data = opened.read()
                 start = opened.read(2) if data is None else data[:2]
@@ -149,11 +150,11 @@ def stem_of(path: Path) -> str:
 
 
 def without_colours(text: str) -> str:
-    """A text without what it tells a terminal about colours and places."""
+    """The text without the control sequences that set colours and move the cursor."""
     return COLOURS.sub("", text) if "\x1b" in text else text
 
 
 def unreadable(name: str, error: OSError) -> InputError:
-    """The error for a log that the system does not give."""
+    """The error for a log that the system cannot open or read."""
     why = error.strerror or str(error)
     return InputError(f"{shown(name)[1:-1]}: {why}, wanted a log of losses or a run's folder")

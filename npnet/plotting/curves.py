@@ -1,4 +1,4 @@
-"""The result of reading a log, which is curves; and the options for reading it."""
+"""Curves, which are the result of reading a log; and the options for reading it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from npnet.base.arrays import Floats
 from npnet.base.equality import ReadOnlyFields
 from npnet.recipes.recipe import Recipe
 
-# What a curve shows. All others of a run are drawn beside its training loss.
+# What a curve shows. The other curves of a run are drawn with its training loss.
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
-# Of a run of npnet with --eval-every: the losses of two whole splits over time.
+# The losses of two whole splits during a run of npnet with --eval-every.
 TRAIN_SET, DEV = "train set", "dev"
-# How losses are written: as they are, or as the lecture keeps them in its list ``lossi``.
+# How a log holds its losses: unchanged, or as logarithms, as in the lecture's list ``lossi``.
 WRITTEN = ("plain", "log10")
-# In place of a column: the rows, numbered from 0.
+# In place of a column of steps: the numbers of the rows, from 0.
 ROW = "row"
 
 
 class Result(Protocol):
-    """A run in memory: ``losses`` is (steps,), that of step 0 first."""
+    """A run in memory. ``losses`` is (steps,) and begins with the loss of step 0."""
 
     @property
     def recipe(self) -> Recipe: ...
@@ -32,17 +32,17 @@ class Result(Protocol):
     @property
     def split_losses(self) -> Mapping[str, float]: ...
 
-    # Of some results too: ``evaluations`` (count, 3) and ``times`` (count, 2), as of a ``Run``.
+    # Some results also have ``evaluations`` (count, 3) and ``times`` (count, 2), as a ``Run`` does.
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How the user wants a log to be read, if the log itself does not say it.
+    """How to read a log, where the log itself does not say it.
 
     Attributes:
         loss: titles of columns with losses, or their numbers from 1.
         step: title of the column with the steps, or its number; ``row`` numbers the rows.
-        separator: between two cells of a row.
+        separator: the separator between two cells of a row.
         losses_are: ``plain`` or ``log10``; None: refuse logs that could be either.
     """
 
@@ -57,14 +57,14 @@ class Curve(ReadOnlyFields):
     """One curve to draw.
 
     Attributes:
-        name: of the run.
+        name: the name of the run.
         steps, losses: (points,) float64; the steps increase.
         rates: (first step, learning rate) pairs.
-        split_losses: of a finished run.
+        split_losses: the losses of the splits, of a finished run.
         split: ``train``, ``validation`` or ``test``; of a run of npnet, ``train`` are its
             minibatches, ``train set`` and ``dev`` the losses of these splits.
-        notes: what was done to the log, a sentence each.
-        recipe: of a run of npnet.
+        notes: how the log was changed for the curve, one sentence for each change.
+        recipe: the recipe of a run of npnet.
         seconds: (points,), when each loss was written; None if the log does not say.
         members: the curves of several seeds; this curve is their mean.
         ended: whether the run has ended; None if the log does not say.
@@ -84,7 +84,7 @@ class Curve(ReadOnlyFields):
 
     @property
     def diverged(self) -> float | None:
-        """The first step of those at the end whose losses are nan or infinite."""
+        """The first step after the last finite loss; None if the last loss is finite."""
         finite = np.flatnonzero(np.isfinite(self.losses))
         after = int(finite[-1]) + 1 if finite.size else 0
         return float(self.steps[after]) if after < self.steps.size else None

@@ -1,4 +1,4 @@
-"""What a picture of losses shows, in numbers: each curve smoothed, its best and its last."""
+"""The numbers of a picture of losses: each curve smoothed, its lowest point and its end."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from npnet.plotting.labels import Labelled, labelled
 from npnet.plotting.loss_logs import DEFAULT, is_source, read_logs
 from npnet.plotting.smoothing import smooth
 
-# A smooth curve that grows to more than this multiple of its beginning is not followed.
+# Points of a smooth curve above this multiple of its first point do not set the limits of the axis.
 EXPLODED = 10
-# What a logarithmic axis shows at most below its highest loss.
+# A logarithmic axis shows at most this ratio between its highest and lowest loss.
 SMALLEST = 1e-12
-LARGE = 1000  # losses from here on are written with few digits
+LARGE = 1000  # larger losses are written with few digits
 X_AXES = ("step", "time", "examples")
 
 
@@ -35,11 +35,11 @@ class Drawn:
     """One curve of a picture.
 
     Attributes:
-        run: what its run is called; ``number`` counts runs from 0.
-        steps, means: of the smooth curve, both (n,).
+        run: the name of its run; ``number`` counts runs from 0.
+        steps, means: the smooth curve, both (n,).
         raw: the loss at each of ``steps``.
-        x, raw_x: where the smooth curve and all losses stand on the x axis.
-        low, high: of a mean of several seeds, the lowest and highest of their smooth curves, (n,).
+        x, raw_x: the positions of the smooth curve and of all losses on the x axis.
+        low, high: for a mean of several seeds, the lowest and highest of their smooth curves, (n,).
     """
 
     run: str
@@ -55,7 +55,7 @@ class Drawn:
 
     @property
     def best(self) -> tuple[float, float] | None:
-        """Step and loss of the lowest point: of the smooth curve, or of the validation losses."""
+        """Step and loss of the lowest point of the smooth curve, or of the validation losses."""
         values = self.means if self.curve.split == TRAIN else self.curve.losses
         steps = self.steps if self.curve.split == TRAIN else self.curve.steps
         finite = np.isfinite(values)
@@ -86,14 +86,14 @@ def drawn(
 
     Args:
         sources: one or several, as ``plots.losses`` takes them.
-        window, weight: as ``smooth``.
+        window, weight: as for ``smooth``.
         labels: names of the runs.
-        reading: what the logs do not say themselves.
+        reading: how to read the logs, where they do not say it.
         join: whether all sources are parts of one run, in this order.
         x: the x axis: ``step``, ``time`` since the first loss, or ``examples``.
 
     Raises:
-        InputError: as ``read_logs``; no sources; a wrong number of labels.
+        InputError: as ``read_logs``; or there are no sources, or a wrong number of labels.
     """
     if x not in X_AXES:
         raise InputError(f"losses: x={x!r}, wanted one of {', '.join(X_AXES)}")
@@ -108,7 +108,7 @@ def drawn(
     result = []
     for number, run in enumerate(runs):
         for curve in run.curves:
-            # A loss of a whole split has no noise of minibatches to be smoothed away.
+            # The loss of a whole split has no noise from minibatches, and is not smoothed.
             how = (window, weight) if curve.split == TRAIN else (None, 0.0)
             steps, means = smooth(curve.steps, curve.losses, *how)
             raw = curve.losses[np.searchsorted(curve.steps, steps)]
@@ -134,12 +134,12 @@ def _spread(
 
 def _listed(sources: Any) -> list[Any]:
     if not isinstance(sources, Iterable):
-        return [sources]  # read_logs says what is wrong with it
+        return [sources]  # read_logs raises an error that says what is wrong with the source
     return list(sources)
 
 
 def _joined(found: Sequence[Sequence[Curve]]) -> list[Curve]:
-    """The parts of one run: where two have a step, that of the later part is drawn."""
+    """The parts of one run as one curve. If two parts have the same step, the later is drawn."""
     first = found[0][0]
     result = []
     for split in dict.fromkeys(curve.split for curves in found for curve in curves):
@@ -188,12 +188,12 @@ def _x(run: Labelled, curve: Curve, x: str) -> Floats:
 
 
 def notes_of(curves: Sequence[Drawn]) -> list[str]:
-    """What was done to the logs, a sentence each."""
+    """How the logs were changed for the curves, one sentence for each change."""
     return list(dict.fromkeys(note for each in curves for note in each.curve.notes))
 
 
 def rows_of(curves: Sequence[Drawn]) -> list[dict[str, Any]]:
-    """The figures of each curve, for a table or JSON."""
+    """The figures of each curve, for a table or for JSON."""
     rows = []
     for each in curves:
         best, curve = each.best, each.curve
@@ -219,7 +219,7 @@ def rows_of(curves: Sequence[Drawn]) -> list[dict[str, Any]]:
 
 
 def _ranges(curve: Curve) -> dict[str, list[float]]:
-    """The lowest and highest loss of each split, over seeds."""
+    """The lowest and highest loss of each split, over all seeds."""
     found = [each.split_losses for each in curve.members if curve.split_losses]
     splits = curve.split_losses if found else ()
     return {
@@ -228,7 +228,7 @@ def _ranges(curve: Curve) -> dict[str, list[float]]:
 
 
 def text_of(curves: Sequence[Drawn], width: int | None = None) -> str:
-    """A table with a line for each curve; where it is wider than ``width``, a paragraph each."""
+    """A table with a line for each curve, or paragraphs if it is wider than ``width``."""
     rows = rows_of(curves)
     splits = list(dict.fromkeys(split for row in rows for split in row["split_losses"]))
     kinds = {row["losses"] for row in rows} != {TRAIN}
@@ -257,10 +257,10 @@ def text_of(curves: Sequence[Drawn], width: int | None = None) -> str:
 
 
 def _paragraph(titles: Sequence[str], cells: Sequence[str], width: int) -> str:
-    """The cells of a line with their titles, in lines of at most ``width`` columns."""
+    """The cells of one row with their titles, in lines of at most ``width`` characters."""
     told = [f"{title} {cell}".strip() for title, cell in zip(titles, cells, strict=True)]
     kept = [text for text, cell in zip(told[1:], cells[1:], strict=True) if cell not in ("", "-")]
-    # A title and its cell stay together.
+    # A title and its cell are on the same line.
     whole = "  ".join(text.replace(" ", "\0") for text in kept)
     wrapped = textwrap.wrap(
         whole, width, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
@@ -286,10 +286,10 @@ def _time(seconds: float | None) -> str:
 
 
 def write_data(curves: Sequence[Drawn], path: str | os.PathLike[str]) -> None:
-    """Write what is drawn as CSV: run, split, step, the loss there and the smooth curve.
+    """Write the drawn curves as CSV: run, split, step, loss and smooth curve.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: the file cannot be written.
     """
     with (
         replacing(Path(path)) as temporary,
@@ -313,9 +313,9 @@ def write_data(curves: Sequence[Drawn], path: str | os.PathLike[str]) -> None:
 
 
 def limits(curves: Sequence[Drawn], *, log: bool) -> tuple[float, float] | None:
-    """The lowest and highest loss that the picture must show: of the smooth curves.
+    """The lowest and highest loss of the smooth curves, which the picture must show.
 
-    What exploded is left out, and a curve that diverged sets nothing for the others.
+    Losses that exploded are left out, and a curve that diverged does not set the limits for others.
     """
     ranges = [
         (each.curve.diverged is not None, _range(values, log=log))
@@ -330,13 +330,13 @@ def limits(curves: Sequence[Drawn], *, log: bool) -> tuple[float, float] | None:
     if not good:
         return None
     if not log:
-        # A run whose losses exploded, though they are numbers, sets nothing for the others either.
+        # A run whose losses exploded, but are finite, does not set the limits either.
         usual = min(top for _, top in good)
         far = EXPLODED * max(usual, 0)
         others += [found for found in good if usual > 0 and found[1] > far]
         good = [found for found in good if not (usual > 0 and found[1] > far)]
     low, high = min(found[0] for found in good), max(found[1] for found in good)
-    # A run that diverged is shown as far as it is like the others.
+    # Such runs move the limits by a factor of 2 at most.
     for bottom, top in others:
         if low / 2 <= bottom <= 2 * high:
             low = min(low, bottom)
@@ -359,7 +359,7 @@ def _range(means: Floats, *, log: bool) -> tuple[float, float] | None:
 
 
 def changes_of(curve: Curve) -> list[tuple[float, float]]:
-    """Where the rate changed within the run: step and new rate."""
+    """The changes of the rate within the run: step and new rate."""
     return [
         (step, rate)
         for (_, before), (step, rate) in itertools.pairwise(curve.rates)

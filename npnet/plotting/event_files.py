@@ -1,8 +1,8 @@
-"""TensorBoard's event files: a small reader instead of the package tensorboard.
+"""A small reader of TensorBoard's event files, in place of the package tensorboard.
 
 A file is a chain of records (TFRecord): the length of the data in 8 bytes, its checksum, the data,
 its checksum. The data is a protobuf message with a time, a step, and values with a tag. A log of
-losses needs some eight fields of these formats, which have not changed since 2016. The hundred
+losses needs about eight fields of these formats, which have not changed since 2016. The hundred
 lines below read them. The package tensorboard would need protobuf, grpcio and a web server.
 Source of the numbers: TensorFlow's event.proto, summary.proto and tensor.proto.
 """
@@ -19,13 +19,13 @@ from npnet.base.errors import InputError
 from npnet.plotting.content import Content
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
-# Checksums of longer records, which are pictures, are not looked at.
+# Longer records are pictures; their checksums are not checked.
 CHECKED = 1 << 14
-FLOAT, DOUBLE = 1, 2  # of tensor.proto's dtypes
+FLOAT, DOUBLE = 1, 2  # numbers of dtypes in tensor.proto
 
 
 class Scalar(NamedTuple):
-    """One value of a tag."""
+    """One value of one tag."""
 
     tag: str
     step: int
@@ -46,7 +46,7 @@ _CRC = _table()
 
 
 def checksum(data: bytes) -> int:
-    """CRC-32C of Castagnoli, turned and offset as TFRecord has it."""
+    """The checksum of TFRecord: CRC-32C (Castagnoli), rotated, plus a constant."""
     crc = 0xFFFFFFFF
     for byte in data:
         crc = _CRC[(crc ^ byte) & 255] ^ crc >> 8
@@ -55,16 +55,18 @@ def checksum(data: bytes) -> int:
 
 
 def is_event_file(head: bytes) -> bool:
-    """Whether these bytes begin a chain of records."""
+    """Whether these first bytes of a file are the start of a chain of records."""
     return len(head) >= 12 and checksum(head[:8]) == struct.unpack("<I", head[8:12])[0]
 
 
 def read_scalars(content: Content) -> tuple[list[Scalar], list[str]]:
-    """All scalars of an event file in its order, and what is to be said about it.
+    """All scalars of an event file in their order, and notes about the file.
+
+    A file that ends within a record is still being written, or its program was killed. All records
+    before this one are read.
 
     Raises:
-        InputError: it is damaged. A file that ends within a record is still being written, or
-            its program was killed: what is whole is read.
+        InputError: the file is damaged.
     """
     data = content.whole()
     scalars: list[Scalar] = []

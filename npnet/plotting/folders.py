@@ -13,7 +13,7 @@ from npnet.plotting.content import unreadable
 from npnet.plotting.curves import Curve
 from npnet.plotting.npnet_runs import CHECKPOINTS, SEVERAL, NoLog, Read, run_curves, several_curves
 
-# What programs call their logs, in the order in which they are looked for.
+# The file names that programs use for their logs, in the order of the search.
 LOGS = ["metrics.csv", "trainer_state.json", "history.csv", "log.csv", "progress.csv", "main.log"]
 LOGS += ["training.log", "train.log", "log.txt", "history.json", "metrics.jsonl", "metrics.json"]
 ENDINGS = (".csv", ".tsv", ".jsonl", ".log", ".npy", ".txt", ".json", ".npz")
@@ -24,10 +24,10 @@ def read_folder(folder: Path, read: Read, depth: int = 0) -> list[Curve]:
     """The curves of all runs in a folder.
 
     Args:
-        read: reads the log that was found, of one file or of event files that go together.
+        read: reads the log that was found: one file, or event files of one run.
 
     Raises:
-        InputError: there is no log in it, or it cannot be said which file is the log.
+        InputError: the folder has no log, or several files could be the log.
     """
     try:
         entries = sorted(folder.iterdir(), key=_natural)
@@ -78,11 +78,11 @@ def _or_none(read: Callable[[], list[Curve]]) -> list[Curve] | None:
     try:
         return read()
     except InputError:
-        return None  # the folders below have the losses, as with add_scalars
+        return None  # the folders below have the losses, as after add_scalars
 
 
 def _renamed(curves: list[Curve], folder: Path, inner: Path) -> list[Curve]:
-    """Curves of an inner folder: of a split of the outer's run, or of a run of their own."""
+    """The curves of an inner folder: a split of the outer folder's run, or another run."""
     split = split_of(inner.name)
     if split is not None and len(curves) == 1 and len(words_of(inner.name)) <= 3:
         name = folder.resolve().name
@@ -91,7 +91,7 @@ def _renamed(curves: list[Curve], folder: Path, inner: Path) -> list[Curve]:
 
 
 def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sorts version_2 before version_10."""
+    """A key for sorting that puts version_2 before version_10."""
     return [
         (int(part), "") if part.isdecimal() else (-1, part)
         for part in re.split(r"(\d+)", path.name)

@@ -1,6 +1,6 @@
 """Logs in JSON: lists, lists of pairs, columns, records, JSON lines, Hugging Face's state.
 
-Records may also stand one a line as Python prints a dict, as Hugging Face's Trainer does.
+Records can also be dicts as Python prints them, one on each line: Hugging Face's Trainer does this.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from npnet.plotting.content import Content
 from npnet.plotting.curves import TRAIN, Reading
 from npnet.plotting.records import Table
 
-EPOCH_1990 = 6e8  # seconds: what is above is a time of day and year, in TensorBoard's export
+EPOCH_1990 = 6e8  # seconds; in TensorBoard's export, larger numbers are wall times
 DEEPEST = 4
-NOT_FINITE = re.compile(r"(?<=[:,\[] )(-?(?:nan|inf))(?=\s*[,}\]])")  # which Python prints bare
+# Python prints these without quotes
+NOT_FINITE = re.compile(r"(?<=[:,\[] )(-?(?:nan|inf))(?=\s*[,}\]])")
 
 
 def read_json(content: Content, reading: Reading) -> Table:
     """The losses of a JSON file or of JSON lines.
 
     Raises:
-        InputError: it is no JSON, or has no losses.
+        InputError: it is not JSON, or has no losses.
     """
     text = content.whole_text().lstrip("\ufeff")
     try:
@@ -41,12 +42,12 @@ def read_json(content: Content, reading: Reading) -> Table:
         if not text.endswith("\n") and records[-1][0] < last:
             table.notes.append(f"{content.name} line {last}: half a record, left out")
         return table
-    # A file of one line is a record too, or everything.
+    # A file of one line is read as JSON lines too: it can be one record.
     return table_of(found, content.name, content.stem, reading)
 
 
 def _lines(content: Content, text: str, whole: Exception) -> Iterator[tuple[int, Any]]:
-    """Line and record of each line that is one. The last may be half written."""
+    """Number and record of each line that is not blank. The last line can be half written."""
     lines = text.split("\n")
     records = 0
     for number, line in enumerate(lines, 1):
@@ -59,7 +60,7 @@ def _lines(content: Content, text: str, whole: Exception) -> Iterator[tuple[int,
             record = literal(stripped)
             if record is None:
                 if number == len(lines) and records:
-                    continue  # no line end: it was being written
+                    continue  # no line end: a program was still writing it
                 at = whole if not records and isinstance(whole, json.JSONDecodeError) else error
                 line_number = at.lineno if at is whole and hasattr(at, "lineno") else number
                 raise InputError(
@@ -72,7 +73,7 @@ def _lines(content: Content, text: str, whole: Exception) -> Iterator[tuple[int,
 
 
 def literal(text: str) -> Any:
-    """What a Python literal in brackets says; None if the text is none."""
+    """The value of a Python literal in brackets; None if the text is not one."""
     text = NOT_FINITE.sub(r"'\1'", text)
     try:
         return ast.literal_eval(text) if text.startswith(("{", "[")) else None
@@ -81,10 +82,10 @@ def literal(text: str) -> Any:
 
 
 def table_of(found: Any, source: str, stem: str, reading: Reading, depth: int = 0) -> Table:
-    """The table in what a JSON file holds, or in what a Python program hands in.
+    """The table of losses in the value of a JSON file, or in an object of a Python program.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such table.
     """
     content = Named(source, stem)
     if isinstance(found, Mapping):
@@ -125,7 +126,7 @@ def table_of(found: Any, source: str, stem: str, reading: Reading, depth: int = 
 
 
 class Named:
-    """What stands in for the content of a file in messages."""
+    """A name for messages, in place of the content of a file."""
 
     def __init__(self, name: str, stem: str) -> None:
         self.name, self.stem = name, stem
@@ -136,7 +137,7 @@ def _has_loss(record: Any) -> bool:
 
 
 def _series(found: Mapping[str, Any]) -> list[tuple[int, dict[str, Any]]]:
-    """Records of Sacred's metrics: for each name, its steps and its values."""
+    """Records from Sacred's metrics, which have steps and values for each name."""
     records = [
         (place, {"step": step, name: value})
         for name, series in found.items()
@@ -159,7 +160,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _column(value: Any) -> Any:
-    """A list of numbers, or a pandas column as JSON; None if it is none."""
+    """A list of numbers from a list or a pandas column as JSON; None for other values."""
     if isinstance(value, Mapping) and value and all(str(k).isdecimal() for k in value):
         value = [value[key] for key in sorted(value, key=int)]
     if isinstance(value, list | tuple) and value:
@@ -168,7 +169,7 @@ def _column(value: Any) -> Any:
 
 
 def _single(found: Sequence[Any], content: Named | Content) -> Table:
-    """A list of losses. JSON writes null for nan."""
+    """The table of a list of losses. JSON writes null for nan."""
     losses = np.empty(len(found))
     for place, value in enumerate(found):
         if value is not None and not _is_number(value):
@@ -194,7 +195,7 @@ def _matrix(found: Sequence[Any], source: str) -> Any:
 
 
 def table_of_pairs(matrix: Any, content: Named | Content) -> Table:
-    """Pairs of step and loss, or TensorBoard's triples of wall time, step and value."""
+    """The table of pairs (step, loss), or of TensorBoard's triples (wall time, step, value)."""
     width = matrix.shape[1]
     rows = np.arange(len(matrix))
     columns = {place: (rows, np.ascontiguousarray(matrix[:, place])) for place in range(width)}
@@ -225,7 +226,7 @@ def table_of_pairs(matrix: Any, content: Named | Content) -> Table:
 def table_of_columns(
     columns: Mapping[str, Any], content: Named | Content, reading: Reading
 ) -> Table:
-    """Columns by name; missing entries are None, or nan in a column that has others after it."""
+    """The table of columns by name. A missing entry is None, or a nan before other numbers."""
     choice = choose(list(columns), content.name, reading)
     titles = list(columns)
     lengths = {titles[index]: len(columns[titles[index]]) for index in choice.indices}
@@ -246,7 +247,7 @@ def table_of_columns(
 
 
 def _flat(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """A record whose inner records are part of it: ``{"train": {"loss": 2}}`` has train.loss."""
+    """A record without inner records: ``{"train": {"loss": 2}}`` becomes ``{"train.loss": 2}``."""
     flat: dict[str, Any] = {}
     for key, value in record.items():
         name = f"{before}{key}"
@@ -259,7 +260,7 @@ def _flat(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
 
 
 def _trainer_state(history: Sequence[Any], content: Named, reading: Reading) -> Table:
-    """Hugging Face's log, without its last entry, the mean over the whole training."""
+    """Hugging Face's log, without its last entry, which is the mean over the whole training."""
     records = [
         (place, entry) for place, entry in enumerate(history, 1) if isinstance(entry, Mapping)
     ]
@@ -267,14 +268,14 @@ def _trainer_state(history: Sequence[Any], content: Named, reading: Reading) -> 
 
 
 def without_summary(records: list[tuple[int, Any]]) -> list[tuple[int, Any]]:
-    """Records without the one of the whole training, which Hugging Face's Trainer adds."""
+    """The records without the summary of the training that Hugging Face's Trainer adds."""
     return [(place, r) for place, r in records if "train_runtime" not in r] or records
 
 
 def table_of_records(
     records: Sequence[tuple[int, Any]], content: Named | Content, reading: Reading, place: str
 ) -> Table:
-    """Records, each with some of the columns, as rows of a table."""
+    """The table of records, which are its rows; each has some of the columns."""
     if not records:
         raise InputError(f"{content.name}: no losses, wanted one record or more")
     flats = []

@@ -13,14 +13,14 @@ from npnet.base.errors import InputError
 from npnet.plotting.curves import Curve
 from npnet.recipes.recipe import Recipe
 
-MOST_FIELDS = 3  # that differ: more would be no name
-# Letters of a name in the legend; longer names could push the axes out of the figure.
+MOST_FIELDS = 3  # if more fields of the recipes differ, they are too long for a name
+# The most letters of a name in the legend; longer names could push the axes out of the figure.
 LONGEST_NAME = 36
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """The curves of one run, and what it is called. ``source``: the number of its source."""
+    """The curves of one run, and its name. ``source``: the number of its source."""
 
     name: str
     curves: tuple[Curve, ...]
@@ -29,7 +29,7 @@ class Labelled:
 
     @property
     def recipe(self) -> Recipe | None:
-        """Of a run of npnet."""
+        """The recipe of a run of npnet; None for other runs."""
         return self.curves[0].recipe
 
 
@@ -38,15 +38,15 @@ def labelled(
     paths: Sequence[str | None],
     labels: str | Iterable[str] | None,
 ) -> list[Labelled]:
-    """The runs of all sources with a name each.
+    """The runs of all sources, each with a name.
 
     Args:
-        curves: of each source.
-        paths: of each source; None for one in memory.
-        labels: one for each run, or for each source.
+        curves: the curves of each source.
+        paths: the path of each source; None for a source in memory.
+        labels: one for each run, or one for each source.
 
     Raises:
-        InputError: another number of labels.
+        InputError: a wrong number of labels.
     """
     runs: list[Labelled] = []
     for number, (found, path) in enumerate(zip(curves, paths, strict=True)):
@@ -71,7 +71,7 @@ def labelled(
 
 
 def short(name: str) -> str:
-    """A name as one short line. Both ends stay: alike names often differ in the last letters."""
+    """The name as one short line. Both ends are kept: similar names often differ at the end."""
     line = " ".join(str(name).split())
     half = LONGEST_NAME // 2
     return line if len(line) <= LONGEST_NAME else f"{line[:half]}…{line[1 - half :]}"
@@ -97,9 +97,9 @@ def _names(runs: Sequence[Labelled]) -> list[str]:
 
 
 def _differences(recipes: Sequence[Recipe], besides: tuple[str, ...] = ()) -> list[str]:
-    """What distinguishes each recipe from the others; empty texts if there is no short way.
+    """For each recipe, a text of its differences from the others; empty if it would be too long.
 
-    ``besides``: fields that are no difference, as the seed is none where several are averaged.
+    ``besides``: fields that do not count, such as the seed if several seeds are averaged.
     """
     unnamed = ("name", *besides)
     fields = [field.name for field in dataclasses.fields(Recipe) if field.name not in unnamed]
@@ -130,7 +130,7 @@ def _told(name: str, value: Any) -> str:
 
 
 def _by_path(names: list[str], runs: Sequence[Labelled]) -> list[str]:
-    """Names that several files have are told apart by their folders."""
+    """The names; if several files have the same name, with the folders in which they differ."""
     for name in {name for name in names if names.count(name) > 1}:
         places = [place for place, each in enumerate(names) if each == name]
         paths = [_path_of(runs[place], runs) for place in places]
@@ -145,13 +145,13 @@ def _by_path(names: list[str], runs: Sequence[Labelled]) -> list[str]:
 
 
 def _path_of(run: Labelled, runs: Sequence[Labelled]) -> str | None:
-    """The path of a run's source, and with the run's name where the source has several."""
+    """The path of a run's source; with the name of the run if the source has several."""
     several = sum(each.source == run.source for each in runs) > 1
     return os.path.join(run.path, run.name) if several and run.path is not None else run.path
 
 
 def _alike(parts: Sequence[Sequence[str]]) -> int:
-    """How many of their first parts all have in common."""
+    """How many parts all paths have in common at their beginning."""
     count = 0
     for each in zip(*parts, strict=False):
         if len(set(each)) > 1:

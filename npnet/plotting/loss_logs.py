@@ -1,4 +1,4 @@
-"""The log of any program as curves: this module decides which reader reads it."""
+"""Reading the log of any program as curves: this module chooses the reader."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from npnet.plotting.python_logs import (
 from npnet.plotting.records import Table, curves_of
 from npnet.plotting.text_tables import read_table
 
-# A path, a run in memory, numbers, columns, a frame, or a mapping from names to any of them.
+# A path, a run in memory, numbers, columns, a frame, or a mapping from names to any of these.
 Source = str | os.PathLike[str] | Result | Mapping[Any, Any] | Any
 DEFAULT = Reading()
 
@@ -40,14 +40,14 @@ def read_logs(source: Source, reading: Reading = DEFAULT) -> list[Curve]:
 
     Args:
         source: a path (``-`` for standard input) or an object.
-        reading: what the log does not say itself.
+        reading: how to read the log, where it does not say it.
 
     Returns:
-        One or more. Those of one run follow each other and have its name.
+        One or more curves. The curves of one run follow each other and have its name.
 
     Raises:
-        InputError: it cannot be read, has no losses, or does not say which they are. The
-            message has file and line, what was found and what to type.
+        InputError: the log cannot be read, has no losses, or does not say which numbers they are.
+            The message has file and line, what was found, and what to type.
     """
     if isinstance(source, str | os.PathLike):
         return _read_path(source, reading)
@@ -57,7 +57,8 @@ def read_logs(source: Source, reading: Reading = DEFAULT) -> list[Curve]:
         return list(source)
     if hasattr(source, "recipe") and hasattr(source, "losses"):
         return curves_of_result(cast(Result, source))
-    if isinstance(history := getattr(source, "history", None), Mapping):  # what Keras's fit returns
+    # the object that fit of Keras returns
+    if isinstance(history := getattr(source, "history", None), Mapping):
         source = history
     if isinstance(source, Mapping) and not are_columns(source):
         return _named(source, reading)
@@ -75,7 +76,7 @@ def read_curve(source: Source) -> Curve:
     """The training curve of a log of one run.
 
     Raises:
-        InputError: as ``read_logs``, or there are several runs in it.
+        InputError: as ``read_logs``, or the log has several runs.
     """
     curves = read_logs(source)
     if len({curve.name for curve in curves}) > 1:
@@ -129,7 +130,7 @@ def _read_path(source: str | os.PathLike[str], reading: Reading) -> list[Curve]:
 def _read_files(
     paths: list[Path] | list[str | os.PathLike[str]], reading: Reading, name: str | None
 ) -> list[Curve]:
-    """The log of one run: one file, or event files that continue each other."""
+    """The curves of one run from one file, or from event files that continue each other."""
     contents = [content_of(path) for path in paths]
     if name is not None:
         contents = [dataclasses.replace(content, stem=name) for content in contents]
@@ -157,14 +158,14 @@ def _table(content: Content, reading: Reading) -> Table:
     try:
         return read_table(content, reading)
     except InputError:
-        # The first loss of a long protocol may be printed late.
+        # In a long output, the first loss can be printed late.
         if len(head) < len(content.whole()) and is_printed(content.whole_text()):
             return read_printed(content, reading)
         raise
 
 
 def _of_events(contents: list[Content], reading: Reading) -> Table:
-    """Scalars as a table of one number a row."""
+    """The scalars as a table with one number in each row."""
     scalars, notes = [], []
     for content in contents:
         found, said = read_scalars(content)

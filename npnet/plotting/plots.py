@@ -1,7 +1,7 @@
-"""Loss curves: several runs, or other programs' logs, in one picture.
+"""Drawing loss curves: several runs, or logs of other programs, in one picture.
 
 Figures are made with matplotlib's objects alone: no window system, no pyplot, no global state.
-(``window`` opens one, if it is asked to.)
+Only the module ``window`` opens windows.
 """
 
 import logging
@@ -38,12 +38,13 @@ from npnet.plotting.smoothing import parsed, smooth
 
 __all__ = ["Reading", "draw", "gaps", "losses", "save", "smooth"]
 
-# Okabe and Ito's colours, which stay apart for every common kind of colour blindness, without
-# the yellow (too pale for a line on white); the first three also differ in lightness.
+# The colours of Okabe and Ito, which people with any common kind of colour blindness can tell
+# apart, without yellow, which is too pale for a line on white. The first three also differ in
+# lightness.
 COLOURS = ("#0072B2", "#E69F00", "#000000", "#009E73", "#D55E00", "#56B4E9", "#CC79A7")
-# Dashes in line widths. Seven colours and four styles meet again only after 28 runs.
+# Dashes, in line widths. Seven colours and four styles give 28 different runs.
 STYLES: tuple[LineStyleType, ...] = ("-", (0, (4, 1.2)), (0, (1, 0.8)), (0, (5, 1.2, 1, 1.2)))
-# Curves of other losses than the minibatches' are told apart by dashes and marks.
+# Dashes and marks for the curves that are not the losses of minibatches.
 SPLIT_STYLES: dict[str, LineStyleType] = {
     VALIDATION: (0, (2, 1.5)),
     DEV: (0, (2, 1.5)),
@@ -51,18 +52,18 @@ SPLIT_STYLES: dict[str, LineStyleType] = {
     TRAIN_SET: (0, (6, 1.5)),
 }
 SPLIT_MARKERS = {VALIDATION: "s", DEV: "s", TEST: "D", TRAIN_SET: "^"}
-# The raw losses of a longer run are drawn as the lowest and highest of at most this many
-# stretches: as fine as a screen shows, and 60 KB of SVG for a run of any length.
+# The raw losses of a longer run are drawn as the lowest and the highest loss of each of this many
+# stretches. That is as fine as a screen can show, and at most 60 KB of SVG.
 STRETCHES = 1000
-# A rate that changes more often than this is a smooth schedule: marks would hide the curves.
+# A rate that changes more often than this has no marks: they would hide the curves.
 MOST_MARKS = 8
-# Windows of gaps that are marked one by one.
+# With at most this many windows, the gap of each has a mark.
 FEW_WINDOWS = 40
 LONGEST_LABEL = 80  # characters in one line of the legend
-# Runs whose best loss is written beside its mark.
+# With at most this many runs, the best loss is written beside its mark.
 FEW_RUNS = 3
 FORMATS = (".png", ".svg", ".pdf")
-# Seconds of the units of a time axis, and from how many of them on they are used.
+# Units of a time axis, in seconds. The longest run lasts at least two of the chosen unit.
 CLOCK = ((3600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 
 logger = logging.getLogger("npnet")
@@ -103,15 +104,15 @@ def losses(
     joined, the logger ``npnet`` says so.
 
     Args:
-        ax: axes to draw into, one call for each; without it, those of a new figure.
-        log: a logarithmic axis. The means are those of the losses in both cases.
+        ax: axes to draw into, in one call; None: the axes of a new figure.
+        log: whether the axis of the losses is logarithmic. The means are the same in both cases.
         window: steps in one mean; None: 1,000, or fewer for runs of few points. See ``smooth``.
         smoothing: instead of ``window``: ``"ema:0.99"`` for TensorBoard's mean, ``"none"``.
         labels: names of the runs; by default what differs between them, or folder and file names.
-        reading: which columns to read, if the logs do not say it.
+        reading: how to read the logs, where they do not say it.
         join: draw all sources as parts of one run; if two parts have the same step, the later one.
         x: ``step``, ``time`` or ``examples``.
-        title: of a new figure.
+        title: the title of a new figure.
 
     Raises:
         InputError: a source cannot be read, is empty, has no loss that can be drawn or does not
@@ -141,8 +142,8 @@ def draw(
 ) -> Axes:
     """Draw curves that ``drawn`` has read; the other arguments are those of ``losses``.
 
-    ``new_figure`` makes the figure of new axes, for a window. Then every loss is drawn, for zooming
-    in; otherwise only as many as a picture can show.
+    ``new_figure`` makes the figure if it is for a window. Every loss is then drawn, so that users
+    can zoom in. Otherwise only as many losses are drawn as a picture can show.
 
     Raises:
         InputError: with ``log``, no loss above 0.
@@ -175,7 +176,7 @@ def draw(
     ax.set_axisbelow(True)
     ax.set(xlabel=called, ylabel="loss")
     _set_ticks(ax, log=log, whole=x != "time" and max(ends) >= 10)
-    # Above the axes: wherever a legend stood inside, some run would pass behind it.
+    # Above the axes: a legend inside them would hide parts of curves.
     ax.legend(
         handles=handles, loc="lower left", bbox_to_anchor=(0, 1), frameon=False, handlelength=3
     )
@@ -183,7 +184,7 @@ def draw(
 
 
 def _draw_curve(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool, whole: bool) -> Line2D:
-    """The raw and the smooth line of a curve and its marks; returns what the legend shows."""
+    """Draw the raw and the smooth line of a curve and its marks; return the line for the legend."""
     curve, training = each.curve, each.curve.split == TRAIN
     colour = COLOURS[each.number % len(COLOURS)]
     style = STYLES[each.number % len(STYLES)] if training else SPLIT_STYLES[curve.split]
@@ -191,16 +192,16 @@ def _draw_curve(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool, who
         low, high = (_positive(values, log=log) for values in (each.low, each.high))
         ax.fill_between(each.x / unit, low, high, color=colour, alpha=0.2, linewidth=0, zorder=1)
     elif training and not _same(each):
-        # Dense raw lines fill an area, sparse ones leave white between them. Those of several
-        # runs overlap, and are drawn fainter so that the means stay visible.
+        # Dense raw lines fill an area; sparse ones leave white between them. The raw lines of
+        # several runs overlap, and are fainter, so that the means can be seen.
         ink = (0.3 if curve.losses.size > STRETCHES else 0.4) / runs
         outline = each.raw_x / unit, _positive(curve.losses, log=log)
         outline = outline if whole else _outline(*outline)
-        # Not by plot, because then the raw values would set the limits of the axes.
+        # plot would let the raw values set the limits of the axes.
         ax.add_artist(Line2D(*outline, linewidth=0.5, color=colour, alpha=ink)).set_zorder(1)
     means = _positive(each.means, log=log)
     line = Line2D(each.x / unit, means, linewidth=1.6, color=colour, linestyle=style)
-    if np.isfinite(means).sum() == 1:  # no line, so it needs a dot to be seen
+    if np.isfinite(means).sum() == 1:  # one point gives no line: it needs a dot
         line.set(marker="o", markersize=4)
     elif not training:
         often = max(1, means.size // 30)
@@ -214,7 +215,7 @@ def _draw_curve(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool, who
 
 
 def _label(each: Drawn) -> str:
-    """What the legend says of a curve, in one line or two."""
+    """The text of a curve in the legend, in one or two lines."""
     curve, training = each.curve, each.curve.split == TRAIN
     names = [each.run] if training else [f"{each.run}, {curve.split}"]
     if curve.members and training:
@@ -226,7 +227,8 @@ def _label(each: Drawn) -> str:
     if curve.diverged is not None:
         told.append(f"diverged at step {curve.diverged:,.10g}")
     label = "  ".join([*names, *told])
-    if told and len(label) > LONGEST_LABEL:  # else it would be cut off, or squeeze the axes
+    # a longer line would be cut off, or make the axes too small
+    if told and len(label) > LONGEST_LABEL:
         label = "  ".join(names) + "\n" + "  ".join(told)
     return _plain(label)
 
@@ -239,13 +241,13 @@ def _same(each: Drawn) -> bool:
 
 
 def _positive(values: Floats, *, log: bool) -> Floats:
-    """The values that can be drawn, nan for the others."""
+    """The values above 0, which a logarithmic axis can show; nan for the others."""
     with np.errstate(invalid="ignore"):
         return np.where(np.isfinite(values) & ((values > 0) | (not log)), values, np.nan)
 
 
 def _mark_end(ax: Axes, each: Drawn, unit: float, colour: str, means: Floats) -> None:
-    """A cross where a run diverged, at the height of its last mean or at the axes' border."""
+    """Draw a cross where a run diverged: at its last mean, or at the border of the axes."""
     finite = means[np.isfinite(means)]
     low, high = ax.get_ylim()
     height = min(max(float(finite[-1]) if finite.size else high, low), high)
@@ -256,7 +258,7 @@ def _mark_end(ax: Axes, each: Drawn, unit: float, colour: str, means: Floats) ->
 
 
 def _mark_best(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool) -> None:
-    """A ring around the lowest point of a run's curve: the validation's, if it has one."""
+    """Draw a ring at a run's lowest point, on its validation curve if it has one."""
     best = each.best
     if best is None or (log and best[1] <= 0) or each.means.size < 2:
         return
@@ -277,7 +279,7 @@ def _mark_best(ax: Axes, each: Drawn, unit: float, runs: int, *, log: bool) -> N
 
 
 def _unit(curves: Sequence[Drawn], x: str) -> tuple[float, str]:
-    """What the x values are divided by, and what the axis is called."""
+    """The divisor of the x values, and the name of the axis."""
     if x != "time":
         return 1.0, x
     longest = max(float(each.raw_x[-1]) for each in curves)
@@ -300,7 +302,7 @@ def _set_ticks(ax: Axes, *, log: bool, whole: bool) -> None:
 
 
 def _plain(text: str) -> str:
-    """A text that matplotlib does not take for mathematics."""
+    """The text with escapes, so that matplotlib does not read it as mathematics."""
     return text.replace("$", r"\$")
 
 
@@ -311,20 +313,20 @@ def gaps(
     window: int = 1000,
     labels: tuple[str, str] | None = None,
 ) -> Figure:
-    """Two runs of the same steps: their loss curves, and below the gap between the losses.
+    """Draw two runs with the same steps: above, their loss curves; below, the gap of the losses.
 
-    The gap has a logarithmic axis. The gap of every step is faint, the largest of each window
-    strong, the largest of all a dot. Steps whose losses are equal, or not finite, are not drawn
-    there; the legend says how many are equal.
+    The gap is the absolute difference, on a logarithmic axis. The gap of each step is a faint line,
+    the largest gap of each window a strong line, and the largest of all a dot. Steps with equal
+    losses, or with a loss that is not finite, have no gap; the legend says how many are equal.
 
     Args:
         pair: two sources as ``losses`` takes them.
-        limit: a gap to mark; 0 for none.
-        window: steps in one window of either picture.
-        labels: names of the two in the legend.
+        limit: a gap to mark with a line; 0 for no line.
+        window: steps in one window, in both pictures.
+        labels: names of the two runs in the legend.
 
     Raises:
-        InputError: as ``losses``, or the steps of the two are not the same.
+        InputError: as ``losses``, or the two runs have different steps.
     """
     ours, reference = map(read_curve, pair)
     if not np.array_equal(ours.steps, reference.steps):
@@ -371,24 +373,24 @@ def save(axes: Axes | Figure, path: str | os.PathLike[str]) -> None:
     suffix = Path(path).suffix.lower()
     if suffix not in FORMATS:
         raise InputError(f"save: {path}, wanted a name that ends in .png, .svg or .pdf")
-    # Left alone, an SVG or a PDF has the date in it, and an SVG random names for its parts.
+    # By default, matplotlib writes the date into an SVG or a PDF, and random names into an SVG.
     metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
     fixed = mpl.rc_context({"svg.hashsalt": "npnet"})
     with replacing(path) as temporary, fixed, warnings.catch_warnings():
-        # A letter that the font lacks is drawn as a box, which says as much.
+        # A letter that the font does not have is drawn as a box; a warning is not needed.
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         axes.figure.figure.savefig(temporary, format=suffix[1:], dpi=160, metadata=metadata)
 
 
 def _windows(steps: Floats, window: int) -> tuple[Ints, Floats]:
-    """Where each window begins in ``steps``, and its middle step; windows as in ``smooth``."""
+    """The index in ``steps`` at which each window begins, and its middle step."""
     starts = np.flatnonzero(np.diff(steps // window, prepend=-np.inf))
     ends = np.append(starts, steps.size)[1:] - 1
     return starts, (steps[starts] + steps[ends]) / 2
 
 
 def _new_axes(lines: int, new_figure: Callable[..., Figure] | None = None) -> Axes:
-    """Axes of a figure of their own, which is taller by the lines of the legend."""
+    """The axes of a new figure, which is taller if its legend has more lines."""
     options: dict[str, Any] = {"figsize": (8, 4.3 + 0.2 * lines), "layout": "constrained"}
     if new_figure is not None:
         return _clear(new_figure(**options).add_subplot())
@@ -404,15 +406,16 @@ def _clear(ax: Axes) -> Axes:
 
 
 def _draw_gap(ax: Axes, steps: Floats, apart: Floats, window: int) -> None:
-    """Gaps, nan where there is none to show: each of them, the windows' largest, the largest."""
-    few = apart.size <= STRETCHES  # so that a line would be broken wherever the losses are equal
+    """Draw gaps (nan: no gap): each of them, the largest of each window, and the largest."""
+    # a line would break at every step with equal losses: marks are drawn instead
+    few = apart.size <= STRETCHES
     style: dict[str, Any] = {"ls": "", "marker": ".", "ms": 3} if few else {"lw": 0.5}
     ax.plot(*_outline(steps, apart), color=COLOURS[2], alpha=0.3, **style)
     starts, centres = _windows(steps, window)
     name = f"largest of {window:,} steps" if window > 1 else "every step"
     line = ax.plot(centres, np.fmax.reduceat(apart, starts), color=COLOURS[2], lw=1.2, label=name)
     line[0].set_drawstyle("steps-mid")
-    if starts.size <= FEW_WINDOWS:  # a line of so few would hardly be seen, nor its breaks
+    if starts.size <= FEW_WINDOWS:  # so few points hardly give a visible line
         line[0].set(marker="o", markersize=3)
     worst = int(np.nanargmax(apart))
     name = f"largest: {apart[worst]:.2g} at step {steps[worst]:,.0f}"
@@ -420,7 +423,7 @@ def _draw_gap(ax: Axes, steps: Floats, apart: Floats, window: int) -> None:
 
 
 def _outline(steps: Floats, values: Floats) -> tuple[Floats, Floats]:
-    """A line that looks like that through all points, with at most 2 × STRETCHES of them."""
+    """At most 2 × STRETCHES points, whose line looks the same as the line through all points."""
     size = math.ceil(steps.size / STRETCHES)
     if size == 1:
         return steps, values
@@ -430,7 +433,7 @@ def _outline(steps: Floats, values: Floats) -> tuple[Floats, Floats]:
 
 
 def _mark_rates(ax: Axes, curves: Sequence[Drawn]) -> None:
-    """A dashed line where the rate changes: grey, unless it is of one run among several."""
+    """Draw a dashed line at each change of the rate, in the run's colour if the runs differ."""
     grey = "0.35"
     runs = len({each.number for each in curves})
     colours: dict[tuple[float, float], str] = {}

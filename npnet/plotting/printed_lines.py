@@ -1,4 +1,5 @@
-"""What programs print while they train: the lecture, nanoGPT, llm.c, Keras, and similar lines.
+"""Reading the lines that programs print during training: the lecture, nanoGPT, llm.c, Keras,
+others.
 
 A line of interest names a step and a loss, such as ``iter 100: loss 2.3, time 12.1ms``, or is one
 of the lecture's, ``  10000/ 200000: 2.1775``. All other lines are ignored.
@@ -20,7 +21,7 @@ from npnet.plotting.records import Table
 NUMBER = r"[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|nan|inf(?:inity)?)"
 END = r"(?![\w.])"
 LECTURE = re.compile(rf"\s*(\d+)\s*/\s*\d+\s*:\s*({NUMBER})\s*", re.IGNORECASE)
-# llm.c's main.log: s:250 trl:6.1, s:250 tel:6.2.
+# main.log of llm.c: s:250 trl:6.1, s:250 tel:6.2.
 PAIRS = re.compile(rf"s:(\d+)((?:\s+\w+:{NUMBER})+)\s*", re.IGNORECASE)
 PAIR = re.compile(rf"(\w+):({NUMBER})", re.IGNORECASE)
 STEP = re.compile(
@@ -28,12 +29,12 @@ STEP = re.compile(
     rf"(?:\s*[:=#]\s*|\s+)[\[(]?\s*({NUMBER}){END}",
     re.IGNORECASE,
 )
-# Before a word such as "batch": "ms/batch 12.3" and "time per batch 12.3" count nothing.
+# After one of these, a word such as "batch" is not a count: "ms/batch 12.3", "time per batch 12.3".
 PER = re.compile(
     r"(?:\bper[ _]|(?<![A-Za-z])(?:n|u|m)?s/|\b(?:secs?|seconds?|time|tok(?:en)?s?)/)$", re.I
 )
 BRACKETS = re.compile(r"^\W*\[\s*(\d+)\s*,\s*(\d+)\s*\]")  # PyTorch's tutorial: epoch and batch
-BAR = re.compile(r"\[\s*[=>.#-][=>.#\s-]*\]|[━█]")  # Keras's, which counts batches
+BAR = re.compile(r"\[\s*[=>.#-][=>.#\s-]*\]|[━█]")  # Keras's progress bar, which counts batches
 FRACTION = re.compile(r"^\s*[\[(]?\s*(\d+)\s*/\s*\d+\b")  # at the beginning of a line
 LOSS = re.compile(
     r"((?:[A-Za-z_/-]+\.?[ ])?[\w/.-]*loss(?:[_/-]?\w+)*)"
@@ -47,8 +48,9 @@ BOTH = re.compile(  # train/val loss: 2.1/2.2
 )
 RATE = re.compile(rf"\b(?:lr|learning[_ ]rate)(?:\s*[:=]\s*|\s+)({NUMBER})", re.IGNORECASE)
 SPLIT_WORD = re.compile(r"\b(train|test|val|valid|validation|eval|dev)(?:ing)?\b", re.IGNORECASE)
-NOT_ITS_OWN = {"best", "min", "max", "std", "var"}  # before "loss"; not the loss at this step
-SECOND = "second"  # of two losses of one name in one line
+# before "loss": it is then not the loss of this step
+NOT_ITS_OWN = {"best", "min", "max", "std", "var"}
+SECOND = "second"  # the second of two losses with the same name in one line
 PREFIX = re.compile(r"^\W*(train|test|val|valid|validation|eval|dev)(?:ing)?\b", re.IGNORECASE)
 # The losses of the splits at the end of a run, as the lecture and npnet print them.
 SPLIT = re.compile(r"\b(train|val|dev|test)\s+(\d\.\d{3,})\b(?!\s*[:=/])")
@@ -58,7 +60,7 @@ COUNTS |= {"global_step": "step", "global step": "step"}
 
 
 def is_printed(text: str) -> bool:
-    """Whether lines of the text are of this kind."""
+    """Whether the text has lines that name a step and a loss."""
     for line in re.split(r"[\r\n]+", without_colours(text)):
         if LECTURE.fullmatch(line) or PAIRS.fullmatch(line):
             return True
@@ -74,7 +76,7 @@ def read_printed(content: Content, reading: Reading) -> Table:
     """The losses of the lines.
 
     Raises:
-        InputError: as ``choose``; numbers with commas.
+        InputError: as ``choose``; or a number has a comma.
     """
     text = without_colours(content.whole_text())
     records: list[tuple[int, dict[str, Any]]] = []
@@ -83,7 +85,7 @@ def read_printed(content: Content, reading: Reading) -> Table:
     splits: dict[str, float] = {}
     silent = 0
     for number, line in enumerate(text.split("\n"), 1):
-        # A bar that is drawn again and again in one line: each time is a record.
+        # A progress bar that is drawn again and again in one line: each time gives a record.
         for part in _parts(line):
             if SPLIT_LINE.fullmatch(part.strip()) and "loss" not in part:
                 splits |= {name: float(loss) for name, loss in SPLIT.findall(part)}
@@ -129,7 +131,7 @@ def read_printed(content: Content, reading: Reading) -> Table:
 
 
 def _parts(line: str) -> list[str]:
-    """What was printed over each other in one line; of Keras's bars the last one alone."""
+    """The texts that were printed over each other in one line; of Keras's bars only the last."""
     parts = re.split(r"[\r\b]+", line.rstrip("\r"))
     bars = [place for place, part in enumerate(parts) if BAR.search(part) and FRACTION.match(part)]
     return [part for place, part in enumerate(parts) if place not in bars[:-1]]
@@ -175,12 +177,12 @@ def _record(line: str, where: str) -> dict[str, Any]:
 
 
 def _behind(line: str, match: re.Match[str]) -> str:
-    """What follows a loss up to the next blank."""
+    """The characters after a loss, up to the next space."""
     return line[match.end(2) :].split(None, 1)[0].rstrip(",;|") if line[match.end(2) :] else ""
 
 
 def _title(text: str, prefix: str) -> str:
-    """What a loss is called: its own word, and the split before it."""
+    """The title of a loss: its own word, with the name of the split before it."""
     *before, own = text.lower().replace(". ", " ").split()
     if before and before[0] in NOT_ITS_OWN:
         return f"{before[0]} {own}"
@@ -202,7 +204,7 @@ def _refuse_comma(line: str, end: int, text: str, where: str) -> None:
 def _without_evaluated(records: list[tuple[int, dict[str, Any]]], name: str) -> list[str]:
     """Leave out the training loss that is measured beside a validation loss, as nanoGPT does.
 
-    The losses of the minibatches are the training curve where there are such.
+    If there are losses of minibatches, they are the training curve.
     """
     plain = any("loss" in record for _, record in records)
     beside = [

@@ -17,7 +17,7 @@ PRINTED = re.compile(r"\{'.*\}\s*$")
 
 
 def is_printed_records(text: str) -> bool:
-    """Whether lines of the text are records as Python prints a dict, with a loss."""
+    """Whether the text has lines with a dict that has a loss, as Python prints a dict."""
     return any(is_loss(str(key)) for _, record in _printed(text) for key in record or ())
 
 
@@ -44,7 +44,7 @@ def read_printed_records(content: Content, reading: Reading) -> Table:
 
 
 def _printed(text: str) -> Iterator[tuple[int, Mapping[Any, Any] | None]]:
-    """Line and dict of what looks like a dict; None if it is more than numbers and text."""
+    """Line and dict of each text that looks like a dict; None for a dict with other values."""
     for number, line in enumerate(text.split("\n"), 1):
         for part in line.split("\r") if "{'" in line else []:
             if found := PRINTED.search(part):

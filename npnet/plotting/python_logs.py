@@ -25,7 +25,7 @@ UNNAMED = "losses"
 
 
 def is_frame(source: Any) -> bool:
-    """Whether an object is a table by its interface."""
+    """Whether an object is a table (of pandas or polars, for example), by its interface."""
     return hasattr(source, "columns") and hasattr(source, "__getitem__")
 
 
@@ -138,8 +138,8 @@ def _of_frame(frame: Any, reading: Reading, name: str) -> Table:
     index = _array(frame.index) if hasattr(frame, "index") else None
     if index is not None and index.dtype.kind in "fiu" and "index" not in columns:
         columns["index"] = index.tolist()
-    # A frame has nan where a row has no number. Only one that ends in nan without gaps before
-    # tells of a run that diverged.
+    # A frame has nan where a row has no number. Only a column without gaps that ends in nan
+    # means that the run diverged.
     if any(_has_gaps(values) for title, values in columns.items() if is_loss(title)):
         columns = {
             title: [None if isinstance(v, float) and math.isnan(v) else v for v in values]
@@ -154,7 +154,7 @@ def _has_gaps(values: Sequence[Any]) -> bool:
 
 
 def read_numpy(content: Content, reading: Reading) -> Table:
-    """The losses of a npy or npz file.
+    """The losses of an npy or npz file.
 
     Raises:
         InputError: it is damaged, or holds no losses.

@@ -1,4 +1,4 @@
-"""From the columns of a log to curves: steps in order, each once; a question about logarithms."""
+"""Making curves of the columns of a log: steps in order, each once; logarithms recognised."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from npnet.base.errors import InputError
 from npnet.plotting.columns import Choice, Pick, is_logarithm
 from npnet.plotting.curves import TRAIN, Curve, Reading
 
-# This share of rows, each of one step after the other, is no step that was counted twice.
+# If more than this share of the rows repeats the step before, the column does not count steps.
 REPEATED = 0.5
-# No axis can be drawn up to the largest floats, and no run that gets there has not diverged.
+# Larger losses count as infinite: matplotlib cannot draw such axes, and the run has diverged.
 LARGEST_LOSS = 1e100
-LARGEST_STEP = 2.0**53  # above it two steps that follow each other are one number
+LARGEST_STEP = 2.0**53  # above this, float64 does not tell two successive steps apart
 
 
 @dataclass
@@ -25,15 +25,15 @@ class Table:
     """The columns that were read of one log.
 
     Attributes:
-        source: what messages call it.
-        stem: what its run is called.
-        titles: of all its columns.
+        source: the name of the log in messages.
+        stem: the name of the run.
+        titles: the titles of all columns of the log.
         columns: for each column that was read, the rows that have a number there, and the numbers.
         rows: how many rows there are.
         lines: the line or entry of each row; None: the row's number from 0, plus ``first``.
         first: see ``lines``.
-        place: what messages call a row: ``line`` or ``entry``.
-        again: rows before which the titles stand again.
+        place: the word for a row in messages: ``line`` or ``entry``.
+        again: the rows before which the titles are repeated.
     """
 
     source: str
@@ -56,11 +56,11 @@ class Table:
 
 
 def curves_of(table: Table, reading: Reading) -> list[Curve]:
-    """The curves of a log, those of one run one after another.
+    """The curves of a log; the curves of one run follow each other.
 
     Raises:
-        InputError: no losses; steps that are missing, infinite or begin again with each epoch;
-            losses that may be logarithms.
+        InputError: there are no losses; steps are missing, infinite or begin again with each epoch;
+            or the losses could be logarithms.
     """
     notes = list(table.notes)
     curves = []
@@ -98,7 +98,7 @@ def curves_of(table: Table, reading: Reading) -> list[Curve]:
 
 
 def _plain(table: Table, pick: Pick, losses: Floats, reading: Reading) -> Floats:
-    """The losses as they are, out of logarithms if the user says so."""
+    """The losses; if the user says that the log has their logarithms, the powers of 10."""
     if reading.losses_are == "log10":
         with np.errstate(over="ignore"):
             return np.power(10.0, losses)
@@ -145,7 +145,7 @@ def _steps(table: Table, rows: Ints) -> Floats:
 def _aligned(
     columns: Mapping[int, tuple[Ints, Floats]], index: int | None, rows: Ints
 ) -> Floats | None:
-    """A column at these rows, nan where it has no number; None if it has none anywhere."""
+    """A column at these rows, nan where it has no number; None if it has no number at all."""
     if index is None or not columns[index][0].size:
         return None
     there, values = columns[index]
@@ -156,10 +156,10 @@ def _aligned(
 
 
 def _order(table: Table, rows: Ints, steps: Floats, notes: list[str]) -> Ints | slice:
-    """Where the records to draw stand: by step, the last one of each.
+    """The indices of the records to draw, in the order of their steps; of equal steps, the last.
 
     Raises:
-        InputError: the steps do not count all the training.
+        InputError: too many steps are repeated, or they begin again with each epoch.
     """
     change = np.diff(steps)
     if (change > 0).all():
@@ -201,7 +201,7 @@ def _last_of_each(steps: Floats) -> Ints:
 
 
 def _refuse_counting_again(table: Table, rows: Ints, steps: Floats, back: Ints, name: str) -> None:
-    """Refuse a count that begins again with every epoch, which joining would mistake."""
+    """Refuse a count that begins again with every epoch: joining would drop most of its records."""
     epochs = None
     if table.choice.epoch is not None and table.choice.epoch != table.choice.step:
         epochs = _aligned(table.columns, table.choice.epoch, rows)
@@ -209,7 +209,7 @@ def _refuse_counting_again(table: Table, rows: Ints, steps: Floats, back: Ints, 
     first = steps[0]
     restarts = back.size > 1 and bool((steps[back + 1] == first).all())
     if restarts and table.again:
-        # A program that was started again wrote its titles again.
+        # A program that was started again has written its titles again.
         restarts = not all(
             any(rows[place] < row <= rows[place + 1] for row in table.again) for place in back
         )
@@ -223,7 +223,7 @@ def _refuse_counting_again(table: Table, rows: Ints, steps: Floats, back: Ints, 
 
 
 def _clock(seconds: Floats) -> Floats | None:
-    """Times that go on; None if some are missing, or for those of single steps, called the same."""
+    """Increasing times; None if some are missing, or if they are the durations of single steps."""
     known = np.isfinite(seconds).all() and (np.diff(seconds) >= 0).all()
     return seconds if known and (seconds.size < 2 or seconds[-1] > seconds[0]) else None
 

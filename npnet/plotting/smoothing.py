@@ -1,4 +1,4 @@
-"""Moving means of losses: over a window of steps, or exponential as TensorBoard's."""
+"""Moving means of losses: over a window of steps, or exponential as in TensorBoard."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from npnet.base.arrays import Floats, Ints
 from npnet.base.errors import InputError, shown
 
 WINDOW = 1000  # steps, as in the lecture
-# A window has at most this share of a run's points, so that 25 epochs are a curve.
+# A window has at most this share of a run's points, so that even 25 epochs give a curve.
 SHARE = 20
 # A smooth curve is computed at no more points than a screen shows.
 MOST_POINTS = 2000
-# Above this ratio of the largest value to the usual one a running sum loses digits.
+# If the largest value is more than this many times the usual one, a running sum loses digits.
 LARGEST_RATIO = 1e6
 
 
@@ -25,19 +25,21 @@ def smooth(
 
     Args:
         steps: (points,), increasing.
-        values: (points,); those that are not finite are left out of the means. After the last
-            finite one there is no mean.
-        window: in steps, 1 or more: a mean is over all points that are at most half a window
-            away, to both sides. None: 1,000, or as many as a twentieth of the points take up.
-        weight: of the past in an exponential mean, from 0 to below 1, in place of the window:
-            TensorBoard's, which divides by 1 - weight**n so that the beginning is not too low.
+        values: (points,). Values that are not finite are left out of the means. After the last
+            finite value there is no mean.
+        window: number of steps, 1 or more: a mean is over all points at most half a window away
+            on each side. None: 1,000, or the steps of a twentieth of the points if that is less.
+        weight: the weight of the past in an exponential mean, from 0 to below 1, in place of the
+            window. As in TensorBoard, the mean is divided by 1 - weight**n, so that the beginning
+            is not too low.
 
     Returns:
-        Steps and means, both (n,) float64, n at most 2,000 or so; the first and last step are among
-        them. Means are nan where a window has no finite value.
+        Steps and means, both (n,) float64, with n about 2,000 at most. The first and the last step
+        are among them. A mean is nan if its window has no finite value.
 
     Raises:
-        InputError: shapes that differ, steps that do not increase, a window or weight out of range.
+        InputError: the shapes differ, the steps do not increase, or the window or the weight is out
+            of range.
     """
     steps, values = np.asarray(steps, np.float64), np.asarray(values, np.float64)
     if steps.ndim != 1 or steps.shape != values.shape:
@@ -64,7 +66,7 @@ def smooth(
 
 
 def adapted(steps: Floats) -> float:
-    """The window for a run of these steps: 1,000, or less if it has few points or few steps."""
+    """The window for a run with these steps: 1,000, or less if the run has few points or steps."""
     if steps.size < 2:
         return 1
     a_twentieth = (steps[-1] - steps[0]) / (steps.size - 1) * max(1, steps.size // SHARE)
@@ -72,10 +74,10 @@ def adapted(steps: Floats) -> float:
 
 
 def parsed(text: str) -> tuple[int | None, float | None]:
-    """Window and weight of ``--smooth``: ``ema:0.99``, a number of steps, or ``none``.
+    """Window and weight from ``--smooth``: ``ema:0.99``, a number of steps, or ``none``.
 
     Raises:
-        InputError: it is none of these.
+        InputError: the text is none of these.
     """
     if text == "none":
         return 1, None
@@ -87,7 +89,7 @@ def parsed(text: str) -> tuple[int | None, float | None]:
 
 
 def _spread(count: int) -> Ints:
-    """Places of at most ``MOST_POINTS`` of ``count`` points, first and last among them."""
+    """The indices of at most ``MOST_POINTS`` of ``count`` points, with the first and the last."""
     if count <= MOST_POINTS:
         return np.arange(count)
     return np.unique(np.linspace(0, count - 1, MOST_POINTS).round().astype(np.int64))
@@ -98,7 +100,7 @@ def _means(values: Floats, first: Ints, last: Ints) -> Floats:
     kept = np.where(finite, values, 0)
     usual = np.median(np.abs(kept[finite]))
     if np.abs(kept).max() > LARGEST_RATIO * max(usual, np.finfo(float).tiny):
-        # One loss of 4e38 would take the digits of all losses after it from a running sum.
+        # After one loss of 4e38, a running sum would have no digits left for the other losses.
         return np.array(
             [_mean(values[a:b]) for a, b in zip(first.tolist(), last.tolist(), strict=True)]
         )

@@ -34,14 +34,14 @@ EXCEL = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 MISSING = {"", "NA", "N/A", "n/a", "null", "<NA>", "-", "--", "–", "—"}
 PART_OF_ALL = re.compile(r"(\d+)\s*/\s*\d+")  # a step such as 3/25
 THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+")
-RULE = re.compile(r"[\s|:+=-]*[=-]{2,}[\s|:+=-]*")  # below the titles of a Markdown table
+RULE = re.compile(r"[\s|:+=-]*[=-]{2,}[\s|:+=-]*")  # the line below the titles of a Markdown table
 
 
 class Start(NamedTuple):
     """The beginning of a table: how its rows are split, and its titles.
 
-    ``lines``: how many lines stand before the first row of numbers. ``titles`` are empty words
-    where there are none; then ``untitled`` is True.
+    ``lines``: how many lines come before the first row of numbers. If there are no titles,
+    ``titles`` are empty strings and ``untitled`` is True.
     """
 
     separator: str
@@ -56,8 +56,8 @@ def read_table(content: Content, reading: Reading) -> Table:
     """The columns of losses, steps, rates and times.
 
     Raises:
-        InputError: as ``choose``; mixed separators; a row with more cells than titles; a cell
-            that is no number. The message has the line, and what to do.
+        InputError: as ``choose``; or separators are mixed, a row has more cells than titles, or a
+            cell is not a number. The message has the line, and what to do.
     """
     with content.text() as text:
         start = _start(content, text, reading)
@@ -107,7 +107,7 @@ def _start(content: Content, text: Iterable[str], reading: Reading) -> Start:
         if not all(_looks_like_a_number(cell) or cell in MISSING for cell in cells):
             return Start(separator, cells, number, number, False, bool(comment))
         if cells[0] == "" and cells[1:] == [str(place) for place in range(len(cells) - 1)]:
-            # pandas numbers the columns that have no titles.
+            # pandas writes numbers as titles of columns that have none.
             return Start(separator, [""] * len(cells), number, number, True, bool(comment))
         titles = split(re.sub(COMMENT, "", comment).strip(), separator)
         if len(titles) != len(cells):
@@ -186,7 +186,7 @@ def _untitled(width: int, where: str, reading: Reading, notes: list[str], name: 
 
 
 def _check_counting(table: Table, where: str, reading: Reading) -> None:
-    """Two columns without titles: the first must count, or nobody knows which is which."""
+    """Check that the first of two columns without titles counts: it is then the step."""
     if reading.loss:
         return
     assert table.choice.step is not None
@@ -199,9 +199,9 @@ def _check_counting(table: Table, where: str, reading: Reading) -> None:
 
 
 def _fast(content: Content, start: Start) -> Floats | None:
-    """All cells of a table that has numbers alone, by NumPy's reader; None if it has others.
+    """All cells of a table that has only numbers, by NumPy's reader; None for other tables.
 
-    It reads every column, so that a row with a cell too many cannot pass for another.
+    All columns are read, so that a row with too many cells is noticed.
     """
     if content.path is None or content.data is not None or content.encoding != "utf-8-sig":
         return None
@@ -227,7 +227,7 @@ def _fast(content: Content, start: Start) -> Floats | None:
 
 
 class _Rows:
-    """Reads the rows of a table one by one, with everything that may stand in a log."""
+    """Reads the rows of a table one by one, with all the irregular lines that logs can have."""
 
     def __init__(self, content: Content, start: Start, choice: Choice, notes: list[str]) -> None:
         self.content, self.start, self.choice, self.notes = content, start, choice, notes
@@ -237,9 +237,9 @@ class _Rows:
         self.again: set[int] = set()
         self.comma: int | None = None
         self.point: int | None = None
-        self.last = 0  # the last line that holds anything
+        self.last = 0  # the last line that is not blank
         self.faulty_end: InputError | None = None
-        # What other columns hold is not looked at, but for the losses' a number is needed.
+        # Other columns are not checked, but every row needs a number in a column of losses.
         self.strict: set[int | None] = {pick.index for pick in choice.picks}
         self.strict |= {choice.step, choice.rate}
 
@@ -288,7 +288,7 @@ class _Rows:
         )
 
     def _cells(self) -> Iterator[tuple[int, list[str], bool]]:
-        """Line, cells, and whether the line has an end."""
+        """Number and cells of each line, and whether the line has a line end."""
         separator, name = self.start.separator, self.content.name
         with self.content.text() as text:
             skipped = itertools.islice(text, self.start.lines, None)

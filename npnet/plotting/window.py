@@ -1,4 +1,4 @@
-"""A window of matplotlib, to zoom into a picture. Only this module uses pyplot."""
+"""Showing a picture in a window of matplotlib, for zooming. Only this module uses pyplot."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 def open_figure(**options: Any) -> Figure:
-    """A figure that ``show`` opens in a window; ``options`` are those of ``Figure``.
+    """A new figure, which ``show`` will open in a window; ``options`` are those of ``Figure``.
 
     Raises:
-        InputError: there is no display, or matplotlib finds no library that opens windows.
+        InputError: there is no display, or matplotlib finds no library that can open windows.
     """
     try:
         from matplotlib import pyplot
@@ -26,7 +26,7 @@ def open_figure(**options: Any) -> Figure:
             return figure
         pyplot.close(figure)
         why = f"matplotlib's backend is {pyplot.get_backend()}, which has no windows"
-    # What a toolkit raises without a display is of a class of its own.
+    # Without a display, each toolkit raises an error of its own class.
     except Exception as error:
         why = str(error).partition("\n")[0]
     shown = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

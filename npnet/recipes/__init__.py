@@ -1,1 +1,1 @@
-"""Every number of a run, how parameters are drawn, and published runs."""
+"""Recipes, which hold every number of a run; drawing the parameters; and published runs."""

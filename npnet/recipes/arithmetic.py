@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 Formula = Callable[[Mapping[str, float]], float]
 
 LONGEST = 500  # characters of a formula
-DEEPEST = 40  # operations within operations
+DEEPEST = 40  # how deeply operations can be nested
 
 FUNCTIONS: Mapping[str, Callable[..., float]] = {
     "sqrt": math.sqrt,
@@ -34,7 +34,7 @@ BINARY: Mapping[type[ast.operator], Callable[[float, float], float]] = {
     ast.Div: operator.truediv,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
-    ast.Pow: math.pow,  # refuses what would be a complex number
+    ast.Pow: math.pow,  # raises an error where Python would give a complex number
 }
 COMPARISONS: Mapping[type[ast.cmpop], Callable[[float, float], bool]] = {
     ast.Lt: operator.lt,
@@ -52,8 +52,8 @@ def parsed(text: str, names: tuple[str, ...]) -> Formula:
     ``FUNCTIONS`` and ``A if i < B else C``. Whole numbers are float64 too.
 
     Raises:
-        ValueError: anything else; the message says what. The returned function raises
-            ``ArithmeticError`` or ``ValueError`` where Python does.
+        ValueError: the text contains anything else; the message says what. The returned function
+            raises ``ArithmeticError`` or ``ValueError`` where Python does.
     """
     if len(text) > LONGEST:
         raise ValueError(f"{len(text)} characters, wanted {LONGEST} or fewer")

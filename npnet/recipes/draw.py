@@ -1,4 +1,4 @@
-"""How one parameter is made: drawn and scaled, or constant; trained or not."""
+"""One draw of a recipe: a parameter is drawn and scaled, or constant; trained or not."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from npnet.network.names import PARAMETER_NAMES
 from npnet.recipes.arithmetic import parsed
 
 LARGEST = float(np.finfo(np.float32).max)  # parameters are drawn and scaled in float32
-LOST = "lost"  # in place of a seed: nobody seeded the generator
+LOST = "lost"  # in place of a seed, if nobody seeded the generator
 MOST_SKIPPED = 1 << 32
-MOST_NUMBERS = 1 << 27  # in a draw that the network does not use: 512 MB
+MOST_NUMBERS = 1 << 27  # the most numbers of a draw that the network does not use: 512 MB
 
-# What notebooks call the gain and the bias of batch normalisation.
+# Other names in notebooks for the gain and the bias of batch normalisation.
 SYNONYMS = {"gamma": "bngain", "gain": "bngain", "beta": "bnbias", "bias": "bnbias"}
 
 _OPERATIONS = {"*": np.multiply, "/": np.divide, "+": np.add, "-": np.subtract}
@@ -52,8 +52,8 @@ class Draw:
         shape: the shape of a draw that the network does not use.
 
     Raises:
-        InputError: an unknown name, an unknown operation, a value of the wrong type or out of
-            range, or a constant with a scale or a seed.
+        InputError: a name or an operation is unknown, a value has the wrong type or is out of
+            range, or a constant has a scale or a seed.
     """
 
     name: str
@@ -123,12 +123,13 @@ class Draw:
 
     @property
     def used(self) -> bool:
-        """Whether it is a parameter of the network."""
+        """Whether the draw is a parameter of the network."""
         return self.name in PARAMETER_NAMES
 
     def scaled(self, normals: Floats, fan_in: int) -> Floats:
-        """Apply the scale to ``normals``, rounding to their dtype after every step."""
-        with np.errstate(all="ignore"):  # draw_parameters raises for results that are too large
+        """Apply the scale to ``normals``, and round to their dtype after every operation."""
+        # draw_parameters raises an error for results that are too large
+        with np.errstate(all="ignore"):
             for step in self.scale:
                 operation, operand = self._operand(step, fan_in)
                 normals = operation(normals, normals.dtype.type(operand))

@@ -1,4 +1,4 @@
-"""What values the fields of a recipe may have: one table, from field to checks."""
+"""The values that the fields of a recipe can have: one table from fields to checks."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ STATISTICS = ("whole-set", "running-var", "running-std", "last-batch", "own-rows
 SPLITS = ("words", "permuted-words", "examples")
 LONGEST_NAME = 60
 MOST_SHUFFLES = 1000
-LARGEST_EPS = 1e30  # times the rows of a batch, it is still a float32
-LARGEST_GROWTH = 300  # powers of ten between the first rate and the last: float64 ends at 308
+LARGEST_EPS = 1e30  # the largest eps; multiplied by the rows of a batch, it is still a float32
+# at most this many powers of ten between the first rate and the last; float64 ends at 308
+LARGEST_GROWTH = 300
 
 
 class Check(NamedTuple):
     """A condition on one field.
 
     Attributes:
-        holds: of the field's value and the whole recipe: whether the value can be used.
-        wanted: what the message says that it should be.
+        holds: a function of the field's value and the whole recipe: whether the value can be used.
+        wanted: the possible values, in words for the message.
     """
 
     holds: Callable[[Any, Recipe], object]
@@ -53,7 +54,8 @@ _SEED = Check(
 CHECKS: Mapping[str, tuple[Check, ...]] = MappingProxyType(
     {
         "name": (
-            # A folder has this name. Systems allow 255 bytes, and UTF-8 takes up to 4 a letter.
+            # The run's folder has this name. Systems allow 255 bytes, and a letter has up to 4 in
+            # UTF-8.
             Check(
                 lambda name, recipe: (
                     name.strip() and name.isprintable() and len(name) <= LONGEST_NAME

@@ -1,4 +1,4 @@
-"""Values of a recipe's fields, converted to one type each: JSON has lists for tuples, 1 for 1.0."""
+"""Converting the values of a recipe's fields: JSON has lists for tuples, and 1 for 1.0."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def number(field: str, got: Any) -> float:
         raise refusal(field, got, "a number")
     try:
         return float(got)
-    except (TypeError, ValueError, OverflowError) as error:  # an array, hundreds of digits
+    # an array, or an int of hundreds of digits
+    except (TypeError, ValueError, OverflowError) as error:
         raise refusal(field, got, "a number in the range of float64") from error
 
 

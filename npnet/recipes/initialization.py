@@ -40,7 +40,7 @@ def draw_parameters(recipe: Recipe, V: int, generator: Generator) -> Parameters:
         source = generator
         if isinstance(draw.seed, int):
             source = others.setdefault(draw.seed, Generator(draw.seed))
-        source.rand(draw.skip or 0)  # one word each
+        source.rand(draw.skip or 0)  # one word for each number
         shape = draw.shape or shape_of(draw.name, sizes)
         array = _draw(draw, shape, source, recipe.draw_dtype)
         if draw.used:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from npnet.recipes.draw import Draw
 from npnet.recipes.recipe import Recipe
 
-# These files hold the published recipes, with the figures that were printed.
+# These files contain the published recipes and their printed figures.
 PUBLICATIONS = Path(__file__).parent / "publications"
 
 

@@ -1,4 +1,4 @@
-"""Publications: runs with printed figures, as TOML files that anyone can write."""
+"""Publications: runs with printed figures, read from TOML files that anyone can write."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from npnet.corpora.words import LINES, FilePath, Vocabulary, read_words
 from npnet.recipes.named import PUBLICATIONS
 from npnet.recipes.recipe import MOMENTUM, SYNONYMS, Recipe
 
-# Names under which notebooks print a split's loss, and the split of each.
+# The names under which notebooks print the loss of a split -> the split.
 SPLITS = {"train": "train", "dev": "dev", "val": "dev", "test": "test"}
 FIGURE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,25})?")
 STEP = re.compile("0|[1-9][0-9]{0,15}")
@@ -34,7 +34,7 @@ PRINTED = (
 
 
 class WordFile(NamedTuple):
-    """A file of words: its name for messages, and its SHA-256 by which it is found."""
+    """A file of words: its name for messages, and its SHA-256, by which it is found."""
 
     name: str
     sha256: str
@@ -69,7 +69,7 @@ class WordList:
         return self.files[0].sha256
 
     def words(self, paths: Sequence[FilePath]) -> list[str]:
-        """The words of these files, as the run used them.
+        """The words of these files, prepared as for the run.
 
         Raises:
             InputError: as ``read_words``.
@@ -82,9 +82,10 @@ class WordList:
 
 
 class Batch(NamedTuple):
-    """The first minibatch as text. It replaces a corpus that nobody has.
+    """The first minibatch as text, for a publication whose corpus nobody has.
 
-    ``chars`` are those of the corpus; each of ``rows`` is a context and its target, ``.yuv``.
+    ``chars`` are the characters of the corpus. Each of ``rows`` is a context and its target, such
+    as ``.yuv``.
     """
 
     chars: str
@@ -96,11 +97,11 @@ class Printed:
     """The printed figures, with the digits that were printed.
 
     Attributes:
-        losses: for steps counted from 0: the loss of the step's minibatch before the update.
-        cross_entropy: the same computed by the fused form, which notebooks print next to it.
-        sums: for steps: the sum over the minibatch instead of the mean.
-        probs: for rows of the first minibatch: the softmax of the row, V figures.
-        split_losses: for splits, under the printed name, a key of ``SPLITS``.
+        losses: step (from 0) -> the loss of its minibatch before the update.
+        cross_entropy: step -> the same loss in its fused form, which notebooks print next to it.
+        sums: step -> the sum of the losses of a minibatch instead of their mean.
+        probs: row of the first minibatch -> its softmax, V figures.
+        split_losses: the printed name of a split, a key of ``SPLITS`` -> its loss.
         parameters: how many numbers are trained, or None.
         targets: the indices of the first minibatch's targets; may be empty.
         names: the first sampled names; may be empty.
@@ -117,16 +118,16 @@ class Printed:
 
     @property
     def steps(self) -> list[int]:
-        """The steps that have a printed figure, in order."""
+        """The steps with a printed figure, in order."""
         return sorted({*self.losses, *self.cross_entropy, *self.sums})
 
     def of_step(self, step: int) -> list[tuple[str, str]]:
-        """Kind and printed figure, for a step: ``loss``, ``cross_entropy`` and ``sum``."""
+        """Kind (``loss``, ``cross_entropy``, ``sum``) and printed figure, of a step."""
         kinds = ("loss", self.losses), ("cross_entropy", self.cross_entropy), ("sum", self.sums)
         return [(what, figures[step]) for what, figures in kinds if step in figures]
 
     def below(self, steps: int) -> Printed:
-        """Only the figures that are known after ``steps`` steps."""
+        """A copy with only the figures that are known after ``steps`` steps."""
         losses, cross_entropy, sums = (
             {step: figure for step, figure in figures.items() if step < steps}
             for figures in (self.losses, self.cross_entropy, self.sums)
@@ -137,14 +138,14 @@ class Printed:
 
     @property
     def count(self) -> int:
-        """How many figures. All targets count as one figure, and so does a row of the softmax."""
+        """The number of figures. All targets count as one, and so does a row of the softmax."""
         single = (self.parameters is not None) + bool(self.targets)
         of_steps = len(self.losses) + len(self.cross_entropy) + len(self.sums)
         return of_steps + len(self.probs) + len(self.split_losses) + single + len(self.names)
 
     @property
     def of_first_batch(self) -> bool:
-        """Whether the first minibatch gives all figures, without any training."""
+        """Whether all figures are of the first minibatch, without any training."""
         return not self.split_losses and not self.names and set(self.steps) <= {0}
 
 
@@ -184,8 +185,8 @@ def read_publication(path: FilePath, *, figures: bool = True) -> Publication:
 
     Args:
         path: the TOML file.
-        figures: whether it must have printed figures, and what is needed to compute them. A file
-            with a ``[recipe]`` alone is enough to train.
+        figures: whether the file must have printed figures, and everything that is needed to
+            compute them. For training, a file with only a ``[recipe]`` is enough.
 
     Raises:
         InputError: the file is unreadable or not TOML, a key is unknown, or a value is impossible;
@@ -216,7 +217,7 @@ def read_publication(path: FilePath, *, figures: bool = True) -> Publication:
 
 
 class _Table:
-    """One table of a file. Its methods check the value of a key, and an error names the key."""
+    """One table of a file. Its methods check the value of a key; their errors name the key."""
 
     def __init__(self, path: Path, prefix: str, entries: Any) -> None:
         self.path, self.prefix, self.entries = path, prefix, entries

@@ -1,4 +1,4 @@
-"""Learning rates of a recipe: steps of a table, or a formula."""
+"""The learning rates of a recipe: a table of steps and rates, or a formula."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from npnet.recipes.field_types import number, refusal, whole_number
 
 Rates = tuple[tuple[int, float], ...] | str
 
-SHOWN_RATES = 50  # steps at which a formula of the rate is tried when a recipe is made
+SHOWN_RATES = 50  # when a recipe is made, its formula of the rate is tried at this many steps
 
 
 def read_rates(got: Any) -> Rates:
-    """(first step, rate) pairs from anything that yields them, or a formula as it stands.
+    """(first step, rate) pairs from anything that yields them, or a formula, unchanged.
 
     Raises:
         InputError: neither pairs of a whole number and a number, nor a formula of the step ``i``.

@@ -18,7 +18,7 @@ from npnet.recipes.field_checks import check_fields
 from npnet.recipes.field_types import draws, number, text, true_or_false, whole_number
 from npnet.recipes.rates import Rates, rate_at, read_rates
 
-# What notebooks call the fields.
+# Other names in notebooks for the fields.
 SYNONYMS: Mapping[str, str] = MappingProxyType(
     {
         "rate": "rates",
@@ -59,9 +59,9 @@ class Recipe:
         seed: the seed of the run's generator. It draws, in this order: the permutation of words or
             examples, if there is one without its own seed; the parameters; the minibatches.
         shuffle_seed, shuffles: ``random.Random(shuffle_seed)`` shuffles the words ``shuffles``
-            times in a row, seeded again each time. 0 times keeps the order of the file.
-        split: what is cut at 80 % and 90 %: the ``words``, or after torch's ``randperm`` the
-            ``permuted-words`` or the ``examples``.
+            times in a row, with the same seed each time. 0 keeps the order of the file.
+        split: what is cut at 80 % and 90 %: the ``words``; or, in an order that torch's
+            ``randperm`` draws, the ``permuted-words`` or the ``examples``.
         split_seed: the seed of a separate generator for that permutation; None: the run's
             generator.
         rounding: how the cuts are rounded: ``int`` is ``int(0.8 * N)`` and ``int(0.9 * N)``,
@@ -83,9 +83,9 @@ class Recipe:
             variances or standard deviations), ``last-batch`` (the last minibatch), ``own-rows``
             (calibration over the split that is evaluated; names are then sampled with the
             statistics of the training set).
-        training_statistics: the mean and variance that normalise a minibatch in training: its own
-            (``batch``), or the ``running`` averages of the minibatches before it. No gradient
-            flows through the averages.
+        training_statistics: the mean and variance that normalise a minibatch in training: those
+            of the minibatch itself (``batch``), or the ``running`` averages of all minibatches
+            before it. No gradient flows through the averages.
         variance: the variance that normalises a minibatch in training: ``unbiased``, or
             ``biased``, divided by n, as ``nn.BatchNorm1d`` does. The running averages are always
             averages of unbiased variances.
@@ -165,7 +165,7 @@ class Recipe:
         return tuple(draw.name for draw in self.draws if draw.seed == LOST)
 
     def found(self, seed: int, skip: int) -> Recipe:
-        """The recipe with ``seed`` for the lost draws, ``skip`` words before the first of them."""
+        """The recipe with ``seed`` for the lost draws; the first of them skips ``skip`` words."""
         draws, words = [], skip
         for draw in self.draws:
             if draw.seed == LOST:
@@ -175,10 +175,10 @@ class Recipe:
 
     @classmethod
     def of(cls, recipe: Recipe) -> Recipe:
-        """``recipe`` itself.
+        """``recipe``, if it is one.
 
         Raises:
-            InputError: it is none, but its name, for instance.
+            InputError: it is not a Recipe, but the name of one, for example.
         """
         if not isinstance(recipe, cls):
             raise InputError(
@@ -196,8 +196,8 @@ class Recipe:
         """A recipe from the JSON text of ``to_json``; a missing field has its default.
 
         Raises:
-            InputError: not a JSON object, an unknown field, a wrong type, an impossible value; the
-                message begins with ``source``.
+            InputError: the text is not a JSON object, a field is unknown, or a value has a wrong
+                type or is impossible. The message begins with ``source``.
         """
         try:
             entries = json.loads(text)
@@ -205,7 +205,8 @@ class Recipe:
             raise InputError(f"{source}: no JSON ({error}), wanted the JSON of a recipe") from error
         if not isinstance(entries, dict):
             raise InputError(f"{source}: wanted a JSON object with the fields of a recipe")
-        notes = ("made_with", "began_with", "eval_every")  # further entries in recipe.json of a run
+        # other entries in the recipe.json of a run
+        notes = ("made_with", "began_with", "eval_every")
         return cls.from_entries(
             {key: value for key, value in entries.items() if key not in notes}, source
         )

@@ -1,1 +1,1 @@
-"""Published runs, run again."""
+"""Published runs: replayed, and their lost seeds found."""

@@ -1,4 +1,4 @@
-"""Printed figures of a first minibatch that no run can give: typing errors, or two runs mixed."""
+"""Finding printed figures that no run can give: typing errors, or figures of two runs mixed."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from npnet.base.errors import InputError
 from npnet.recipes.publication import Publication
 from npnet.replays.seed_cells import Interval
 
-# Two forms of one loss (by parts, fused) are equal but for rounding: some units of the dtype.
+# Two ways to compute one loss (in parts, or fused) differ only by rounding.
 ROUNDING = 100.0
 
 
 def check_row_lengths(publication: Publication, size: int) -> None:
-    """Refuse a printed row of the softmax that has not ``size`` figures.
+    """Check that every printed row of the softmax has ``size`` figures.
 
     Raises:
-        InputError: names the file, the row and both numbers.
+        InputError: a row has another number; the message names the file, the row and both numbers.
     """
     for row, told in publication.printed.probs.items():
         if len(told) != size:
@@ -30,7 +30,7 @@ def check_row_lengths(publication: Publication, size: int) -> None:
 
 
 def check_contradictions(publication: Publication) -> None:
-    """Refuse figures of step 0 that contradict each other, before a search for a seed begins.
+    """Check that the figures of step 0 do not contradict each other, before a search begins.
 
     Raises:
         InputError: a row of the softmax does not sum to 1, or two forms of the first loss differ

@@ -14,18 +14,18 @@ from npnet.replays.printed_figures import DIFFERS, DRIFT, Figure
 from npnet.training.fit import Training
 from npnet.training.runs import Run
 
-# A figure with a larger relative difference is not tried: every drift measured so far is far below
-# this, and measuring the drift takes a whole second run.
+# For a figure with a larger relative difference, the drift is not measured: that takes a second
+# run, and every drift so far was much smaller than this.
 FARTHEST = 1e-3
 
 
 def within_drift(publication: Publication, run: Run, figures: list[Figure]) -> list[Figure]:
-    """The figures, with ``drift`` instead of ``DIFFERS`` where rounding alone explains it.
+    """The figures, with ``drift`` instead of ``DIFFERS`` where rounding explains the difference.
 
-    Two correct programs add in different orders, and training makes differences in the last bits
-    grow. This function measures how far they grow. It repeats the run with the hidden units in
-    reverse order: the same network, but it adds in another order. A figure is within drift if it
-    is no further from ours than the two runs are from each other up to its step.
+    Two correct programs can add in different orders, and training makes the differences in the last
+    bits grow. This function measures how much they grow: it repeats the run with the hidden units
+    in reverse order, which is the same network with another order of additions. A figure is within
+    drift if its difference from ours is at most that of the two runs up to its step.
     """
     near = [figure for figure in figures if _may_have_drifted(figure)]
     if not near:
@@ -51,7 +51,7 @@ def within_drift(publication: Publication, run: Run, figures: list[Figure]) -> l
 
 
 def reversed_run(run: Run) -> Run:
-    """The run with the hidden units in reverse order: the same network, another order of sums."""
+    """The run with its hidden units in reverse order: the same network adds in another order."""
     training = Training(run.recipe, run.words)
     reverse = {name: training.params[name][..., ::-1] for name in ("W1", "b1", "bngain", "bnbias")}
     arrays = {**training.params, **reverse, "W2": training.params["W2"][::-1]}

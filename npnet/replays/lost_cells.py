@@ -1,4 +1,4 @@
-"""Publications whose seed is lost: what a search needs of them, and the seed filled in."""
+"""Publications with a lost seed: the data that a search needs, and filling in the seed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from npnet.training.sgd import draw_rows
 
 
 def cell_of(publication: Publication, words: Sequence[str] | None, reruns: int = 0) -> Cell:
-    """What a search needs from a publication: known parameters, first minibatch and figures.
+    """The data that a search needs: known parameters, first minibatch and printed figures.
 
     Args:
         publication: some of its draws have ``seed = "lost"``.
@@ -31,8 +31,8 @@ def cell_of(publication: Publication, words: Sequence[str] | None, reruns: int =
         reruns: how many earlier executions of its drawing cell are tried at most.
 
     Raises:
-        InputError: no lost draws, skips between them, words that cannot be used, or figures that
-            contradict each other.
+        InputError: no draw is lost, there is a skip between lost draws, the words cannot be used,
+            or figures contradict each other.
     """
     recipe, printed = publication.recipe, publication.printed
     lost = tuple(draw for draw in recipe.draws if draw.seed == LOST)
@@ -88,7 +88,7 @@ def cell_of(publication: Publication, words: Sequence[str] | None, reruns: int =
 
 
 def _stand_ins(recipe: Recipe) -> list[Draw]:
-    """The draws, with zeros in place of the lost parameters and without lost unused draws."""
+    """The draws, with zeros for the lost parameters and without lost draws that nothing uses."""
     return [
         dataclasses.replace(draw, seed=None, skip=None, scale=(), constant=0.0)
         if draw.seed == LOST

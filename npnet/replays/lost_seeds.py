@@ -1,7 +1,7 @@
-"""Lost seeds, found from the figures that were printed. Prints nothing.
+"""Finding lost seeds from the figures that were printed. This module prints nothing.
 
-Torch seeds an unseeded generator with 32 random bits. So there are 2^32 streams, and each can be
-tried: its first normal numbers are the parameters, and these give the printed figures or not.
+Torch seeds an unseeded generator with 32 random bits. There are 2^32 streams, and each can be
+tried: its first normal numbers are the parameters, which either give the printed figures or not.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ SHORT = 20_001  # steps of training (0 to 20,000) that decide between the remain
 # 10,000 has 0.013 to 0.018 on the same minibatches, a split's loss after 101 steps 0.0035.
 LATER_SPREAD = 0.015
 SPLIT_SPREAD = 0.0035
-MOST_LEFT = 100.0  # seeds that may be expected to remain after all figures
+# a search starts only if at most this many seeds are expected to remain after all figures
+MOST_LEFT = 100.0
 MOST_TRAINED = 100_000.0  # seeds that may remain for training, which takes up to a second each
 
 
@@ -92,7 +93,8 @@ class LostSession:
             for each in publications
         ]
         if all(each.corpus is None for each in self.publications):
-            words_of(self.publications[0], corpus)  # raises for a corpus that nothing uses
+            # raises InputError for a corpus that no publication uses
+            words_of(self.publications[0], corpus)
         self.words = [
             words_of(each, None if each.corpus is None else corpus) for each in self.publications
         ]
@@ -103,7 +105,7 @@ class LostSession:
 
     @functools.cached_property
     def search(self) -> Search:
-        """The prepared search; preparing takes a few seconds if losses are the main test."""
+        """The prepared search. Preparing takes a few seconds if the main test is a loss."""
         about = [(each.recipe.to_json(), repr(each.printed)) for each in self.publications]
         session = Session(str(self.publications[0].file), self.cells)
         return Search([session], about=repr((about, SHORT)))
@@ -115,10 +117,10 @@ class LostSession:
         return Prospects(first, first * math.prod(map(later_share, self.publications)))
 
     def check(self) -> None:
-        """Check that the figures can decide.
+        """Check that the figures are enough to find the seed.
 
         Raises:
-            InputError: too many seeds would remain; the message says which figure would help.
+            InputError: too many seeds would remain. The message says which figure would help.
         """
         prospects = self.prospects
         if prospects.first > MOST_TRAINED or prospects.all > MOST_LEFT:
@@ -179,7 +181,7 @@ class LostSession:
 
 
 def trains(publications: Sequence[Publication], words: Sequence[Sequence[str] | None]) -> bool:
-    """Whether every figure of the first steps is reproduced, and after a short run all figures."""
+    """Whether the first steps reproduce every figure, and then a short run all figures."""
     return all(map(_reproduces, publications, words))
 
 
@@ -224,7 +226,7 @@ def find_lost_seed(
         Figures after more than 20,000 steps are not compared; ``replay`` compares them.
 
     Raises:
-        InputError: files that cannot be used, figures that cannot decide, a progress file of
+        InputError: a file cannot be used, the figures are not enough, or the progress file is of
             another search.
     """
     session = LostSession(publications, reruns)
@@ -251,7 +253,7 @@ def _near(figure: str, spread: float) -> float:
 
 
 class _Differs(Exception):
-    """A figure is not reproduced, so the run can stop."""
+    """A figure is not reproduced: the run can stop."""
 
 
 def _reproduces(publication: Publication, words: Sequence[str] | None) -> bool:

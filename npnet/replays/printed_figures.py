@@ -1,4 +1,4 @@
-"""Printed figures: which of them a short replay computes, and the comparison digit by digit."""
+"""Printed figures: the ones that a short replay can give, and the comparison digit by digit."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import numpy as np
 from npnet.base.errors import InputError
 from npnet.recipes.publication import Publication
 
-# Correct runs that round differently differ by about this much: between float32 and float64,
-# part3's 200,000 losses differ by 1.0e-6 in the median, 3.1e-6 at the 90th percentile, 1.1e-5 at
-# most. A number this close to the middle between two last digits may be printed as either.
+# Correct runs that round differently differ by about this much. Between float32 and float64, the
+# 200,000 losses of part3 differ by 1.0e-6 in the median, 3.1e-6 at the 90th percentile and 1.1e-5
+# at most. If a number is this close to the middle between two printed figures, a correct run can
+# print either of them.
 EDGE = 3e-6
 
 EQUAL, NEAR, DRIFT, DIFFERS = "equal", "±1", "drift", "DIFFERS"
@@ -32,9 +33,9 @@ class Figure:
         ours: our figure; a loss has four more digits.
         match: ``equal`` in every digit, ``±1`` in the last digit, ``drift`` if the same run in
             another order of summation differs from ours by as much, or ``DIFFERS``.
-        edge: whether ours is so close to the middle between two last digits that another order of
-            summation may print the other digit. Always False if the last digit is so fine that
-            every number is that close.
+        edge: whether our figure is so close to the middle between two last digits that another
+            order of summation can print the other digit. False if the last digit is so fine that
+            every number would be that close.
         digits: how many significant digits were compared, if the dtype holds fewer than were
             printed; else None.
     """
@@ -49,7 +50,7 @@ class Figure:
 
     @property
     def reproduced(self) -> bool:
-        """Whether the figure is accepted as the same: any match but ``DIFFERS``."""
+        """Whether the figure is accepted as the same: every match except ``DIFFERS``."""
         return self.match != DIFFERS
 
 
@@ -57,7 +58,7 @@ def shortened(publication: Publication, steps: int | None) -> Publication:
     """The publication with only the figures that are known after ``steps`` steps.
 
     Raises:
-        InputError: fewer than 1 step, or no figure is left.
+        InputError: ``steps`` is below 1, or no figure is left.
     """
     if steps is None or steps >= publication.recipe.steps:
         return publication
@@ -73,10 +74,10 @@ def shortened(publication: Publication, steps: int | None) -> Publication:
 
 
 def compare(what: str, step: int | None, published: str, ours: float, dtype: str) -> Figure:
-    """Compare a printed number with ours, rounded to the digits that were printed.
+    """Compare a printed number with ours, rounded to the printed digits.
 
-    A float that is printed with all its decimals shows more digits than its dtype holds.
-    Significant digits beyond the 7th of a float32 and the 16th of a float64 are not compared.
+    A float can be printed with more digits than its dtype holds. Significant digits after the 7th
+    of a float32 and after the 16th of a float64 are not compared.
     """
     with localcontext(prec=100):
         told = Decimal(published)
@@ -90,7 +91,8 @@ def compare(what: str, step: int | None, published: str, ours: float, dtype: str
         units = abs(exact.quantize(unit) - told.quantize(unit)) / unit
         match = EQUAL if units == 0 else NEAR if units == 1 else DIFFERS
         to_edge = abs(exact / unit % 1 - Decimal("0.5")) * unit
-        edge = to_edge < Decimal(EDGE) < unit / 2  # no number is further from one than unit / 2
+        # every number is within unit / 2 of a printed figure
+        edge = to_edge < Decimal(EDGE) < unit / 2
         more = f"{ours:.{max(0, -int(unit.adjusted())) + 4}f}"
     return Figure(what, step, published, more, match, edge, digits)
 

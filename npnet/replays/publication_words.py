@@ -1,4 +1,4 @@
-"""The words of a publication: finding them, and advice if they are not found."""
+"""Finding the words of a publication, with advice if they are not found."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def words_of(
     """The words that ``replay`` needs, from ``file`` or from a corpus that ``find_corpus`` finds.
 
     Returns:
-        The words; None if there are none and the rows of the publication's batch are enough.
+        The words; None if they are not found and the rows of the publication's batch are enough.
 
     Raises:
         InputError: no corpus with the publication's checksum was found, or ``file`` has another.

@@ -1,4 +1,4 @@
-"""Running a publication, and comparing its printed figures with ours. Prints nothing."""
+"""Running a publication and comparing its printed figures with ours. This module prints nothing."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def replay(
 
 
 def advice(figures: Sequence[Figure]) -> str | None:
-    """The usual causes if every loss differs, from step 0 on; None if not every loss does."""
+    """The usual causes if every loss differs from step 0 on; None if some loss agrees."""
     losses = [figure for figure in figures if figure.what in ("loss", "cross_entropy", "sum")]
     from_start = losses and losses[0].step == 0 and not any(each.reproduced for each in losses)
     if not from_start:
@@ -137,7 +137,7 @@ def check_rows(publication: Publication, words: Sequence[str]) -> None:
 
 
 def _of_batch(publication: Publication) -> Iterator[Figure]:
-    """The figures of the first minibatch, computed from the printed rows of it."""
+    """The figures of the first minibatch, computed from its printed rows."""
     recipe, printed, batch = publication.recipe, publication.printed, publication.batch
     if batch is None or not printed.of_first_batch:
         raise InputError(f"{publication.file}: got no words, wanted those of its [corpus]")

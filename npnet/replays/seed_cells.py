@@ -1,7 +1,7 @@
-"""A notebook cell with some parameters from a lost generator, computed for many seeds at once.
+"""The first minibatch of a notebook cell whose generator's seed is lost, for many seeds at once.
 
-The last axis of arrays of many seeds is the seed, so that every operation runs over contiguous
-numbers.
+In arrays of many seeds, the last axis is the seed, so that every operation runs over contiguous
+memory.
 """
 
 from __future__ import annotations
@@ -22,22 +22,24 @@ from npnet.recipes.draw import Draw
 from npnet.torch_rng.generator import Generator
 from npnet.torch_rng.many_normals import NormalLayout
 
-PASS_NUMBERS = 1 << 18  # float32 hidden values that a batched pass holds at once: 1 MB
-LAST_DIGIT = 1.5  # a figure within ±1 of the last digit comes from a number within ±1.5
+PASS_NUMBERS = 1 << 18  # float32 hidden values in memory at once in a batched pass: 1 MB
+# a figure that is printed within ±1 in the last digit comes from a number within ±1.5
+LAST_DIGIT = 1.5
 
 
 @dataclass(frozen=True)
 class Interval:
-    """The numbers that are printed as a given figure, or with ±1 in its last digit."""
+    """The numbers that would be printed as a given figure, or as one with ±1 in its last digit."""
 
     middle: float
     reach: float
 
     @classmethod
     def of(cls, figure: str, dtype: str = "float32", parts: int = 1) -> Interval:
-        """The interval of a printed ``figure``, without digits that ``dtype`` does not hold.
+        """The interval of a printed ``figure``. Digits that ``dtype`` does not hold are ignored.
 
-        ``parts``: for a figure that is a sum of this many numbers: the interval of their mean.
+        ``parts``: if the figure is a sum of several numbers, how many. The interval is then that
+        of their mean.
         """
         told = Decimal(figure)
         digit = int(told.as_tuple().exponent)
@@ -46,12 +48,12 @@ class Interval:
         return cls(float(told.quantize(unit)) / parts, float(unit) * LAST_DIGIT / parts)
 
     def holds(self, number: float) -> bool:
-        """Whether ``number`` lies in it."""
+        """Whether ``number`` lies in the interval."""
         return abs(number - self.middle) <= self.reach
 
 
 def normal_share(value: float, reach: float) -> float:
-    """The share of the standard normal distribution within ``reach`` of ``value``."""
+    """The probability that a standard normal number lies within ``reach`` of ``value``."""
     low, high = (value - reach) / math.sqrt(2), (value + reach) / math.sqrt(2)
     if low > 0:
         return max((math.erfc(low) - math.erfc(high)) / 2, 1e-300)
@@ -72,8 +74,8 @@ class Cell:
         eps: the eps of the batch normalisation.
         dtype: the dtype of the forward pass.
         draw_dtype: the dtype of the draws from the lost generator.
-        own_statistics: whether the minibatch is normalised by its own mean and variance; else by
-            running averages before their first update, mean 0 and variance 1.
+        own_statistics: whether the minibatch is normalised by its own mean and variance. If not,
+            it is normalised by running averages before their first update: mean 0, variance 1.
         biased: whether the variance of the minibatch is divided by n instead of n − 1.
         losses: printed figures of the first loss.
         probs: printed rows of the first softmax, by row.
@@ -100,7 +102,7 @@ class Cell:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """How many numbers each of the lost draws has."""
+        """The number of entries of each lost draw."""
         return tuple(math.prod(shape) for shape in self.shapes)
 
     @property
@@ -109,7 +111,7 @@ class Cell:
         return {draw.name for draw in self.lost} & set(PARAMETER_NAMES)
 
     def places(self) -> dict[str, slice]:
-        """The slice of the normals for each of these parameters."""
+        """For each of these parameters, its slice of the normals."""
         ends = [0, *itertools.accumulate(self.sizes)]
         return {
             draw.name: slice(start, end)
@@ -118,11 +120,11 @@ class Cell:
         }
 
     def layout(self, start: int, earlier: int = 0) -> NormalLayout:
-        """The layout of its normals, after ``earlier`` executions of the cell from ``start`` on."""
+        """The places of its normals in the stream, after ``earlier`` runs of it from ``start``."""
         return NormalLayout(self.sizes, self.draw_dtype, start, self.sizes * earlier)
 
     def scaled(self, normals: Array) -> dict[str, Floats]:
-        """The lost parameters from ``normals`` (total, n): each (size, n), in the same dtype."""
+        """The lost parameters, each (size, n), from ``normals`` (total, n), in the same dtype."""
         places = self.places()
         scaled: dict[str, Floats] = {}
         for draw, shape in zip(self.lost, self.shapes, strict=True):
@@ -132,7 +134,7 @@ class Cell:
         return scaled
 
     def affine(self, name: str) -> tuple[float, float]:
-        """The scale of a lost parameter as slope and offset: all its operations are linear."""
+        """Slope and offset of a lost parameter's scale, whose operations are all linear."""
         zeros, ones = np.zeros((sum(self.sizes), 1)), np.ones((sum(self.sizes), 1))
         offset, top = (float(self.scaled(z)[name][0, 0]) for z in (zeros, ones))
         return top - offset, offset
@@ -148,7 +150,7 @@ class Cell:
     def drawn(self, seed: int, start: int, earlier: int) -> Parameters:
         """The parameters of one seed, drawn by ``Generator`` itself."""
         generator = Generator(seed)
-        generator.rand(start)  # a word each
+        generator.rand(start)  # one word for each number
         dtype = np.dtype(self.draw_dtype)
         for size in self.sizes * earlier:
             generator.randn(size, dtype=dtype)
@@ -168,7 +170,7 @@ class Cell:
         return float(-np.log(probs[np.arange(len(self.Y)), self.Y]).mean()), probs
 
     def normalised(self, hprebn: Floats) -> Floats:
-        """``bnraw`` (…, n, H) of ``hprebn`` (…, n, H), in its dtype."""
+        """``bnraw`` (…, n, H) from ``hprebn`` (…, n, H), in the same dtype."""
         eps = hprebn.dtype.type(self.eps)
         if not self.own_statistics:
             at_first: Floats = hprebn / np.sqrt(1 + eps)
@@ -191,7 +193,7 @@ class Cell:
 class BatchedPass:
     """The first minibatch's forward pass for many seeds at once, in float32 or float64.
 
-    Sums are taken in another order than in ``forward``: results differ from it in the last bits.
+    It adds in another order than ``forward``, so the results differ in the last bits.
     """
 
     def __init__(self, cell: Cell, rows: Sequence[int] | None = None, dtype: str = "float32"):
@@ -270,7 +272,7 @@ class BatchedPass:
 
 
 def _added(sums: Floats, terms: Floats) -> Floats:
-    """The sum of the two. It overwrites ``sums``, unless ``sums`` has no axis of seeds yet."""
+    """The sum of both arrays. It is written into ``sums``, if ``sums`` has an axis of seeds."""
     if sums.shape[2] < terms.shape[2]:
         added: Floats = sums + terms
         return added

@@ -1,4 +1,4 @@
-"""Tests of a lost seed by the first loss: by a model of it, and by the whole minibatch."""
+"""Tests of a lost seed by the first loss: a model of the loss, and the whole minibatch."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Indices = NDArray[np.intp]
 
 # The model of a loss is fitted to this many random networks and tested on as many others.
 SAMPLE = 1 << 16
-SAFETY = 1.5  # half the window, as a multiple of the model's largest error on those others
-PIECE = 2048  # seeds whose normals a model reads at once: they fit in the second-level cache
+SAFETY = 1.5  # half the window, as a multiple of the model's largest error on the test networks
+PIECE = 2048  # seeds whose normals a model reads at once; they fit in the second-level cache
 SMALL = 1e-4  # step of one normal, for second derivatives by differences in float64
-LOSS_SAFETY = 4.0  # times the largest error of float32 on 2,048 random networks
+LOSS_SAFETY = 4.0  # the bound is this many times the largest float32 error on 2,048 random networks
 
 
 class LossModelTest:
     """Whether the first loss is within a window, by a cubic polynomial of the normals.
 
     Its terms are the normals, their squares and cubes, and the squares of the normals' components
-    along some directions. The directions are eigenvectors of the Hessian without its diagonal, at
-    the mean of the parameters: those of the largest eigenvalues. The coefficients are fitted to
+    along some directions. These directions are the eigenvectors with the largest eigenvalues of the
+    Hessian without its diagonal, at the mean of the parameters. The coefficients are fitted to
     ``SAMPLE`` random networks. The window is ``SAFETY`` times the largest error on as many others.
     """
 

@@ -18,7 +18,8 @@ from npnet.base.files import replacing
 from npnet.replays.seed_search import BLOCK, Candidate, Search, run_block
 from npnet.torch_rng.many_seeds import SEEDS
 
-SAVED = 20.0  # seconds between two writes of the progress file: the most work that can be lost
+# seconds between two writes of the progress file; a crash loses at most this much work
+SAVED = 20.0
 
 Range = tuple[int, int]
 
@@ -44,7 +45,7 @@ class State(NamedTuple):
 class Progress:
     """The ranges that a search has tried and the candidates found there, in a small JSON file.
 
-    ``verdicts`` says for each trained candidate whether the later figures are reproduced as well.
+    ``verdicts`` says for each trained candidate whether it reproduces the later figures too.
 
     Args:
         digest: the digest of the search. The file of another search raises InputError.
@@ -87,7 +88,7 @@ class Progress:
         self.verdicts = verdicts
 
     def add(self, first: int, end: int, found: list[Candidate]) -> None:
-        """Note a block as done."""
+        """Note that a block is done."""
         self.ranges = _joined([*self.ranges, (first, end)])
         self.found = sorted({*self.found, *found})
 
@@ -115,7 +116,7 @@ class Progress:
         self._ticked = time.monotonic()
 
     def tick(self) -> None:
-        """Count the seconds since the last time, and ``save`` if that is long enough ago."""
+        """Add the seconds since the last call, and ``save`` every few seconds."""
         now = time.monotonic()
         self.seconds += now - self._ticked
         self._ticked = now
@@ -123,7 +124,7 @@ class Progress:
             self.save()
 
     def missing(self, first: int, end: int) -> list[Range]:
-        """The ranges that remain of the seeds from ``first`` to ``end`` − 1."""
+        """The ranges among the seeds ``first`` to ``end`` − 1 that are not tried yet."""
         left = []
         for start, stop in self.ranges:
             if first < start:

@@ -13,20 +13,21 @@ from npnet.replays.seed_cells import BatchedPass, Cell, normal_share
 
 Indices = NDArray[np.intp]
 
-CONTRASTS = 4  # differences of two scores that are compared before a whole row of the softmax
-ALIKE = 0.7  # the largest correlation that two of them may have
+CONTRASTS = 4  # how many differences of two scores are compared before the whole row of the softmax
+ALIKE = 0.7  # two of these differences have at most this correlation
 PIECE = 2048  # seeds whose whole rows are computed at once
-SAMPLE = 4096  # random networks on which the differences that drop most seeds are chosen
-# The error of float32 in a score or the logarithm of a probability of the first minibatch; measured
-# at most 2e-6 on the recipes of npnet. The digits of a printed row allow some 5e-3.
+SAMPLE = 4096  # random networks; the differences that drop most of them are chosen
+# A bound for the float32 error of a score, or of the logarithm of a probability, in the first
+# minibatch. The largest measured error on npnet's recipes is 2e-6. The digits of a printed row
+# allow about 5e-3.
 SCORE_ERROR = 5e-5
 
 
 class RowTest:
     """A row of the softmax: first some differences of two scores, then the whole row.
 
-    log p_i − log p_j is the difference of two scores, for any sum of the softmax. It needs two
-    products of H numbers. The whole row needs V such products and V exponentials.
+    log p_i − log p_j is the difference of two scores; the sum of the softmax cancels. A difference
+    takes two products of H numbers. The whole row takes V such products and V exponentials.
     """
 
     def __init__(self, cell: Cell, row: int) -> None:
@@ -36,7 +37,8 @@ class RowTest:
         middles = np.array([figure.middle for figure in figures])
         reaches = np.array([figure.reach for figure in figures])
         self.low, self.high = middles - reaches, middles + reaches
-        # Bounds of the logarithms; a figure such as 0.0001 has no lower bound.
+        # Bounds of the logarithms. A figure such as 0.0001 has no lower bound: the number could be
+        # 0.
         with np.errstate(divide="ignore", invalid="ignore"):
             self.log_low = np.where(self.low > 0, np.log(np.maximum(self.low, 0)), -np.inf)
             self.log_high = np.log(self.high)
@@ -99,7 +101,7 @@ class RowTest:
 
 
 def _units_of(cell: Cell, row: int) -> tuple[Floats, list[tuple[int, Floats]]] | None:
-    """How the hidden units of a row depend on the normals, if only gains and biases are lost.
+    """The hidden units of a row as linear functions of the normals, if only gain and bias are lost.
 
     A unit before its tanh is ``constant`` (H, 1) plus, for each lost draw, ``slope`` (H, 1) times
     the normals from ``place`` on.
@@ -122,7 +124,7 @@ def _units_of(cell: Cell, row: int) -> tuple[Floats, list[tuple[int, Floats]]] |
 
 
 def _telling_pairs(scores: Floats, low: Floats, high: Floats) -> list[tuple[int, int]]:
-    """The pairs of classes whose differences drop the most random networks, best first."""
+    """The pairs of classes whose differences drop most random networks, the best first."""
     usable = np.flatnonzero(np.isfinite(low))
     pairs = [(int(i), int(j)) for i, j in itertools.combinations(usable, 2)]
     if not pairs:
@@ -132,7 +134,7 @@ def _telling_pairs(scores: Floats, low: Floats, high: Floats) -> list[tuple[int,
     middles, widths = differences.mean(1), differences.std(1) + 1e-12
     reach = (high[i] - low[i] + high[j] - low[j]) / 2
     target = (low[i] + high[i] - low[j] - high[j]) / 2
-    # The density with which a normal number of that mean and width falls near the target.
+    # The density of the normal distribution, with this mean and width, at the target.
     likely = reach / widths * np.exp(-0.5 * np.minimum(((target - middles) / widths) ** 2, 50))
     chosen: list[int] = []
     for place in np.argsort(likely):
@@ -148,10 +150,9 @@ def _telling_pairs(scores: Floats, low: Floats, high: Floats) -> list[tuple[int,
 def row_share(scores: Floats, low: Floats, high: Floats) -> float:
     """The share of random networks that print a given row, if scores are normally distributed.
 
-    ``scores`` (V, n) of random networks; ``low`` and ``high`` bound the logarithms of the row. The
-    score of the first class with a bound is subtracted from the others. The shares of these
-    differences are multiplied, each under the condition that those before it have their printed
-    values.
+    ``scores``: (V, n), of n random networks. ``low`` and ``high`` bound the logarithms of the row.
+    The score of the first class with a bound is subtracted from all others. The shares of these
+    differences are multiplied; each is conditional on the printed values of those before it.
     """
     usable = np.flatnonzero(np.isfinite(low))
     if len(usable) < 2:

@@ -25,11 +25,12 @@ from npnet.torch_rng.many_normals import NormalLayout
 from npnet.torch_rng.many_seeds import SEEDS, Streams, Words
 
 CHUNK = 8192  # seeds whose words and normals are held at once
-BLOCK = 1 << 19  # seeds of one piece of work: about half a second, which is lost if it is killed
-FEW = 64  # from this many seeds on, the tests of a later cell save more time than they need
+# seeds in one piece of work: about half a second, which is lost if the process is killed
+BLOCK = 1 << 19
+FEW = 64  # with fewer seeds left, the tests of a later cell take more time than they save
 HELD = 1 << 23  # words that are held at once: 32 MB, and as much for their normals
 LEAST = 64
-VERSION = 1  # of the search's rules; a progress file of another version belongs to another search
+VERSION = 1  # the version of the search's rules; a progress file of another version is refused
 
 
 class Candidate(NamedTuple):
@@ -55,7 +56,7 @@ class Session:
 def expected(cells: Sequence[Cell]) -> float:
     """How many of 2^32 seeds are expected to remain after a session's first minibatches.
 
-    Every number of earlier executions is tried; the right seed is not counted.
+    All numbers of earlier executions up to the limit are tried. The right seed is not counted.
     """
     return SEEDS * math.prod((cell.reruns + 1) * printed_share(cell) for cell in cells)
 
@@ -73,8 +74,8 @@ class Search:
 
     Args:
         sessions: the sessions whose seeds are searched for.
-        about: a text of everything else that the result depends on; it enters the digest.
-        chunk: how many seeds' words are held at once; fewer if the figures need many words.
+        about: everything else that the result depends on, as text; it is part of the digest.
+        chunk: how many seeds' words are in memory at once; fewer if the figures need many words.
 
     Attributes:
         digest: a digest of everything that the result depends on.
@@ -111,7 +112,8 @@ class Search:
     def block(self, first: int, end: int) -> list[Candidate]:
         """The candidates among the seeds from ``first`` to ``end`` − 1."""
         kept: dict[_First, list[Words]] = {each: [] for each in self.firsts}
-        with np.errstate(all="ignore"):  # a seed with numbers that are not finite fails the tests
+        # numbers that are not finite fail the tests; no warning is needed
+        with np.errstate(all="ignore"):
             for start in range(first, end, self.chunk):
                 count = min(self.chunk, end - start)
                 seeds = np.arange(start, start + count, dtype=np.uint64).astype(np.uint32)
@@ -219,7 +221,7 @@ def _digest(sessions: Sequence[Session], about: str) -> str:
     return digest.hexdigest()
 
 
-# The search that this worker has unpickled; only the newest one, so that memory stays small.
+# The search that this worker unpickled last. Older ones are dropped, to save memory.
 _ready: dict[str, Search] = {}
 
 

@@ -1,9 +1,9 @@
 """Tests that a lost seed must pass, cheap ones first, for thousands of seeds at once.
 
-A test may only drop seeds that cannot be the lost one. It compares an approximation with a printed
-figure. It allows for ±1 in the last printed digit and for its own error. For float32 that error is
-a fixed bound. For the model of the loss it is measured on random normals when the test is prepared.
-The remaining seeds go through the ordinary forward pass.
+A test drops only seeds that cannot be the lost one. It compares an approximation with a printed
+figure, and it allows for ±1 in the last printed digit and for the error of the approximation. The
+error of float32 has a fixed bound. The error of the model of the loss is measured on random normals
+when the test is prepared. The remaining seeds go through the ordinary forward pass.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from npnet.replays.seed_cells import Cell, Interval
 from npnet.replays.seed_losses import LossModelTest, LossTest, loss_share, loss_spread
 from npnet.replays.seed_rows import Indices, RowTest
 
-# A model is made for cells with at most this many lost numbers: its Hessian has the square of it.
+# A model is made for cells with at most this many lost numbers. Its Hessian has that many rows
+# and columns.
 MODEL_NUMBERS = 512
 ENOUGH = 1e-3  # if a row leaves a smaller share than this, a model of the loss saves no time
 USEFUL = 0.7  # a model that leaves a larger share than this saves no time
@@ -26,8 +27,8 @@ class SeedTest(Protocol):
 
     Attributes:
         what: the test in words.
-        cost: rough microseconds for each seed on one core; the order of the tests depends on it.
-        share: the share of all seeds that it is expected to leave.
+        cost: about how many microseconds a seed takes on one core. The tests are ordered by it.
+        share: the expected share of all seeds that pass.
     """
 
     what: str
@@ -44,7 +45,7 @@ def compiled_tests(cell: Cell, *, model: bool) -> list[SeedTest]:
 
     Args:
         cell: the printed figures and everything that they depend on.
-        model: whether a model of the loss may be made, which takes seconds.
+        model: whether to make a model of the loss where it saves time; making it takes seconds.
     """
     tests: list[SeedTest] = [RowTest(cell, row) for row in cell.probs]
     if cell.losses:
@@ -59,7 +60,7 @@ def compiled_tests(cell: Cell, *, model: bool) -> list[SeedTest]:
 
 
 def printed_share(cell: Cell) -> float:
-    """The estimated share of seeds that the figures of a cell's first minibatch leave.
+    """The estimated share of seeds that fit the figures of a cell's first minibatch.
 
     The estimate treats the rows of the softmax and the loss as independent.
     """

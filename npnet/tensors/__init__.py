@@ -27,27 +27,26 @@ from npnet.tensors import (
     comparisons,
     conversion,
     creation,
-    dtypes,
+    dtypes_and_sizes,
     functional,
     gather_scatter,
     indexing,
-    nn,
-    number_limits,
+    operators,
     operators_in_place,
     order_and_counts,
     random,
+    rearranging,
     reductions,
-    repeats,
-    splits_and_joins,
+    storage,
     text,
 )
-from npnet.tensors.attach import FUNCTIONS
-from npnet.tensors.device import device as device
-from npnet.tensors.dtypes import ALIASES, ALL, get_default_dtype, set_default_dtype
-from npnet.tensors.dtypes import dtype as dtype
+from npnet.tensors.dtypes_and_sizes import ALIASES, ALL, get_default_dtype, set_default_dtype
+from npnet.tensors.dtypes_and_sizes import Size as Size
+from npnet.tensors.dtypes_and_sizes import dtype as dtype
 from npnet.tensors.generators import default_generator as default_generator
+from npnet.tensors.interface import FUNCTIONS
+from npnet.tensors.missing import device as device
 from npnet.tensors.missing import missing
-from npnet.tensors.sizes import Size as Size
 from npnet.tensors.tensor_class import Tensor as Tensor
 
 # Torch computes infinities and nans silently. NumPy warns of them, in the line that computes them.
@@ -66,11 +65,11 @@ _NAMES: dict[str, Any] = {
     **ALIASES,
     "get_default_dtype": get_default_dtype,
     "set_default_dtype": set_default_dtype,
-    "LongTensor": lambda *data: creation.tensor(*data, dtype=dtypes.int64),
-    "IntTensor": lambda *data: creation.tensor(*data, dtype=dtypes.int32),
+    "LongTensor": lambda *data: creation.tensor(*data, dtype=dtypes_and_sizes.int64),
+    "IntTensor": lambda *data: creation.tensor(*data, dtype=dtypes_and_sizes.int32),
     "FloatTensor": Tensor,
-    "DoubleTensor": lambda *data: creation.tensor(*data, dtype=dtypes.float64),
-    "BoolTensor": lambda *data: creation.tensor(*data, dtype=dtypes.bool_),
+    "DoubleTensor": lambda *data: creation.tensor(*data, dtype=dtypes_and_sizes.float64),
+    "BoolTensor": lambda *data: creation.tensor(*data, dtype=dtypes_and_sizes.bool_),
 }
 globals().update(_NAMES)
 
@@ -106,6 +105,7 @@ backends = _namespace(
     mps=_namespace("backends.mps", is_available=lambda: False, is_built=lambda: False),
     cudnn=_namespace("backends.cudnn", deterministic=True, benchmark=False),
 )
+nn = _namespace("nn", functional=functional)  # layers are refused by name
 linalg = _namespace("linalg", norm=reductions.norm)
 special = _namespace("special", softmax=functional.softmax, log_softmax=functional.log_softmax)
 version = _namespace("version", cuda=None)
@@ -151,10 +151,10 @@ _ = (
     conversion,
     gather_scatter,
     indexing,
+    operators,
     operators_in_place,
-    number_limits,
     order_and_counts,
-    repeats,
-    splits_and_joins,
+    rearranging,
+    storage,
     text,
 )

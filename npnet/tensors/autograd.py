@@ -1,4 +1,4 @@
-"""``torch.autograd``, and what graders need of a recorded graph.
+"""``torch.autograd``, and functions on recorded graphs that graders need.
 
 The tape of the last backward pass stays in ``LAST``; ``vjp`` computes vector-Jacobian products
 between cuts of any recorded graph and changes nothing; ``replay`` computes a recorded graph again
@@ -7,7 +7,8 @@ with other leaves or in another number type.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,10 @@ from npnet.base.arrays import Array
 from npnet.tensors.backward import backward as backward
 from npnet.tensors.backward import flow, key_of, reachable
 from npnet.tensors.backward import grad as grad
-from npnet.tensors.grad_modes import enable_grad as enable_grad
-from npnet.tensors.grad_modes import no_grad as no_grad
-from npnet.tensors.grad_modes import set_grad_enabled as set_grad_enabled
+from npnet.tensors.interface import function
 from npnet.tensors.tape import LAST as LAST
 from npnet.tensors.tape import Node, record
-from npnet.tensors.tensor_class import Tensor, wrap
+from npnet.tensors.tensor_class import MODE, Tensor, wrap
 
 
 def vjp(
@@ -32,13 +31,14 @@ def vjp(
 ) -> list[Array | None]:
     """Vector-Jacobian products between cuts of a recorded graph; nothing is changed or freed.
 
-    The upstream gradients start at ``outputs`` and run back. Whatever arrives at one of
-    ``inputs`` or ``cut`` is kept there and runs no further, also where that tensor is itself an
-    output: so with every named tensor in ``cut`` and upstream gradients for all of them, what
-    arrives at a tensor is exactly the sum of the gradients that its direct users send to it.
+    The upstream gradients start at ``outputs`` and flow back. A gradient that arrives at one of
+    ``inputs`` or ``cut`` stays there and flows no further, even if this tensor is also an output.
+    If every named tensor is in ``cut`` and has an upstream gradient, the gradient of a tensor is
+    exactly the sum of the gradients from the operations that read it.
 
-    Works on graphs whose values have been freed or, by ``.data``, changed; a ``replay`` has
-    values of its own. Returns one array an input, None where no gradient arrives.
+    It also works if a backward pass has freed the graph, or if ``.data`` has changed values;
+    ``replay`` computes the values of the graph again. The result has one array for each input, None
+    if no gradient arrives.
     """
     keys = [key_of(tensor) for tensor in inputs]
     stops = dict.fromkeys([*keys, *(key_of(tensor) for tensor in cut if tensor._req)])
@@ -53,16 +53,16 @@ def vjp(
 
 
 class Replay:
-    """A recorded graph computed again. ``of(tensor)`` is the new tensor for a recorded one."""
+    """A graph that was computed again. ``of(tensor)`` is the new tensor for a recorded one."""
 
     def __init__(self, made: dict[Node | Tensor, Tensor]) -> None:
         self._made = made
 
     def of(self, tensor: Tensor) -> Tensor:
-        """The tensor of the replay that stands for this one of the recording.
+        """The tensor of the replay for this tensor of the recording.
 
         Raises:
-            KeyError: it is not part of the graph that was replayed.
+            KeyError: the tensor is not in the replayed graph.
         """
         return self._made[key_of(tensor)]
 
@@ -74,9 +74,9 @@ def replay(
 ) -> Replay:
     """Compute a recorded graph again, with other values of leaves or in another float type.
 
-    ``leaves``: new arrays by leaf; others keep their values. ``dtype``: a NumPy float type that
-    leaves and float constants are converted to. The new graph is recorded in turn, so that
-    ``vjp`` works on it; the old one stays as it is.
+    ``leaves``: new arrays by leaf; other leaves keep their values. ``dtype``: a NumPy float type to
+    which leaves and float constants are converted. The new graph is also recorded, so that ``vjp``
+    works on it. The old graph does not change.
     """
     values = dict(leaves or {})
     made: dict[Node | Tensor, Tensor] = {}
@@ -109,3 +109,100 @@ def replay(
         out = np.array(node.op.forward(*args))
         made[node] = record(node.op, args, tensors, out)
     return Replay(made)
+
+
+class _Recording:
+    """Recording on or off in a ``with`` block or in a decorated function."""
+
+    grad: bool
+
+    def __new__(cls, *args: Any) -> Any:
+        # @torch.no_grad without brackets is also a decorator.
+        if len(args) == 1 and callable(args[0]):
+            return object.__new__(cls)(args[0])
+        return object.__new__(cls)
+
+    def __init__(self) -> None:
+        self._before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._before.append(MODE.grad)
+        MODE.grad = self.grad
+
+    def __exit__(self, *_: object) -> None:
+        MODE.grad = self._before.pop()
+
+    def __call__(self, decorated: Callable[..., Any]) -> Callable[..., Any]:
+        import functools
+
+        grad = self.grad
+        if inspect.isgeneratorfunction(decorated):
+
+            @functools.wraps(decorated)
+            def step_by_step(*args: Any, **kwargs: Any) -> Any:
+                steps = decorated(*args, **kwargs)
+                while True:
+                    before, MODE.grad = MODE.grad, grad
+                    try:
+                        item = next(steps)
+                    except StopIteration as stop:
+                        return stop.value
+                    finally:
+                        MODE.grad = before
+                    yield item
+
+            return step_by_step
+
+        @functools.wraps(decorated)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            before, MODE.grad = MODE.grad, grad
+            try:
+                return decorated(*args, **kwargs)
+            finally:
+                MODE.grad = before
+
+        return inside
+
+
+@function("no_grad", "inference_mode")
+class no_grad(_Recording):
+    """``torch.no_grad``: operations inside are not recorded."""
+
+    grad = False
+
+
+@function("enable_grad")
+class enable_grad(_Recording):
+    """``torch.enable_grad``: operations inside are recorded, even within ``no_grad``."""
+
+    grad = True
+
+
+@function("set_grad_enabled")
+class set_grad_enabled(_Recording):
+    """``torch.set_grad_enabled(mode)``: has an effect at once; also a context manager."""
+
+    def __new__(cls, mode: bool) -> Any:
+        return object.__new__(cls)
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__()
+        self.grad = bool(mode)
+        self._outside = MODE.grad
+        MODE.grad = self.grad
+
+    def __enter__(self) -> None:
+        MODE.grad = self.grad
+
+    def __exit__(self, *_: object) -> None:
+        MODE.grad = self._outside
+
+    def __call__(self, decorated: Callable[..., Any]) -> Callable[..., Any]:
+        MODE.grad = self._outside
+        return super().__call__(decorated)
+
+
+@function("is_grad_enabled")
+def is_grad_enabled() -> bool:
+    """Whether operations are recorded now."""
+    return MODE.grad

@@ -1,4 +1,4 @@
-"""The backward pass: gradients run back through the recorded nodes."""
+"""The backward pass: gradients flow back through the recorded nodes."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.derivatives.sums import summed
-from npnet.tensors.attach import method
+from npnet.tensors.dtypes_and_sizes import Size
+from npnet.tensors.interface import method
 from npnet.tensors.missing import not_supported
-from npnet.tensors.sizes import Size
 from npnet.tensors.tape import LAST, Node, edge
-from npnet.tensors.tensor_class import MODE, Tensor, counter, new, wrap
+from npnet.tensors.tensor_class import CHANGES, MODE, Tensor, changed, new, owner, wrap
 
 
 def sum_to(g: Array, shape: tuple[int, ...]) -> Array:
-    """The gradient of something broadcast: summed over the axes along which it was repeated."""
+    """The gradient of a broadcast array: summed over the axes along which it was repeated."""
     if g.shape == shape:
         return g
     if g.ndim == 2 and shape in ((g.shape[1],), (1, g.shape[1])):
@@ -36,10 +36,10 @@ _order: Final = operator.attrgetter("order")
 
 
 def reachable(roots: Iterable[Node], stops: Mapping[Any, Any]) -> list[Node]:
-    """All nodes that gradients from these roots go through, latest first."""
+    """All nodes through which gradients from these roots flow, latest first."""
     found = set(roots)
     waiting = list(found)
-    for node in waiting:  # which grows on the way
+    for node in waiting:  # the list grows during the loop
         for made_by in node.edges:
             if type(made_by) is Node and made_by not in found and made_by not in stops:
                 found.add(made_by)
@@ -50,11 +50,11 @@ def reachable(roots: Iterable[Node], stops: Mapping[Any, Any]) -> list[Node]:
 def flow(
     seeds: dict[Node, Array], stops: Mapping[Node | Tensor, Any], check: bool
 ) -> tuple[dict[Node | Tensor, Array], list[Node]]:
-    """Run gradients back from the seeds; what arrives at leaves and stops, and the nodes passed."""
+    """Let gradients flow back from the seeds; the gradients of leaves and stops, and the nodes."""
     waiting: dict[Node, Array] = dict(seeds)
     arrived: dict[Node | Tensor, Array] = {}
     nodes: list[Node] = []
-    # Latest first: all gradients of a node have arrived when its turn comes.
+    # Latest first, so that all gradients of a node have arrived before it is processed.
     turns = [(-node.order, node) for node in seeds]
     heapq.heapify(turns)
     while turns:
@@ -66,61 +66,63 @@ def flow(
                 for reference in node.watchers:
                     watcher = reference()
                     if watcher is not None and watcher._node is node:
-                        _accumulate(watcher, g)
-            if node.saved:
+                        _accumulate(watcher, g.copy())
+            if node.freed or (node.stamp != CHANGES.count and node.touched()):
                 _check_saved(node)
-        out, args, derivatives = node._a, node.args, node.op.derivatives
-        for place, source in enumerate(node.edges):
+        out, args = node._a, node.args
+        for source, derivative in zip(node.edges, node.op.derivatives, strict=False):
             if source is None:
                 continue
-            d = derivatives[place](g, out, *args)
+            d = derivative(g, out, *args)
             like = source._a
             if d.shape != like.shape:
                 d = sum_to(d, like.shape)
             if d.dtype is not like.dtype and d.dtype != like.dtype and check:
                 d = d.astype(like.dtype)
-            into: dict[Any, Array] = waiting
             if type(source) is not Node or (stops and source in stops):
-                into = arrived
-            before = into.get(source)
-            if before is not None:
-                d = before + d
-            elif into is waiting:
-                assert type(source) is Node
+                before = arrived.get(source)
+                if before is not None:
+                    d = before + d
+                elif d is g or d.base is not None or not d.flags.c_contiguous:
+                    d = d.copy()  # what arrives has its own memory: it may become a .grad
+                arrived[source] = d
+            elif source in waiting:
+                waiting[source] = waiting[source] + d
+            else:
+                waiting[source] = d
                 heapq.heappush(turns, (-source.order, source))
-            into[source] = d
     return arrived, nodes
 
 
 def _check_saved(node: Node) -> None:
-    if node.freed:
-        raise RuntimeError(
-            "Trying to backward through the graph a second time: the values saved for it are "
-            "freed after the first backward(). Run the forward pass again, or give the first "
-            "backward() retain_graph=True"
-        )
-    for count, before in node.saved:
-        if count[0] != before:
+    for saved in node.saved():
+        if node.freed:
+            raise RuntimeError(
+                "Trying to backward through the graph a second time: the values saved for it are "
+                "freed after the first backward(). Run the forward pass again, or give the first "
+                "backward() retain_graph=True"
+            )
+        if saved is not None and owner(saved)._changed > node.stamp:
             raise RuntimeError(
                 "one of the variables needed for gradient computation has been modified by an "
-                f"inplace operation: {node.op.name} needs a tensor that is at version {count[0]}; "
-                f"expected version {before} instead: write x = x + y in place of x += y, or "
-                "change a .clone()"
+                f"inplace operation: {node.op.name} needs a tensor of shape "
+                f"{list(saved._a.shape)} as it was when the operation ran: write x = x + y in "
+                "place of x += y, or change a .clone()"
             )
 
 
 def _accumulate(tensor: Tensor, g: Array) -> None:
-    """Add to ``.grad``, in memory of its own."""
+    """Add to ``.grad``, or make ``g``, which nothing else has, the ``.grad``."""
     grad = tensor._grad
     if grad is None:
         made = new(Tensor)
-        made._a = np.array(g)
+        made._a = g
         tensor._grad = made
     elif MODE.grad and grad._req:
         raise not_supported("accumulating into a .grad that itself requires a gradient")
     else:
         grad._a += g
-        counter(grad)[0] += 1
+        changed(grad)
 
 
 @method("backward")
@@ -134,8 +136,8 @@ def backward(
     """Add the gradient of this tensor to the ``.grad`` of every leaf that it was made from.
 
     Raises:
-        RuntimeError: nothing was recorded; not a scalar and no ``gradient`` given; a second
-            backward pass through a freed graph; a saved tensor was changed in place.
+        RuntimeError: nothing was recorded; the tensor is not a scalar and no ``gradient`` is given;
+            the graph was freed by an earlier backward pass; or a saved tensor was changed in place.
     """
     if create_graph:
         raise not_supported("backward(create_graph=True)")
@@ -143,7 +145,7 @@ def backward(
     if self._view is not None:
         edge(self)
     if self._node is None:
-        _accumulate(self, g)
+        _accumulate(self, g.copy())
         return
     arrived, nodes = flow({self._node: g}, {}, True)
     chosen = None if inputs is None else [inputs] if isinstance(inputs, Tensor) else list(inputs)
@@ -181,10 +183,10 @@ def _seed(tensor: Tensor, gradient: Any) -> Array:
 
 @method("retain_grad")
 def retain_grad(self: Tensor) -> None:
-    """Keep the gradient of a tensor that is no leaf in ``.grad``, in every backward pass.
+    """Keep the gradient of a tensor that is not a leaf in ``.grad``, in every backward pass.
 
     Raises:
-        RuntimeError: it requires no gradient.
+        RuntimeError: the tensor does not require a gradient.
     """
     if not self._req:
         raise RuntimeError(
@@ -209,7 +211,7 @@ def _grad(
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> tuple[Tensor | None, ...]:
-    """``torch.autograd.grad``: gradients with respect to ``inputs``, in place of ``.grad``."""
+    """``torch.autograd.grad``: return the gradients of ``inputs``; ``.grad`` does not change."""
     if create_graph:
         raise not_supported("torch.autograd.grad(create_graph=True)")
     outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)

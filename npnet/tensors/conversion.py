@@ -1,4 +1,4 @@
-"""Copies, conversions to other types, and tensors filled in place."""
+"""Copying tensors, converting and describing their number types, and filling them in place."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from typing import Any
 import numpy as np
 
 from npnet.derivatives import elementwise as table
-from npnet.tensors.attach import both, function, method, no_more
-from npnet.tensors.device import device as Device
-from npnet.tensors.device import on_cpu
-from npnet.tensors.dtypes import ALIASES, ALL, OF, TYPE_NAMES, numpy_of
-from npnet.tensors.dtypes import dtype as Dtype
-from npnet.tensors.dtypes import result_type as promoted_type
-from npnet.tensors.in_place import changed, refuse_leaf, write
-from npnet.tensors.operands import plain
+from npnet.tensors.dtypes_and_sizes import ALIASES, ALL, DEFAULT, OF, TYPE_NAMES, dtype, numpy_of
+from npnet.tensors.dtypes_and_sizes import dtype as Dtype
+from npnet.tensors.dtypes_and_sizes import result_type as promoted_type
+from npnet.tensors.in_place import refuse_leaf, write
+from npnet.tensors.interface import both, function, method, no_more, plain
+from npnet.tensors.missing import device as Device
+from npnet.tensors.missing import on_cpu
 from npnet.tensors.tape import run
-from npnet.tensors.tensor_class import MODE, Tensor, alias, counter
-
-# --- copies and conversions -----------------------------------------------------------------------
+from npnet.tensors.tensor_class import MODE, Tensor, alias, changed
 
 
 @both("clone")
@@ -29,13 +26,13 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
 
 @both("detach")
 def detach(input: Tensor) -> Tensor:
-    """The same memory, outside of the graph."""
+    """A tensor with the same memory that is not in the graph."""
     return alias(input)
 
 
 @method("detach_")
 def detach_(self: Tensor) -> Tensor:
-    """This tensor, taken out of the graph."""
+    """Take this tensor out of the graph."""
     self._node, self._req = None, False
     return self
 
@@ -59,7 +56,7 @@ def to(self: Tensor, kind: Any) -> Tensor:
 def to_any(
     self: Tensor, *wanted: Any, dtype: Any = None, device: Any = None, **more: Any
 ) -> Tensor:
-    """Another type; a device that is not the CPU is refused."""
+    """The tensor in another type; every device except the CPU is refused."""
     copy = more.pop("copy", False)
     more.pop("non_blocking", None)
     no_more("to", more)
@@ -156,7 +153,7 @@ def promote_types(type1: Dtype, type2: Dtype) -> Dtype:
 
 @method("copy_")
 def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
-    """The values of another tensor, broadcast, written here."""
+    """Write the values of another tensor into this one; they are broadcast."""
     x = self._a
     try:
         np.broadcast_to(src._a, x.shape)
@@ -168,26 +165,26 @@ def copy_(self: Tensor, src: Tensor, non_blocking: bool = False) -> Tensor:
     if MODE.grad and (self._req or src._req):
         return write(self, table.COPY, (x, src._a), (self, src))
     x[...] = src._a
-    counter(self)[0] += 1
+    changed(self)
     return self
 
 
 @method("fill_")
 def fill_(self: Tensor, value: Any) -> Tensor:
-    """One number everywhere."""
+    """Write one number everywhere."""
     second = value if isinstance(value, Tensor) else None
     number = value._a if isinstance(value, Tensor) else plain(value)
     if MODE.grad and (self._req or (second is not None and second._req)):
         op = table.FILL_NUMBER if second is None else table.FILL
         return write(self, op, (self._a, number), (self, second))
     self._a[...] = number
-    counter(self)[0] += 1
+    changed(self)
     return self
 
 
 @method("zero_")
 def zero_(self: Tensor) -> Tensor:
-    """Zeros everywhere."""
+    """Write zeros everywhere."""
     if MODE.grad and self._req:
         return write(self, table.ZERO, (self._a,), (self,))
     return fill_(self, 0)
@@ -195,9 +192,61 @@ def zero_(self: Tensor) -> Tensor:
 
 @method("set_")
 def set_(self: Tensor, source: Tensor) -> Tensor:
-    """The memory of another tensor."""
+    """Give this tensor the memory of another one."""
     if MODE.grad:
         refuse_leaf(self)
     self._a = source._a
     changed(self)
     return self
+
+
+@function("finfo")
+class finfo:
+    """The limits of a float type: ``bits``, ``eps``, ``max``, ``min``, ``tiny``, ``resolution``.
+
+    Raises:
+        TypeError: it is not a float type.
+    """
+
+    def __init__(self, type: dtype | None = None) -> None:
+        kind = DEFAULT.float if type is None else type
+        if not kind.is_floating_point:
+            raise TypeError(
+                f"torch.finfo() requires a floating point input type, got {kind!r}: "
+                "torch.iinfo takes integers"
+            )
+        found = np.finfo(kind.numpy)
+        self.bits = int(found.bits)
+        self.eps, self.max, self.min = float(found.eps), float(found.max), float(found.min)
+        self.tiny = self.smallest_normal = float(found.tiny)
+        self.resolution = float(f"1e-{found.precision}")
+        self.dtype = repr(kind).removeprefix("torch.")
+
+    def __repr__(self) -> str:
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, "
+            f"eps={self.eps:g}, smallest_normal={self.smallest_normal:g}, tiny={self.tiny:g}, "
+            f"dtype={self.dtype})"
+        )
+
+
+@function("iinfo")
+class iinfo:
+    """The limits of an integer type: ``bits``, ``max``, ``min``.
+
+    Raises:
+        TypeError: it is not an integer type.
+    """
+
+    def __init__(self, type: dtype) -> None:
+        if type.is_floating_point or type.numpy.kind == "b":
+            raise TypeError(
+                f"torch.iinfo() requires an integer input type, got {type!r}: "
+                "torch.finfo takes floats"
+            )
+        found = np.iinfo(type.numpy)
+        self.bits, self.max, self.min = int(found.bits), int(found.max), int(found.min)
+        self.dtype = repr(type).removeprefix("torch.")
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"

@@ -1,4 +1,4 @@
-"""New tensors."""
+"""Making new tensors."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from typing import Any
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.tensors.attach import FUNCTIONS, function, method, no_more, tensor_argument
 from npnet.tensors.conversion import to
-from npnet.tensors.device import on_cpu
-from npnet.tensors.dtypes import DEFAULT, I64, OF, number_type, numpy_of
-from npnet.tensors.operands import plain
-from npnet.tensors.shapes import sizes_of
+from npnet.tensors.dtypes_and_sizes import DEFAULT, I64, OF, number_type, numpy_of
+from npnet.tensors.interface import (
+    FUNCTIONS,
+    function,
+    method,
+    no_more,
+    plain,
+    sizes_of,
+    tensor_argument,
+)
+from npnet.tensors.missing import on_cpu
 from npnet.tensors.tensor_class import Tensor, wrap
 
 
@@ -30,10 +36,10 @@ def array_of(data: Any, dtype: Any = None) -> Array:
     """A new array of numbers, nested lists, arrays or tensors.
 
     Raises:
-        ValueError: lists of different lengths, a tensor of several numbers in a list, a text, a
-            number that is too large.
-        TypeError: lists in some places and numbers in others.
-        RuntimeError: something that is no number.
+        ValueError: lists have different lengths, a tensor in a list has several numbers, the data
+            are text, or a number is too large.
+        TypeError: lists and numbers are mixed.
+        RuntimeError: an entry is not a number.
     """
     wanted = None if dtype is None else numpy_of(dtype)
     if isinstance(data, Tensor):
@@ -62,7 +68,7 @@ def array_of(data: Any, dtype: Any = None) -> Array:
 def _without_tensors(data: Any) -> Any:
     if isinstance(data, Tensor):
         if data._a.size != 1:
-            # Torch asks whole numbers for an index.
+            # For whole numbers, torch calls __index__.
             raise (ValueError if data._a.dtype.kind == "f" else TypeError)(
                 "only one element tensors can be converted to Python scalars: torch.stack joins "
                 "tensors"
@@ -78,7 +84,7 @@ def _without_tensors(data: Any) -> Any:
 
 
 def _float_types(data: Any) -> list[np.dtype[Any]]:
-    """Of the tensors in a list: the result has the widest float type of its entries."""
+    """The float types of the tensors in a list; the result has the widest of them."""
     if isinstance(data, Tensor):
         return [data._a.dtype] if data._a.dtype.kind == "f" else []
     if isinstance(data, (list, tuple)) and data and isinstance(data[0], (Tensor, list, tuple)):
@@ -87,7 +93,7 @@ def _float_types(data: Any) -> list[np.dtype[Any]]:
 
 
 def _no_numbers(data: Any, array: Array) -> Exception:
-    """What to raise for data of which NumPy makes no numbers, or larger ones than torch has."""
+    """The error for data from which NumPy makes no numbers, or numbers too large for torch."""
     if array.dtype.kind in "US":
         if isinstance(data, str):
             return TypeError("new(): invalid data type 'str': wanted numbers, got a string")
@@ -262,7 +268,7 @@ def new_tensor(self: Tensor, data: Any, *, dtype: Any = None) -> Tensor:
 def arange(
     *bounds: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, **more: Any
 ) -> Tensor:
-    """``start`` (0), ``end``, ``step`` (1), as Python's range, also of floats."""
+    """Numbers from ``start`` (0) to before ``end`` by ``step`` (1), as range; floats too."""
     start, end, step = 0, more.pop("end", None), more.pop("step", 1)
     if len(bounds) == 1 and end is None:
         end = bounds[0]
@@ -307,8 +313,8 @@ def linspace(
         return finish(np.full(1, plain(start), kind), requires_grad, device)
     if not steps:
         return finish(np.zeros(0, kind), requires_grad, device)
-    # From both ends to the middle, as torch; its multiply and add round once. Whole numbers are
-    # cut from float64.
+    # From both ends to the middle, as in torch, whose multiply-add rounds once. Whole numbers are
+    # truncated from float64.
     first, last = kind.type(plain(start)), kind.type(plain(end))
     wide = np.float64
     narrow = kind.type if kind.kind == "f" else wide
@@ -360,7 +366,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
         tensors = tuple(tensors[0])
     if indexing not in ("ij", "xy"):
         raise RuntimeError('torch.meshgrid: indexing must be one of "xy" or "ij"')
-    axes = list(range(len(tensors)))  # along which each one runs
+    axes = list(range(len(tensors)))  # the axis of each one
     if indexing == "xy" and len(axes) > 1:
         axes[:2] = 1, 0
     sizes = [tensors[axes.index(place)]._a.size for place in range(len(axes))]

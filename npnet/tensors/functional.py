@@ -13,20 +13,10 @@ from npnet.derivatives.functional import (
 )
 from npnet.derivatives.indexing import INDEX
 from npnet.derivatives.operation import Operation
-from npnet.tensors.activations import (
-    elu,
-    float_argument,
-    gelu,
-    hardtanh,
-    leaky_relu,
-    logsigmoid,
-    silu,
-    softplus,
-)
-from npnet.tensors.attach import both, tensor_argument
-from npnet.tensors.axes import axis_of, spelled
-from npnet.tensors.dtypes import F32, FLOATS, I64
-from npnet.tensors.limits_and_masks import clamp
+from npnet.tensors.bernoulli import dropped
+from npnet.tensors.comparisons import clamp
+from npnet.tensors.dtypes_and_sizes import F32, FLOATS, I64
+from npnet.tensors.interface import axis_of, both, spelled, tensor_argument
 from npnet.tensors.linear import linear
 from npnet.tensors.losses import (
     binary_cross_entropy,
@@ -40,7 +30,19 @@ from npnet.tensors.losses import (
 from npnet.tensors.missing import missing, not_for, not_supported
 from npnet.tensors.tape import renamed, run, run_one
 from npnet.tensors.tensor_class import Tensor, wrap
-from npnet.tensors.unary import relu, sigmoid, tanh
+from npnet.tensors.unary import (
+    elu,
+    float_argument,
+    gelu,
+    hardtanh,
+    leaky_relu,
+    logsigmoid,
+    relu,
+    sigmoid,
+    silu,
+    softplus,
+    tanh,
+)
 
 __all__ = [
     "binary_cross_entropy",
@@ -80,7 +82,7 @@ def _with_type(input: Tensor, dtype: Any) -> Tensor:
 def softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None, **more: Any
 ) -> Tensor:
-    """exp(x) over its sum along an axis."""
+    """exp(x) divided by its sum along an axis."""
     return _soft("softmax", SOFTMAX, input, dim, dtype, more)
 
 
@@ -116,7 +118,7 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """Rows of int64 zeros with a 1 at each class.
 
     Raises:
-        RuntimeError: not int64, a negative class, or one that is too large.
+        RuntimeError: the classes are not int64, or one is negative or too large.
     """
     classes = tensor_argument("one_hot", input)._a
     if classes.dtype != I64:
@@ -170,19 +172,23 @@ def layer_norm(
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
-    """Over its norm along an axis."""
+    """The input divided by its norm along an axis."""
     return input / clamp(input.norm(p, dim, keepdim=True), eps)
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """The tensor itself when ``training`` is False or p is 0; else refused."""
-    if training and p:
-        raise not_supported("dropout while training: its random numbers")
-    return input
+    """Zeros with probability p, and all other values divided by 1 − p; drawn as torch draws.
+
+    Raises:
+        ValueError: p below 0 or above 1.
+    """
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    return dropped(input, p, training, inplace)
 
 
 def pad(input: Tensor, pad: Any, mode: str = "constant", value: float | None = None) -> Tensor:
-    """With constants around, from the last axis on."""
+    """A copy with a border of constants; the sizes begin with the last axis."""
     if mode != "constant":
         raise not_supported(f"pad(mode={mode!r})")
     if len(pad) > 2 * input._a.ndim:

@@ -1,4 +1,4 @@
-"""Values taken, put and added by index: ``gather``, ``scatter``, ``index_add`` and the like."""
+"""Taking, writing and adding values by index: ``gather``, ``scatter``, ``index_add`` and others."""
 
 from __future__ import annotations
 
@@ -20,19 +20,17 @@ from npnet.derivatives.indexing import (
     scatter_add,
 )
 from npnet.derivatives.operation import Operation
-from npnet.tensors.attach import both, method
-from npnet.tensors.axes import axis_of
-from npnet.tensors.dtypes import I64
-from npnet.tensors.in_place import changed, write
-from npnet.tensors.index_keys import key_part
+from npnet.tensors.dtypes_and_sizes import I64
+from npnet.tensors.in_place import write
+from npnet.tensors.indexing import key_part
+from npnet.tensors.interface import axis_of, both, method, plain
 from npnet.tensors.missing import not_supported
-from npnet.tensors.operands import plain
 from npnet.tensors.tape import renamed, run
-from npnet.tensors.tensor_class import MODE, Tensor, counter, wrap
+from npnet.tensors.tensor_class import MODE, Tensor, changed, wrap
 
 
 def _along(shape: tuple[int, ...], index: Array, axis: int) -> tuple[Array, ...]:
-    """The full key that ``gather`` and ``scatter`` mean by an index along one axis."""
+    """The full key for an index along one axis, as in ``gather`` and ``scatter``."""
     grid = list(np.ogrid[tuple(slice(size) for size in index.shape)])
     grid[axis] = index
     return tuple(grid)
@@ -116,7 +114,7 @@ def _checked_range(name: str, x: Array, axis: int, index: Tensor) -> Array:
 
 @both("masked_select")
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
-    """The values where the mask is True, in a row."""
+    """The values at which the mask is True, as a vector."""
     x, key = np.broadcast_arrays(input._a, mask._a)
     if x.shape != input._a.shape:
         input = input.expand(x.shape)
@@ -250,7 +248,7 @@ def index_add_(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
         and source._a.shape == rows.shape + x.shape[1:]
         and not (MODE.grad and (self._req or source._req))
         and largest(rows) < len(x)
-    ):  # what training loops do, with no further checks
+    ):  # the usual case in training loops, without other checks
         scatter_add(x, rows, source._a)
         changed(self)
         return self
@@ -258,13 +256,13 @@ def index_add_(self: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     if MODE.grad and (self._req or tensors[1]._req):
         return write(self, INDEX_ADD, args, tensors)
     scatter_add(args[0], args[2], args[1])
-    counter(self)[0] += 1
+    changed(self)
     return self
 
 
 @method("index_copy_")
 def index_copy_(self: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
-    """Slices put along an axis by number."""
+    """Write slices along an axis by number."""
     key = (slice(None),) * axis_of(dim, self._a.ndim) + (index._a.copy(),)
     return renamed(
         write(self, PUT, (self._a, source._a, key), (self, source)), "IndexCopyBackward0"
@@ -273,7 +271,7 @@ def index_copy_(self: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 
 @method("index_fill_")
 def index_fill_(self: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
-    """Slices filled with a number."""
+    """Fill slices with a number."""
     key = (slice(None),) * axis_of(dim, self._a.ndim) + (index._a.copy(),)
     return renamed(
         write(self, PUT, (self._a, plain(value), key), (self, None)), "IndexFillBackward0"
@@ -282,7 +280,7 @@ def index_fill_(self: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
 
 @method("index_put_")
 def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
-    """``x[indices] = values``, or with ``accumulate`` a sum that counts repeats."""
+    """``x[indices] = values``; with ``accumulate``, the values are added, also at repeats."""
     key = tuple(key_part(one) for one in indices)
     if accumulate:
         return write(self, PUT_SUM, (self._a, values._a, key), (self, values))
@@ -291,7 +289,7 @@ def index_put_(self: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
 
 @both("nonzero")
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
-    """The places of values that are not 0, one a row."""
+    """The indices of values that are not 0, one in each row."""
     places = np.nonzero(input._a) if input._a.ndim else ()
     if as_tuple:
         return tuple(wrap(place) for place in places)

@@ -7,7 +7,6 @@ generator and at which word. Append a function that takes a ``Draw``.
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -15,26 +14,27 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError
-from npnet.tensors.attach import function
-from npnet.tensors.device import CPU, on_cpu
-from npnet.tensors.dtypes import I64
+from npnet.tensors.dtypes_and_sizes import I64
+from npnet.tensors.interface import function, tensor_argument
+from npnet.tensors.missing import CPU, on_cpu
 from npnet.tensors.tensor_class import Tensor, wrap
 from npnet.torch_rng import generator as engine
+from npnet.torch_rng.torch_state import torch_state, words_used
 
 UNSEEDED: Final = 67280421310721  # the seed of torch.Generator() before manual_seed
 
 
 class Draw(NamedTuple):
-    """One draw, as an observer is told of it.
+    """One draw, for observers.
 
     Attributes:
-        generator: the ``Generator`` drawn from.
+        generator: the ``Generator`` that draws.
         default: whether it is the default generator.
         seed: the seed of its stream.
-        before, after: words of the stream used up before and after the draw.
+        before, after: how many words of the stream are used before and after the draw.
         kind: the torch function, such as ``"randn"``.
-        shape: of the result.
-        result: the tensor that was drawn.
+        shape: the shape of the result.
+        result: the drawn tensor.
     """
 
     generator: Generator
@@ -51,10 +51,10 @@ OBSERVERS: Final[list[Callable[[Draw], object]]] = []
 
 
 class Counted(engine.Generator):
-    """npnet's generator, which counts the 32-bit words that it has given."""
+    """npnet's generator, with a count of the 32-bit words that it has used."""
 
     used = 0
-    exponentials = "torch"  # "mkl" for those, and so the classes, of torch 2.0 to 2.6
+    exponentials = "torch"  # "mkl": the exponentials, and the classes, of torch 2.0 to 2.6
 
     def exponential(self, *shape: Any, dtype: Any = np.float32, engine: str | None = None) -> Any:
         return super().exponential(*shape, dtype=dtype, engine=engine or self.exponentials)
@@ -68,23 +68,23 @@ class Counted(engine.Generator):
         return super()._long_words(count)
 
     def few(self, low: int, high: int, count: int) -> Array:
-        """As ``randint``, of one axis and a span below 2^28, with no checks: a minibatch."""
+        """Like ``randint`` for one axis and a span below 2^28, without checks: for a minibatch."""
         self.used += count
         found = (self._engine.random_raw(count) % np.uint64(high - low)).view(I64)
         return found + low if low else found
 
 
 def set_sampler(name: str) -> None:
-    """Whose exponentials ``multinomial`` takes from now on: ``torch``'s, or ``mkl``'s."""
+    """Set whose exponentials ``multinomial`` uses from now on: ``torch`` or ``mkl``."""
     Counted.exponentials = name
 
 
-_STATE: Final = struct.Struct("<Q624IqqBd")
+_USED: Final = "_words_used"  # of a state's tensor: how many words of the stream were used
 
 
 @function("Generator")
 class Generator:
-    """``torch.Generator``: unseeded it always begins with the same seed, as torch's does."""
+    """``torch.Generator``. Without a seed it always begins with the same one, as in torch."""
 
     def __init__(self, device: Any = "cpu") -> None:
         on_cpu(device)
@@ -94,8 +94,8 @@ class Generator:
         """Begin the stream of this seed.
 
         Raises:
-            ValueError: a number that is not from −2^63 to 2^64−1.
-            TypeError: no number.
+            ValueError: the seed is not from −2^63 to 2^64−1.
+            TypeError: the seed is not a number.
         """
         if isinstance(seed, Tensor):
             seed = seed.item()
@@ -107,7 +107,7 @@ class Generator:
         return self
 
     def seed(self) -> int:
-        """A seed from the operating system; returned."""
+        """Begin the stream of a seed from the operating system, and return the seed."""
         fresh = int.from_bytes(os.urandom(8), "little")
         self.manual_seed(fresh)
         return fresh
@@ -127,41 +127,28 @@ class Generator:
         return CPU
 
     def get_state(self) -> Tensor:
-        """The state as a tensor of bytes, for ``set_state``."""
-        state = self.core.get_state()
-        packed = _STATE.pack(
-            state["seed"],
-            *state["key"].tolist(),
-            state["pos"],
-            self.core.used,
-            state["has_spare"],
-            state["spare"],
-        )
-        return wrap(np.frombuffer(packed, np.uint8).copy())
+        """The state as a tensor of 5,056 bytes, which torch's ``set_state`` takes too."""
+        made = wrap(np.frombuffer(torch_state(self.core.get_state(), self.used), np.uint8).copy())
+        vars(made)[_USED] = self.used
+        return made
 
     def set_state(self, new_state: Tensor) -> Generator:
-        """Go on from where ``get_state`` was called."""
-        raw = new_state._a.astype(np.uint8).tobytes()
-        if len(raw) != _STATE.size:
-            raise RuntimeError(
-                f"set_state: a state of {len(raw)} bytes, wanted {_STATE.size}, as from get_state "
-                "of npnet.tensors"
-            )
-        seed, *key, pos, used, kept, spare = _STATE.unpack(raw)
-        self.core.set_state(
-            {
-                "seed": seed,
-                "key": np.array(key, np.uint32),
-                "pos": pos,
-                "has_spare": bool(kept),
-                "spare": spare,
-            }
-        )
-        self.core.used = used
+        """Continue from the state at the call of ``get_state``, here or in torch.
+
+        Raises:
+            RuntimeError: no state of a generator.
+        """
+        array = np.asarray(tensor_argument("set_state", new_state)._a)
+        try:
+            self.core.set_state(array)
+        except InputError as why:
+            raise RuntimeError(str(why)) from None
+        used = vars(new_state).get(_USED)
+        self.core.used = words_used(self.core.get_state()) if used is None else used
         return self
 
     def clone_state(self) -> Generator:
-        """Another generator that goes on from here."""
+        """A copy of this generator, with its state."""
         return Generator().set_state(self.get_state())
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Changes in place: written, counted and, if a gradient is required, recorded."""
+"""Changing tensors in place: changes are counted and, if a gradient is required, recorded."""
 
 from __future__ import annotations
 
@@ -9,28 +9,16 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.derivatives.operation import NOTHING, Operation
-from npnet.tensors.dtypes import type_name
-from npnet.tensors.tape import ALWAYS, edge, node_of, save_result, seen
-from npnet.tensors.tensor_class import MODE, Tensor, counter, new
-
-
-def changed(tensor: Tensor) -> None:
-    """Count a change of the tensor's memory that is not recorded."""
-    if tensor._base is not None:
-        tensor = tensor._base
-    if tensor._root is not None:
-        tensor = tensor._root
-    if tensor._counter is None:
-        tensor._counter = [1]
-    else:
-        tensor._counter[0] += 1
+from npnet.tensors.dtypes_and_sizes import type_name
+from npnet.tensors.tape import edge, node_of, save_result, seen
+from npnet.tensors.tensor_class import CHANGES, MODE, Tensor, changed, new, owner
 
 
 def refuse_leaf(tensor: Tensor) -> None:
-    """Refuse to change in place a leaf that wants a gradient, or a view of one.
+    """Refuse to change in place a leaf that requires a gradient, or a view of one.
 
     Raises:
-        RuntimeError: as torch.
+        RuntimeError: it is one, as in torch.
     """
     base = tensor if tensor._base is None else tensor._base
     if base._req and base._node is None:
@@ -46,8 +34,8 @@ def write(
 ) -> Tensor:
     """Change a tensor in place by ``op.forward(*args)``; ``args[0]`` is the tensor's array.
 
-    Under recording, the tensor's node becomes that of the operation, and a view's base learns
-    that a part of it was written.
+    If recording is on, the tensor's node becomes that of the operation. If the tensor is a view,
+    its base notes that a part of it was written.
     """
     wanted = MODE.grad and any(t is not None and t._req for t in tensors)
     if wanted:
@@ -57,27 +45,25 @@ def write(
     check_result(tensor._a, out)
     if not wanted:
         tensor._a[...] = out
-        counter(tensor)[0] += 1
+        changed(tensor)
         return tensor
     out = out.astype(tensor._a.dtype, copy=False)
     node = node_of(op, args, tensors, out)
-    if tensor._counter is not None or node.saved:
-        # Of the tensor itself, the values of before are kept: its change does no harm.
-        mine = counter(tensor)
-        others = [one for one in tensors[1:] if one is not None]
-        if not any(counter(one) is mine for one in others):
-            node.saved = [ALWAYS if pair[0] is mine else pair for pair in node.saved]
     before = None if tensor._base is None else tensor._base._a.copy()
     tensor._a[...] = out
-    counter(tensor)[0] += 1
+    changed(tensor)
+    mine = owner(tensor)
+    if not any(one is not None and owner(one) is mine for one in tensors[1:]):
+        # The earlier values of the tensor itself are kept, so that its change does no harm.
+        node.tensors, node.stamp = (None, *node.tensors[1:]), CHANGES.count
     if tensor._base is None:
         tensor._node, tensor._req = node, True
         save_result(node, tensor)
-        tensor._epoch += 1  # views of it, if there are any, have a new node too
+        tensor._epoch += 1  # its views, if there are any, need a new node too
         return tensor
     save_result(node, tensor)
     base = tensor._base
-    part = new(Tensor)  # stands for what was written, with its history
+    part = new(Tensor)  # represents the written values, with their history
     part._a, part._node, part._req = out, node, True
     base._node = node_of(WRITTEN, (before, out, tensor._view), (base, part), base._a)
     base._req = True
@@ -88,10 +74,10 @@ def write(
 
 
 def check_result(target: Array, out: Array) -> None:
-    """Refuse a result that does not fit into the tensor that it is to be written into.
+    """Refuse a result that does not fit into its tensor.
 
     Raises:
-        RuntimeError: a larger shape, or a type of a higher category.
+        RuntimeError: the result has a larger shape, or a type of a higher category.
     """
     if out.shape != target.shape:
         try:

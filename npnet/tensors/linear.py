@@ -9,11 +9,11 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.derivatives.operation import Operation
 from npnet.derivatives.products import ADDMM, BMM, DOT, MM, MV, einsum_derivative, einsum_name
-from npnet.tensors.attach import both, function, method, tensor_argument
+from npnet.tensors.interface import axis_of, both, function, method, tensor_argument
 from npnet.tensors.missing import not_for, not_supported
 from npnet.tensors.tape import record, renamed, run
 from npnet.tensors.tensor_class import MODE, Tensor, new
-from npnet.tensors.views import reshape, transpose, unsqueeze
+from npnet.tensors.views import permute, reshape, transpose, unsqueeze
 
 
 def _same_type(name: str, x: Array, y: Array) -> None:
@@ -84,7 +84,7 @@ def _matmul(input: Tensor, other: Tensor, _whole_batches: bool = False) -> Tenso
 
 @method("__matmul__")
 def _at(self: Tensor, other: Any) -> Any:
-    return matmul(self, other) if isinstance(other, Tensor) else NotImplemented
+    return matmul(self, other) if type(other) is Tensor else NotImplemented
 
 
 @both("mm")
@@ -145,7 +145,7 @@ def _axes(name: str, *wanted: tuple[Tensor, int]) -> None:
 
 @both("outer", "ger")
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
-    """All products of one entry of each vector."""
+    """The products of all pairs of entries of two vectors."""
     _axes("outer", (input, 1), (vec2, 1))
     return reshape(input, -1, 1) * vec2
 
@@ -171,11 +171,34 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return matmul(input, turned) + bias
 
 
+def _contracted_last(a: Tensor, b: Tensor, dims: Any) -> tuple[Tensor, Tensor, int]:
+    """Both with the axes that are summed last in the one and first in the other."""
+    first, second = ([one] if isinstance(one, int) else list(one) for one in dims)
+    if len(first) != len(second):
+        raise RuntimeError("both dimension lists should have same length")
+    first = [axis_of(one, a._a.ndim) for one in first]
+    second = [axis_of(one, b._a.ndim) for one in second]
+    for one, other in zip(first, second, strict=True):
+        if a._a.shape[one] != b._a.shape[other]:
+            raise RuntimeError(
+                f"contracted dimensions need to match, but first has size {a._a.shape[one]} in dim "
+                f"{one} and second has size {b._a.shape[other]} in dim {other}"
+            )
+    kept = [axis for axis in range(a._a.ndim) if axis not in first]
+    rest = [axis for axis in range(b._a.ndim) if axis not in second]
+    return permute(a, *kept, *first), permute(b, *second, *rest), len(first)
+
+
 @function("tensordot")
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
-    """Sums of products over the last axes of one and the first of the other."""
+    """Sums of products over the last ``dims`` axes of one and the first of the other.
+
+    ``dims`` may also be two lists: the axes of each.
+    """
+    if isinstance(dims, Tensor):
+        dims = dims.tolist()
     if not isinstance(dims, int):
-        raise not_supported("tensordot with lists of axes: use einsum")
+        a, b, dims = _contracted_last(a, b, dims)
     x, y = a._a, b._a
     kept, rest = x.shape[: x.ndim - dims], y.shape[dims:]
     rows = reshape(a, int(np.prod(kept, dtype=int)), -1)
@@ -212,15 +235,19 @@ def einsum(equation: str, *operands: Any) -> Tensor:
             arrays = [arrays[0].astype(np.int64)]
         else:
             raise not_for("bmm", "'Bool'")
+    elif einsum_name(inputs, output) != "MulBackward0":
+        for array in arrays[1:]:
+            _same_type("einsum", arrays[0], array)
     op = Operation(
         einsum_name(inputs, output),
         lambda *arguments: np.einsum(
             ",".join(arguments[-1][0]) + "->" + arguments[-1][1], *arguments[:-1], optimize=True
         ),
     )
-    op.derivatives = tuple(einsum_derivative(place) for place in range(len(arrays)))
-    op.reads = tuple(
-        tuple(at for at in range(len(arrays)) if at != place) for place in range(len(arrays))
+    places = range(len(arrays))
+    op.derive(
+        tuple(map(einsum_derivative, places)),
+        tuple(tuple(at for at in places if at != place) for place in places),
     )
     try:
         made = run(op, (*arrays, (inputs, output)), operands)

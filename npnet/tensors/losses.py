@@ -9,19 +9,18 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.derivatives.functional import LOG_SOFTMAX, NLL, NLL_MEAN, plain_cross_entropy
 from npnet.derivatives.indexing import largest
-from npnet.tensors.activations import logsigmoid
-from npnet.tensors.attach import tensor_argument
-from npnet.tensors.axes import axis_of
-from npnet.tensors.dtypes import FLOATS, I64
-from npnet.tensors.limits_and_masks import clamp, where
-from npnet.tensors.missing import not_for, not_supported
+from npnet.tensors.comparisons import clamp, where
+from npnet.tensors.dtypes_and_sizes import FLOATS, I64
+from npnet.tensors.interface import axis_of, tensor_argument
+from npnet.tensors.missing import not_for
 from npnet.tensors.tape import renamed, run
 from npnet.tensors.tensor_class import MODE, Tensor, wrap
+from npnet.tensors.unary import logsigmoid
 from npnet.tensors.views import reshape
 
 
 def _usual(x: Array, classes: Array, weight: Any, ignore: int, reduction: str) -> bool:
-    """Whether a loss is ``_plain_nll``: one valid class a row, and their mean."""
+    """Whether a loss is ``_plain_nll``: one valid class for each row, and the mean."""
     return (
         weight is None
         and reduction == "mean"
@@ -31,7 +30,7 @@ def _usual(x: Array, classes: Array, weight: Any, ignore: int, reduction: str) -
         and x.dtype.kind == "f"
         and 0 < len(classes) == len(x)
         and not 0 <= ignore < x.shape[1]
-        and largest(classes) < x.shape[1]  # none below 0 either
+        and largest(classes) < x.shape[1]  # this also finds classes below 0
     )
 
 
@@ -45,7 +44,7 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Negative log likelihood of the targets under softmax(input); (n, C) and (n,) as a rule."""
+    """Negative log likelihood of the targets under softmax(input); usually (n, C) and (n,)."""
     if type(input) is not Tensor or type(target) is not Tensor:
         tensor_argument("cross_entropy", input)
         tensor_argument("cross_entropy", target)
@@ -54,6 +53,10 @@ def cross_entropy(
             return wrap(plain_cross_entropy(input._a, target._a))
         logprobs = run(LOG_SOFTMAX, (input._a, 1), (input,))
         return run(NLL_MEAN, (logprobs._a, target._a.copy()), (logprobs,))
+    if label_smoothing > 1:
+        raise RuntimeError(
+            f"label_smoothing must be between 0.0 and 1.0. Got: {float(label_smoothing)}"
+        )
     x = input
     axis = axis_of(0 if x._a.ndim == 1 else 1, x._a.ndim)
     if x._a.ndim == 1 and target._a.shape == x._a.shape and target._a.dtype.kind != "f":
@@ -62,8 +65,6 @@ def cross_entropy(
         )
     if x._a.dtype not in FLOATS:
         raise not_for("log_softmax_kernel_impl", x.dtype)
-    if label_smoothing:
-        raise not_supported("cross_entropy(label_smoothing=…)")
     logprobs = run(LOG_SOFTMAX, (x._a, axis), (x,))
     if target._a.dtype.kind == "f":
         if target._a.shape != x._a.shape:
@@ -71,6 +72,8 @@ def cross_entropy(
                 f"Expected floating point type for target with class probabilities of the shape "
                 f"{list(x._a.shape)}, got {list(target._a.shape)}: class numbers have to be int64"
             )
+        if label_smoothing > 0:
+            target = target * (1 - label_smoothing) + label_smoothing / x._a.shape[axis]
         losses = -(logprobs * target if weight is None else logprobs * target * weight).sum(axis)
         if reduction == "none":
             return losses
@@ -78,7 +81,30 @@ def cross_entropy(
         if reduction == "sum":
             return total
         return renamed(total / (losses.numel() or 1), "DivBackward1")
-    return nll_loss(logprobs, target, weight, None, ignore_index, None, reduction)
+    found = nll_loss(logprobs, target, weight, None, ignore_index, None, reduction)
+    if label_smoothing <= 0:
+        return found
+    smooth = _smooth_loss(logprobs, target._a, weight, ignore_index, reduction, axis)
+    return (1 - label_smoothing) * found + smooth * (label_smoothing / x._a.shape[axis])
+
+
+def _smooth_loss(
+    logprobs: Tensor, classes: Array, weight: Tensor | None, ignore: int, reduction: str, axis: int
+) -> Tensor:
+    """The loss of targets that are spread over all classes."""
+    if weight is not None:
+        shape = [1] * logprobs._a.ndim
+        shape[axis] = -1
+        logprobs = logprobs * reshape(weight, shape)
+    left_out = classes == ignore
+    losses = (-logprobs.sum(axis)).masked_fill(wrap(left_out), 0.0)
+    if reduction == "none":
+        return losses
+    if reduction == "sum":
+        return losses.sum()
+    if weight is None:
+        return losses.sum() / int((~left_out).sum())
+    return losses.sum() / wrap(weight._a[classes[~left_out]]).sum()
 
 
 def nll_loss(
@@ -90,7 +116,7 @@ def nll_loss(
     reduce: Any = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Negative log likelihood of the targets; input holds log probabilities, (n, C)."""
+    """Negative log likelihood of the targets; input (n, C) has log probabilities."""
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
     x, classes = tensor_argument("nll_loss", input), tensor_argument("nll_loss", target)._a
@@ -174,7 +200,7 @@ def _reduced(losses: Tensor, reduction: str) -> Tensor:
 
 
 def binary_cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mean") -> Tensor:
-    """Of probabilities; logarithms are held above -100, as torch's."""
+    """Binary cross-entropy of probabilities; logarithms are at least -100, as in torch."""
     if input._a.size and not (input._a.min() >= 0 and input._a.max() <= 1):
         raise RuntimeError("all elements of input should be between 0 and 1")
     losses = -(target * clamp(input.log(), -100) + (1 - target) * clamp((1 - input).log(), -100))
@@ -184,7 +210,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, *, reduction: str = "mea
 def binary_cross_entropy_with_logits(
     input: Tensor, target: Tensor, *, reduction: str = "mean"
 ) -> Tensor:
-    """Of logits."""
+    """Binary cross-entropy of logits."""
     losses = (1 - target) * input - logsigmoid(input)
     return renamed(_reduced(losses, reduction), "BinaryCrossEntropyWithLogitsBackward0")
 
@@ -192,7 +218,7 @@ def binary_cross_entropy_with_logits(
 def kl_div(
     input: Tensor, target: Tensor, *, reduction: str = "mean", log_target: bool = False
 ) -> Tensor:
-    """target · (log target − input), input being log probabilities."""
+    """target · (log target − input), where input has log probabilities."""
     if input._a.dtype not in FLOATS:
         raise RuntimeError("kl_div: Integral inputs not supported: convert with .float()")
     if log_target:

@@ -1,4 +1,4 @@
-"""``+ - * / // % **`` and the functions of the same names."""
+"""``+ - * / // % **`` and the functions of the same names; ``lerp``, ``addcmul``, ``addcdiv``."""
 
 from __future__ import annotations
 
@@ -9,26 +9,30 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.derivatives import elementwise as table
 from npnet.derivatives.operation import Operation
-from npnet.tensors.attach import FUNCTIONS, both, method
-from npnet.tensors.dtypes import DEFAULT, F32, F64, FLOATS, result_type
-from npnet.tensors.missing import not_for
-from npnet.tensors.operands import (
+from npnet.tensors.dtypes_and_sizes import DEFAULT, F32, F64, FLOATS, result_type
+from npnet.tensors.in_place import write
+from npnet.tensors.interface import (
+    FUNCTIONS,
     NUMBERS,
     Method,
+    both,
     checked,
     floored,
+    method,
     mismatch,
     operands,
     plain,
     remainder_of,
+    tensor_argument,
     wrap_number,
 )
+from npnet.tensors.missing import not_for
 from npnet.tensors.tape import record, renamed, run, run_one
 from npnet.tensors.tensor_class import MODE, Tensor, new
 
 
 def _operator(op: Operation, ufunc: Any, floats: bool = False, bools: str = "") -> Method:
-    """``x OP y``, with a short way for what occurs most: float tensors of one type."""
+    """``x OP y``, with a fast path for the usual case: float tensors of one type."""
 
     def apply(self: Tensor, other: Any) -> Any:
         x, kind = self._a, type(other)
@@ -116,7 +120,7 @@ def _scaled(name: str, apply: Method, sign: int) -> Method:
 
 
 def _rdiv(self: Tensor, other: Any) -> Any:
-    # Torch divides a number by a tensor so, and rounds twice.
+    # Torch divides a number by a tensor in this way, and rounds twice.
     if not isinstance(other, NUMBERS):
         return NotImplemented
     return _mul(FUNCTIONS["reciprocal"](self), other)
@@ -130,7 +134,7 @@ def _from_the_right(input: Tensor, other: Any, *, alpha: Any = 1) -> Any:
 
 
 def _rounded_division(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
-    """``torch.div``; ``rounding_mode`` "floor" or "trunc" as torch."""
+    """``torch.div``, with ``rounding_mode`` "floor" or "trunc"."""
     if rounding_mode is None:
         return DIVIDE(input, other)
     if rounding_mode in ("floor", "trunc"):
@@ -184,7 +188,7 @@ def _rpow(self: Tensor, base: Any) -> Any:
 
 @both("pow")
 def pow_(input: Any, exponent: Any) -> Tensor:
-    """``torch.pow``, also of a number to a tensor."""
+    """``torch.pow``, also for a number to the power of a tensor."""
     found = power_of(input, exponent) if isinstance(input, Tensor) else _rpow(exponent, input)
     if found is NotImplemented:
         raise TypeError("pow(): wanted a Tensor and a number or a Tensor")
@@ -237,29 +241,87 @@ def _rmod(self: Tensor, other: Any) -> Tensor:
     return _remainder(wrap_number(other), self)
 
 
-def _floats_only(kernel: str, input: Tensor) -> None:
+Call = tuple[Operation, tuple[Any, ...], tuple[Tensor, ...]]
+
+
+def _lerp(input: Any, end: Any, weight: Any) -> Call:
+    tensors = [tensor_argument("lerp", input), tensor_argument("lerp", end)]
+    if isinstance(weight, Tensor):
+        tensors.append(weight)
+    for one in tensors:
+        if one._a.dtype != input._a.dtype:
+            raise RuntimeError(
+                f"expected dtype {input.dtype} for `end` and `weight` but got dtype {one.dtype}: "
+                "convert with .to(input.dtype)"
+            )
     if input._a.dtype.kind != "f":
-        raise not_for(kernel, input.dtype)
+        raise not_for("lerp_kernel_scalar", input.dtype)
+    arrays = tuple(one._a for one in tensors)
+    if len(tensors) == 3:
+        return table.LERP_TENSOR, arrays, tuple(tensors)
+    return table.LERP, (*arrays, plain(weight)), tuple(tensors)
+
+
+def _product(name: str, op: Operation, input: Any, tensor1: Any, tensor2: Any, value: Any) -> Call:
+    tensors = tuple(tensor_argument(name, one) for one in (input, tensor1, tensor2))
+    kinds = [one._a.dtype.kind for one in tensors]
+    if name == "addcmul" and set(kinds) == {"b"}:
+        raise not_for("addcmul_cpu_out", "'Bool'")
+    if name == "addcdiv" and "f" not in kinds[1:]:
+        raise RuntimeError("Integer division with addcdiv is no longer supported: use .float()")
+    kind = result_type(tuple(one._a for one in tensors))
+    if kind.kind != "f":
+        value = int(value)
+    arrays = tuple(one._a.astype(kind, copy=False) for one in tensors)
+    return op, (*arrays, plain(value)), tensors
+
+
+def _three_made(call: Call) -> Tensor:
+    try:
+        return run(*call)
+    except ValueError as why:
+        raise mismatch(call[1][0], call[1][1], why) from None
+
+
+def _written(call: Call) -> Tensor:
+    op, args, tensors = call
+    try:
+        return write(tensors[0], op, args, tensors)
+    except ValueError as why:
+        raise mismatch(args[0], args[1], why) from None
 
 
 @both("lerp")
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """``input + weight * (end - input)``."""
-    _floats_only("lerp_kernel_scalar", input)
-    return renamed(input + weight * (end - input), "LerpBackward0")
+    return _three_made(_lerp(input, end, weight))
+
+
+@method("lerp_")
+def lerp_(self: Tensor, end: Tensor, weight: Any) -> Tensor:
+    """``lerp`` in place."""
+    return _written(_lerp(self, end, weight))
 
 
 @both("addcmul")
 def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """``input + value * tensor1 * tensor2``."""
-    if input._a.dtype.kind == "b":
-        raise not_for("addcmul_cpu_out", "'Bool'")
-    return renamed(input + value * tensor1 * tensor2, "AddcmulBackward0")
+    return _three_made(_product("addcmul", table.ADDCMUL, input, tensor1, tensor2, value))
+
+
+@method("addcmul_")
+def addcmul_(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """``addcmul`` in place."""
+    return _written(_product("addcmul", table.ADDCMUL, self, tensor1, tensor2, value))
 
 
 @both("addcdiv")
 def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
     """``input + value * tensor1 / tensor2``."""
-    if tensor1._a.dtype.kind != "f" and tensor2._a.dtype.kind != "f":
-        raise RuntimeError("Integer division with addcdiv is no longer supported: use .float()")
-    return renamed(input + value * tensor1 / tensor2, "AddcdivBackward0")
+    return _three_made(_product("addcdiv", table.ADDCDIV, input, tensor1, tensor2, value))
+
+
+@method("addcdiv_")
+def addcdiv_(self: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """``addcdiv`` in place."""
+    return _written(_product("addcdiv", table.ADDCDIV, self, tensor1, tensor2, value))

@@ -9,17 +9,27 @@ import numpy as np
 from npnet.base.arrays import Array
 from npnet.derivatives import elementwise as table
 from npnet.derivatives.operation import Operation
-from npnet.tensors.attach import FUNCTIONS, as_float, method
-from npnet.tensors.dtypes import F32, F64, FLOATS
-from npnet.tensors.in_place import changed, check_result, write
-from npnet.tensors.operands import NUMBERS, Method, checked, floored, mismatch, operands, plain
+from npnet.tensors.dtypes_and_sizes import F32, F64, FLOATS
+from npnet.tensors.in_place import check_result, write
+from npnet.tensors.interface import (
+    FUNCTIONS,
+    NUMBERS,
+    Method,
+    as_float,
+    checked,
+    floored,
+    method,
+    mismatch,
+    operands,
+    plain,
+)
 from npnet.tensors.operators import power_of, prepared
 from npnet.tensors.tape import renamed
-from npnet.tensors.tensor_class import MODE, Tensor, counter
+from npnet.tensors.tensor_class import MODE, Tensor, changed
 
 
 def _changing(op: Operation, ufunc: Any, floats: bool = False) -> Method:
-    """``x OP= y``: written into x's memory."""
+    """``x OP= y``: the result is written into the memory of x."""
 
     def apply(self: Tensor, other: Any) -> Any:
         x, kind = self._a, type(other)
@@ -62,14 +72,14 @@ def _changing(op: Operation, ufunc: Any, floats: bool = False) -> Method:
                 raise mismatch(x, y, why) from None
             check_result(x, out)
             x[...] = out
-        counter(self)[0] += 1
+        changed(self)
         return self
 
     return apply
 
 
 def _refuse(x: Array, y: Any, why: ValueError) -> None:
-    """Raise what torch raises where a result does not fit into x."""
+    """Raise torch's error for a result that does not fit into x."""
     try:
         check_result(x, np.broadcast_to(x.dtype.type(0), np.broadcast_shapes(x.shape, y.shape)))
     except ValueError:
@@ -104,7 +114,7 @@ def _ipow(self: Tensor, exponent: Any) -> Any:
     out = power_of(self, exponent)._a
     check_result(self._a, out)
     self._a[...] = out
-    counter(self)[0] += 1
+    changed(self)
     return self
 
 

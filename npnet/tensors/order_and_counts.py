@@ -9,12 +9,10 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.derivatives.reductions import MEDIAN_DIM, SORT, TOPK
-from npnet.tensors.attach import both, function
-from npnet.tensors.axes import axis_of
-from npnet.tensors.dtypes import I64
+from npnet.tensors.dtypes_and_sizes import I64, PAIRS, Histogram, ValuesIndices
+from npnet.tensors.interface import axis_of, both, function
 from npnet.tensors.missing import not_for
 from npnet.tensors.reductions import sum_
-from npnet.tensors.sizes import PAIRS, Histogram, ValuesIndices
 from npnet.tensors.tape import renamed, run
 from npnet.tensors.tensor_class import Tensor, wrap
 
@@ -39,7 +37,8 @@ def median(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
         raise IndexError(f"median(): Expected reduction dim {axis} to have non-zero size.")
     order = np.argsort(x, axis, kind="stable")
     middle = np.full(np.delete(x.shape, axis), (x.shape[axis] - 1) // 2)
-    if x.dtype.kind == "f":  # one nan makes the median nan: it is sorted last, the first is taken
+    # if there is a nan, the median is nan; nans are sorted last, and the first one is taken
+    if x.dtype.kind == "f":
         nans = np.isnan(x)
         middle = np.where(nans.any(axis), (~nans).sum(axis), middle)
     index = np.take_along_axis(order, np.expand_dims(middle, axis), axis).squeeze(axis)
@@ -61,7 +60,7 @@ def _ordered(x: Array, axis: int, descending: bool) -> Array:
 def sort(
     input: Tensor, dim: int = -1, descending: bool = False, stable: bool | None = None
 ) -> ValuesIndices:
-    """Values in order along an axis, and where they were."""
+    """The values in order along an axis, and their indices."""
     x = input._a
     axis = axis_of(dim, x.ndim)
     index = _ordered(x, axis, descending)
@@ -81,7 +80,7 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool
 def topk(
     input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
 ) -> ValuesIndices:
-    """The k largest (or smallest) values along an axis, in order, and where they were."""
+    """The k largest (or smallest) values along an axis, in order, and their indices."""
     x = input._a
     axis = axis_of(dim, x.ndim)
     if x.dtype.kind == "b":
@@ -112,7 +111,7 @@ def unique(
 
 @both("bincount")
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
-    """How often each number from 0 on occurs."""
+    """How often each of the numbers 0, 1, 2, … occurs."""
     if input._a.ndim != 1 or (input._a.size and input._a.min() < 0):
         raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
     return wrap(np.bincount(input._a, None if weights is None else weights._a, minlength))

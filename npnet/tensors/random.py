@@ -1,4 +1,4 @@
-"""Torch's random draws, from npnet's generator: seeded ones bit for bit."""
+"""Torch's random draws from npnet's generator; with a seed, they equal torch's bit for bit."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.base.errors import InputError
-from npnet.tensors.attach import both, function, method
-from npnet.tensors.device import on_cpu
-from npnet.tensors.dtypes import DEFAULT, FLOATS, I64, numpy_of
+from npnet.tensors.dtypes_and_sizes import DEFAULT, FLOATS, I64, numpy_of
 from npnet.tensors.generators import OBSERVERS as OBSERVERS
 from npnet.tensors.generators import Counted
 from npnet.tensors.generators import Draw as Draw
@@ -23,14 +21,14 @@ from npnet.tensors.generators import manual_seed as manual_seed
 from npnet.tensors.generators import seed as seed
 from npnet.tensors.generators import set_rng_state as set_rng_state
 from npnet.tensors.generators import set_sampler as set_sampler
-from npnet.tensors.missing import not_supported
-from npnet.tensors.shapes import sizes_of
+from npnet.tensors.interface import both, function, method, sizes_of
+from npnet.tensors.missing import not_supported, on_cpu
 from npnet.tensors.tensor_class import Tensor, changed_by_draw, wrap
 from npnet.torch_rng import generator as engine
 
 
-def _draw(kind: str, generator: Generator | None, make: Callable[[Counted], Array]) -> Tensor:
-    """Draw from the generator, or from the default one, and tell the observers."""
+def draw(kind: str, generator: Generator | None, make: Callable[[Counted], Array]) -> Tensor:
+    """Draw from the generator, or from the default one, and call the observers."""
     if generator is None:
         generator = default_generator
     elif not isinstance(generator, Generator):
@@ -93,7 +91,7 @@ def _sampler(name: str) -> Callable[..., Tensor]:
         if shape and min(shape) < 0:
             raise RuntimeError(f"{name}: Trying to create tensor with negative dimension")
         kind = _floats(name, dtype)
-        made = _draw(name, generator, lambda core: getattr(core, name)(shape, dtype=kind))
+        made = draw(name, generator, lambda core: getattr(core, name)(shape, dtype=kind))
         return _options(name, made, requires_grad, device, more)
 
     sample.__name__ = name
@@ -138,7 +136,7 @@ def randint(
         ):
             if type(generator) is Generator and not OBSERVERS:
                 return wrap(generator.core.few(low, high, wanted[0]))
-            return _draw("randint", generator, lambda core: core.few(low, high, wanted[0]))
+            return draw("randint", generator, lambda core: core.few(low, high, wanted[0]))
     parts = list(bounds)
     size = more.pop("size", None)
     if size is None:
@@ -161,7 +159,7 @@ def randint(
         raise RuntimeError(
             f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
         )
-    made = _draw("randint", generator, lambda core: core.randint(low, high, shape))
+    made = draw("randint", generator, lambda core: core.randint(low, high, shape))
     if dtype is not None and numpy_of(dtype) != I64:
         made = wrap(made._a.astype(numpy_of(dtype)))
     return _options("randint", made, requires_grad, device, more)
@@ -183,7 +181,7 @@ def randperm(
     **more: Any,
 ) -> Tensor:
     """The numbers 0 … n−1 in random order."""
-    made = _draw("randperm", generator, lambda core: core.randperm(n))
+    made = draw("randperm", generator, lambda core: core.randperm(n))
     if dtype is not None:
         made = wrap(made._a.astype(numpy_of(dtype)))
     return _options("randperm", made, False, device, more)
@@ -203,7 +201,7 @@ def multinomial(
         raise RuntimeError(
             "multinomial only supports floating-point dtypes for the input: convert with .float()"
         )
-    return _draw(
+    return draw(
         "multinomial",
         generator,
         lambda core: np.asarray(
@@ -230,7 +228,7 @@ def normal(
         return (with_unit * std + mean).detach()
     shape = sizes_of((size,))
     kind = _floats("normal", more.pop("dtype", None))
-    made = _draw("normal", generator, lambda core: _normals(core, shape, kind, mean, std))
+    made = draw("normal", generator, lambda core: _normals(core, shape, kind, mean, std))
     return _options(
         "normal", made, more.pop("requires_grad", False), more.pop("device", None), more
     )
@@ -241,7 +239,7 @@ def _normals(
 ) -> Array:
     if std < 0:
         raise InputError(f"normal expects std >= 0.0, but found std {std}")
-    # Few are made in double; torch's vectorised multiply and add rounds once.
+    # A few numbers are computed in float64; torch's vectorised multiply-add rounds once.
     few = int(np.prod(shape, dtype=np.int64)) < engine.LONG_RANDN
     drawn = core.randn(shape, dtype=np.float64 if few else kind)
     mean, std = (kind.type(one).astype(np.float64) if not few else one for one in (mean, std))
@@ -255,7 +253,7 @@ def normal_(
     """Normal numbers in place."""
     x = self._a
     return changed_by_draw(
-        self, _draw("normal_", generator, lambda core: _normals(core, x.shape, x.dtype, mean, std))
+        self, draw("normal_", generator, lambda core: _normals(core, x.shape, x.dtype, mean, std))
     )
 
 
@@ -268,7 +266,7 @@ def uniform_(
     low, width = x.dtype.type(a), x.dtype.type(x.dtype.type(b) - x.dtype.type(a))
     return changed_by_draw(
         self,
-        _draw(
+        draw(
             "uniform_",
             generator,
             lambda core: np.asarray(core.rand(x.shape, dtype=x.dtype) * width + low),
@@ -284,7 +282,7 @@ def exponential_(self: Tensor, lambd: float = 1, *, generator: Generator | None 
     x = self._a
     return changed_by_draw(
         self,
-        _draw("exponential_", generator, lambda core: core.exponential(x.shape, dtype=x.dtype)),
+        draw("exponential_", generator, lambda core: core.exponential(x.shape, dtype=x.dtype)),
     )
 
 
@@ -295,5 +293,5 @@ def random_(self: Tensor, *bounds: int, generator: Generator | None = None) -> T
         raise not_supported("random_() without bounds")
     low, high = (0, bounds[0]) if len(bounds) == 1 else bounds
     x = self._a
-    drawn = _draw("random_", generator, lambda core: core.randint(low, high, x.shape))
+    drawn = draw("random_", generator, lambda core: core.randint(low, high, x.shape))
     return changed_by_draw(self, drawn)

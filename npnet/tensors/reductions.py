@@ -28,11 +28,17 @@ from npnet.derivatives.reductions import (
     VAR,
     Axes,
 )
-from npnet.tensors.attach import as_float, both, function, tensor_argument
-from npnet.tensors.axes import axes_of, axis_of, spelled
-from npnet.tensors.dtypes import F32, FLOATS, I64, numpy_of
-from npnet.tensors.limits_and_masks import maximum, minimum
-from npnet.tensors.sizes import PAIRS
+from npnet.tensors.comparisons import maximum, minimum
+from npnet.tensors.dtypes_and_sizes import F32, FLOATS, I64, PAIRS, numpy_of
+from npnet.tensors.interface import (
+    as_float,
+    axes_of,
+    axis_of,
+    both,
+    function,
+    spelled,
+    tensor_argument,
+)
 from npnet.tensors.tape import renamed, run, run_one
 from npnet.tensors.tensor_class import Tensor, wrap
 
@@ -97,7 +103,7 @@ def _moment(name: str, op: Operation) -> Callable[..., Tensor]:
             tensor_argument(name, input)
         if more:
             dim, keepdim = spelled(name, more, dim, keepdim)
-        if isinstance(dim, bool):  # x.var(False): the first place is unbiased, too
+        if isinstance(dim, bool):  # x.var(False): the first argument can also be unbiased
             dim, unbiased = None, dim
         x = input._a
         if x.dtype is not F32 and x.dtype not in FLOATS:
@@ -213,7 +219,7 @@ def _not_empty(name: str, x: Array, axes: Axes) -> None:
 
 @both("amax")
 def amax(input: Tensor, dim: Any = (), keepdim: bool = False, **more: Any) -> Tensor:
-    """The largest value; a gradient is shared among those that tie."""
+    """The largest value; if several are equal, they share the gradient."""
     dim, keepdim = spelled("amax", more, dim, keepdim)
     _not_empty("amax", input._a, axes_of(dim, input._a.ndim))
     return run(AMAX, (input._a, axes_of(dim, input._a.ndim), keepdim), (input,))
@@ -221,7 +227,7 @@ def amax(input: Tensor, dim: Any = (), keepdim: bool = False, **more: Any) -> Te
 
 @both("amin")
 def amin(input: Tensor, dim: Any = (), keepdim: bool = False, **more: Any) -> Tensor:
-    """The smallest value; a gradient is shared among those that tie."""
+    """The smallest value; if several are equal, they share the gradient."""
     dim, keepdim = spelled("amin", more, dim, keepdim)
     _not_empty("amin", input._a, axes_of(dim, input._a.ndim))
     return run(AMIN, (input._a, axes_of(dim, input._a.ndim), keepdim), (input,))
@@ -298,7 +304,7 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False, **more: Any) -> Te
 
 @both("norm")
 def norm(input: Tensor, p: Any = 2, dim: Any = None, keepdim: bool = False) -> Tensor:
-    """The root of the sum of squares, or with another p the general norm."""
+    """The square root of the sum of squares; with another p, the p-norm."""
     x = tensor_argument("norm", input)._a
     if x.dtype not in FLOATS:
         raise RuntimeError("norm(): expected a floating point tensor: write x.float().norm()")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from npnet.base.arrays import Array
 from npnet.derivatives.operation import NOTHING, OUT, Operation
-from npnet.tensors.tensor_class import MODE, Tensor, counter, new
+from npnet.tensors.tensor_class import CHANGES, MODE, Tensor, new, owner
 
 
 class Node:
@@ -19,51 +19,78 @@ class Node:
 
     Attributes:
         op: the operation.
-        args: what its forward function got.
-        edges: for each derivative the node or leaf that its argument came from, None for one that
+        args: the arguments of its forward function.
+        edges: for each derivative, the node or leaf from which its argument comes; None if this
             needs no gradient.
-        saved: (change count, value when recorded) of all tensors that the derivatives read.
-        order: later nodes have higher numbers.
-        freed: a backward pass went through it without ``retain_graph``.
+        tensors: the tensors at the beginning of ``args``, None for plain numbers and for copied
+            values; empty if no derivative reads an argument.
+        result: the tensor with the result, if a derivative reads it.
+        stamp: the count of ``CHANGES`` when the operation was recorded.
+        order: the number of the node; later nodes have higher numbers.
+        freed: whether a backward pass without ``retain_graph`` went through it.
     """
 
-    __slots__ = ("__weakref__", "_a", "args", "edges", "freed", "op", "order", "saved", "watchers")
+    __slots__ = (
+        *("__weakref__", "_a", "args", "edges", "freed", "op", "order", "result", "stamp"),
+        *("tensors", "watchers"),
+    )
 
     _a: Array  # the result
     op: Operation
     args: tuple[Any, ...]
     edges: list[Node | Tensor | None]
-    saved: list[tuple[list[int], int]]
+    tensors: Sequence[Tensor | None]
+    result: weakref.ref[Tensor] | None
+    stamp: int
     watchers: list[weakref.ref[Tensor]] | None
     order: int
     freed: bool
 
     def name(self) -> str:
-        """The operation's name, as torch's ``grad_fn.name()``."""
+        """The operation's name, as ``grad_fn.name()`` in torch."""
         name = self.op.name
         return name if name[-1].isdigit() or "_" in name else f"torch::autograd::{name}"
 
     @property
     def out(self) -> Array:
-        """The result's values."""
+        """The values of the result."""
         return self._a
 
     @property
     def inputs(self) -> tuple[Node | Tensor, ...]:
-        """Where the arguments came from: nodes, and leaves."""
+        """The nodes and leaves from which the arguments come."""
         return tuple(edge for edge in self.edges if edge is not None)
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
-        """As torch's: the nodes that the gradients go to; None where one ends."""
+        """As in torch: the nodes to which the gradients flow; None if one ends here."""
         return tuple((_Accumulate(e) if isinstance(e, Tensor) else e, 0) for e in self.edges)
+
+    def touched(self) -> bool:
+        """Whether a tensor that the derivatives may read has been changed in place since."""
+        for tensor in self.tensors:
+            if tensor is not None and owner(tensor)._changed > self.stamp:
+                return True
+        result = None if self.result is None else self.result()
+        return result is not None and owner(result)._changed > self.stamp
+
+    def saved(self) -> Iterator[Tensor | None]:
+        """The tensors that the derivatives read; None for values that cannot change any more."""
+        for made_by, reads in zip(self.edges, self.op.reads, strict=False):
+            for place in reads if made_by is not None else ():
+                if place == OUT:
+                    yield None if self.result is None else self.result()
+                elif place < 0:
+                    yield None  # KEPT
+                elif place < len(self.tensors):
+                    yield self.tensors[place]
 
     def __repr__(self) -> str:
         return f"<{self.op.name} object at {id(self):#x}>"
 
 
 class _Accumulate:
-    """What ``next_functions`` shows for a leaf."""
+    """The entry of ``next_functions`` for a leaf."""
 
     def __init__(self, variable: Tensor) -> None:
         self.variable = variable
@@ -76,7 +103,7 @@ class _Accumulate:
 
 
 class Tape:
-    """The nodes of the last backward pass, latest first, and the result that it began from."""
+    """The nodes of the last backward pass, latest first, and the result at which it began."""
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
@@ -98,49 +125,26 @@ def node_of(
     out: Array,
     result: Tensor | None = None,
 ) -> Node:
-    """Record an operation. ``tensors``: those that ``args`` begin with, None for plain numbers.
+    """Record an operation. ``tensors``: those at the beginning of ``args``; None for numbers.
 
-    ``result``: the new tensor that ``out`` is for, if there is one already.
+    ``result``: the new tensor for ``out``, if it exists already.
     """
-    node = _new_node(Node)
-    node.op, node.args, node._a = op, args, out
-    node.watchers, node.freed = None, False
     edges: list[Node | Tensor | None] = []
-    saved: list[tuple[list[int], int]] = []
-    for tensor, reads in zip(tensors, op.reads, strict=False):
+    for tensor in tensors:
         if tensor is None or not tensor._req:
             edges.append(None)
             continue
         if tensor._view is not None:
             edge(tensor)
-        edges.append(tensor if tensor._node is None else tensor._node)
-        for place in reads:
-            if place >= 0:
-                if place >= len(tensors):
-                    continue
-                read = tensors[place]
-                if read is None:
-                    saved.append(ALWAYS)  # a plain number, which torch saves as a tensor
-                    continue
-                count = read._counter
-                if count is None or read._base is not None or read._root is not None:
-                    count = counter(read)
-                saved.append((count, count[0]))
-            elif place == OUT:
-                if result is None:
-                    saved.append(_AFTER)
-                else:
-                    result._counter = count = result._counter or [0]
-                    saved.append((count, 0))
-            else:
-                saved.append(ALWAYS)  # KEPT
-    node.edges, node.saved = edges, saved
-    node.order = next(_orders)  # after those of its arguments' views, which may be new
+        made_by = tensor._node
+        edges.append(tensor if made_by is None else made_by)
+    node = _new_node(Node)
+    node.op, node.args, node._a, node.edges = op, args, out, edges
+    node.tensors = tensors if op.reads_arguments else ()
+    node.result = None if result is None or not op.reads_result else weakref.ref(result)
+    node.watchers, node.freed, node.stamp = None, False, CHANGES.count
+    node.order = next(_orders)  # after the nodes of views among its arguments, which can be new
     return node
-
-
-_AFTER: Final = ([0], 0)  # stands for the count of a result that has no tensor yet
-ALWAYS: Final = ([0], 0)  # the count of what cannot change
 
 
 def record(
@@ -155,25 +159,21 @@ def record(
 
 
 def save_result(node: Node, result: Tensor) -> None:
-    saved = node.saved
-    for place, pair in enumerate(saved):
-        if pair is _AFTER:
-            count = counter(result)
-            saved[place] = (count, count[0])
+    """Keep the tensor into which an operation has written: later changes matter to the node."""
+    if node.op.reads_result:
+        node.result = weakref.ref(owner(result))
 
 
 def renamed(tensor: Tensor, name: str) -> Tensor:
-    """The tensor, its operation under the name that torch gives the whole of several."""
+    """The tensor, whose operation gets the name that torch gives to several operations together."""
     node = tensor._node
     if node is not None:
-        op = Operation(name, node.op.forward)
-        op.derivatives, op.reads = node.op.derivatives, node.op.reads
-        node.op = op
+        node.op = node.op.renamed(name)
     return tensor
 
 
 def run(op: Operation, args: tuple[Any, ...], tensors: Sequence[Tensor | None]) -> Tensor:
-    """Compute, and record if a gradient is wanted."""
+    """Compute an operation, and record it if a gradient is required."""
     out = op.forward(*args)
     if type(out) is not np.ndarray:
         out = np.asarray(out)
@@ -207,7 +207,7 @@ def seen(view: Any, array: Array) -> Array:
 
 
 def view_of(tensor: Tensor, array: Array, function: Any, argument: Any) -> Tensor:
-    """A tensor whose memory is the tensor's: ``function(tensor's array, argument)``."""
+    """A view, which shares the tensor's memory: ``function(tensor's array, argument)``."""
     made = new(Tensor)
     made._a = array
     base = tensor._base
@@ -235,7 +235,8 @@ def _view_gradient(g: Array, _out: Array, base: Array, view: Any) -> Array:
     return found
 
 
-# A part of a base, through any chain of views; and a base of which a part was written.
+# The operations for a part of a base (through any chain of views), and for a base of which a part
+# was written.
 VIEW: Final = Operation(
     "AsStridedBackward0", lambda base, view: seen(view, base), _view_gradient, saves=NOTHING
 )

@@ -1,8 +1,8 @@
 """The Tensor: a NumPy array, whether it requires a gradient, and how it was computed.
 
 The class has the attributes of every tensor. Its operations are in other modules of this package,
-which attach them by ``method`` and ``both``. So ``x.sum(0)`` and ``torch.sum(x, 0)`` are one
-function.
+which attach them by ``method`` and ``both``, so that ``x.sum(0)`` and ``torch.sum(x, 0)`` are the
+same function.
 """
 
 from __future__ import annotations
@@ -13,17 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.tensors.device import CPU, device
-from npnet.tensors.dtypes import DEFAULT, OF, dtype
-from npnet.tensors.missing import missing
-from npnet.tensors.sizes import Size
+from npnet.tensors.dtypes_and_sizes import DEFAULT, OF, Size, dtype
+from npnet.tensors.missing import CPU, device, missing
 
 if TYPE_CHECKING:
     from npnet.tensors.tape import Node
 
 
 class _Mode:
-    """Whether operations are recorded. One object: ``no_grad`` changes it for all modules."""
+    """Whether operations are recorded. It is one object: ``no_grad`` changes it for all modules."""
 
     __slots__ = ("grad",)
 
@@ -32,6 +30,18 @@ class _Mode:
 
 
 MODE: Final = _Mode()
+
+
+class _Changes:
+    """How many times any tensor was changed in place."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
+CHANGES: Final = _Changes()
 
 
 class _TensorType(type):
@@ -49,19 +59,21 @@ class _TensorType(type):
 class Tensor(metaclass=_TensorType):
     """An array with torch's rules.
 
-    What is set on few tensors has its default here, in the class, so that making one costs little.
+    Attributes that only few tensors set have their default in the class: making a tensor is faster.
     """
 
     _a: Array  # the values; views share their memory
-    _req: bool = False  # wants a gradient, itself or through what it was made from
-    _node: Node | None = None  # the operation that made it, if that was recorded
+    _req: bool = False  # whether it requires a gradient, itself or through its arguments
+    _node: Node | None = None  # the operation that made it, if it was recorded
     _grad: Tensor | None = None
     _base: Tensor | None = None  # the tensor whose memory this one is a view of
-    _view: Any = None  # (earlier view, function, argument): how _base's array gives this one
-    _root: Tensor | None = None  # of x.detach(): x, with which it shares the count of changes
-    _epoch: int = 0  # of a base: changes through its views; of a view: that count when it was made
-    _counter: list[int] | None = None  # [changes in place], made when it is first needed
-    _keeps: bool = False  # retain_grad was called
+    # (earlier view, function, argument): how to make this array from that of _base
+    _view: Any = None
+    _root: Tensor | None = None  # for x.detach(): x, at which its changes are noted too
+    # for a base: changes through its views; for a view: this count when it was made
+    _epoch: int = 0
+    _changed: int = 0  # the count of CHANGES at the last change of its memory in place
+    _keeps: bool = False  # whether retain_grad was called
 
     __array_priority__ = 1000
     __module__ = "torch"
@@ -137,7 +149,7 @@ class Tensor(metaclass=_TensorType):
 
     @property
     def data(self) -> Tensor:
-        """The same memory as a tensor outside of the graph. Changes of it are not counted."""
+        """A tensor with the same memory that is not in the graph. Its changes are not counted."""
         found = new(Tensor)
         found._a = self._a
         return found
@@ -150,7 +162,7 @@ class Tensor(metaclass=_TensorType):
 
     @property
     def retains_grad(self) -> bool:
-        """Whether ``retain_grad`` was called on a tensor that is no leaf."""
+        """Whether ``retain_grad`` was called on a tensor that is not a leaf."""
         return self._keeps
 
     @property
@@ -181,7 +193,7 @@ class Tensor(metaclass=_TensorType):
         return len(self._a)
 
     if TYPE_CHECKING:
-        # Attached by the modules beside this one.
+        # Attached by other modules of this package.
         def __iter__(self) -> Iterator[Tensor]: ...
         def __add__(self, other: Any) -> Tensor: ...
         def __radd__(self, other: Any) -> Tensor: ...
@@ -213,13 +225,13 @@ class Tensor(metaclass=_TensorType):
         def __setitem__(self, key: Any, value: Any) -> None: ...
 
     def __bool__(self) -> bool:
-        return bool(self._one("a truth value"))
+        return bool(self._one("truth value", RuntimeError))
 
     def __int__(self) -> int:
-        return int(self._one("an int"))
+        return int(self._one("int", ValueError))
 
     def __float__(self) -> float:
-        return float(self._one("a float"))
+        return float(self._one("float", ValueError))
 
     def __index__(self) -> int:
         if self._a.size != 1 or self._a.dtype.kind == "f":
@@ -229,9 +241,9 @@ class Tensor(metaclass=_TensorType):
             )
         return int(self._a.item())
 
-    def _one(self, what: str) -> Any:
+    def _one(self, what: str, kind: type[Exception]) -> Any:
         if self._a.size != 1:
-            raise RuntimeError(
+            raise kind(
                 f"a Tensor of {self._a.size} values has no {what}: "
                 "take one entry, or reduce it first, for example with .all(), .any() or .sum()"
             )
@@ -251,7 +263,7 @@ class Tensor(metaclass=_TensorType):
         return self._a.tolist()
 
     def numpy(self, *, force: bool = False) -> Array:
-        """The array itself, memory shared."""
+        """The array itself, with shared memory."""
         if self._req and not force:
             raise RuntimeError(
                 "numpy(): the tensor requires a gradient: use tensor.detach().numpy()"
@@ -273,8 +285,7 @@ class Tensor(metaclass=_TensorType):
             )
         return bool((self._a == value).any())
 
-    def __hash__(self) -> int:
-        return id(self)
+    __hash__ = object.__hash__
 
     def __format__(self, spec: str) -> str:
         if self._a.ndim == 0:
@@ -314,14 +325,14 @@ new: Final[Callable[[type[Tensor]], Tensor]] = object.__new__
 
 
 def wrap(array: Any) -> Tensor:
-    """A tensor of this array; NumPy's scalars become arrays without axes."""
+    """A tensor with this array; NumPy's scalars become arrays without axes."""
     made = new(Tensor)
     made._a = array if type(array) is np.ndarray else np.asarray(array)
     return made
 
 
 def alias(tensor: Tensor) -> Tensor:
-    """Another tensor of the same memory, outside of the graph, that shares the change count."""
+    """Another tensor with the same memory that is not in the graph; its changes are noted."""
     made = new(Tensor)
     made._a = tensor._a
     made._root = owner(tensor)
@@ -329,22 +340,19 @@ def alias(tensor: Tensor) -> Tensor:
 
 
 def owner(tensor: Tensor) -> Tensor:
-    """The tensor that counts the changes of this one's memory."""
+    """The tensor at which the changes of this one's memory are noted."""
     if tensor._base is not None:
         tensor = tensor._base
     return tensor if tensor._root is None else tensor._root
 
 
-def counter(tensor: Tensor) -> list[int]:
-    """The change count that this tensor shares with all tensors of its memory."""
+def changed(tensor: Tensor) -> None:
+    """Note that the tensor's memory was changed in place."""
     if tensor._base is not None:
         tensor = tensor._base
     if tensor._root is not None:
         tensor = tensor._root
-    found = tensor._counter
-    if found is None:
-        found = tensor._counter = [0]
-    return found
+    CHANGES.count = tensor._changed = CHANGES.count + 1
 
 
 def changed_by_draw(tensor: Tensor, drawn: Tensor) -> Tensor:
@@ -359,12 +367,12 @@ def changed_by_draw(tensor: Tensor, drawn: Tensor) -> Tensor:
             "fill it under torch.no_grad(), or before requires_grad is set"
         )
     tensor._a[...] = drawn._a
-    counter(tensor)[0] += 1
+    changed(tensor)
     return tensor
 
 
 def restored(array: Array, requires_grad: bool) -> Tensor:
-    """A tensor as a pickle or a copy holds it."""
+    """The tensor from the entries of a pickle or a copy."""
     made = wrap(array)
     made._req = requires_grad
     return made

@@ -1,9 +1,9 @@
-"""How a tensor looks when it is printed: as torch's, character for character.
+"""Printing tensors as torch does, character for character.
 
 All numbers of a tensor have one width and one form. If all floats are whole, they have no decimals
 (``1.``). Scientific notation is used if the largest magnitude is over 1,000 times the smallest or
-above 1e8, or if the smallest is below 1e-4 and not all numbers are whole. Of more than 1,000
-entries, only three at each end of each axis are shown, and only these decide the form.
+above 1e8, or if the smallest is below 1e-4 and not all numbers are whole. If there are more than
+1,000 entries, only three at each end of each axis are shown, and only these decide the form.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any, Final
 import numpy as np
 
 from npnet.base.arrays import Array
-from npnet.tensors.attach import function
-from npnet.tensors.dtypes import DEFAULT
+from npnet.tensors.dtypes_and_sizes import DEFAULT
+from npnet.tensors.interface import function
 from npnet.tensors.tensor_class import Tensor
 
 
 @dataclass
 class Options:
-    """What ``set_printoptions`` sets."""
+    """The options that ``set_printoptions`` sets."""
 
     precision: int = 4
     threshold: float = 1000
@@ -52,7 +52,7 @@ def set_printoptions(
     profile: str | None = None,
     sci_mode: bool | None = None,
 ) -> None:
-    """Set how tensors are printed; what is not given stays, but for ``sci_mode``, as in torch."""
+    """Set how tensors are printed. Other options stay, except ``sci_mode``, as in torch."""
     given: dict[str, Any] = dict(_PROFILES[profile]) if profile is not None else {}
     named = {
         "precision": precision,
@@ -67,13 +67,13 @@ def set_printoptions(
 
 
 def get_printoptions() -> dict[str, Any]:
-    """The options as ``set_printoptions`` takes them."""
+    """The options, as arguments of ``set_printoptions``."""
     return asdict(OPTIONS)
 
 
 @contextlib.contextmanager
 def printoptions(**options: Any) -> Iterator[None]:
-    """Other options inside the block."""
+    """Set other options inside the block."""
     before = get_printoptions()
     set_printoptions(**options)
     try:
@@ -105,7 +105,7 @@ def text(tensor: Tensor) -> str:
 
 def _with_suffixes(shown: str, suffixes: list[str]) -> str:
     """``, dtype=…)`` and so on, each on a new line if the last one is full."""
-    # Torch counts two characters more than there are on a first line.
+    # On a first line, torch counts two characters too many.
     length = len(shown) - shown.rfind("\n") + 1
     for suffix in suffixes:
         if length + len(suffix) + 2 > OPTIONS.linewidth:
@@ -124,7 +124,7 @@ def _body(array: Array) -> str:
 
 
 def _ends(array: Array) -> Array:
-    """The entries that a summary shows."""
+    """The entries in a summary."""
     edge = OPTIONS.edgeitems
     for axis, size in enumerate(array.shape):
         if size > 2 * edge:
@@ -134,7 +134,7 @@ def _ends(array: Array) -> Array:
 
 
 def _writer(array: Array) -> tuple[Writer, int]:
-    """The function that writes each number, and the width that numbers are to have."""
+    """The function that writes each number, and the width of the numbers."""
     values = array.reshape(-1)
     if array.dtype.kind != "f":
         width = max((len(str(value)) for value in values.tolist()), default=1)

@@ -1,4 +1,4 @@
-"""Lines of a table that are written with torch's functions, run on NumPy alone.
+"""Running lines of a table that are written with torch's functions on NumPy alone.
 
 ``oracle.lines_of`` runs the same functions in torch.
 """
@@ -18,17 +18,17 @@ from npnet.tensors.tensor_class import Tensor
 
 Line = Callable[[Any], Any]
 
-# The stand-ins by the names of torch's modules, and under their own names.
+# The stand-ins, by the names of torch's modules and by their own names.
 HERE: dict[str, types.ModuleType] = {
     known: module for name, module in modules().items() for known in (name, module.__name__)
 }
 
 
 class TorchWords:
-    """A line in torch's words as a function of arrays.
+    """A line that is written with torch's functions, as a function of arrays.
 
     Attributes:
-        function: the line as it was given.
+        function: the original line.
     """
 
     def __init__(self, function: Line) -> None:
@@ -36,13 +36,13 @@ class TorchWords:
         self._here = rebound(function, HERE)
 
     def __call__(self, v: Any) -> Any:
-        """The result as an array; ``v`` has arrays, and the function gets them as tensors."""
+        """The result as an array; ``v`` has arrays, which the function gets as tensors."""
         result = self._here(_Tensors(v))
         return result.detach().numpy() if isinstance(result, Tensor) else result
 
 
 class _Tensors:
-    """``v`` with tensors for arrays."""
+    """``v`` with tensors in place of arrays."""
 
     def __init__(self, v: Any) -> None:
         self.__dict__["_v"] = v
@@ -60,14 +60,14 @@ class _Tensors:
 
 
 def in_torch_words(lines: Mapping[str, Line]) -> dict[str, TorchWords]:
-    """Lines written in torch's words, for ``npnet.Lines``.
+    """Lines that are written with torch's functions, for ``npnet.Lines``.
 
     Args:
         lines: name -> function of ``v``, which has tensors. ``torch`` and ``F`` may be torch's own
-            modules or ``npnet.tensors``: here they are the latter.
+            modules or ``npnet.tensors``; here, ``npnet.tensors`` is used.
 
     Raises:
-        InputError: no mapping, or an entry that is no function of Python.
+        InputError: ``lines`` is not a mapping, or an entry is not a Python function.
     """
     if not isinstance(lines, Mapping):
         raise InputError(f"in_torch_words: got {kind_of(lines)}, wanted a mapping to functions")
@@ -80,10 +80,10 @@ def in_torch_words(lines: Mapping[str, Line]) -> dict[str, TorchWords]:
 
 
 def rebound(function: Line, replaced: Mapping[str, types.ModuleType]) -> Line:
-    """A function, and those of its module that it calls, with other modules in their place.
+    """A copy of a function, and of the functions of its module that it calls, with other modules.
 
     Args:
-        function: of Python.
+        function: a Python function.
         replaced: full name of a module -> the module to use in its place.
     """
     if not isinstance(function, types.FunctionType):

@@ -1,4 +1,4 @@
-"""Views in other shapes: reshaped, transposed, expanded. They share memory, as torch's do."""
+"""Views in other shapes: reshaped, transposed, expanded. They share memory, as in torch."""
 
 from __future__ import annotations
 
@@ -23,16 +23,14 @@ from npnet.derivatives.shapes import (
     _reshaped,
     _transposed,
 )
-from npnet.tensors.attach import both, function, method
-from npnet.tensors.axes import axis_of
+from npnet.tensors.interface import axis_of, both, function, method, sizes_of
 from npnet.tensors.missing import not_supported
-from npnet.tensors.shapes import sizes_of
 from npnet.tensors.tape import node_of, renamed, run, view_of
 from npnet.tensors.tensor_class import MODE, Tensor
 
 
 def view(tensor: Tensor, op: Operation, argument: Any) -> Tensor:
-    """A view, with its node if recorded."""
+    """A view, with its node if recording is on."""
     x = tensor._a
     out = op.forward(x, argument)
     made = view_of(tensor, out, op.forward, argument)
@@ -90,7 +88,7 @@ def view_as_shape(self: Tensor, *shape: Any) -> Tensor:
     """The same memory in another shape.
 
     Raises:
-        RuntimeError: the memory's order does not allow it; ``reshape`` copies then.
+        RuntimeError: the order in memory does not allow it; ``reshape`` makes a copy then.
     """
     x = self._a
     if len(shape) == 1 and type(shape[0]) is not int:
@@ -101,7 +99,7 @@ def view_as_shape(self: Tensor, *shape: Any) -> Tensor:
     for size in shape:
         if type(size) is not int or size < -1:
             break
-    else:  # numbers: what a training loop says, step by step
+    else:  # numbers, as usual in a training loop
         if x.flags.c_contiguous and x.size:
             try:
                 out = x.reshape(shape)
@@ -122,7 +120,7 @@ def view_as_shape(self: Tensor, *shape: Any) -> Tensor:
 
 @both("reshape")
 def reshape(input: Tensor, *shape: Any, **more: Any) -> Tensor:
-    """Another shape: a view where the memory's order allows it, else a copy."""
+    """The tensor in another shape: a view if the order in memory allows it, else a copy."""
     if "shape" in more:
         shape = (more.pop("shape"),)
     x = input._a
@@ -146,7 +144,7 @@ def reshape_as(self: Tensor, other: Tensor) -> Tensor:
 
 @both("flatten")
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """Axes from ``start_dim`` to ``end_dim`` made one."""
+    """The axes from ``start_dim`` to ``end_dim`` as one axis."""
     shape = input._a.shape
     first, last = axis_of(start_dim, len(shape)), axis_of(end_dim, len(shape))
     if first > last:
@@ -159,7 +157,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 @both("unflatten")
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
-    """One axis made several."""
+    """One axis as several axes."""
     shape = input._a.shape
     axis = axis_of(dim, len(shape))
     sizes = list(sizes)
@@ -176,7 +174,7 @@ def ravel(input: Tensor) -> Tensor:
 
 @both("squeeze")
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
-    """Without axes of size 1, all or these."""
+    """The tensor without all axes of size 1, or without these of them."""
     shape = input._a.shape
     if dim is None:
         return view(input, SQUEEZE, tuple(size for size in shape if size != 1))
@@ -189,7 +187,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
 
 @both("unsqueeze")
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
-    """With a new axis of size 1."""
+    """The tensor with a new axis of size 1."""
     shape = input._a.shape
     axis = axis_of(dim, len(shape) + 1)
     return view(input, UNSQUEEZE, (*shape[:axis], 1, *shape[axis:]))
@@ -235,7 +233,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
 
 @both("t")
 def t(input: Tensor) -> Tensor:
-    """Transposed, of at most two axes."""
+    """The transposed tensor, which has at most two axes."""
     if input._a.ndim > 2:
         raise RuntimeError(
             f"t() expects a tensor with <= 2 dimensions, but self is {input._a.ndim}D: use .mT"
@@ -307,6 +305,6 @@ def broadcast_to(input: Tensor, size: Any) -> Tensor:
 
 @function("broadcast_tensors")
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """All expanded to one shape."""
+    """All tensors, expanded to one shape."""
     shape = np.broadcast_shapes(*(tensor._a.shape for tensor in tensors))
     return tuple(t if t._a.shape == shape else expand(t, shape) for t in tensors)

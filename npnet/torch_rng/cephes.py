@@ -1,8 +1,8 @@
 """Logarithm, sine and cosine in single precision, as torch's vectorised ``randn`` computes them.
 
-They are Moshier's Cephes functions (logf, sinf, cosf) as torch's AVX2 and AVX-512 kernels run them
-(ATen/native/cpu/avx_mathfun.h): a product is added to a sum without being rounded first. NumPy's
-own functions give other last bits. With them, a run would not start from torch's numbers.
+They are Moshier's Cephes functions (logf, sinf, cosf) as torch's AVX2 and AVX-512 kernels compute
+them (ATen/native/cpu/avx_mathfun.h): a product that is added to a sum is not rounded first. NumPy's
+own functions give other last bits, and a run would not start from torch's numbers.
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ LN_SERIES = _singles(
     3.3333331174e-1,
 )
 FOUR_OVER_PI = np.float32(1.27323954473516)
-# pi/4 in three parts. Each is short enough for its product with the octant to be (nearly) exact.
+# pi/4 in three parts, each so short that its product with the octant is (nearly) exact.
 QUARTER_PI = _singles(0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8)
 SIN_SERIES = _singles(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
 COS_SERIES = _singles(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)

@@ -4,8 +4,8 @@ The engine is MT19937, which gives 32-bit words. The rules that turn words into 
 own. Below, a "word" is one 32-bit word. A "long word" is two words, the high half first. The rules
 are those of torch 2.13 (ATen/core/DistributionsHelper.h, ATen/native/cpu/DistributionTemplates.h,
 and for randperm ATen/native/TensorFactories.cpp), stated here in full. Torch 2.7, 2.8 and 2.15
-follow them too (measured). Torch 2.6 and older draw other exponentials, therefore other classes,
-and other integers for long spans.
+follow them too (measured). Torch 2.6 and older draw other exponentials, other classes from
+``multinomial``, and other integers if the span is long.
 
 float32 and int64 results equal torch's bit for bit where torch runs its AVX2 or AVX-512 kernels.
 On its other paths (``ATEN_CPU_CAPABILITY=default``, ARM) torch itself draws other last bits for a
@@ -29,9 +29,9 @@ from npnet.torch_rng.torch_state import is_torch_state, read_torch_state
 # Values are drawn in pieces of this many (a multiple of 16). This keeps the temporary arrays small
 # for draws of any size.
 PIECE = 1 << 15
-ENGINES = ("torch", "mkl")  # the two ways to draw exponentials
-LONG_RANDN = 16  # from this many values on, randn works in blocks of 16; below, in pairs
-LONG_SPAN = 1 << 28  # from this span on, randint uses a long word for each value
+ENGINES = ("torch", "mkl")  # two ways to draw exponentials: that of torch, and that of MKL
+LONG_RANDN = 16  # randn draws this many values or more in blocks of 16; fewer in pairs
+LONG_SPAN = 1 << 28  # for this span or a longer one, randint uses a long word for each value
 LONG_RANDPERM = 214_748_364  # (2^32 - 1) // 20; from this size on, torch uses another algorithm
 
 STATE = ("seed", "key", "pos", "has_spare", "spare")
@@ -59,7 +59,7 @@ class Generator:
 
     @property
     def seed(self) -> int:
-        """The seed of this stream; a negative one plus 2^64, as torch's ``initial_seed()``."""
+        """The seed of this stream, plus 2^64 if it is negative, as torch's ``initial_seed()``."""
         return self._seed
 
     def initial_seed(self) -> int:
@@ -67,15 +67,15 @@ class Generator:
         return self._seed
 
     def manual_seed(self, seed: int) -> Self:
-        """Start the stream of this seed, as ``torch.Generator.manual_seed``; returns itself."""
+        """Start the stream of this seed, as torch's ``manual_seed``, and return the generator."""
         self._begin(_whole("manual_seed", "seed", seed, -(2**63), 2**64 - 1))
         return self
 
     def rand(self, *shape: int | tuple[int, ...], dtype: DTypeLike = np.float32) -> Floats:
         """Uniform numbers in [0, 1), as ``torch.rand(shape, dtype=dtype)``.
 
-        float32: the low 24 bits of a word, times 2^−24; float64: the low 53 bits of a long word,
-        times 2^−53.
+        A float32 is the low 24 bits of a word, times 2^−24; a float64 the low 53 bits of a long
+        word, times 2^−53.
         """
         out = _floats("rand", shape, dtype)
         _fill(out.reshape(-1), lambda count: self._uniforms(count, out.dtype))
@@ -85,10 +85,10 @@ class Generator:
         """Standard normal numbers, as ``torch.randn(shape, dtype=dtype)``: Box and Muller's method.
 
         Fewer than 16 are computed in float64, in pairs of a cosine and a sine. If their number is
-        odd, the last sine is kept. It is the first value of the next call for fewer than 16, in
-        any dtype. Sixteen or more are computed in their dtype, in blocks of 16 uniforms. If the
-        size is not a multiple of 16, the remaining uniforms are dropped and the last 16 values
-        are drawn again.
+        odd, the last sine is kept: it is the first value of the next call for fewer than 16
+        numbers, in any dtype. Sixteen or more are computed in their dtype, in blocks of 16
+        uniforms. If the size is not a multiple of 16, the remaining uniforms are dropped and the
+        last 16 values are drawn again.
         """
         out = _floats("randn", shape, dtype)
         flat = out.reshape(-1)
@@ -149,8 +149,8 @@ class Generator:
         −ln(1 − u) of a float64 uniform u, rounded to ``dtype``. NumPy's logarithm and torch's may
         differ by 1 ulp of float64. None of 400 million float32 results differed.
 
-        ``engine="mkl"``: the numbers of torch 2.0 to 2.6 on x86, where MKL's generator MCG31m1
-        draws them. Each call seeds that generator with one word of this one.
+        ``engine="mkl"``: the numbers of torch 2.0 to 2.6 on x86, which MKL's generator MCG31m1
+        draws. Each call seeds that generator with one word of this stream.
         """
         if not isinstance(engine, str) or engine not in ENGINES:
             raise InputError(
@@ -173,8 +173,8 @@ class Generator:
 
         ``randint(high, shape)`` begins at 0.
 
-        Each value is a word modulo the span ``high`` − ``low``, plus ``low``. From a span of 2^28
-        on it is a long word. One large call draws the same values as several small ones, so the
+        Each value is a word modulo the span ``high`` − ``low``, plus ``low``. For a span of 2^28 or
+        more, it is a long word. One large call draws the same values as several small ones; so the
         minibatches of many steps can be drawn at once.
         """
         if shape is None:
@@ -183,7 +183,7 @@ class Generator:
         span = _whole("randint", "high", high, low + 1, 2**63 - 1) - low
         words = self._words if span < LONG_SPAN else self._long_words
         out = _empty("randint", (shape,), np.int64)
-        # Past 2^63 the sum wraps around to the right value.
+        # A sum beyond 2^63 wraps around to the right value.
         _fill(out.reshape(-1), lambda count: (words(count) % span).view(np.int64) + low)
         return out
 
@@ -211,18 +211,20 @@ class Generator:
         not be 1. Returns (num_samples,) or (n, num_samples), int64. Without ``num_samples`` one
         class is drawn, and for (V,) it is returned as an int.
 
-        One draw, or several without replacement: the classes with the largest p / q, where q is an
-        exponential number for every class. Several with replacement: a float64 uniform number for
-        each, and the first class where the running sum of p, divided by its total, is not below it.
+        One draw, or several without replacement, gives the classes with the largest p / q, where q
+        is an exponential number for every class. Several draws with replacement use a float64
+        uniform number each: the class is the first one for which the running sum of p, divided by
+        its total, is not below this number.
 
-        Without replacement, torch continues with classes of probability 0 when there are no others
-        left; here that raises InputError. If several classes have the same p / q, the first one is
-        taken. Torch does so for one draw; for several it does not say in which order they come.
+        Without replacement, if no other classes are left, torch continues with classes of
+        probability 0; here that raises InputError. If several classes have the same p / q, the
+        first one is taken. Torch does the same for one draw; for several draws it does not say in
+        which order they come.
         """
         require("multinomial", "replacement", replacement, SWITCH)
         wanted = 1 if num_samples is None else num_samples
         count = _whole("multinomial", "num_samples", wanted, 1, 2**63 - 1)
-        # Infinities and NaNs (a q of 0, a sum beyond the range) have the same effect as in torch.
+        # Infinities and nans (a q of 0, a sum beyond the range) have the same effect as in torch.
         with np.errstate(all="ignore"):
             multinomial.check_probabilities(probs)
             if replacement and count > 1:
@@ -237,8 +239,8 @@ class Generator:
     def get_state(self) -> dict[str, Any]:
         """The state, from which ``set_state`` continues; every entry fits in an .npz file.
 
-        ``seed``: int; ``key``: (624,) uint32, the engine's words; ``pos``: int from 1 to 624, how
-        many of them are used; ``has_spare``: bool; ``spare``: float, the kept normal or 0.0.
+        ``seed``: int; ``key``: (624,) uint32, the engine's words; ``pos``: int from 1 to 624, the
+        number of used words; ``has_spare``: bool; ``spare``: float, the kept normal or 0.0.
         """
         return {
             "seed": self._seed,
@@ -256,7 +258,7 @@ class Generator:
                 tensor.
 
         Raises:
-            InputError: neither of the two, or an impossible entry.
+            InputError: ``state`` is neither of the two, or an entry is impossible.
         """
         if is_torch_state(state):
             state = read_torch_state(state)
@@ -349,7 +351,7 @@ def _empty(who: str, shape: tuple[Any, ...], dtype: DTypeLike) -> Array:
 
 
 def _scalable(who: str, one: float, other: float, dtype: DTypeLike) -> np.dtype[Any]:
-    """``dtype``, if it is float32 or float64 and both numbers are finite in it."""
+    """``dtype``; InputError if it is not float32 or float64, or a number is not finite in it."""
     kind = _floats(who, (), dtype).dtype
     for number in (one, other):
         real = isinstance(number, (int, float, np.integer, np.floating))

@@ -20,15 +20,15 @@ from npnet.torch_rng.many_seeds import Streams, Words, merged
 
 Singles = NDArray[np.float32]
 
-LONG = 16  # from this many values on, randn works in blocks of 16; below, in pairs
-PAIR = 4  # words of a pair of normals: two float64 uniforms
+LONG = 16  # randn draws this many values or more in blocks of 16; fewer in pairs
+PAIR = 4  # the words of a pair of normals, which needs two float64 uniforms
 
 _LOW_24 = np.array(0xFFFFFF, np.uint32)
 
 
 @dataclass(frozen=True)
 class _Block:
-    """``count`` blocks of 16 normals: computed from word ``word`` on, stored from ``place`` on."""
+    """``count`` blocks of 16 normals: computed from ``word`` on, stored from ``place`` on."""
 
     word: int
     count: int
@@ -51,11 +51,11 @@ class NormalLayout:
     """Which words each draw of ``randn`` uses, and where its normals are stored.
 
     Args:
-        sizes: how many normals each draw has, in the order in which they are drawn.
+        sizes: the number of normals of each draw, in the order of the draws.
         dtype: float32 or float64, of all draws.
         skip: how many words of the stream were used before.
-        before: sizes of draws after the skipped words whose normals are not wanted. They are
-            earlier executions of the same cell.
+        before: the sizes of draws of earlier executions of the same cell. They come after the
+            skipped words, and their normals are not wanted.
 
     Attributes:
         total: how many normals there are.
@@ -72,7 +72,7 @@ class NormalLayout:
     ) -> None:
         self.dtype = np.dtype(dtype)
         self.total = sum(sizes)
-        self._width = self.dtype.itemsize // 4  # words of a uniform of a long draw
+        self._width = self.dtype.itemsize // 4  # the words of one uniform in a long draw
         self._parts: list[_Block | _Pair] = []
         word, place = skip, -sum(before)
         spare: int | None = None  # the words of a pair whose sine the next short draw takes
@@ -141,7 +141,7 @@ class NormalLayout:
         return out
 
     def fast_normals(self, streams: Streams, words: Words, out: Singles | None = None) -> Singles:
-        """Nearly the same normals, (total, n) float32: within 2e-6, and 3e-6 of their size."""
+        """Nearly the same normals, (total, n) float32: within 2e-6 + 3e-6 · |normal|."""
         if out is None:
             out = np.empty((self.total, words.shape[1]), np.float32)
         low, uniforms = self._workspace(words.shape[1])
@@ -156,7 +156,8 @@ class NormalLayout:
                 place = part.place + k * LONG
                 if self._width == 1:
                     np.bitwise_and(chosen[k * LONG : (k + 1) * LONG], _LOW_24, low)
-                    # Below 2^24, so that int32 holds them, which every CPU can convert fast.
+                    # The numbers are below 2^24, so int32 can hold them; every CPU converts int32
+                    # fast.
                     uniforms[:] = low.view(np.int32)
                     _fast_block(uniforms, out[place : place + LONG])
                 else:
@@ -210,7 +211,7 @@ _MINUS_2, _1 = np.array(-2, np.float32), np.array(1, np.float32)
 
 
 def _fast_block(uniforms: Singles, out: Singles) -> None:
-    """Normals (16, n) into ``out`` of uniforms (16, n) times 2^24, which are used up."""
+    """Write normals (16, n) into ``out``, from uniforms times 2^24, which are overwritten."""
     radius, angle = uniforms[:8], uniforms[8:]
     np.multiply(radius, _MINUS_UNIT, radius)
     np.add(radius, _1, radius)

@@ -1,10 +1,10 @@
 """The words of MT19937 for thousands of seeds at once. They equal the words of ``Generator``.
 
-The first axis of every array is the word, the last one the seed. So each operation runs over
+The first axis of every array is the word, the last axis the seed, so that each operation runs over
 contiguous numbers of thousands of seeds. Only the words that are needed are computed. The engine
-regenerates its 624 words again and again. A new word needs three words of the regeneration before
-it, or two of those and one new word. Seeding must start at the first word, but it stops at the
-last one that is needed.
+regenerates its 624 words again and again. A new word depends on three words of the previous
+regeneration, or on two of them and one new word. Seeding must start at the first word, but it stops
+at the last one that is needed.
 
 The rules are those of MT19937 (Matsumoto and Nishimura 1998, with the seeding of 2002).
 """
@@ -25,16 +25,17 @@ Words = NDArray[np.uint32]
 
 STATE = 624  # words of the engine's state
 SHIFT = 397  # new word i is computed from the words i, i + 1 and i + SHIFT
-AHEAD = STATE - SHIFT  # from this word on, the third of them is a new word
+AHEAD = STATE - SHIFT  # from this word on, the third of these three is a new word
 SEEDS = 2**32
 
-# Words that are computed at once. Eight words of 8,192 seeds are 256 kB. Three such arrays fit into
-# a processor's second-level cache.
+# How many words are computed at once. Eight words of 8,192 seeds are 256 kB, and three such arrays
+# fit into the second-level cache of a processor.
 ROWS = 8
 
 
 def _constants(*numbers: int) -> tuple[Words, ...]:
-    # Arrays without axes: NumPy would convert a Python number again in each of a million calls.
+    # Arrays without axes, because NumPy would convert a Python number again in each of a million
+    # calls.
     return tuple(np.array(number, np.uint32) for number in numbers)
 
 
@@ -159,7 +160,7 @@ def merged(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 def _planned(runs: list[tuple[int, int]]) -> tuple[list[bool], list[_Piece]]:
-    """Which words of the seeding are needed, and the pieces of the regenerations in order."""
+    """The words of the seeding that are needed, and the pieces of the regenerations in order."""
     last = max((stop for _, stop in runs), default=0)
     generations = -(-last // STATE)
     wanted = np.zeros((generations + 1, STATE), bool)
@@ -185,8 +186,8 @@ def _planned(runs: list[tuple[int, int]]) -> tuple[list[bool], list[_Piece]]:
 
 
 def _stretches(wanted: NDArray[np.bool], used: NDArray[np.bool]) -> Iterator[tuple[int, int]]:
-    """Needed words of one regeneration, in order, as stretches that can be computed at once."""
-    # No word may read a new word of its own stretch.
+    """The needed words of one regeneration, in stretches that can be computed at once."""
+    # A word must not depend on a new word of its own stretch.
     ends = {0, AHEAD, 2 * AHEAD, STATE - 1, STATE}
     kinds = 2 * wanted.astype(np.int64) + used
     ends.update((1 + np.flatnonzero(np.diff(kinds))).tolist())

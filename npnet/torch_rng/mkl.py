@@ -11,7 +11,7 @@ from npnet.base.arrays import Floats
 
 MULTIPLIER = 1132489760
 MODULUS = 2**31 - 1
-PIECE = 1 << 20  # numbers that are computed at once
+PIECE = 1 << 20  # how many numbers are computed at once
 
 
 def exponentials(word: int, count: int) -> Floats:
@@ -28,7 +28,7 @@ def exponentials(word: int, count: int) -> Floats:
 
 
 def _powers(count: int) -> NDArray[np.uint64]:
-    """MULTIPLIER to the powers 0 … count−1, modulo MODULUS; their products fit into 62 bits."""
+    """The powers 0 … count−1 of MULTIPLIER, modulo MODULUS. Their products fit into 62 bits."""
     powers = np.ones(1, np.uint64)
     while powers.size < count:
         factor = np.uint64(pow(MULTIPLIER, powers.size, MODULUS))

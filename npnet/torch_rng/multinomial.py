@@ -9,15 +9,15 @@ import numpy as np
 from npnet.base.arrays import Floats, Ints
 from npnet.base.errors import InputError, kind_of
 
-MOST_CLASSES = 1 << 24  # the most that torch's multinomial chooses from
+MOST_CLASSES = 1 << 24  # torch's multinomial chooses from at most this many classes
 
 
 def check_probabilities(probs: Floats) -> None:
     """Check that ``probs`` can be used.
 
     Raises:
-        InputError: not a float32 or float64 array (V,) or (n, V), an entry that is negative or not
-            finite, or a row of zeros.
+        InputError: ``probs`` is not a float32 or float64 array (V,) or (n, V), an entry is negative
+            or not finite, or a row has only zeros.
     """
     known = isinstance(probs, np.ndarray) and probs.dtype in (np.float32, np.float64)
     if not known or probs.ndim not in (1, 2) or not 1 <= probs.shape[-1] <= MOST_CLASSES:
@@ -62,10 +62,10 @@ def largest_ratios(probs: Floats, exponentials: Floats, count: int) -> Ints:
 
 
 def by_running_sums(probs: Floats, uniforms: Floats) -> Ints:
-    """For each of ``uniforms`` (count,) or (n, count), the class where the running sum reaches it.
+    """The class for each of ``uniforms`` (count,) or (n, count).
 
-    The running sum of p is divided by its total. The class is the first one where it is not below
-    the uniform number.
+    It is the first class for which the running sum of p, divided by its total, is not below the
+    uniform number.
     """
     sums = np.cumsum(probs, axis=-1)
     sums /= sums[..., -1:]

@@ -12,6 +12,7 @@ first). ``normal_y`` is the second normal of a pair, kept for the next call.
 
 import math
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,11 @@ from npnet.base.errors import InputError
 
 STATE = struct.Struct("<QiiQ4992sdddi4xf?3x")
 SIZE = STATE.size  # 5,056
+MOST_WORDS = 1 << 22
 
 
 def is_torch_state(state: Any) -> bool:
-    """Whether ``state`` looks like one: bytes, or an array or tensor."""
+    """Whether ``state`` looks like a torch generator's state: bytes, an array or a tensor."""
     return isinstance(state, bytes | bytearray) or hasattr(state, "dtype")
 
 
@@ -59,6 +61,33 @@ def read_torch_state(state: Any) -> dict[str, Any]:
         "has_spare": bool(is_kept),
         "spare": kept if is_kept else 0.0,
     }
+
+
+def torch_state(state: Mapping[str, Any], used: int | None = None) -> bytes:
+    """The bytes that torch's generator gives in this state of ``npnet.Generator.get_state()``.
+
+    ``used``: how many words of the stream were used. Torch counts from 0 before the first word.
+    """
+    pos = state["pos"]
+    words = state["key"].astype("<u8").tobytes()
+    spare = state["spare"] if state["has_spare"] else 0.0
+    following = 0 if used == 0 else pos
+    kept = (0.0, spare, 0.0, state["has_spare"])
+    return STATE.pack(state["seed"], 625 - pos, 1, following, words, *kept, 0.0, False)
+
+
+def words_used(state: Mapping[str, Any]) -> int:
+    """How many words of the stream of its seed a state has used; 0 if that is not found.
+
+    It is looked for among the first ``MOST_WORDS`` words.
+    """
+    engine = np.random.MT19937(0)
+    np.random.RandomState(engine).seed(state["seed"] % 2**32)
+    for begun in range(0, MOST_WORDS, 624):
+        if np.array_equal(engine.state["state"]["key"], state["key"]):
+            return begun - 624 + int(state["pos"])
+        engine.random_raw(624)
+    return 0
 
 
 def _refusal(got: str) -> InputError:

@@ -19,10 +19,10 @@ UNTRAINED = "wanted finite numbers: take a model whose training went well"
 
 @dataclass(frozen=True, eq=False)
 class Statistics(ReadOnlyFields):
-    """Mean and variance of ``hprebn``, to be used by evaluation and sampling.
+    """Mean and variance of ``hprebn``, for evaluation and sampling.
 
     Attributes:
-        mean, var: (1, H), read-only; the variance with Bessel's correction.
+        mean, var: (1, H), read-only. The variance is divided by n − 1 (Bessel's correction).
         eps: added to the variance.
 
     Raises:
@@ -59,12 +59,12 @@ def calibrate(
         eps: kept in the statistics.
 
     Returns:
-        Statistics in the parameters' dtype. Accumulated in float64, block by block, by the
-        pairwise update of Chan, Golub and LeVeque (1979), which does not cancel.
+        Statistics in the parameters' dtype. They are accumulated in float64, block by block, by
+        the pairwise update of Chan, Golub and LeVeque (1979), which has no cancellation.
 
     Raises:
-        InputError: parameters and contexts do not fit, fewer than 2 rows, or a result that is
-            not finite.
+        InputError: parameters and contexts do not fit, there are fewer than 2 rows, or a result
+            is not finite.
     """
     params = Parameters.of(params)
     X = read_array("calibrate: X", X)
@@ -75,7 +75,7 @@ def calibrate(
     count = 0
     mean = np.zeros((1, params.sizes["H"]))
     squares = np.zeros_like(mean)  # sum of squared distances from the mean
-    with np.errstate(all="ignore"):  # what is not finite is found below
+    with np.errstate(all="ignore"):  # results that are not finite are found below
         for rows in blocks(len(contexts), params):
             hprebn = _hprebn(params, contexts[rows]).astype(np.float64)
             weights = repeats[rows]

@@ -1,7 +1,7 @@
 """Checkpoints: one file from which an interrupted training continues, bit for bit.
 
-A checkpoint is the SHA-256 of an npz file in hexadecimal digits, a line end, and that npz file.
-The previous one is kept: if the newest is damaged, only some seconds of training are lost.
+A checkpoint is the SHA-256 of an npz file in hexadecimal digits, a line end, and this npz file.
+The previous checkpoint is kept. If the newest is damaged, only some seconds of training are lost.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from npnet.network.parameters import Parameters
 from npnet.recipes.recipe import Recipe
 
 FORMAT = "npnet checkpoint 1"
-# Lists that not every checkpoint has, and how many numbers their entries have.
+# Lists that some checkpoints do not have, and how many numbers each entry of a list has.
 LISTS = {"evaluations": 3, "times": 2}
 NEWEST, BEFORE = "checkpoint.bin", "checkpoint-before.bin"
 
@@ -36,11 +36,11 @@ class Checkpoint(ReadOnlyFields):
     """A run after ``len(losses)`` steps.
 
     Attributes:
-        recipe: of the run; its ``steps`` may differ when the run continues.
+        recipe: the recipe of the run; ``steps`` may differ when the run continues.
         words: ``digest`` of the corpus.
         params: the seven parameters.
         generator: the state of the minibatches' generator.
-        averages: mean (H,) and spread (H,) of the running statistics; empty without any.
+        averages: mean (H,) and spread (H,) of the running statistics; empty if there are none.
         losses: (steps so far,).
         evaluations: (count, 3): steps taken, train and dev loss.
         times: (count, 2): steps taken, and seconds of training until then.
@@ -57,12 +57,12 @@ class Checkpoint(ReadOnlyFields):
 
 
 def digest(words: Sequence[str]) -> str:
-    """A checksum of the words of a corpus in their order."""
+    """A checksum of the words of a corpus, which depends on their order."""
     return hashlib.sha256("\n".join(words).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write the newest checkpoint of a run folder; the one it replaces is kept for a while.
+    """Write the newest checkpoint of a run folder. The previous one is kept.
 
     Raises:
         InputError: the folder cannot be written to, or the disk is full.
@@ -86,14 +86,14 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
 def read_checkpoint(
     folder: Path, recipe: Recipe, words: str
 ) -> tuple[Checkpoint | None, list[str]]:
-    """The newest good checkpoint of a run folder, and what was wrong with newer ones.
+    """The newest good checkpoint of a run folder, and the reasons why newer ones were refused.
 
     Args:
-        recipe: the run's; the checkpoint's must be the same except for ``steps``.
+        recipe: the run's recipe; the checkpoint's must be the same except for ``steps``.
         words: ``digest`` of the run's corpus.
 
     Returns:
-        The checkpoint, None if there is no whole one, and a sentence for each that was refused.
+        The checkpoint (None if there is no good one), and a sentence for each refused one.
     """
     refused: list[str] = []
     for name in (NEWEST, BEFORE):
@@ -118,7 +118,7 @@ def _read(path: Path, recipe: Recipe, words: str) -> Checkpoint:
     body = _body(path)
     if body is None:
         raise InputError(f"{path}: is damaged, or cannot be read: it was not used")
-    # The checksum holds, so what follows can only fail for a file of another version.
+    # The checksum is right, so the lines below can only fail for a file of another version.
     try:
         entries = read_npz(path, body)
         head = json.loads(str(entries.pop("head")))

@@ -1,4 +1,4 @@
-"""Rows of indices counted once each, and blocks of rows that fit into memory."""
+"""Different rows of indices and how often each occurs; blocks of rows that fit into memory."""
 
 from __future__ import annotations
 
@@ -29,13 +29,14 @@ def blocks(count: int, params: Parameters) -> Iterator[slice]:
 def distinct(columns: Sequence[Ints], V: int) -> tuple[Ints, Ints]:
     """The different rows (K, width) of indices below V, in order, and how often each occurs.
 
-    Where a table of all possible rows would be too large, the rows as they are, once each.
+    If a table of all possible rows would be too large, the given rows are returned, each counted
+    once.
     """
     width = len(columns)
     if V**width > PLACES:
         return np.column_stack(columns), np.ones(len(columns[0]), np.int64)
     counts = np.bincount(places(columns, V))
-    taken = np.flatnonzero(counts > 0)  # of truth values in a quarter of the time
+    taken = np.flatnonzero(counts > 0)  # on bools, this takes a quarter of the time
     return taken[:, None] // V ** np.arange(width - 1, -1, -1) % V, counts[taken]
 
 

@@ -24,28 +24,29 @@ def evaluate(
 
     Args:
         params: the seven parameters.
-        stats: of ``calibrate``, or kept during training.
+        stats: from ``calibrate``, or running averages of the training.
         X: context indices (N, T).
         Y: target indices (N,).
 
     Returns:
-        The loss in nats an example, computed in the wider dtype of parameters and
-        statistics, averaged in float64.
+        The mean loss of an example in nats. It is computed in the wider dtype of parameters and
+        statistics, and averaged in float64.
 
     Raises:
-        InputError: parameters, statistics and examples do not fit together, or a loss that is
-            not finite.
+        InputError: parameters, statistics and examples do not fit together, or the loss is not
+            finite.
     """
     params = Parameters.of(params)
     X, Y = check_batch("evaluate", params, X, Y)
-    # A context with its target is counted like a context that is longer by one.
+    # A context and its target are counted as one context that is longer by one character.
     examples, repeats = distinct([*X.T, Y], params.sizes["V"])
     total = 0.0
-    with np.errstate(all="ignore"):  # what is not finite is found below
+    with np.errstate(all="ignore"):  # results that are not finite are found below
         network = Folded(params, stats, len(examples))
         for rows in blocks(len(examples), params):
             contexts, targets = examples[rows, :-1], examples[rows, -1]
-            # Examples of one context lie side by side, and the network sees it once.
+            # Examples with the same context are side by side, and the network computes the context
+            # once.
             first = np.r_[True, (contexts[1:] != contexts[:-1]).any(1)]
             logits = network.logits(contexts[first])
             taken = surprise(logits, first.cumsum() - 1, targets).astype(np.float64)
@@ -67,11 +68,11 @@ def predict(params: Parameters, stats: Statistics, X: Ints) -> Floats:
 class Folded:
     """The network under fixed statistics, prepared for ``count`` contexts.
 
-    The normalisation is then one scale and one shift for each unit, and both go into W1. hprebn is
-    a sum over the places of a context, with one term for each character. Where many contexts have
-    the same first half, or the same second half, its terms are looked up, not multiplied:
-    182,625 examples of T = 4 take 77 ms in place of 104, and the different ones of T = 3 take 5.5
-    in place of 5.9 (H = 200, one thread, AVX-512 kernels).
+    The normalisation is then one scale and one shift for each unit, and both become part of W1.
+    hprebn is a sum over the places of a context, with one term for each character. If many contexts
+    have the same first half, or the same second half, the terms are computed once and then looked
+    up: 182,625 examples with T = 4 take 77 ms instead of 104, and the different contexts of T = 3
+    take 5.5 ms instead of 5.9 (H = 200, one thread, AVX-512 kernels).
 
     Args:
         params, stats: as for ``predict``.
@@ -106,7 +107,7 @@ class Folded:
                 self.tables.append((stretch, table))
 
     def logits(self, X: Ints) -> Floats:
-        """Of contexts (N, T): (V, N), a row for each class: softmax is faster along memory."""
+        """The logits (V, N) of contexts (N, T); in this layout, softmax runs along memory."""
         p = self.params
         if self.tables:
             V = p.sizes["V"]
@@ -121,7 +122,7 @@ class Folded:
 
 
 def surprise(logits: Floats, columns: Ints, targets: Ints) -> Floats:
-    """Minus the log probability of ``targets`` (M,) in these ``columns`` (M,) of logits (V, N)."""
+    """The negative log probability of ``targets`` (M,), in ``columns`` (M,) of logits (V, N)."""
     norm_logits = logits - logits.max(0)
     counts_sum = np.exp(norm_logits).sum(0)
     taken: Floats = np.log(counts_sum).take(columns) - norm_logits[targets, columns]

@@ -28,18 +28,18 @@ from npnet.training.runs import Run
 from npnet.training.sgd import AHEAD, draw_rows, rows_below, train_blocks
 
 SPLIT_NAMES = ("train", "dev", "test")
-# Rows of minibatches for each row that an evaluation sees, which takes a fraction of the time: 0.7
-# to 1.7 % for networks of 16 to 200 units, T of 3 and 4, batches of 32 and 128.
+# Training computes at least this many rows for each row that an evaluation computes. Evaluation
+# then takes 0.7 to 1.7 % of the time (16 to 200 units, T of 3 and 4, batches of 32 and 128).
 ROWS_APART = 12
-NOTED = 0.5  # seconds from one note of the time to the next
-ROUND = 1000  # usual numbers of steps are multiples of this
+NOTED = 0.5  # seconds between two entries in the list of times
+ROUND = 1000  # the usual number of steps is a multiple of this
 
 
 class Start(NamedTuple):
-    """What a run begins with. Everything random before the first minibatch is already drawn.
+    """The beginning of a run. Everything random before the first minibatch is already drawn.
 
-    ``examples``: contexts and targets of ``train``, ``dev`` and ``test``. ``generator`` draws
-    the minibatches, and is at the place where those of the first step begin.
+    ``examples``: contexts and targets of ``train``, ``dev`` and ``test``. ``generator`` draws the
+    minibatches; its next numbers are those of the first step.
     """
 
     vocab: Vocabulary
@@ -64,8 +64,8 @@ def fit(
         words: at least 10, of any alphabet, without the end mark ``.``.
         watch: called now and then during training with the number of the first new step and
             the losses since the last call.
-        threads: BLAS threads. With two of them a step at H = 200, n = 32 took 0.99 to 1.01 times
-            as long; at H = 1024, n = 256 it was 0.8 on a quiet machine and 1.4 on a busy one.
+        threads: BLAS threads. With two threads, a step took 0.99 to 1.01 times as long at H = 200,
+            n = 32; at H = 1024, n = 256, 0.8 times on a quiet machine and 1.4 times on a busy one.
         eval_every: measure train and dev loss each time after this number of steps. 0 chooses a
             number so that this takes less than 2 % of the time (``usual_eval_every``). The
             training stays the same.
@@ -75,8 +75,8 @@ def fit(
 
     Raises:
         InputError: words or recipe that cannot be used.
-        DivergedError: a loss was not finite, in training or after it; ``error.losses`` has those
-            before it.
+        DivergedError: a loss was not finite, in training or after it; ``error.losses`` has the
+            losses before it.
     """
     with blas.limited(threads):
         training = Training(recipe, words, eval_every=eval_every)
@@ -94,8 +94,8 @@ class Training:
         eval_every: as for ``fit``.
 
     Attributes:
-        eval_every: the number of steps, also where 0 was given.
-        evaluating: seconds that evaluation took so far, in this process.
+        eval_every: the number of steps between two evaluations; if 0 was given, the chosen number.
+        evaluating: how many seconds evaluation took in this process so far.
 
     Raises:
         InputError: words or recipe cannot be used; fewer steps than were already taken; or more
@@ -145,16 +145,16 @@ class Training:
         self.done, self.losses[:done] = done, checkpoint.losses
         self.evaluations, self.times = checkpoint.evaluations.tolist(), checkpoint.times.tolist()
         self.params = checkpoint.params.copy()
-        if not recipe.batch_once:  # else the one minibatch is drawn again, from the start
+        if not recipe.batch_once:  # otherwise the one minibatch is drawn again, from the start
             self.generator.set_state(checkpoint.generator)
         if self.running is not None:
             self.running.mean, self.running.spread = checkpoint.averages
 
     def run(self, watch: Callable[[int, Floats], None] | None = None) -> None:
-        """Take the steps that are left; ``watch`` as in ``fit``, and ``DivergedError``.
+        """Take the remaining steps. ``watch`` and ``DivergedError`` are as in ``fit``.
 
-        At a call of ``watch`` everything here is as the step before ``done`` left it, so that it
-        may take a checkpoint, and raise to stop.
+        When ``watch`` is called, all attributes are as they were after the last step. It may take
+        a checkpoint, and it may raise an error to stop the training.
         """
         X, Y = self.examples["train"]
         blocks = train_blocks(
@@ -186,7 +186,7 @@ class Training:
             raise
 
     def checkpoint(self) -> Checkpoint:
-        """The run as it stands."""
+        """A checkpoint of the run after its last step."""
         averages = () if self.running is None else (self.running.mean, self.running.spread)
         return Checkpoint(
             self.recipe,
@@ -200,7 +200,7 @@ class Training:
         )
 
     def _evaluate(self) -> None:
-        """Measure train and dev loss now; nan where a loss is not finite."""
+        """Measure train and dev loss now; a loss that is not finite is nan."""
         if self.done == self.recipe.steps:
             return  # finish measures all splits
         begun = time.perf_counter()
@@ -212,7 +212,7 @@ class Training:
         self.evaluating += time.perf_counter() - begun
 
     def _measured(self, splits: Sequence[str]) -> tuple[Statistics, dict[str, float]]:
-        """Statistics as the recipe takes them, and the losses of these splits."""
+        """The statistics that the recipe asks for, and the losses of these splits."""
         X, _ = self.examples["train"]
         recipe, eps = self.recipe, self.recipe.eps
         if not all(np.isfinite(array).all() for array in self.params.values()):
@@ -227,10 +227,11 @@ class Training:
         return stats, losses
 
     def finish(self) -> Run:
-        """Statistics and split losses of the trained parameters; or ``DivergedError``."""
+        """Statistics and split losses of the trained parameters. May raise ``DivergedError``."""
         try:
             stats, losses = self._measured(SPLIT_NAMES)
-        except InputError as error:  # shapes were checked before, so something is not finite
+        # shapes were checked before, so the cause is a number that is not finite
+        except InputError as error:
             rate = self.recipe.rate(self.done - 1)
             diverged = DivergedError(self.done, float("nan"), rate, self.recipe.eps)
             diverged.losses = self.losses
@@ -254,8 +255,8 @@ class Training:
 def usual_eval_every(recipe: Recipe, examples: Mapping[str, tuple[Ints, Ints]], V: int) -> int:
     """A number of steps between two evaluations, so that they take less than 2 % of the time.
 
-    A row that is only evaluated takes a fraction of the time of one of a minibatch, which goes
-    backward too. ``calibrate`` and ``evaluate`` see each different row once.
+    A row of a minibatch has a backward pass too, and takes longer than a row that is evaluated.
+    ``calibrate`` and ``evaluate`` compute each different row once.
     """
     (X, Y), (dev_X, dev_Y) = examples["train"], examples["dev"]
     seen = ([*X.T], [*X.T, Y], [*dev_X.T, dev_Y])
@@ -273,19 +274,20 @@ def begin(recipe: Recipe, words: Sequence[str]) -> Start:
     generator = Generator(recipe.seed)
     examples = examples_of(recipe, words, vocab, generator)
     count = len(examples["train"][1])
-    rows_below(recipe, count)  # refuses now what the first step would
+    rows_below(recipe, count)  # the first step would raise this error; better now
     minibatches = generator
     if recipe.batch_first:
         minibatches = copy.copy(generator)
         steps = 1 if recipe.batch_once else recipe.steps
-        for first in range(0, steps, AHEAD):  # some at a time, as training will draw them again
+        # in pieces: they are only skipped here, and training draws them again
+        for first in range(0, steps, AHEAD):
             draw_rows(recipe, count, generator, min(AHEAD, steps - first))
     params = draw_parameters(recipe, vocab.size, generator)
     return Start(vocab, examples, params, minibatches)
 
 
 def first_batch(recipe: Recipe, words: Sequence[str]) -> tuple[Parameters, Ints, Ints]:
-    """The parameters as drawn, and contexts (n, T) and targets (n,) of the first step.
+    """The drawn parameters, and contexts (n, T) and targets (n,) of the first step.
 
     Raises:
         InputError: words or recipe that cannot be used.
@@ -304,8 +306,9 @@ def examples_of(
 ) -> dict[str, tuple[Ints, Ints]]:
     """Contexts and targets of ``train``, ``dev`` and ``test``, as ``recipe`` splits ``words``.
 
-    ``generator`` is the run's, as it is seeded; None is a new one. A recipe that permutes words or
-    examples without a seed for it has it draw their permutation.
+    ``generator``: the run's generator, just seeded; None: a new one. If the recipe permutes words
+        or
+    examples and has no seed for this, ``generator`` draws the permutation.
     """
     seed = recipe.shuffle_seed if recipe.shuffles else None
     parts = split_words(words, seed, times=max(recipe.shuffles, 1))
@@ -329,7 +332,7 @@ def examples_of(
 
 
 def cuts(count: int, rounding: str) -> tuple[int, int]:
-    """Where ``count`` words or examples are cut at 80 % and 90 %.
+    """The places at which ``count`` words or examples are cut: 80 % and 90 %.
 
     ``int`` rounds both places down, as ``int(0.8 * count)`` does. ``random_split`` rounds the
     three sizes down and gives the remaining ones to the first parts, one each.

@@ -1,4 +1,4 @@
-"""Is one recipe better than another, or is it the seed? Dev losses of several seeds compared."""
+"""Is one recipe better than another, or only its seed? The dev losses of several seeds compared."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from npnet.training.runs import diverged_at, read_recipe, read_split_losses, rea
 
 LEVEL = 0.95
 RESAMPLES = 10_000
-FEWEST = 6  # seeds below which no resampling of them can be right in 95 % of all cases
+FEWEST = 6  # with fewer seeds, no resampling can be right in 95 % of all cases
 SPLIT = "dev"
 
 
@@ -28,11 +28,11 @@ class Side:
     """The runs of one recipe.
 
     Attributes:
-        name: its folder.
-        recipe: of its first run.
+        name: the name of its folder.
+        recipe: the recipe of its first run.
         losses: the dev loss of each seed whose run has finished.
         left_out: the runs that do not count, and why.
-        words: of its first run.
+        words: the words of its first run.
     """
 
     name: str
@@ -52,10 +52,10 @@ class Difference:
     """How much better B is than A.
 
     Attributes:
-        a, b: the two.
+        a, b: the two sides.
         better_by: A's mean dev loss minus B's: above 0 if B is better.
-        interval: its bootstrap interval at 95 %.
-        paired: whether the seeds of both are the same, so that each is compared with itself.
+        interval: the 95 % bootstrap interval of ``better_by``.
+        paired: whether both have the same seeds, so that the runs of each seed are compared.
     """
 
     a: Side
@@ -66,7 +66,7 @@ class Difference:
 
     @property
     def seen(self) -> bool:
-        """Whether the interval leaves 0 out."""
+        """Whether the interval does not contain 0."""
         return not self.interval[0] <= 0 <= self.interval[1]
 
     def __str__(self) -> str:
@@ -91,7 +91,7 @@ class Difference:
 
 
 def _digits(width: float, size: float) -> int:
-    """Decimals that show the first digit of the interval's width, 3 or more."""
+    """How many decimals show the first digit of the interval's width; at least 3."""
     scale = width or abs(size) or 1e-3
     return min(max(3, -math.floor(math.log10(scale))), 9)
 
@@ -101,10 +101,10 @@ def _better(end: float, digits: int) -> str:
 
 
 def read_side(path: str | os.PathLike[str]) -> Side:
-    """The runs of one recipe: a folder of seeds, or a single run's.
+    """The runs of one recipe, from a folder of several seeds or from the folder of one run.
 
     Raises:
-        InputError: there is no finished run; runs of several recipes.
+        InputError: there is no finished run, or the folder has several recipes.
     """
     folder = Path(path)
     if not is_several(folder) and not os.path.isfile(folder / "recipe.json"):
@@ -145,7 +145,8 @@ def compare_runs(a: str | os.PathLike[str], b: str | os.PathLike[str]) -> Differ
         a, b: folders of ``npnet train --seeds``.
 
     Raises:
-        InputError: a folder that cannot be read; one seed alone on a side; other words.
+        InputError: a folder cannot be read, a side has only one seed, or the sides have different
+            words.
     """
     one, other = read_side(a), read_side(b)
     if one.words != other.words:
@@ -171,7 +172,7 @@ def compare_runs(a: str | os.PathLike[str], b: str | os.PathLike[str]) -> Differ
 
 
 def _only(side: Side, seeds: Collection[int]) -> Side:
-    """A side with the seeds that the other has too: paired, they tell more than all of them."""
+    """A side with only the seeds that the other has too: pairs tell more than all seeds."""
     more = [seed for seed in side.losses if seed not in seeds]
     if not more:
         return side
@@ -184,11 +185,11 @@ def bootstrap(first: Floats, second: Floats | None = None) -> tuple[float, float
     """The bootstrap interval at 95 % of a mean, or of the difference of two means.
 
     Args:
-        first: (n,) float64; of pairs, their differences.
+        first: (n,) float64; for pairs, their differences.
         second: (m,) float64, not paired with ``first``.
 
     Returns:
-        Lowest and highest, the same for the same numbers.
+        The lower and the upper end. The same numbers always give the same interval.
     """
     samples = [first] if second is None else [first, second]
     generator = np.random.default_rng(0)
@@ -196,8 +197,8 @@ def bootstrap(first: Floats, second: Floats | None = None) -> tuple[float, float
         each[generator.integers(0, each.size, (RESAMPLES, each.size))].mean(1) for each in samples
     ]
     resampled = means[0] if second is None else means[0] - means[1]
-    # Resampled means vary less than means do, by (n-1)/n, and few seeds know their own spread
-    # badly (Student's t); quantiles further out make up for both.
+    # Resampled means vary less than real means, by (n-1)/n, and few seeds give an inexact spread
+    # (Student's t). Quantiles further out correct both.
     spreads = [float(each.var(ddof=1)) / each.size for each in samples]
     narrow = sum(v * (each.size - 1) / each.size for v, each in zip(spreads, samples, strict=True))
     if not narrow:
@@ -212,10 +213,10 @@ def bootstrap(first: Floats, second: Floats | None = None) -> tuple[float, float
 
 
 def student(share: float, freedom: float) -> float:
-    """The quantile of Student's t: below it lies ``share``, above a half, of all values.
+    """The quantile of Student's t: this ``share`` of all values, above 0.5, lies below it.
 
-    With t = sqrt(freedom)·tan(angle), the angle has the density cos(angle)^(freedom - 1), which has
-    no long tail and is integrated.
+    With t = sqrt(freedom)·tan(angle), the angle has the density cos(angle)^(freedom - 1). This
+    density has no long tail, and it is integrated numerically.
     """
     angles = np.linspace(0, np.pi / 2, 20_001)
     density = np.cos(angles).clip(min=0) ** (freedom - 1)
@@ -225,7 +226,7 @@ def student(share: float, freedom: float) -> float:
 
 
 def warnings_of(difference: Difference) -> Sequence[str]:
-    """What makes a comparison doubtful, a sentence each."""
+    """The reasons to doubt a comparison, each a sentence."""
     a, b = difference.a, difference.b
     told = list(a.left_out) + list(b.left_out)
     if _split_of(a.recipe) != _split_of(b.recipe):
@@ -240,7 +241,7 @@ def warnings_of(difference: Difference) -> Sequence[str]:
 
 
 def _split_of(recipe: Recipe) -> tuple[object, ...]:
-    """What decides which words or examples are for dev."""
+    """The fields of a recipe that decide which words or examples are in the dev split."""
     seed = recipe.seed if recipe.split_seed is None else recipe.split_seed
     drawn = None if recipe.split == "words" else seed
     return recipe.split, recipe.shuffle_seed, recipe.shuffles, recipe.rounding, drawn

@@ -1,7 +1,7 @@
 """A folder of several runs: a recipe from several seeds, or several recipes.
 
-The folder has a folder for each run, and ``runs.json``, which lists the runs. If the recipes of a
-grid have several seeds each, the folder has such a folder of several runs for each recipe.
+The folder contains one folder for each run, and ``runs.json``, which lists the runs. For a grid of
+recipes with several seeds each, it contains one such folder of several runs for each recipe.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from npnet.recipes.recipe import Recipe
 from npnet.training.runs import require_space, write_recipe, write_text, write_words
 
 FILE = "runs.json"
-SEEDS, RECIPES = "seeds", "recipes"  # what the runs of a folder differ in
+SEEDS, RECIPES = "seeds", "recipes"  # the words for what the runs of a folder differ in
 MOST_SEEDS = 10_000
 
-# A folder's runs by name: recipes, or recipes by name again.
+# The runs of a folder by name: recipes, or mappings from names to recipes.
 Tree = Mapping[str, "Recipe | Mapping[str, Recipe]"]
 
 
 def with_seed(recipe: Recipe, seed: int) -> Recipe:
-    """``recipe`` from another seed: its parameters and minibatches, on the same split.
+    """``recipe`` with another seed for parameters and minibatches, and the same split.
 
-    Draws with their own seed: this seed is moved by the same number.
+    The own seed of a draw changes by the same number.
     """
     if seed == recipe.seed:
         return recipe
@@ -40,13 +40,13 @@ def with_seed(recipe: Recipe, seed: int) -> Recipe:
         for draw in recipe.draws
     )
     own = recipe.split_seed
-    # The run's generator permutes first, so a new one of this seed permutes in the same way.
+    # The run's generator draws the permutation first; a new generator of this seed draws the same.
     split_seed = recipe.seed if own is None and recipe.split != "words" else own
     return dataclasses.replace(recipe, seed=seed, draws=drawn, split_seed=split_seed)
 
 
 def without_seed(recipe: Recipe) -> Recipe:
-    """What the recipes of several seeds have in common, in order to compare them."""
+    """The recipe without its seeds, for comparing recipes of several seeds."""
     draws = tuple(
         dataclasses.replace(draw, seed=0) if isinstance(draw.seed, int) else draw
         for draw in recipe.draws
@@ -59,10 +59,10 @@ def of_seeds(recipe: Recipe, seeds: int | Iterable[int]) -> dict[str, Recipe]:
 
     Args:
         recipe: its own seed is the first.
-        seeds: how many, counted on from the recipe's own; or the seeds themselves.
+        seeds: the number of seeds, which follow the recipe's own; or the seeds themselves.
 
     Raises:
-        InputError: none, too many, or one twice.
+        InputError: there is no seed, there are too many, or one is there twice.
     """
     if isinstance(seeds, int):
         if not 1 <= seeds <= MOST_SEEDS:
@@ -84,13 +84,13 @@ def make_runs(
     """Make a folder for several runs that have not begun.
 
     Args:
-        folder: must not be there yet, or be empty.
-        runs: recipes by the names of their folders; or by two names, a recipe's and a seed's.
+        folder: does not exist yet, or is empty.
+        runs: recipes by the names of their folders, or by two names: of a recipe, and of a seed.
         words: the corpus of all of them.
         eval_every: as for ``fit``.
 
     Raises:
-        InputError: it cannot be made, or there is no space for the results.
+        InputError: the folder cannot be made, or there is no space for the results.
     """
     folder = Path(folder)
     if not (folder.is_dir() and not any(folder.iterdir())):
@@ -120,10 +120,10 @@ def is_several(folder: str | os.PathLike[str]) -> bool:
 
 
 def run_folders(folder: str | os.PathLike[str]) -> list[Path]:
-    """The folders of all runs in a folder of several.
+    """The folders of all runs in a folder of several runs.
 
     Raises:
-        InputError: it is none, or its ``runs.json`` is damaged.
+        InputError: it is not such a folder, or its ``runs.json`` is damaged.
     """
     path = Path(folder) / FILE
     try:

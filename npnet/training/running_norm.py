@@ -19,8 +19,9 @@ from npnet.training.batchnorm import Statistics
 class Running(EqualFields):
     """Averages of the minibatches' statistics, kept during training.
 
-    ``mean`` (H,) begins at 0 and ``spread`` (H,) at 1; each step moves both by ``momentum``
-    towards its own. ``spread`` is a variance or a standard deviation, as ``deviation`` says.
+    ``mean`` (H,) begins at 0 and ``spread`` (H,) at 1. Each step moves both towards the statistics
+    of its minibatch, by the share ``momentum``. ``spread`` is a variance, or a standard deviation
+    if ``deviation`` is true.
     """
 
     mean: Floats
@@ -48,21 +49,22 @@ class Running(EqualFields):
             average += self.momentum * newest
 
     def statistics(self, eps: float) -> Statistics:
-        """The averages as they stand, for evaluation and sampling."""
+        """The averages so far, for evaluation and sampling."""
         var = self.spread**2 if self.deviation else self.spread
         return Statistics(self.mean[None, :].copy(), var[None, :].copy(), eps)
 
 
 class RunningNorm:
-    """Steps that take mean and variance from averages, which are constants to their gradients.
+    """Steps that normalise by running averages, through which no gradient flows.
 
-    Used by training as ``npnet.network.fast.Workspace`` is, which normalises by the minibatch's
-    own; few notebooks do this, so the code is plain and not fast.
+    Training uses this class like ``npnet.network.fast.Workspace``, which normalises by the
+    statistics of the minibatch. Few notebooks need running averages, so the code is plain, not
+    fast.
 
     Args:
         params: copied; ``store`` copies back.
         trained: names of the parameters that ``step`` updates.
-        averages: read at the beginning of each step; the caller updates them after it with
+        averages: read at the beginning of each step. After the step, the caller updates them with
             ``mean`` and ``var``.
         eps: added to the variance.
 
@@ -78,7 +80,7 @@ class RunningNorm:
         self.var: Floats
 
     def load(self, X: Ints, Y: Ints) -> None:
-        """Take minibatches for ``step``: contexts (K, n, T) and targets (K, n)."""
+        """Keep minibatches for ``step``: contexts (K, n, T) and targets (K, n)."""
         self.X, self.Y = X, Y
         self.noted = np.empty(len(Y), self.params.dtype)
 
@@ -116,13 +118,13 @@ class RunningNorm:
         return self.noted[first:last]
 
     def store(self, params: Parameters) -> None:
-        """Copy the parameters out, into arrays of ``params`` as they stand."""
+        """Copy the parameters back into the arrays of ``params``."""
         for name, array in self.params.items():
             params[name][...] = array
 
 
 def first_logits(recipe: Recipe, params: Parameters, X: Ints) -> Floats:
-    """The logits (n, V) of the first minibatch's contexts (n, T), as training normalises them."""
+    """The logits (n, V) for the first minibatch's contexts (n, T), normalised as in training."""
     hprebn = params.C[X].reshape(len(X), -1) @ params.W1 + params.b1  # (n, H)
     if recipe.training_statistics == "running":
         stats = Running.begin(recipe).statistics(recipe.eps)

@@ -31,10 +31,10 @@ from npnet.torch_rng.generator import Generator
 from npnet.training.batchnorm import Statistics
 from npnet.training.sample import sample, unnormalised
 
-# Where commands make runs and look for them, and the lock file of a run folder.
+# The folder where commands make and find runs, and the lock file of a run folder.
 ROOT = Path("runs")
 LOCK = ".lock"
-# Files of a run that are lists, and their titles.
+# The files of a run that are lists, and the titles of their columns.
 LISTS = {"evaluations": "step,train,dev", "times": "step,seconds"}
 
 
@@ -48,11 +48,11 @@ class Run(ReadOnlyFields):
         losses: (steps,), read-only: the minibatch loss of each step before its update, in nats.
         split_losses: mean cross-entropy of ``train``, ``dev`` and ``test``, in nats.
         vocab: the characters.
-        words: the corpus, all splits, in its own order.
-        evaluations: (count, 3): after how many steps, the train and the dev loss then. Without
-            ``eval_every`` there are none.
-        times: (count, 2): after how many steps, the seconds of training until then. Runs are
-            equal whatever time they took.
+        words: the whole corpus, in its own order.
+        evaluations: (count, 3): steps taken, train loss, dev loss. Without ``eval_every`` there are
+            none.
+        times: (count, 2): steps taken, and seconds of training until then. Runs can be equal even
+            if their times differ.
     """
 
     recipe: Recipe
@@ -66,7 +66,7 @@ class Run(ReadOnlyFields):
     times: Floats = field(default_factory=lambda: np.empty((0, 2)), compare=False)
 
     def sample(self, count: int = 20) -> list[str]:
-        """``count`` names, drawn with the recipe's sample seed, in its way of sampling."""
+        """``count`` names, sampled as the recipe says, with its sample seed."""
         recipe, params, stats = self.recipe, self.params, self.stats
         if recipe.sampling == "plain":
             params, stats = unnormalised(params)
@@ -74,15 +74,15 @@ class Run(ReadOnlyFields):
         return sample(params, stats, self.vocab, count, generator, sampler=recipe.sampler)
 
     def save(self, folder: str | os.PathLike[str], *, plot: bool = True) -> Path:
-        """Write the run into ``folder``, which is made, or must be empty.
+        """Write the run into ``folder``, which is new or empty.
 
-        Writes recipe.json, words.txt, history.csv, model.npz (no pickle), losses.json,
-        samples.txt, times.csv, evaluations.csv if there are any and, unless ``plot`` is False,
-        loss.png; each into a new file, which is then renamed.
+        The files are recipe.json, words.txt, history.csv, model.npz (no pickle), losses.json,
+        samples.txt, times.csv, evaluations.csv if there are evaluations, and loss.png unless
+        ``plot`` is False. Each is written to a temporary file, which is then renamed.
 
         Raises:
-            InputError: the folder holds something already or cannot be written to; a word has
-                an invisible character, which words.txt would not give back.
+            InputError: the folder is not empty or cannot be written to; or a word has an invisible
+                character, which cannot be read back from words.txt.
         """
         folder = Path(folder)
         refuse_unwritable(self.words, "save")
@@ -117,7 +117,7 @@ class Run(ReadOnlyFields):
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Keep other processes from training in ``folder``; the system lets go if this one dies.
+    """Keep other processes from training in ``folder``. If this process dies, the lock is free.
 
     Raises:
         InputError: another process uses it, or the folder cannot be written to.
@@ -143,7 +143,7 @@ def require_space(folder: Path, recipe: Recipe) -> None:
     """Check that a run of ``recipe`` fits on the disk.
 
     Raises:
-        InputError: it does not.
+        InputError: there is not enough space.
     """
     # At most 64 bytes a line of history, two checkpoints with 8 bytes a step, and the rest.
     needed = 10_000_000 + recipe.steps * (64 + 2 * 8)
@@ -156,18 +156,18 @@ def require_space(folder: Path, recipe: Recipe) -> None:
 
 
 def losses_line(losses: Mapping[str, float]) -> str:
-    """Split losses in one line, as in ``train 2.0711  dev 2.1119``."""
+    """The split losses in one line, such as ``train 2.0711  dev 2.1119``."""
     return "  ".join(f"{split} {loss:.4f}" for split, loss in losses.items())
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` and a line end to ``path``: into a new file, which is then renamed."""
+    """Write ``text`` and a line end to ``path``, by way of a temporary file that is renamed."""
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
 def versions() -> dict[str, str]:
-    """The versions on which the bits of a run depend."""
+    """The versions of the programs on which the bits of a run depend."""
     return {
         "npnet": __version__,
         "numpy": np.__version__,
@@ -176,7 +176,7 @@ def versions() -> dict[str, str]:
 
 
 def versions_of(folder: Path) -> dict[str, str]:
-    """What a run began with, as its recipe.json says; empty if it does not."""
+    """The versions with which a run began, from its recipe.json; empty if it has none."""
     try:
         entries = json.loads(_text(folder / "recipe.json"))
         return dict(entries.get("began_with") or entries["made_with"])
@@ -185,9 +185,9 @@ def versions_of(folder: Path) -> dict[str, str]:
 
 
 def write_recipe(folder: Path, recipe: Recipe, eval_every: int | None = None) -> None:
-    """Write recipe.json: the recipe's fields, and what it was run with, from the beginning.
+    """Write recipe.json: the recipe's fields, and the versions with which the run began.
 
-    ``eval_every`` is written down for a run that is stopped and goes on; None keeps what is there.
+    ``eval_every`` is there for a run that stops and continues; None keeps the number in the file.
     """
     eval_every = read_eval_every(folder) if eval_every is None else eval_every
     entries = {**json.loads(recipe.to_json()), "made_with": versions()}
@@ -200,7 +200,7 @@ def write_recipe(folder: Path, recipe: Recipe, eval_every: int | None = None) ->
 
 
 def read_eval_every(folder: Path) -> int | None:
-    """After how many steps a run measures its losses, as its recipe.json says; None for never."""
+    """The number of steps between two evaluations, from recipe.json; None if there are none."""
     try:
         every = json.loads(_text(folder / "recipe.json")).get("eval_every")
     except (AttributeError, ValueError, RecursionError):
@@ -209,13 +209,13 @@ def read_eval_every(folder: Path) -> int | None:
 
 
 def write_list(path: Path, titles: str, rows: Floats) -> None:
-    """Write steps and the numbers that belong to them, which are read back as the same floats."""
+    """Write rows of a step and its numbers, so that the same floats are read back."""
     lines = [",".join([f"{step:.0f}", *map(repr, rest)]) for step, *rest in rows.tolist()]
     write_text(path, "\n".join([titles, *lines]))
 
 
 def diverged_at(folder: Path) -> int | None:
-    """The step at which a run diverged, as its history.csv says at the end; None if it did not."""
+    """The step at which a run diverged, from the end of its history.csv; None if it did not."""
     try:
         with (folder / "history.csv").open("rb") as file:
             file.seek(0, os.SEEK_END)
@@ -227,45 +227,45 @@ def diverged_at(folder: Path) -> int | None:
 
 
 def write_words(folder: Path, words: tuple[str, ...]) -> None:
-    """Write words.txt, so that the run can be evaluated when its corpus has moved."""
+    """Write words.txt, so that the run can be evaluated even if its corpus has moved."""
     write_text(folder / "words.txt", "\n".join(words))
 
 
 def write_history(folder: Path, recipe: Recipe, losses: Floats) -> None:
-    """Write history.csv: step, loss, rate, in the fewest digits that give the same floats back."""
+    """Write history.csv: step, loss, rate, with the fewest digits that keep the floats exact."""
     with replacing(folder / "history.csv") as path, path.open("w", encoding="utf-8") as file:
         file.write("step,loss,lr\n")
-        # The text of a NumPy float or a Python float is its shortest exact one.
+        # NumPy and Python write a float with the fewest digits that keep it exact.
         file.writelines(
             f"{step},{loss!s},{recipe.rate(step)!s}\n" for step, loss in enumerate(losses)
         )
 
 
 def read_recipe(path: Path) -> Recipe:
-    """The recipe of a JSON file, a run's recipe.json among them.
+    """The recipe from a JSON file, such as the recipe.json of a run.
 
     Raises:
-        InputError: missing, unreadable, no recipe.
+        InputError: the file is missing, unreadable or not a recipe.
     """
     return Recipe.from_json(_text(path), str(path))
 
 
 def read_words_of(folder: Path) -> tuple[str, ...]:
-    """The words of a run's words.txt.
+    """The words from a run's words.txt.
 
     Raises:
-        InputError: missing or unreadable.
+        InputError: the file is missing or unreadable.
     """
     return tuple(_text(folder / "words.txt").removesuffix("\n").split("\n"))
 
 
 @checked(folder=PATH)
 def load_run(folder: str | os.PathLike[str]) -> Run:
-    """Read what ``Run.save`` wrote.
+    """Read the run that ``Run.save`` wrote.
 
     Raises:
-        InputError: no run folder, or a file of it is missing, damaged or of another run; says
-            which.
+        InputError: it is not a run folder, or a file in it is missing, damaged or of another run;
+            the message names the file.
     """
     folder = Path(folder)
     if not os.path.isfile(folder / "recipe.json"):
@@ -332,10 +332,10 @@ def _read_losses(path: Path, recipe: Recipe) -> Floats:
 
 
 def read_list(path: Path, titles: str) -> Floats:
-    """What ``write_list`` wrote; no rows if there is no such file.
+    """The rows that ``write_list`` wrote; none if there is no such file.
 
     Raises:
-        InputError: it is damaged.
+        InputError: the file is damaged.
     """
     columns = titles.count(",") + 1
     if not path.exists():
@@ -352,10 +352,10 @@ def read_list(path: Path, titles: str) -> Floats:
 
 
 def read_split_losses(path: Path) -> dict[str, float]:
-    """The losses of a run's losses.json by split.
+    """The split losses from a run's losses.json.
 
     Raises:
-        InputError: missing or damaged.
+        InputError: the file is missing or damaged.
     """
     text = _text(path)
     try:
@@ -365,10 +365,10 @@ def read_split_losses(path: Path) -> dict[str, float]:
 
 
 def new_numbered(root: Path, name: str) -> Path:
-    """Make the first of the folders ``root/name-001``, ``-002``, … that is not there yet.
+    """Make the first of the folders ``root/name-001``, ``-002``, … that does not exist yet.
 
     Raises:
-        InputError: it cannot be made.
+        InputError: the folder cannot be made.
     """
     number = 1
     while True:
@@ -377,7 +377,8 @@ def new_numbered(root: Path, name: str) -> Path:
             try:
                 return new_folder(folder)
             except InputError:
-                if not os.path.lexists(folder):  # else another process took this number just now
+                # otherwise another process has just taken this number
+                if not os.path.lexists(folder):
                     raise
         number += 1
 
@@ -385,10 +386,10 @@ def new_numbered(root: Path, name: str) -> Path:
 def newest(root: Path, *, several: bool = False) -> Path:
     """The run folder in ``root`` whose model was written last.
 
-    ``several``: or the folder of several runs, of those that were begun last.
+    ``several``: folders of several runs count too, by the time when they were begun.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such folder.
     """
     found = list(root.glob("*/model.npz"))
     found += root.glob("*/runs.json") if several else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
+import math
 from collections.abc import Generator as Yielding
 from collections.abc import Mapping
 from typing import Any
@@ -20,14 +20,14 @@ from npnet.torch_rng.generator import ENGINES, Generator
 from npnet.training.batchnorm import UNTRAINED, Statistics
 from npnet.training.evaluation import predict
 
-# Follows a name that was cut off at ``max_length``.
+# The mark after a name that was cut off at ``max_length``.
 CUT = "…"
-# Contexts that differ only in their last characters go through the network together, at most this
-# many: names need most of them, and 729 rows take as long as ten calls of one row.
+# Contexts that differ only in their last characters go through the network together, but at most
+# this many. Names need most of them, and 729 rows take only as long as ten calls with one row.
 TOGETHER = 1000
-# Probabilities that are kept (16 MB of float32). The lecture's model rarely needs a tenth.
+# The most probabilities in memory (16 MB of float32). The lecture's model rarely needs a tenth.
 REMEMBERED = 1 << 22
-# Characters whose exponentials are drawn at once, and the most numbers that are drawn at once.
+# How many characters' exponentials are drawn at once, and at most how many numbers.
 DRAWS = 256
 DRAWN_NUMBERS = 1 << 18
 
@@ -54,16 +54,16 @@ def sample(
     max_length: int = 100,
     sampler: str = "torch",
 ) -> list[str]:
-    """Sample ``count`` names, one draw of ``torch.multinomial`` a character.
+    """Sample ``count`` names, with one draw of ``torch.multinomial`` for each character.
 
     Args:
         params: the seven parameters.
-        stats: in place of the batch's mean and variance.
+        stats: used in place of the batch's mean and variance.
         vocab: the characters of the rows of ``params.C``.
-        count: how many names, 0 or more.
-        generator: draws; None is a new ``Generator(2147483657)``, the lecture's.
-        start: the beginning that every name continues, from the vocabulary.
-        temperature: logits are divided by it; below 1 names are more common, above 1 more varied.
+        count: the number of names, 0 or more.
+        generator: draws the characters; None: a new ``Generator(2147483657)``, as in the lecture.
+        start: characters of the vocabulary with which every name begins.
+        temperature: logits are divided by it. Below 1, names are more usual; above 1, more varied.
         max_length: longer names are cut to this number of characters and end in ``…``.
         sampler: whose random numbers choose the characters: ``torch``, or ``mkl``, as torch 2.0 to
             2.6 on x86.
@@ -72,9 +72,9 @@ def sample(
         The names, without end marks; names may be empty and may repeat.
 
     Raises:
-        InputError: an argument out of range, a start outside the vocabulary, with an end mark or
-            longer than ``max_length``; parameters, statistics and vocabulary that do not fit
-            together.
+        InputError: an argument is out of range; ``start`` has a character that is not in the
+            vocabulary, has an end mark or is longer than ``max_length``; or parameters, statistics
+            and vocabulary do not fit together.
     """
     params = Parameters.of(params)
     generator = Generator(2147483647 + 10) if generator is None else generator
@@ -105,7 +105,7 @@ def sample(
     if sampler not in ENGINES:
         raise InputError(f"sample: sampler {sampler!r}, wanted one of {', '.join(ENGINES)}")
     with contextlib.closing(_draws(generator, vocab.size, params.dtype, sampler)) as draws:
-        next(draws)  # runs to its first yield
+        next(draws)  # runs the generator function to its first yield
         for _ in range(count):
             indices = list(beginning)
             context = tuple(([0] * T + indices)[-T:])
@@ -117,51 +117,63 @@ def sample(
 
 
 def unnormalised(params: Parameters) -> tuple[Parameters, Statistics]:
-    """The network with its batch normalisation left out: tanh(embcat · W1 + b1) · W2 + b2."""
+    """The network without its batch normalisation: tanh(embcat · W1 + b1) · W2 + b2."""
     zeros, ones = (np.full_like(params.bngain, value) for value in (0, 1))
     arrays = {**params, "bngain": ones, "bnbias": zeros}
     return Parameters(**arrays), Statistics(zeros, ones, 0.0)
 
 
 class _Table(dict[tuple[int, ...], Floats]):
-    """The probabilities (V,) after each context; those not met before are computed."""
+    """The probabilities (V,) after each context, computed when a context occurs first."""
 
     def __init__(self, params: Parameters, stats: Statistics, temperature: float) -> None:
         super().__init__()
         self.params, self.stats, self.temperature = params, stats, temperature
+        self.blocks: dict[tuple[int, ...], Floats] = {}
 
     def __missing__(self, context: tuple[int, ...]) -> Floats:
         V, T = self.params.sizes["V"], len(context)
         shared = T
         while shared and V ** (T - shared + 1) <= TOGETHER:
             shared -= 1
-        lasts = itertools.product(range(V), repeat=T - shared)
-        contexts = [(*context[:shared], *last) for last in lasts]
-        with np.errstate(all="ignore"):  # what is not finite is found below
-            logits = predict(self.params, self.stats, np.array(contexts))
-            # The largest is subtracted first and the rest is divided in float64: then no
+        first, last = context[:shared], context[shared:]
+        if first not in self.blocks:
+            if (len(self.blocks) + 1) * V ** (T - shared + 1) > REMEMBERED:
+                self.clear()
+                self.blocks.clear()
+            self.blocks[first] = self._block(first, (V,) * (T - shared))
+        self[context] = self.blocks[first][last]
+        return self[context]
+
+    def _block(self, first: tuple[int, ...], lasts: tuple[int, ...]) -> Floats:
+        """The probabilities, (*lasts, V), after all contexts that begin with ``first``."""
+        ends = np.indices(lasts).reshape(len(lasts), math.prod(lasts)).T
+        contexts = np.hstack([np.tile(np.array(first, np.int64), (len(ends), 1)), ends])
+        with np.errstate(all="ignore"):  # results that are not finite are found below
+            logits = predict(self.params, self.stats, contexts)
+            # The largest logit is subtracted first, and the division is in float64, so that no
             # temperature is too low or too high.
             norm_logits = (logits - logits.max(1, keepdims=True)) / np.float64(self.temperature)
             counts = np.exp(norm_logits.astype(logits.dtype))
             probs = counts / counts.sum(1, keepdims=True)
         if not np.isfinite(probs).all():
             raise InputError(f"sample: probabilities that are not finite, {UNTRAINED}")
-        if V * (len(self) + len(contexts)) > REMEMBERED:
-            self.clear()
-        self.update(zip(contexts, probs, strict=True))
-        return self[context]
+        block: Floats = probs.reshape(*lasts, -1)
+        return block
 
 
 def _draws(
     generator: Generator, V: int, dtype: np.dtype[Any], sampler: str
 ) -> Yielding[int, Floats, None]:
-    """Draw as ``generator.multinomial`` does, index after index for probabilities sent in.
+    """Yield the index that ``generator.multinomial`` draws, for each row of probabilities sent in.
 
-    That is the largest of p / q for one exponential q a class. The q are drawn many rows at a
-    time; when it is closed, the generator stands where single draws would have left it.
+    The index is that of the largest p / q, with one exponential q for each class. The q of many
+    rows are drawn at once. When this function is closed, the generator's state is the same as after
+    single draws.
     """
     ratios, index = np.empty(V, dtype), 0
-    while sampler == "mkl":  # seeded anew for each character: nothing to draw ahead
+    # MKL's generator is seeded again for each character, so nothing can be drawn ahead
+    while sampler == "mkl":
         probs = yield index
         np.divide(probs, generator.exponential(V, dtype=dtype, engine="mkl"), ratios)
         index = int(ratios.argmax())

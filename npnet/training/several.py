@@ -1,8 +1,8 @@
-"""Training of several runs in one folder, with any executor.
+"""Training several runs in one folder, with any executor.
 
 A run is trained in pieces of some seconds. A piece is a pure function of recipe, words and
-checkpoint, so any executor can do the work, on other machines too. Only this module writes files.
-If the process ends, for any reason, the finished pieces are kept.
+checkpoint, so any executor can compute it, on other machines too. Only this module writes files.
+If the process ends for any reason, the finished pieces are kept.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ from npnet.training.runs import (
     write_history,
 )
 
-PIECE = 3.0  # seconds of a piece, which are lost when a process is killed
+PIECE = 3.0  # seconds of a piece of training; a process that is killed loses at most one piece
 
 
 class State(NamedTuple):
     """How far several runs are.
 
     Attributes:
-        done, wanted: steps of all of them.
-        finished: the run that has ended just now, if one has: its folder.
-        run: its results; None if it diverged.
+        done, wanted: the steps of all runs together.
+        finished: the folder of the run that has just ended, if one has.
+        run: the results of this run; None if it diverged.
         loss: the loss of the newest step.
     """
 
@@ -59,7 +59,7 @@ class State(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """What a piece of training gives back: a checkpoint, a finished run, or how it diverged."""
+    """The result of a piece of training: a checkpoint, a finished run, or a run that diverged."""
 
     checkpoint: Checkpoint | None = None
     run: Run | None = None
@@ -67,7 +67,7 @@ class Piece(NamedTuple):
 
 
 class _Pause(Exception):
-    """The time of a piece is over."""
+    """The time for one piece is over."""
 
 
 def fit_seeds(
@@ -81,21 +81,21 @@ def fit_seeds(
     eval_every: int | None = None,
     watch: Callable[[State], None] | None = None,
 ) -> list[Run]:
-    """Train a recipe from several seeds into one folder; go on where an earlier call stopped.
+    """Train a recipe from several seeds into one folder, or continue an earlier call that stopped.
 
     Args:
-        recipe, words: as for ``fit``. The seed decides parameters and minibatches; the split is
-            that of the recipe's own seed in all runs.
-        folder: new, or that of an earlier call with the same recipe, words and seeds.
-        seeds: how many, counted on from the recipe's own; or the seeds themselves.
-        executor, workers, watch: as ``train_runs``.
+        recipe, words: as for ``fit``. The seed decides parameters and minibatches. All runs have
+            the split of the recipe's own seed.
+        folder: new, or the folder of an earlier call with the same recipe, words and seeds.
+        seeds: the number of seeds, which follow the recipe's own; or the seeds themselves.
+        executor, workers, watch: as for ``train_runs``.
         eval_every: as for ``fit``.
 
     Returns:
         The runs in the order of their seeds, without those that diverged.
 
     Raises:
-        InputError: recipe or words that cannot be used; a folder with something else in it.
+        InputError: recipe or words cannot be used, or the folder contains something else.
     """
     runs = of_seeds(Recipe.of(recipe), seeds)
     folder = Path(folder)
@@ -107,7 +107,7 @@ def fit_seeds(
         if any(read_words_of(path) != tuple(words) for path in run_folders(folder)[:1]):
             raise InputError(f"{folder}: holds runs on other words, name a new folder")
     else:
-        # This finds what is wrong with them before the folder is made.
+        # This finds errors in recipe and words before the folder is made.
         Training(recipe, words, eval_every=eval_every)
         make_runs(folder, runs, words, eval_every)
     train_runs(folder, steps=recipe.steps, executor=executor, workers=workers, watch=watch)
@@ -125,16 +125,17 @@ def train_runs(
     stop: Callable[[], bool] | None = None,
     watch: Callable[[State], None] | None = None,
 ) -> bool:
-    """Train what is not finished of several runs.
+    """Train the unfinished runs of a folder of several runs.
 
     Args:
-        folder: of ``make_runs``.
-        steps: of each run; None: as its recipe says.
+        folder: made by ``make_runs``.
+        steps: the steps of each run; None: as its recipe says.
         executor: any ``concurrent.futures.Executor``, of processes rather than of threads; None:
             this process alone.
-        workers: how many pieces of work it does at once; None: the number that it tells, or 2.
-        seconds: of training in one piece.
-        threads: of BLAS, for each worker.
+        workers: how many pieces the executor computes at once; None: the number that the executor
+            has, or 2 if it does not tell.
+        seconds: seconds of training in one piece.
+        threads: BLAS threads of each worker.
         stop: called after every piece; if it returns True, no new piece begins.
         watch: called after every piece.
 
@@ -171,7 +172,7 @@ def train_runs(
             if stopping:
                 waiting.clear()
             elif not run.ended:
-                # In front: runs end one after another, and their results are there early.
+                # At the front: runs then end one after another, and the first results come early.
                 waiting.appendleft(path)
             if watch is not None:
                 done = sum(each.taken for each in runs.values())
@@ -181,7 +182,7 @@ def train_runs(
 
 
 def steps_of(folder: str | os.PathLike[str], steps: int | None = None) -> tuple[int, int]:
-    """How many steps of all runs in a folder are taken, and how many are wanted.
+    """The steps that all runs in a folder have taken, and the steps that they will take.
 
     Raises:
         InputError: as ``run_folders``.
@@ -191,7 +192,7 @@ def steps_of(folder: str | os.PathLike[str], steps: int | None = None) -> tuple[
 
 
 class _Tasks(Iterator[tuple[Path, tuple[Any, ...]]]):
-    """The tasks of a queue that is filled again while it is worked off."""
+    """The tasks of a queue to which new tasks are added during the work."""
 
     def __init__(
         self, queue: deque[Path], next_task: Callable[[], tuple[Path, tuple[Any, ...]]]
@@ -215,8 +216,8 @@ def train_piece(
     """Train for some seconds, from a checkpoint or from the beginning.
 
     Returns:
-        The run, if all steps are taken; its losses and the one that is not finite, if it diverged;
-        else a checkpoint.
+        The run, if all steps are taken. If it diverged, its losses and the one that is not finite.
+        Otherwise a checkpoint.
 
     Raises:
         InputError: as ``Training``.
@@ -240,7 +241,7 @@ def train_piece(
 
 
 class _Standing(NamedTuple):
-    """A run in its folder: what it is, how far it is, and the checkpoint to go on from."""
+    """A run in its folder: recipe, words, steps taken, and the newest checkpoint."""
 
     recipe: Recipe
     words: Sequence[str]
@@ -251,7 +252,7 @@ class _Standing(NamedTuple):
 
 
 def _standing(path: Path, steps: int | None, common: dict[str, Sequence[str]]) -> _Standing:
-    """How a run stands; the words of many runs on one corpus are kept once, in ``common``."""
+    """The state of a run in its folder. Equal words of many runs are kept once, in ``common``."""
     recipe, own = read_recipe(path / "recipe.json"), read_words_of(path)
     key = digest(own)
     words = common.setdefault(key, own)
@@ -260,7 +261,7 @@ def _standing(path: Path, steps: int | None, common: dict[str, Sequence[str]]) -
         return _Standing(recipe, words, every, recipe.steps, True)
     checkpoint, _ = read_checkpoint(path, recipe, key)
     if steps is None:
-        # recipe.json changes with the results, at the end; until then the checkpoint knows.
+        # recipe.json gets new steps only with the results; until then the checkpoint has them.
         steps = recipe.steps if checkpoint is None else max(recipe.steps, checkpoint.recipe.steps)
     ended = (path / "model.npz").is_file() and recipe.steps == steps
     taken = steps if ended else 0 if checkpoint is None else len(checkpoint.losses)
@@ -269,9 +270,9 @@ def _standing(path: Path, steps: int | None, common: dict[str, Sequence[str]]) -
 
 
 def _kept(path: Path, run: _Standing, piece: Piece) -> _Standing:
-    """Write a piece into its run's folder; returns how the run stands now."""
+    """Write a piece into its run's folder; return the new state of the run."""
     if piece.diverged is not None:
-        if not (path / "model.npz").exists():  # else the results of fewer steps stay
+        if not (path / "model.npz").exists():  # otherwise the results of fewer steps would remain
             write_history(path, run.recipe, piece.diverged)
         return run._replace(taken=run.recipe.steps, ended=True, checkpoint=None)
     if piece.checkpoint is not None:

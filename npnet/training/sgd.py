@@ -1,4 +1,4 @@
-"""Stochastic gradient descent: minibatches, steps, the rate schedule. Prints nothing."""
+"""Stochastic gradient descent: minibatches, steps, rates. This module prints nothing."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from npnet.recipes.recipe import Recipe
 from npnet.torch_rng.generator import Generator
 from npnet.training.running_norm import Running, RunningNorm
 
-# Minibatches that are drawn and prepared at once, and the numbers (4 MB of float32) that their
-# one-hot rows and logits may take: with a large vocabulary or batch it is fewer minibatches.
+# How many minibatches are drawn and prepared at once, and at most how many numbers (4 MB of
+# float32) are in their one-hot rows and logits. A large vocabulary or batch gives fewer
+# minibatches.
 AHEAD = 64
 AHEAD_NUMBERS = 1 << 20
-# Steps between two states of the generator that are kept; from one, any later step can be reached.
-# Keeping one takes 35 µs: every 64 steps, that would be 1 % of the time.
+# The steps between two saved states of the generator. From a state, any later step can be reached.
+# Saving one takes 35 µs; after every 64 steps, that would be 1 % of the time.
 NOTED = 1024
 
 
 class Record(NamedTuple):
-    """One step of training: its number from 0, its loss before the update, its rate."""
+    """One step of training: its number (from 0), its loss before the update, and its rate."""
 
     step: int
     loss: float
@@ -50,12 +51,12 @@ def train(
 
     Args:
         recipe: steps, batch, rates, eps and what is trained.
-        params: changed in place; at the record of a step, that step has been taken.
+        params: changed in place. When the record of a step is yielded, the step has been taken.
         X, Y: the training set, (N, T) and (N,).
-        g: draws ``recipe.batch`` row indices a step with ``randint``, as torch would, or once if
-            the recipe says so. Between records it is some steps ahead. When the iterator ends or is
-            closed, its state is as if it had drawn step by step.
-        running: updated at every step, if given.
+        g: draws ``recipe.batch`` row indices for each step with ``randint``, as torch does, or only
+            once if the recipe says so. Between two records, ``g`` is some steps ahead. When the
+            iterator ends or is closed, its state is the same as after drawing step by step.
+        running: running averages to update at every step, or None.
 
     Yields:
         ``Record(step, loss, lr)``; the loss is that of the minibatch before the update.
@@ -85,17 +86,19 @@ def train_blocks(
     start: int = 0,
     cut: int | None = None,
 ) -> Yielding[Floats, None, None]:
-    """As ``train``, without a record of each step: yields ``every`` losses at a time.
+    """Train as ``train`` does, but yield blocks of ``every`` losses instead of records.
 
     The steps are those of ``train``, bit for bit. ``params`` and ``running`` are up to date at
-    each yield. A block may be shorter than ``every``: the last one, and one that ends a prepared
-    stretch of at most ``AHEAD`` minibatches. Raises what ``train`` raises. The finite losses of the
-    block are yielded first, with ``params`` as they were before the block. ``start`` is the number
-    of the first step if a run continues; ``params``, ``g`` and ``running`` must be as before this
-    step. With ``cut``, no block crosses a multiple of it.
+    each yield. A block can be shorter than ``every``: the last block, and one at the end of a
+    prepared stretch of at most ``AHEAD`` minibatches. The errors are those of ``train``. If a loss
+    is not finite, the finite losses of its block are yielded first, with ``params`` as they were
+    before the block. ``start`` is the number of the first step if a run continues; ``params``,
+    ``g`` and ``running`` must be as they were before this step. No block crosses a multiple of
+    ``cut``, if given.
     """
     Recipe.of(recipe)
-    if not isinstance(params, Parameters):  # one made of a mapping would be trained and lost
+    # Parameters made from a mapping here would be trained and then lost
+    if not isinstance(params, Parameters):
         raise InputError(f"train: params are {kind_of(params)}, wanted npnet.Parameters")
     X, Y = check_batch("train", params, X, Y)
     for name, array in params.items():
@@ -132,7 +135,8 @@ def train_blocks(
         try:
             for begin in range(0, count, every):
                 end = min(begin + every, count)
-                with np.errstate(all="ignore"):  # what is not finite is found in the losses
+                # numbers that are not finite are found in the losses
+                with np.errstate(all="ignore"):
                     for k in range(begin, end):
                         workspace.step(k, recipe.rate(first + k))
                         if running is not None:
@@ -150,13 +154,14 @@ def train_blocks(
                     loss = float(losses[good])
                     raise DivergedError(step, loss, recipe.rate(max(step - 1, 0)), recipe.eps)
         finally:
-            if done < count and once is None:  # give back what was drawn for steps not taken
+            # as if the numbers of steps that were not taken had not been drawn
+            if done < count and once is None:
                 g.set_state(before)
                 draw_rows(recipe, len(X), g, first + done - since)
 
 
 def stretches(start: int, end: int, most: int, cut: int | None) -> Iterator[tuple[int, int]]:
-    """First step and number of steps of stretches from ``start`` to ``end``, none over ``cut``."""
+    """First step and length of stretches from ``start`` to ``end``; none crosses ``cut``."""
     first = start
     while first < end:
         count = min(most, end - first)
@@ -167,7 +172,7 @@ def stretches(start: int, end: int, most: int, cut: int | None) -> Iterator[tupl
 
 
 def draw_rows(recipe: Recipe, examples: int, g: Generator, count: int = 1) -> Ints:
-    """Row indices (count, n) of ``count`` minibatches, drawn for this number of examples.
+    """Draw the row indices (count, n) of ``count`` minibatches, out of this number of examples.
 
     Raises:
         InputError: as ``rows_below``.
@@ -176,10 +181,10 @@ def draw_rows(recipe: Recipe, examples: int, g: Generator, count: int = 1) -> In
 
 
 def rows_below(recipe: Recipe, examples: int) -> int:
-    """The number below which the indices of rows are drawn.
+    """The number below which row indices are drawn.
 
     Raises:
-        InputError: the recipe draws them over more examples than there are.
+        InputError: the recipe draws them from more examples than there are.
     """
     over = examples if recipe.batch_over is None else recipe.batch_over
     if over > examples:
@@ -193,7 +198,7 @@ def rows_below(recipe: Recipe, examples: int) -> int:
 def compact(X: Ints, Y: Ints, V: int) -> Ints:
     """Contexts and targets (N, T+1) in the smallest type that holds indices below V.
 
-    An example of names is then 4 bytes in place of 32, and they all fit into the cache.
+    For names, an example is then 4 bytes instead of 32, and all examples fit into the cache.
     """
     examples = np.empty((len(X), X.shape[1] + 1), np.min_scalar_type(V - 1))
     examples[:, :-1], examples[:, -1] = X, Y

@@ -1,9 +1,10 @@
-"""The command line of the oracle: `oracle` and `python -m oracle`. Exit codes as npnet's."""
+"""The command line of the oracle: `oracle` and `python -m oracle`, with npnet's exit codes."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import cache
 from importlib.util import find_spec
 
 from npnet.base.version import __version__
@@ -21,6 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run_command("oracle", lambda: options.command(options))
 
 
+@cache
 def make_parser() -> Parser:
     """The parser of all commands; needs torch."""
     from oracle.cli import (

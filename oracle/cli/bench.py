@@ -1,4 +1,4 @@
-"""`oracle bench`: npnet's work compared with the same work in torch."""
+"""`oracle bench`: the time of npnet's work compared with the same work in torch."""
 
 from __future__ import annotations
 
@@ -11,13 +11,22 @@ from npnet.base.suggestions import nearest
 from npnet.base.tables import table, table_row
 from npnet.cli.bench import header
 from npnet.cli.output_files import check_new_picture
-from npnet.cli.parser import add_force, add_json, add_old_name, add_only, add_plot, names_of
+from npnet.cli.parser import (
+    SECONDS,
+    add_force,
+    add_json,
+    add_old_name,
+    add_only,
+    add_plot,
+    names_of,
+    number,
+)
 from npnet.corpora.known import KNOWN, default_words, find_corpus, known_words
 from oracle.bench import ROWS, Setting, machine, measure
 from oracle.timing import Memory, Pair, Row, Skipped, figures, quartiles
 
-CORPUS = "names.txt"  # if it is found; else the corpus that comes with npnet
-SLOW = "compile"  # half a minute, most of it for the C++ compiler: left out of --quick
+CORPUS = "names.txt"  # used if it is found; otherwise the corpus that comes with npnet
+SLOW = "compile"  # takes half a minute, mostly in the C++ compiler; not in --quick
 ALIGNS, WIDTHS = "<<>>><>", (10, 53, 9, 9, 7, 13, 6)
 QUICK: dict[str, Any] = {"seconds": 1.0, "train": (1_000,)}
 
@@ -48,6 +57,12 @@ def add_commands(commands: Any) -> None:
         help=f"{QUICK['seconds']:g} s a row instead of {Setting.seconds:g}, and no {SLOW}: "
         "under a minute",
     )
+    parser.add_argument(
+        "--seconds",
+        type=number,
+        metavar="S",
+        help=f"{SECONDS} (default: {Setting.seconds:g}; 0 takes each once)",
+    )
     add_plot(parser)
     add_force(parser)
     add_json(parser)
@@ -58,7 +73,8 @@ def bench_command(options: argparse.Namespace) -> int:
     """`oracle bench`."""
     names = _names(options)
     corpus, words = _words()
-    setting = Setting(words, **(QUICK if options.quick else {}))
+    chosen = {} if options.seconds is None else {"seconds": options.seconds}
+    setting = Setting(words, **(QUICK if options.quick else {}) | chosen)
     if not options.json:
         print("\n".join(header(machine(), 1)))
         print(f"{corpus}; medians of the processor's time\n")
@@ -95,7 +111,7 @@ def _names(options: argparse.Namespace) -> list[str]:
         near = nearest(unknown[0], ROWS)
         ending = f": did you mean {near}?" if near else ""
         raise InputError(f"--only: got {unknown[0]!r}, wanted some of {', '.join(ROWS)}{ending}")
-    if options.plot:  # before minutes of measuring, not after
+    if options.plot:  # checked before minutes of measuring, not after
         check_new_picture(options.plot, force=options.force, who="--plot")
         if "sizes" not in names:
             raise InputError("--plot: the row sizes is left out, wanted it among --only")
@@ -103,7 +119,7 @@ def _names(options: argparse.Namespace) -> list[str]:
 
 
 def _words() -> tuple[str, list[str]]:
-    """The corpus: what it is, and its words."""
+    """The corpus: its description, and its words."""
     if find_corpus(KNOWN[CORPUS].sha256):
         return CORPUS, known_words(CORPUS)
     return "the corpus that comes with npnet", default_words()

@@ -26,12 +26,12 @@ from oracle.threads import one_thread
 from oracle.whole import whole
 from oracle.why import Chain, Finding, chains, forward_differences, line_findings
 
-# The median over all ratios of our error to torch's that still counts as equally accurate.
+# If the median of all ratios of our error to torch's is at most this, both are equally accurate.
 LARGEST_RATIO = 1.5
 
 
 def add_commands(commands: Any) -> None:
-    """Add the three to the parser's subcommands."""
+    """Add the three commands to the parser's subcommands."""
     check = commands.add_parser(
         "check",
         help="the 26 gradients against autograd, end to end and line by line",
@@ -92,7 +92,7 @@ def check_command(options: argparse.Namespace) -> int:
         recipe = with_dtype(recipe, options, options.dtype, "--dtype says so")
     words, source = corpus_from(options, publication)
     batch = first_batch(recipe, words)
-    seed = recipe.seed % 2**64  # NumPy takes no negative one
+    seed = recipe.seed % 2**64  # NumPy does not accept a negative seed
     tolerances = {"rtol": options.rtol, "atol": options.atol}
     chained = end_to_end(*batch, recipe.eps, **tolerances)
     values, _ = whole(*batch, recipe.eps)

@@ -1,4 +1,4 @@
-"""`oracle fuzz`: the judge tried on random networks."""
+"""`oracle fuzz`: testing the judge on random networks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from oracle.fuzz_tables import RefusedRow, fuzz_tables
 from oracle.networks import LARGE, SMALL
 from oracle.threads import one_thread
 
-# Refused and missed gradients that are printed; all of them are in the JSON.
+# At most this many refused and missed gradients are printed; all of them are in the JSON.
 SHOWN = 20
 
 
@@ -137,7 +137,7 @@ def _figures(result: Fuzz, seed: int, largest: dict[str, int]) -> dict[str, Any]
 
 
 def _refused(result: Fuzz, way: str, dtype: str) -> int:
-    """How many sets hold a gradient that was refused."""
+    """How many sets have a refused gradient."""
     return len({one.seed for one in result.refused if (one.way, one.dtype) == (way, dtype)})
 
 

@@ -16,13 +16,13 @@ from npnet.cli.recipe_options import add_recipe_options, corpus_from, source_fro
 from oracle.golden import confirm, first_batch, from_file
 from oracle.threads import one_thread
 
-# The options that define the problem, in the order in which the manifest repeats them.
+# The options that define the problem, in their order in the manifest.
 SOURCES: tuple[str, ...] = ("recipe", "hidden", "batch", "steps", "seed", "set", "words", "column")
 SOURCES += ("separator", "encoding", "problem")
 
 
 def add_commands(commands: Any) -> None:
-    """Add both to the parser's subcommands."""
+    """Add both commands to the parser's subcommands."""
     golden = commands.add_parser(
         "golden",
         help="write a problem and torch's answers, for tests in any language",
@@ -67,7 +67,7 @@ def _problem(options: argparse.Namespace, given: dict[str, Any]) -> Problem:
 
 
 def _again(options: argparse.Namespace, given: dict[str, Any]) -> list[str]:
-    """The options that would write the same set again."""
+    """The options that write the same set again."""
     again = []
     for key, value in given.items():
         for each in value if isinstance(value, list) else [value]:

@@ -24,7 +24,7 @@ from npnet.recipes.recipe import Recipe
 from oracle.lockstep import SIDES, Lockstep, lockstep
 from oracle.threads import one_thread
 
-LINES = 20  # printed on the way
+LINES = 20  # printed during the run
 ALIGNS, WIDTHS = ">>>>", (10, 12, 12, 8)
 VERSIONS = {
     "numpy": np.__version__,
@@ -94,7 +94,7 @@ def lockstep_command(options: argparse.Namespace) -> int:
 
 
 def _check_files(options: argparse.Namespace) -> None:
-    """Refuse before the run what could not be written after it."""
+    """Check before the run that its files can be written."""
     if options.plot:
         check_new_picture(options.plot, force=options.force, who="--plot")
     if options.csv:
@@ -111,7 +111,7 @@ def _draw(both: Lockstep, limit: float, path: Path) -> None:
 
 @contextlib.contextmanager
 def _shown(recipe: Recipe, words: Sequence[str]) -> Iterator[Watch]:
-    """Print what runs, and some of its steps; on a terminal above a bar."""
+    """Print what runs, and some of its steps; on a terminal, above a progress bar."""
     every = max(1, recipe.steps // LINES)
     with progress(recipe.steps) as shown:
 

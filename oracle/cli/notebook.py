@@ -1,4 +1,4 @@
-"""`oracle notebook`: a notebook run with torch and with npnet.tensors, and compared."""
+"""`oracle notebook`: running a notebook with torch and with npnet.tensors, and comparing both."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from npnet.notebooks.run import Options
 from oracle.notebook import SEED, CellPair, compare_notebook
 from oracle.notebook_grades import disagreements, grade_by_both
 
-SHOWN = 3  # tensors of a cell that are named
+SHOWN = 3  # at most this many tensors of a cell are named
 
 
 def add_commands(commands: Any) -> None:
@@ -72,7 +72,7 @@ def notebook_command(options: argparse.Namespace) -> int:
             pairs.append(pair)
             if not options.json:
                 print(_lines(pair), flush=True)
-    # Where every cell fails on both sides, nothing has been shown.
+    # If every cell fails on both sides, the comparison shows nothing.
     agree = all(pair.agrees for pair in pairs) and any(pair.tensors for pair in pairs)
     if options.json:
         cells = [_content(pair) for pair in pairs]

@@ -87,6 +87,7 @@ def test_options_that_cannot_be_used_end_in_exit_code_2(
     assert "wanted" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_growth_measures_each_corpus_in_a_process_of_its_own(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,6 +113,7 @@ def test_sampled_names_are_as_many_as_asked_for_and_none_is_empty(
     assert all(names)
 
 
+@pytest.mark.slow
 def test_the_peak_of_a_command_is_its_own_and_not_that_of_who_started_it() -> None:
     held = np.ones(40_000_000)  # 320 MB
     small, big = (

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from npnet.bench.recover import recover_costs, sessions
+from npnet.bench.recover import Cost, recover_costs, sessions
 from npnet.cli import main
 
 
@@ -17,9 +17,13 @@ def test_the_measured_sessions_find_the_seed_that_they_search() -> None:
     assert searched["a row of the softmax"].search.block(first, end) == [(0, seed, (0,))]
 
 
+@pytest.fixture(scope="module")
+def costs() -> list[Cost]:
+    return recover_costs(0.01)
+
+
 @pytest.mark.slow
-def test_each_search_is_timed_and_weighed_in_its_own_process() -> None:
-    costs = recover_costs(0.01)
+def test_each_search_is_timed_and_weighed_in_its_own_process(costs: list[Cost]) -> None:
     assert [cost.what for cost in costs] == list(sessions())
     for cost in costs:
         assert 0 < cost.seconds < 1e-3
@@ -28,7 +32,10 @@ def test_each_search_is_timed_and_weighed_in_its_own_process() -> None:
 
 
 @pytest.mark.slow
-def test_the_command_prints_a_line_for_each_search(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_a_line_for_each_search(
+    costs: list[Cost], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("npnet.bench.recover.recover_costs", {0.01: costs}.__getitem__)
     assert main(["bench", "--recover", "--seconds", "0.01"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.rpartition("MB  ")[2] for line in lines[-3:]] == list(sessions())

@@ -41,6 +41,8 @@ def test_a_values_name_is_never_that_of_a_gradient() -> None:
     assert plain_name("h.grad", VALUE_NAMES, gradient=False) == "h.grad"
     assert without_values(["h", "dh", "W1", "grad_W1", "X"]) == ["dh", "grad_W1"]
     assert without_values(["h", "W1"]) == ["h", "W1"]
+    gradients = {"grad_W1": np.ones(1), "grad_b1": np.ones(1)}
+    assert recognise(gradients, SIZES, VALUE_NAMES, gradient=False).arrays == gradients
 
 
 def module_state(sizes: dict[str, int]) -> dict[str, Array]:

@@ -18,8 +18,7 @@ from npnet import InputError
 from npnet.base.arrays import Array
 from npnet.checks.array_files import Layout, read_theirs
 from npnet.checks.containers import CONTAINERS, MANY, ONE, SUFFIXES, decode, encode
-from npnet.checks.golden import read_golden, shipped_set
-from npnet.checks.golden_writing import write
+from npnet.checks.golden import read_golden, shipped_set, write
 from npnet.checks.reference import Problem
 from npnet.checks.stored import narrowed, stored_type, widened
 
@@ -94,7 +93,7 @@ def test_base64_and_nested_lists_give_an_array_back(array: Array) -> None:
         "data": {**head, "data": packed},
         "nested": {**head, "data": (native + np.int8(0)).tolist()},
     }
-    from npnet.checks.json_arrays import decode_json
+    from npnet.checks.containers import decode_json
 
     read = decode_json(json.dumps({"grads": whole}).encode())
     assert [*read] == ["grads/text", "grads/data", "grads/nested"]
@@ -108,6 +107,14 @@ def test_bfloat16_is_read_without_another_package(array: Array) -> None:
     back = widened(bits)
     assert np.array_equal(narrowed(back), bits)
     assert (np.abs(back - array) <= np.abs(array) * 2.0**-8 + 1e-40).all()
+
+
+def test_bfloat16_rounds_the_middle_of_two_numbers_to_the_even_one() -> None:
+    # 1 + k/256: numbers of bfloat16 are 1, 1 + 2/256, 1 + 4/256.
+    near = [1 + k / 256 for k in (0, 1, 1.01, 2, 2.99, 3, 5)]
+    found = widened(narrowed(np.array([*near, -near[1]], np.float32)))
+    wanted = [1 + k / 256 for k in (0, 0, 2, 2, 2, 4, 4)]
+    assert found.tolist() == [*wanted, -1]
 
 
 def test_bfloat16_files_are_read(tmp_path: Path) -> None:
@@ -137,7 +144,7 @@ def test_bfloat16_files_are_read(tmp_path: Path) -> None:
     ],
 )
 def test_plain_numbers_of_json_have_the_precision_that_they_show(printed: str, dtype: str) -> None:
-    from npnet.checks.json_arrays import decode_json
+    from npnet.checks.containers import decode_json
 
     array, said = decode_json(b'{"b2": %s}' % printed.encode())["b2"]
     assert (array.dtype.name, said) == (dtype, "")

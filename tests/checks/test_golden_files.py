@@ -17,10 +17,9 @@ import npnet
 from npnet import InputError
 from npnet.base.arrays import Named
 from npnet.base.npz import read_npz
-from npnet.checks import golden_writing
+from npnet.checks import golden as golden_files
 from npnet.checks.array_files import read_gradients
-from npnet.checks.golden import read_golden
-from npnet.checks.golden_writing import write
+from npnet.checks.golden import read_golden, write
 from npnet.checks.reference import KINDS, PRECISIONS, Problem
 from npnet.network.names import PARAMETER_NAMES
 from npnet.training.fit import examples_of
@@ -260,12 +259,12 @@ def test_an_older_set_is_replaced_and_other_things_are_not(golden: Problem, copy
 def test_a_set_appears_whole_or_not_at_all(
     golden: Problem, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(path: Path, data: bytes, kept: Callable[..., None] = golden_writing._write) -> None:
+    def full(path: Path, data: bytes, kept: Callable[..., None] = golden_files._write) -> None:
         if path.name == "manifest.json":
             raise OSError(28, "No space left on device")
         kept(path, data)
 
-    monkeypatch.setattr(golden_writing, "_write", full)
+    monkeypatch.setattr(golden_files, "_write", full)
     for folder in (copy, copy.with_name("new")):
         with pytest.raises(InputError, match="No space left"):
             write(golden, folder, ["npz"])

@@ -10,8 +10,8 @@ from own_networks import networks
 from npnet import InputError
 from npnet.base.arrays import Array
 from npnet.checks.containers import encode
+from npnet.checks.line_check import network
 from npnet.checks.line_golden import is_lines_golden, read_lines_golden, write_golden
-from npnet.checks.network_lines import network
 from npnet.cli import main
 
 

@@ -212,7 +212,7 @@ def test_a_gradient_that_is_all_rounding_passes(dtype: str) -> None:
         assert checked, checked
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", [LOG_SOFTMAX, GATE, COSINE])
 def test_the_same_tables_bite(case: dict[str, Any], dtype: str) -> None:
     right = table(case, (3, 4), 2, 0)

@@ -11,8 +11,7 @@ from own_networks import changed, networks, programs
 
 import npnet
 from npnet.base.arrays import Array
-from npnet.checks.line_check import each_alone, in_order, rules_alone, rules_whole
-from npnet.checks.network_lines import network
+from npnet.checks.line_check import each_alone, in_order, network, rules_alone, rules_whole
 from npnet.learn.wrong_gradients import WRONG_GRADIENTS
 
 NAMES = ("attention_head", "two_layers", "convolution", "rms_norm", "swish")
@@ -366,7 +365,8 @@ def test_a_report_of_a_check_is_also_json() -> None:
     content = json.loads(checked.to_json())
     assert content["passed"] is True
     assert len(content["alone"]["rows"]) == len(content["whole"]["rows"]) == 10
-    assert content["first_wrong"] == {"alone": [], "inherited": [], "unexplained": []}
+    kinds = ("alone", "inherited", "unexplained", "forward")
+    assert content["first_wrong"] == {kind: [] for kind in kinds}
 
 
 def test_gradients_by_hand_run_in_their_order() -> None:

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 import npnet
 from npnet import GRADIENTS, InputError
 from npnet.base.arrays import Array, Named
-from npnet.checks.precision import PRECISION_EPS, looks_half
+from npnet.checks.array_error import named
 from npnet.checks.reference import PRECISIONS, Problem, Reference
 from npnet.checks.report import Report
-from npnet.checks.simple_ratios import named
-from npnet.checks.stored import narrowed, widened
+from npnet.checks.stored import PRECISION_EPS, looks_half, narrowed, widened
 from npnet.checks.ties import SHARED
 
 SIZES = {"n": 32, "V": 27, "H": 8, "T": 3, "E": 10}
@@ -73,8 +72,9 @@ def test_a_simple_cause_is_named(golden: Problem, change: str, precision: str, k
     assert look(report, name) in " ".join(str(report).split())
 
 
-def test_the_gradient_of_another_name_is_named(golden: Problem) -> None:
-    reference = golden.lines()
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_the_gradient_of_another_name_is_named(golden: Problem, precision: str) -> None:
+    reference = golden.lines(precision)
     mine = ours(reference)
     mine["bndiff"], mine["hprebn"] = mine["hprebn"], mine["bndiff"]
     report = reference.judge(mine)
@@ -115,6 +115,13 @@ def test_right_sets_look_like_nothing(golden: Problem, precision: str) -> None:
         (-1, "-1: the sign"),
         (-32, "-32 = -n"),
         (0.5, "0.5 = 1/2: a factor 2 is missing"),
+        (2, "2: added twice"),
+        (-0.5, "-0.5 = -1/2"),
+        (27, "27 = V: a division by V is missing"),
+        (1 / 27, "0.037037 = 1/27 = 1/V: divided by V once too often"),
+        (8, "8 = H: a division by H is missing"),
+        (1 / 8, "0.125 = 1/8 = 1/H: divided by H once too often"),
+        (1 / 32, "0.03125 = 1/32 = 1/n: divided by n once too often"),
         (27 / 8, "3.375 = 27/8 = V/H"),
         (1.37, "1.37"),
     ],
@@ -196,8 +203,21 @@ def test_products_of_tf32_are_named(golden: Problem) -> None:
     assert "TF32" not in look(factor, "W2")
 
 
+def test_an_error_that_goes_one_way_is_no_rounding(golden: Problem) -> None:
+    reference = golden.lines("float32")
+    right = reference.gradients.W2
+    rng = np.random.default_rng(0)
+    for low, said in ((-2, True), (0, False)):
+        error = 2e-4 * rng.uniform(low, 2, right.shape)
+        report = reference.judge({"W2": (right * (1 + error)).astype(np.float32)}, only="W2")
+        assert not report
+        assert ("TF32" in look(report, "W2")) == said
+
+
 def test_few_numbers_have_no_precision() -> None:
     assert looks_half([np.ones(40, np.float32), np.zeros(3)]) == ""
+    odd = np.arange(1, 33, 2).astype(np.float32)  # no two have the same digits
+    assert [looks_half([odd[:many]]) for many in (15, 16)] == ["", "bfloat16"]
     assert looks_half([np.arange(200, dtype=np.float32)]) == "bfloat16"
     assert looks_half([np.arange(3000, dtype=np.float32)]) == ""
     assert looks_half([]) == ""

@@ -189,6 +189,7 @@ def test_a_loop_that_catches_everything_ends_too() -> None:
     assert "an endless loop?" in mark.reason
 
 
+@pytest.mark.slow
 def test_an_endless_loop_in_training_ends_too() -> None:
     calls = itertools.count()
 

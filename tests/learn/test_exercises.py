@@ -10,20 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import verdicts
+from conftest import slow_but, verdicts
 
 import npnet
 from npnet import InputError
 from npnet.cli import main
-from npnet.learn import remembered
+from npnet.learn import training
 from npnet.learn.calls import attempt
 from npnet.learn.exercises import EXERCISES, sheet, shown_solution, write_sheet
 from npnet.learn.grading import RIGHT, UNSOLVED, WRONG, Grades
 from npnet.learn.grading_inputs import EVEN
 from npnet.learn.notation import code_of
-from npnet.learn.sheet_check import check_sheet
+from npnet.learn.sheet_check import check_sheet, watched
 from npnet.learn.sheet_process import packed, unpacked
-from npnet.learn.sheet_watch import watched
 
 AT_ONCE = """
 import numpy as np
@@ -77,7 +76,7 @@ def nothing_remembered(
 ) -> Path:
     """A folder of each test's own for the trainings that were made."""
     kept = tmp_path_factory.mktemp("kept")
-    monkeypatch.setattr(remembered, "folder", lambda: kept)
+    monkeypatch.setattr(training, "folder", lambda: kept)
     return kept
 
 
@@ -181,6 +180,7 @@ def test_a_sheet_that_loops_is_judged_to_its_end(written: Callable[[str], Path])
     assert marks["dnorm_logits"].verdict == RIGHT
 
 
+@pytest.mark.slow
 def test_a_sheet_that_exits_and_crashes_is_judged_to_its_end(
     written: Callable[[str], Path],
 ) -> None:
@@ -196,29 +196,29 @@ def test_a_sheet_that_exits_and_crashes_is_judged_to_its_end(
     assert "EOFError" in said["dh"]
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("def softmax(v, d:\n    pass", r"line 1: no Python \("),
-        ("a\0b", "no Python"),
-        ("import nothing_of_this_name\n", "line 1: ModuleNotFoundError: No module named"),
-        ("\nx = 1 / 0\n", "line 2: ZeroDivisionError"),
-        ("import sys\nsys.exit(0)\n", "ends the program"),
-        ("import os\nos._exit(5)\n", "when it is loaded, it ends the process, with exit code 5"),
-        (
-            "def dlogitz(v, d):\n    return 1\n",
-            "line 1: dlogitz is no exercise, did you mean dlogits",
-        ),
-        ("def dlogit(vals, grads):\n    return 1\n", "dlogit is no exercise"),
-        (
-            "def fancy(v, d):\n    return 1\n",
-            "fancy is no exercise, give a helper other parameters",
-        ),
-        ("dh = 3\n", "dh is an int, wanted a function"),
-        ("def softmax(x):\n    return x\n", "holds none of the 29 functions"),
-        ("", "holds none of the 29 functions"),
-    ],
-)
+BAD_SHEETS = [
+    ("def softmax(v, d:\n    pass", r"line 1: no Python \("),
+    ("a\0b", "no Python"),
+    ("import nothing_of_this_name\n", "line 1: ModuleNotFoundError: No module named"),
+    ("\nx = 1 / 0\n", "line 2: ZeroDivisionError"),
+    ("import sys\nsys.exit(0)\n", "ends the program"),
+    ("import os\nos._exit(5)\n", "when it is loaded, it ends the process, with exit code 5"),
+    (
+        "def dlogitz(v, d):\n    return 1\n",
+        "line 1: dlogitz is no exercise, did you mean dlogits",
+    ),
+    ("def dlogit(vals, grads):\n    return 1\n", "dlogit is no exercise"),
+    (
+        "def fancy(v, d):\n    return 1\n",
+        "fancy is no exercise, give a helper other parameters",
+    ),
+    ("dh = 3\n", "dh is an int, wanted a function"),
+    ("def softmax(x):\n    return x\n", "holds none of the 29 functions"),
+    ("", "holds none of the 29 functions"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), slow_but(BAD_SHEETS, BAD_SHEETS[:3] + BAD_SHEETS[6:7]))
 def test_a_bad_sheet_is_refused_in_one_message(
     written: Callable[[str], Path], text: str, said: str
 ) -> None:
@@ -228,6 +228,7 @@ def test_a_bad_sheet_is_refused_in_one_message(
     assert "sheet.py" in str(refusal.value)
 
 
+@pytest.mark.slow
 def test_an_endless_loop_at_the_top_of_a_sheet_ends(written: Callable[[str], Path]) -> None:
     with pytest.raises(InputError, match=r"when it is loaded, it still runs after 0\.5 s"):
         check_sheet(written("while True: pass"), seconds=0.5)
@@ -275,6 +276,7 @@ def test_exit_codes_and_json(
     assert not Path("x.png").exists()
 
 
+@pytest.mark.slow
 def test_the_plot_is_drawn_on_demand(
     written: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -321,17 +323,17 @@ def test_a_typo_in_one_function_does_not_stop_the_others(
     assert re.match(r"line 10: no Python \('\(' was never closed\)", marks["db2"].reason)
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("d.logprobs / probs", "write v.probs"),
-        ("dlogits / v.probs", "write d.logits"),
-        ("d.logprobs / n", r"write len\(v.Y\)"),
-        ("d.logprobs[range(len(Yb)), Yb]", "write v.Y"),
-        ("np.ones(vocab_size)", r"write len\(v.C\)"),
-        ("dprobs / v.probs", "your function; the gradient is d.probs"),
-    ],
-)
+OF_THE_LECTURE = [
+    ("d.logprobs / probs", "write v.probs"),
+    ("dlogits / v.probs", "write d.logits"),
+    ("d.logprobs / n", r"write len\(v.Y\)"),
+    ("d.logprobs[range(len(Yb)), Yb]", "write v.Y"),
+    ("np.ones(vocab_size)", r"write len\(v.C\)"),
+    ("dprobs / v.probs", "your function; the gradient is d.probs"),
+]
+
+
+@pytest.mark.parametrize(("line", "said"), slow_but(OF_THE_LECTURE, OF_THE_LECTURE[:2]))
 def test_a_name_of_the_lecture_is_answered_with_the_sheets(
     line: str, said: str, written: Callable[[str], Path]
 ) -> None:
@@ -390,6 +392,7 @@ def test_the_next_exercise_is_suggested(written: Callable[[str], Path]) -> None:
     assert check_sheet(written(wrong)).next_step.startswith("next: dprobs")
 
 
+@pytest.mark.slow
 def test_our_solutions_paste_into_a_sheet_and_are_right(written: Callable[[str], Path]) -> None:
     text = "\n\n".join(map(shown_solution, EXERCISES.values()))
     grades = check_sheet(written(f"import numpy as np\n\n{text}\n"), steps=20)
@@ -397,6 +400,7 @@ def test_our_solutions_paste_into_a_sheet_and_are_right(written: Callable[[str],
     assert "you have written backpropagation by hand" in grades.next_step
 
 
+@pytest.mark.slow
 def test_exercise_4_trains_only_when_it_changed(
     written: Callable[[str], Path], nothing_remembered: Path
 ) -> None:
@@ -415,6 +419,7 @@ def test_exercise_4_trains_only_when_it_changed(
     assert len(json.loads((nothing_remembered / "trainings.json").read_text())) == 2
 
 
+@pytest.mark.slow
 def test_a_watched_sheet_is_judged_again_where_it_changed(
     written: Callable[[str], Path],
 ) -> None:

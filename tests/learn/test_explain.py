@@ -315,6 +315,7 @@ def test_the_command_gives_hints_and_the_solution(capsys: pytest.CaptureFixture[
         hint(EXERCISES["dh"], 4)
 
 
+@pytest.mark.slow
 def test_explanations_need_no_docstrings_at_run_time() -> None:
     asked = [["explain", "dC"], ["explain"], ["exercise", "hint", "dbnvar", "--level", "3"]]
     program = f"from npnet.cli import main\nfor command in {asked}: main(command)"

@@ -271,9 +271,19 @@ def test_the_dozen_mistakes_are_each_refused() -> None:
         assert sum(words in text for text in said.values()) == 1, words
 
 
-@pytest.mark.parametrize(
-    ("off", "verdict"), [(1e-14, RIGHT), (1e-12, WRONG), (-1e-12, WRONG), (1e-7, WRONG)]
-)
-def test_an_answer_is_right_to_twelve_digits(off: float, verdict: str) -> None:
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("share", "verdict"), [(0.9, RIGHT), (1.1, WRONG), (100.0, WRONG)])
+def test_an_answer_may_be_off_by_1024_eps(share: float, verdict: str, sign: int) -> None:
+    off = sign * share * 1024 * 2.0**-52  # nothing to a float32
     answer = {"dh": lambda v, d: d.logits @ v.W2.T * (1 + off)}
     assert verdicts(grade(answer, steps=0)) == {"dh": verdict}
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(("share", "verdict"), [(0.9, RIGHT), (1.1, WRONG)])
+def test_in_float32_an_answer_to_float64_may_be_off_by_64_eps(
+    share: float, verdict: str, sign: int
+) -> None:
+    factor = 1 + sign * share * 64 * 2.0**-23
+    answer = {"dprobs": lambda v, d: (d.logprobs / v.probs * factor).astype(np.float32)}
+    assert verdicts(grade(answer, steps=0)) == {"dprobs": verdict}

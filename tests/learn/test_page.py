@@ -21,10 +21,10 @@ import npnet
 from npnet.base.arrays import Array
 from npnet.cli import main
 from npnet.cli.check import first_minibatch
-from npnet.learn import markup
-from npnet.learn.graph_svg import places
+from npnet.learn import page_markup
 from npnet.learn.notation import code_of, docstring, forward_lines
 from npnet.learn.page import STEPS, page
+from npnet.learn.page_markup import places
 from npnet.network.gradients import GRADIENTS
 from npnet.network.graph import readers
 from npnet.network.names import NAMES
@@ -71,7 +71,7 @@ class Page(HTMLParser):
         if "li" in self.open and not self.section:
             self.rows[-1] += text
 
-    @property
+    @functools.cached_property
     def data(self) -> Any:
         return json.loads(re.findall(r'id="data">(.*?)</script>', self.html, re.DOTALL)[0])
 
@@ -177,7 +177,7 @@ def test_words_of_any_characters_are_text_and_nothing_else() -> None:
 
 @given(st.text(alphabet="<>&\"'[]{}()#*=.,^_-² \n½Σdvhix" + "".join(NAMES), max_size=60))
 def test_marking_names_changes_no_character_of_code_or_prose(text: str) -> None:
-    for marked in (markup.code(text, "h"), markup.prose(text)):
+    for marked in (page_markup.code(text, "h"), page_markup.prose(text)):
         assert unescape(re.sub(r"</?(code|b|a|span)\b[^>]*>", "", marked)) == text
 
 
@@ -191,7 +191,7 @@ def test_marking_names_changes_no_character_of_code_or_prose(text: str) -> None:
     ],
 )
 def test_formulas_are_set_as_mathematics(text: str, marked: str) -> None:
-    assert markup.mathematics(text) == marked
+    assert page_markup.mathematics(text) == marked
 
 
 def test_the_graph_has_an_edge_for_everything_that_a_line_reads(parsed: Page) -> None:

@@ -13,8 +13,8 @@ from right_solutions import RIGHT_WAYS, made, right_ways
 from npnet.learn.exercises import EXERCISES
 from npnet.learn.grading import ONLY_HERE, RIGHT, WRONG, Mark, grade
 from npnet.learn.grading_inputs import TIED, cases
+from npnet.learn.remarks import judge_ties
 from npnet.learn.sheet_check import check_sheet
-from npnet.learn.ties import judge_ties
 
 
 def mark_of(exercise: str, function: Callable[[Any, Any], Any]) -> Mark:

@@ -21,7 +21,7 @@ class Mutant(NamedTuple):
     module: str
     function: str  # "Generator.rand"; outside of functions the name that is assigned to
     number: int  # of the first line that it changes
-    before: str  # what stood there, without indentation, on one line
+    before: str  # what stood there, without indentation and comments, on one line
     after: str  # what the mutant has instead; nothing else of it is different
     source: bytes
 
@@ -105,7 +105,10 @@ def mutants(module: str, source: bytes) -> list[Mutant]:
 
 
 def _one_line(lines: bytes) -> str:
-    return " ".join(lines.decode().split())
+    """The code on one line; comments, which may be reworded, are left out."""
+    return " ".join(
+        " ".join(line.partition("  #")[0] for line in lines.decode().splitlines()).split()
+    )
 
 
 def _changes(

@@ -29,6 +29,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 import traceback
 from collections import Counter
@@ -55,21 +56,29 @@ TESTS = {
     "network.forward": ("network", "golden", "golden_files", "numerical"),
     "network.fused": ("network", "fast", "gradients"),
     "network.fast": ("fast", "train", "sample"),
-    "torch_rng.generator": ("generator", "generator_interface"),
     "torch_rng.cephes": ("generator", "generator_interface"),
     "recipes.recipe": ("recipe", "fit", "publications", "replay"),
-    "recipes.draw": ("recipe", "fit", "publications", "replay"),
+    "recipes.draw": ("recipe", "arithmetic", "fit", "publications", "replay", "bad_input"),
+    "recipes.field_checks": ("recipe", "fit", "bad_input"),
     "recipes.initialization": ("recipe", "fit"),
     "recipes.publication": ("publications", "replay"),
     "training.batchnorm": ("statistics", "sample", "train"),
     "training.distinct_rows": ("statistics", "sample", "train"),
     "training.evaluation": ("statistics", "sample", "train"),
-    "training.running_norm": ("train", "fit"),
+    "training.checkpoint": ("resume",),
+    "training.run_difference": ("run_difference",),
+    "training.run_folders": ("several", "run_difference", "runs"),
+    "training.running_norm": ("train", "fit", "first_minibatch"),
+    "training.runs": ("runs", "fit", "resume", "eval_every"),
     "training.sample": ("sample",),
-    "training.sgd": ("train", "fit", "resume"),
+    "training.several": ("several",),
+    "training.sgd": ("train", "fit", "resume", "errors"),
+    "training.fit": ("fit", "train", "eval_every", "resume", "errors", "first_minibatch"),
     "checks.compare": ("compare", "compare_properties", "zero_gradients", "tables"),
     "checks.array_error": ("compare", "compare_properties", "zero_gradients", "tables"),
 }
+# Packages without a folder of tests of their own, and the folders that have them.
+FOLDERS = {"derivatives": ("tensors", "checks")}
 # Modules whose every line is covered by an entry above or by their package's folder of tests.
 PACKAGES = ("network", "torch_rng", "recipes", "training", "checks")
 
@@ -111,6 +120,7 @@ class Tree:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.report = folder / "report.json"
+        self.seconds: dict[tuple[str, ...], dict[str, float]] = {}
 
     def path(self, module: str) -> Path:
         return self.folder.joinpath("npnet", *module.split(".")).with_suffix(".py")
@@ -137,7 +147,11 @@ class Tree:
 
     def _test(self, module: str, watch: Watch) -> int:
         os.chdir(self.folder)
+        # CPython 3.11 keeps the parent's id of the main thread, by which matplotlib tells whether
+        # a window may be opened.
+        threading.main_thread()._set_native_id()  # type: ignore[attr-defined]
         sys.path[0] = str(self.folder)  # where npnet and oracle are found
+        os.environ["PYTHONPATH"] = str(self.folder)  # the same in processes that tests start
         output = os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(output, 1)
         os.dup2(output, 2)
@@ -172,10 +186,11 @@ def _forget_bytecode(path: Path) -> None:
 
 
 def tests_of(module: str) -> list[str]:
-    """The test files, or the folder of them, that have to find a module's mutants."""
+    """The test files, or the folders of them, that have to find a module's mutants."""
     if module in TESTS:
         return [str(next(Path("tests").glob(f"*/test_{name}.py"))) for name in TESTS[module]]
-    return [f"tests/{module.partition('.')[0]}"]
+    package = module.partition(".")[0]
+    return [f"tests/{folder}" for folder in FOLDERS.get(package, (package,))]
 
 
 def modules_of(package: str) -> list[str]:
@@ -185,12 +200,19 @@ def modules_of(package: str) -> list[str]:
 
 
 def seconds_of(tree: Tree, module: str) -> dict[str, float]:
-    """How long each test of a module takes; all of them have to pass."""
+    """How long each test of a module takes; all of them have to pass.
+
+    Modules with the same tests share this.
+    """
+    tests = tuple(tests_of(module))
+    if tests in tree.seconds:
+        return tree.seconds[tests]
     _, status = os.waitpid(tree.start(None, module, Watch({}, Counter())), 0)
     killer, seconds = tree.end(module, status)
     if killer:
         said = (tree.folder / "output.txt").read_text()
         raise SystemExit(f"mutate: {module} without a mutant fails by {killer}:\n{said}")
+    tree.seconds[tests] = seconds
     return seconds
 
 
@@ -306,6 +328,7 @@ def _import_once() -> None:
     """Import what the tests import, but nothing of npnet: each mutant's process has it then."""
     import filelock  # noqa: F401
     import hypothesis.strategies
+    import matplotlib.pyplot  # noqa: F401
     import numpy  # noqa: F401
     import rich.table  # noqa: F401
 

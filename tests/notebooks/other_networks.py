@@ -4,6 +4,31 @@ Each is one text whose cells are divided by blank lines. A gradient that is wron
 ``bad`` in a comment on the line that completes it.
 """
 
+# The first cells of four notebooks: three layers, a ReLU and a leaky ReLU, and their loss.
+_THREE_LAYERS = """
+import torch
+import torch.nn.functional as F
+import numpy as np
+torch.manual_seed(0)
+N, D, H1, H2, K = 20, 5, 8, 6, 3
+x = torch.randn(N, D); y = torch.randint(0, K, (N,))
+W1 = torch.randn(D, H1, requires_grad=True); b1 = torch.zeros(H1, requires_grad=True)
+W2 = torch.randn(H1, H2, requires_grad=True); b2 = torch.zeros(H2, requires_grad=True)
+W3 = torch.randn(H2, K, requires_grad=True); b3 = torch.zeros(K, requires_grad=True)
+def check(name, mine, auto):
+    print(name, torch.allclose(mine, auto), (mine - auto).abs().max())
+
+z1 = x @ W1 + b1
+h1 = z1.clamp(min=0)
+z2 = h1 @ W2 + b2
+h2 = F.leaky_relu(z2, 0.1)
+z3 = h2 @ W3 + b3
+probs = F.softmax(z3, dim=1)
+loss = -torch.log(probs[torch.arange(N), y]).sum() / N
+for t in (z1, h1, z2, h2, z3, probs): t.retain_grad()
+loss.backward()
+"""
+
 OTHER_NETWORKS: dict[str, str] = {
     "two hidden layers": """
 def cmp(s, dt, t):
@@ -330,29 +355,8 @@ dWv = x.reshape(-1, Cc).T @ dv.reshape(-1, hs)
 for n_ in ['out','v','att','wei2','wei','q','k','Wk','Wq','Wv']:
     cmp(n_, locals()['d'+n_], locals()[n_])
 """,
-    "one variable for all": """
-import torch
-import torch.nn.functional as F
-import numpy as np
-torch.manual_seed(0)
-N, D, H1, H2, K = 20, 5, 8, 6, 3
-x = torch.randn(N, D); y = torch.randint(0, K, (N,))
-W1 = torch.randn(D, H1, requires_grad=True); b1 = torch.zeros(H1, requires_grad=True)
-W2 = torch.randn(H1, H2, requires_grad=True); b2 = torch.zeros(H2, requires_grad=True)
-W3 = torch.randn(H2, K, requires_grad=True); b3 = torch.zeros(K, requires_grad=True)
-def check(name, mine, auto):
-    print(name, torch.allclose(mine, auto), (mine - auto).abs().max())
-
-z1 = x @ W1 + b1
-h1 = z1.clamp(min=0)
-z2 = h1 @ W2 + b2
-h2 = F.leaky_relu(z2, 0.1)
-z3 = h2 @ W3 + b3
-probs = F.softmax(z3, dim=1)
-loss = -torch.log(probs[torch.arange(N), y]).sum() / N
-for t in (z1, h1, z2, h2, z3, probs): t.retain_grad()
-loss.backward()
-
+    "one variable for all": _THREE_LAYERS
+    + """
 dout = probs.clone()
 dout[torch.arange(N), y] -= 1
 dout = dout / N
@@ -378,29 +382,8 @@ check('z2', dout, z2.grad)
 dout = h2.grad * (z2 > 0)  # bad
 check('z2', dout, z2.grad)
 """,
-    "lists": """
-import torch
-import torch.nn.functional as F
-import numpy as np
-torch.manual_seed(0)
-N, D, H1, H2, K = 20, 5, 8, 6, 3
-x = torch.randn(N, D); y = torch.randint(0, K, (N,))
-W1 = torch.randn(D, H1, requires_grad=True); b1 = torch.zeros(H1, requires_grad=True)
-W2 = torch.randn(H1, H2, requires_grad=True); b2 = torch.zeros(H2, requires_grad=True)
-W3 = torch.randn(H2, K, requires_grad=True); b3 = torch.zeros(K, requires_grad=True)
-def check(name, mine, auto):
-    print(name, torch.allclose(mine, auto), (mine - auto).abs().max())
-
-z1 = x @ W1 + b1
-h1 = z1.clamp(min=0)
-z2 = h1 @ W2 + b2
-h2 = F.leaky_relu(z2, 0.1)
-z3 = h2 @ W3 + b3
-probs = F.softmax(z3, dim=1)
-loss = -torch.log(probs[torch.arange(N), y]).sum() / N
-for t in (z1, h1, z2, h2, z3, probs): t.retain_grad()
-loss.backward()
-
+    "lists": _THREE_LAYERS
+    + """
 W, b, a = [W1, W2, W3], [b1, b2, b3], [x, h1, h2]
 dW, db = [None] * 3, [None] * 3
 delta = (probs - F.one_hot(y, K)) / N
@@ -421,29 +404,8 @@ check('b1', db[0], b1.grad)
 for l, (p, q) in enumerate(zip(W, b)):
     check(f'W{l}', dW[l], p.grad)
 """,
-    "NumPy": """
-import torch
-import torch.nn.functional as F
-import numpy as np
-torch.manual_seed(0)
-N, D, H1, H2, K = 20, 5, 8, 6, 3
-x = torch.randn(N, D); y = torch.randint(0, K, (N,))
-W1 = torch.randn(D, H1, requires_grad=True); b1 = torch.zeros(H1, requires_grad=True)
-W2 = torch.randn(H1, H2, requires_grad=True); b2 = torch.zeros(H2, requires_grad=True)
-W3 = torch.randn(H2, K, requires_grad=True); b3 = torch.zeros(K, requires_grad=True)
-def check(name, mine, auto):
-    print(name, torch.allclose(mine, auto), (mine - auto).abs().max())
-
-z1 = x @ W1 + b1
-h1 = z1.clamp(min=0)
-z2 = h1 @ W2 + b2
-h2 = F.leaky_relu(z2, 0.1)
-z3 = h2 @ W3 + b3
-probs = F.softmax(z3, dim=1)
-loss = -torch.log(probs[torch.arange(N), y]).sum() / N
-for t in (z1, h1, z2, h2, z3, probs): t.retain_grad()
-loss.backward()
-
+    "NumPy": _THREE_LAYERS
+    + """
 P = probs.detach().numpy(); X = x.numpy(); w3 = W3.detach().numpy(); w2 = W2.detach().numpy()
 Y = np.zeros((N, K)); Y[np.arange(N), y.numpy()] = 1
 dz3 = (P - Y) / N
@@ -461,29 +423,8 @@ print(np.allclose(dW3, W3.grad.numpy()))
 dz2 = dh2 * (z2.detach().numpy() > 0)  # bad
 print(np.abs(dz2 - z2.grad.numpy()).max())
 """,
-    "names used again": """
-import torch
-import torch.nn.functional as F
-import numpy as np
-torch.manual_seed(0)
-N, D, H1, H2, K = 20, 5, 8, 6, 3
-x = torch.randn(N, D); y = torch.randint(0, K, (N,))
-W1 = torch.randn(D, H1, requires_grad=True); b1 = torch.zeros(H1, requires_grad=True)
-W2 = torch.randn(H1, H2, requires_grad=True); b2 = torch.zeros(H2, requires_grad=True)
-W3 = torch.randn(H2, K, requires_grad=True); b3 = torch.zeros(K, requires_grad=True)
-def check(name, mine, auto):
-    print(name, torch.allclose(mine, auto), (mine - auto).abs().max())
-
-z1 = x @ W1 + b1
-h1 = z1.clamp(min=0)
-z2 = h1 @ W2 + b2
-h2 = F.leaky_relu(z2, 0.1)
-z3 = h2 @ W3 + b3
-probs = F.softmax(z3, dim=1)
-loss = -torch.log(probs[torch.arange(N), y]).sum() / N
-for t in (z1, h1, z2, h2, z3, probs): t.retain_grad()
-loss.backward()
-
+    "names used again": _THREE_LAYERS
+    + """
 probs = F.softmax(z3, 1)
 z3_ = z3 - z3.max(1, keepdim=True).values
 e = z3_.exp()

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from code_table import entries
+from exercise_notebook import FUSED, SHORT_FORWARD
 
 
 class Right(NamedTuple):
@@ -517,41 +518,6 @@ MORE_RIGHT: dict[str, Right] = {
 }
 
 # Whole exercises, a forward pass and its gradients: the cells of each.
-_FUSED = """
-dlogits = F.softmax(logits, 1)
-dlogits[range(n), Yb] -= 1
-dlogits /= n
-dh = dlogits @ W2.T
-dW2 = h.T @ dlogits
-db2 = dlogits.sum(0)
-dhpreact = (1.0 - h**2) * dh
-dbngain = (bnraw * dhpreact).sum(0, keepdim=True)
-dbnbias = dhpreact.sum(0, keepdim=True)
-dhprebn = bngain*bnvar_inv/n * (
-  n*dhpreact - dhpreact.sum(0) - n/(n-1)*bnraw*(dhpreact*bnraw).sum(0))
-dembcat = dhprebn @ W1.T
-dW1 = embcat.T @ dhprebn
-db1 = dhprebn.sum(0)
-demb = dembcat.view(emb.shape)
-dC = torch.zeros_like(C)
-for k in range(Xb.shape[0]):
-  for j in range(Xb.shape[1]):
-    ix = Xb[k,j]
-    dC[ix] += demb[k,j]
-"""
-_SHORT = """
-emb = C[Xb]
-embcat = emb.view(emb.shape[0], -1)
-hprebn = embcat @ W1 + b1
-bnmean = hprebn.mean(0, keepdim=True)
-bnvar = hprebn.var(0, keepdim=True, unbiased=True)
-bnvar_inv = (bnvar + 1e-5)**-0.5
-bnraw = (hprebn - bnmean) * bnvar_inv
-hpreact = bngain * bnraw + bnbias
-h = torch.tanh(hpreact)
-logits = h @ W2 + b2
-loss = F.cross_entropy(logits, Yb)
-"""
 _BACKWARD = """
 for p in parameters:
   p.grad = None
@@ -568,39 +534,39 @@ def _indented(code: str) -> str:
 
 _COMPARED = "\n".join(f"cmp('{name[1:]}', {name}, {name[1:]})" for name in _SEVEN)
 WHOLE: dict[str, tuple[str, ...]] = {
-    "short forward pass": (_SHORT + _BACKWARD, _FUSED, _COMPARED),
-    "gradients before backward()": (_SHORT, _FUSED, _BACKWARD, _COMPARED),
+    "short forward pass": (SHORT_FORWARD + _BACKWARD, FUSED, _COMPARED),
+    "gradients before backward()": (SHORT_FORWARD, FUSED, _BACKWARD, _COMPARED),
     "no grad, then backward()": (
-        _SHORT + f"with torch.no_grad():\n{_indented(_FUSED)}\n" + _BACKWARD + _COMPARED,
+        SHORT_FORWARD + f"with torch.no_grad():\n{_indented(FUSED)}\n" + _BACKWARD + _COMPARED,
     ),
     "a dict of gradients, compared in a loop": (
-        _SHORT + _BACKWARD,
+        SHORT_FORWARD + _BACKWARD,
         (
-            f"def backward():\n{_indented(_FUSED)}\n  return dict(C=dC, W1=dW1, b1=db1)\n"
+            f"def backward():\n{_indented(FUSED)}\n  return dict(C=dC, W1=dW1, b1=db1)\n"
             "grads = backward()\nassert torch.allclose(grads['W1'], W1.grad)\n"
             "assert torch.allclose(grads['C'], C.grad)"
         ),
     ),
     "a list of gradients next to the parameters": (
-        _SHORT + _BACKWARD,
+        SHORT_FORWARD + _BACKWARD,
         (
-            f"def backward():\n{_indented(_FUSED)}\n  return [{', '.join(_SEVEN)}]\n"
+            f"def backward():\n{_indented(FUSED)}\n  return [{', '.join(_SEVEN)}]\n"
             "grads = backward()\nfor p, grad in zip(parameters, grads):\n"
             "  print(tuple(p.shape), (p.grad - grad).abs().max().item())"
         ),
     ),
     "asserts": (
-        _SHORT + _BACKWARD,
-        _FUSED,
+        SHORT_FORWARD + _BACKWARD,
+        FUSED,
         "\n".join(f"assert torch.allclose({name}, {name[1:]}.grad, atol=1e-6)" for name in _SEVEN),
     ),
     "a comparison of two": (
-        _SHORT + _BACKWARD,
+        SHORT_FORWARD + _BACKWARD,
         (
             "def check(t, dt, tol=1e-6):\n  assert dt.shape == t.shape\n"
             "  return (t.grad - dt).abs().max() < tol"
         ),
-        _FUSED + "\nprint([check(t=t, dt=d) for t, d in ((W1, dW1), (b1, db1))])\n"
+        FUSED + "\nprint([check(t=t, dt=d) for t, d in ((W1, dW1), (b1, db1))])\n"
         "print(check(W2, dW2), check(C, dC), check(bngain, dt=dbngain))",
     ),
     "caches": (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import frozen
 
-from npnet.notebooks.gradient_numbers import fits, passes_cmp, worst
+from npnet.grading.gradient_numbers import fits, passes_cmp, worst
 
 RIGHT = frozen([[0.5, -2.0], [1.0, 0.25]], np.float64)
 
@@ -12,10 +12,12 @@ RIGHT = frozen([[0.5, -2.0], [1.0, 0.25]], np.float64)
 @pytest.mark.parametrize(
     ("dtype", "off", "right"),
     [
-        ("float64", 1e-10, True),
-        ("float64", 1e-8, False),  # a forgotten eps is 1e-6
-        ("float32", 1e-6, True),
-        ("float32", 1e-4, False),
+        ("float64", 0.9e-9, True),
+        ("float64", 1.1e-9, False),  # a forgotten eps is 1e-6
+        ("float32", 0.9 * 128 * 2.0**-23, True),
+        ("float32", 1.1 * 128 * 2.0**-23, False),
+        ("float16", 0.9 * 128 * 2.0**-10, True),
+        ("float16", 1.1 * 128 * 2.0**-10, False),
     ],
 )
 def test_rounding_fits_and_a_mistake_does_not(dtype: str, off: float, right: bool) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import made_notebooks as made
 import pytest
+from conftest import slow_but
 
 from npnet.cli import main
 from npnet.notebooks.publish import publications, toml_of
@@ -120,6 +121,7 @@ def test_a_notebook_in_a_folder_that_is_read_only_runs(tmp_path: Path) -> None:
         tmp_path.chmod(0o700)
 
 
+@pytest.mark.slow
 def test_a_lost_seed_is_found_from_the_notebook_and_the_rerun_matches(
     lost: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -156,20 +158,33 @@ def test_a_publication_of_a_notebook_is_read_back(lost: Path, tmp_path: Path) ->
     assert found.recipe.lost == ("bngain", "bnbias")
 
 
-@pytest.mark.parametrize(
-    ("cells", "text"),
-    [
-        (["x = 1"], "no cell draws such a network"),
-        ((*LOST_CELLS[:3], "pass"), "no stored figure was recognised"),
-        (
-            (LOST_CELLS[0], LOST_CELLS[1].replace("random.seed(42)", ""), *LOST_CELLS[2:]),
-            "without a seed",
-        ),
-    ],
-)
+NOT_SEARCHED: list[tuple[Sequence[str], str]] = [
+    (["x = 1"], "no cell draws a network of this kind"),
+    ((*LOST_CELLS[:3], "pass"), "no stored figure was recognised"),
+    (
+        (LOST_CELLS[0], LOST_CELLS[1].replace("random.seed(42)", ""), *LOST_CELLS[2:]),
+        "without a seed",
+    ),
+]
+
+
+@pytest.mark.parametrize(("cells", "text"), slow_but(NOT_SEARCHED, NOT_SEARCHED[-1:]))
 def test_a_notebook_that_cannot_be_searched_for_says_why(
     cells: Sequence[str], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = stored(tmp_path, cells)
     assert main(["recover", str(file)]) == 2
     assert text in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(("factor", "stored", "code"), [(2, "[7.0]", 0), (3, "[2.0, 4.0]", 1)])
+def test_with_grade_the_gradients_alone_decide_the_exit_code(
+    factor: int, stored: str, code: int, tmp_path: Path
+) -> None:
+    forward = "import torch\nx = torch.tensor([1.0, 2.0], requires_grad=True)\ny = x**2\n"
+    backward = "y.retain_grad()\nloss = y.sum()\nloss.backward()\n"
+    by_hand = f"dy = torch.ones_like(y)\ndx = {factor} * x * dy\n"
+    shown = ("x.grad.tolist()", [made.result(stored)])
+    file = tmp_path / "small.ipynb"
+    file.write_text(made.ipynb([forward + backward + by_hand, shown]), encoding="utf-8")
+    assert main(["notebook", str(file), "--grade"]) == code

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from npnet.grading.grade_text import grade_html
+from npnet.grading.notebook_grades import NotebookGrades
+from npnet.grading.verdicts import RIGHT, WRONG, Finding, GradientVerdict
 from npnet.notebooks.cells import Cell, Notebook, Output
-from npnet.notebooks.grade_text import grade_html
-from npnet.notebooks.grading import NotebookGrades
 from npnet.notebooks.html import html_page
 from npnet.notebooks.report import NotebookReport
 from npnet.notebooks.run import Ran
-from npnet.notebooks.verdicts import RIGHT, WRONG, Finding, GradientVerdict
 
 sys.path.append(str(Path(__file__).parents[1] / "learn"))
 

@@ -80,6 +80,7 @@ def test_a_run_without_a_tensor_shows_nothing(
     assert json.loads(capsys.readouterr().out)["passed"] == (code == 0)
 
 
+@pytest.mark.slow
 def test_each_cell_has_a_line_and_what_differs_its_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,7 +5,7 @@ from exercise_notebook import write_notebook
 from other_networks import OTHER_NETWORKS
 
 import npnet
-from npnet.notebooks.verdicts import RIGHT, GradientVerdict
+from npnet.grading.verdicts import RIGHT, GradientVerdict
 
 
 @pytest.fixture(scope="module")

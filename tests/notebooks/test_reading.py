@@ -112,6 +112,23 @@ def test_a_text_export_has_its_outputs_after_the_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "printed",
+    [
+        "tensor([[1., 2.],\n        [3., 4.]], dtype=torch.float64)",
+        "tensor([[[1, 2]],\n\n        [[3, 4]]])",
+        "(torch.Size([5, 27]), torch.float32)",
+        "torch.return_types.max(\nvalues=tensor([2.]),\nindices=tensor([0]))",
+        "x\nandrea\nmia",
+    ],
+)
+def test_a_printed_value_in_a_text_export_is_no_code(printed: str, tmp_path: Path) -> None:
+    code = "import torch\nx = torch.ones(2)\n\nx.shape"
+    (cell,) = read(f"In [1]:\n{code}\n\n{printed}\n", tmp_path, "a.txt").cells
+    assert cell.source == code
+    assert [output.text for output in cell.outputs] == [printed]
+
+
+@pytest.mark.parametrize(
     ("text", "name"),
     [
         ("{", "a.ipynb"),

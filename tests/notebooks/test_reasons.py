@@ -2,8 +2,7 @@
 
 import pytest
 
-from npnet.notebooks.outputs import Difference
-from npnet.notebooks.reasons import _is_drift
+from npnet.notebooks.outputs import Difference, is_drift
 
 
 @pytest.mark.parametrize(
@@ -20,4 +19,4 @@ from npnet.notebooks.reasons import _is_drift
 def test_drift_is_a_small_share_of_a_decimal_number(
     stored: str, fresh: str, expected: bool
 ) -> None:
-    assert _is_drift(Difference(1, stored, fresh, False, "loss")) is expected
+    assert is_drift(Difference(1, stored, fresh, False, "loss")) is expected

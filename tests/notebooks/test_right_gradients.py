@@ -14,7 +14,7 @@ from exercise_notebook import (
 from right_gradients import MORE_RIGHT, WHOLE
 
 import npnet
-from npnet.notebooks.verdicts import RIGHT, GradientVerdict
+from npnet.grading.verdicts import RIGHT, GradientVerdict
 
 Found = dict[str, list[GradientVerdict]]
 

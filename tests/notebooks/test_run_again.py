@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import random
+import signal
 import time
 from pathlib import Path
 from typing import Any
 
 import made_notebooks as made
+import numpy as np
 import pytest
 
 import npnet.tensors as torch
 from npnet.cli import main
-from npnet.notebooks.again import Before, in_a_copy
+from npnet.notebooks.again import Before, EarlierLoop, in_a_copy
 from npnet.notebooks.read import read_notebook
 from npnet.notebooks.run import Options, run_notebook
 
@@ -82,14 +85,79 @@ def test_names_and_generators_are_put_back() -> None:
     g = torch.Generator().manual_seed(3)
     names = {"g": g, "x": 1}
     before = Before(names)
-    first = torch.rand(2, generator=g).tolist(), torch.rand(2).tolist()
+
+    def drawn() -> list[Any]:
+        both = torch.rand(2, generator=g).tolist(), torch.rand(2).tolist()
+        return [*both, random.random(), np.random.rand()]  # noqa: NPY002
+
+    first = drawn()
     names |= {"x": 2, "y": 3}
     before.restore()
     assert names == {"g": g, "x": 1}
-    assert (torch.rand(2, generator=g).tolist(), torch.rand(2).tolist()) == first
+    assert drawn() == first
+
+
+def test_a_loop_begins_where_an_earlier_run_of_it_began() -> None:
+    kept = torch.get_rng_state()
+    torch.manual_seed(9)
+    first = torch.rand(40).tolist()
+    w = torch.zeros(2)
+    loop = EarlierLoop.begins(Before({"w": w}))
+    loop.add(1, "w.data += torch.rand(20)[:2]\nfor i in range(9):\n    w.data += 1")
+    w.data += torch.rand(20)[:2]
+    assert loop.stopped(3, 0) == []  # nothing has run below it
+    loop.add(2, "w")
+    assert [number for number, _ in loop.stopped(3, 2)] == [1, 2]
+    assert loop.stopped(3, 3) == []  # so many words were not drawn before
+    loop.restore(1)
+    assert (w.tolist(), torch.rand(20).tolist()) == ([0, 0], first[20:])
+    torch.set_rng_state(kept)
 
 
 def test_a_copy_that_fails_or_is_slow_gives_nothing() -> None:
     assert in_a_copy(lambda: ["a", 1], 5) == ["a", 1]
     assert in_a_copy(lambda: 1 / 0, 5) is None
     assert in_a_copy(lambda: time.sleep(5), 0.05) is None
+    left = in_a_copy(lambda: signal.getitimer(signal.ITIMER_REAL)[0], 1000)
+    assert 900 < left <= 1000
+
+
+# What a trial may not do: each line with the path of a file and that of a folder.
+EFFECTS = [
+    *("open(file, 'w')", "open(file, 'a')", "open(file, 'r+')", "open(new, 'x')"),
+    *("os.open(file, os.O_RDWR)", "os.open(file, os.O_TRUNC)", "os.open(new, os.O_CREAT)"),
+    *("os.remove(file)", "os.unlink(file)", "os.rename(file, new)", "os.replace(file, new)"),
+    *("os.mkdir(new)", "os.rmdir(folder)", "os.link(file, new)", "os.symlink(file, new)"),
+    *(
+        "os.chmod(file, 0o600)",
+        "os.chown(file, -1, -1)",
+        "os.utime(file)",
+        "os.truncate(file, 0)",
+        "os.kill(os.getpid(), 0)",
+    ),
+    *("shutil.copyfile(file, new)", "shutil.move(file, new)", "shutil.rmtree(folder)"),
+    *("os.system('true')", "subprocess.run(['true'])", "os.fork() or os._exit(0)"),
+    *("os.posix_spawn('/bin/true', ['true'], {})", "os.execv('/bin/true', ['true'])"),
+    *("sqlite3.connect(new)", "socket.create_connection(('127.0.0.1', 9))"),
+    *("urllib.request.urlopen('data:,')",),
+]
+
+
+@pytest.mark.parametrize("effect", EFFECTS)
+def test_a_copy_changes_nothing_outside_of_itself(effect: str, tmp_path: Path) -> None:
+    file, folder = tmp_path / "file.txt", tmp_path / "folder"
+    file.write_text("kept", encoding="utf-8")
+    folder.mkdir()
+    names: dict[str, Any] = {"file": file, "folder": folder, "new": tmp_path / "new"}
+    exec("import os, shutil, socket, sqlite3, subprocess, urllib.request", names)
+
+    def refused() -> str:
+        try:
+            eval(effect, names)
+        except PermissionError as error:
+            return str(error)
+        return "was done"
+
+    assert "a trial of a cell changes nothing" in str(in_a_copy(refused, 20))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file.txt", "folder"]
+    assert in_a_copy(file.read_text, 20) == "kept"

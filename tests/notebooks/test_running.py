@@ -81,6 +81,7 @@ def test_a_cell_that_ends_the_process_leaves_the_rest_not_run(
     assert (ran[2].stopped or "").startswith("not run: in cell 2")
 
 
+@pytest.mark.slow
 def test_a_cell_is_interrupted_after_its_time_and_the_next_runs(tmp_path: Path) -> None:
     ran = run(tmp_path, ["print('begun')\nwhile True:\n    pass", "print('on')"], seconds=1)
     assert "stopped after 1 s" in (ran[0].stopped or "")
@@ -170,6 +171,7 @@ def test_files_that_are_missing_are_answered_by_the_words(tmp_path: Path) -> Non
     assert failing[1].error is None
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_the_report_of_what_ran(tmp_path: Path) -> None:
     file = tmp_path / "a.ipynb"
     file.write_text(

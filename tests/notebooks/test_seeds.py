@@ -63,7 +63,7 @@ def test_the_seed_of_the_last_document_is_found_from_its_text(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     where = ["--from", str(SEED - 100), "--to", str(SEED + 100), "--reruns", "1", "--jobs", "1"]
-    assert main(["recover", str(seed(4)), *where, "--seconds", "5"]) == 0
+    assert main(["recover", str(seed(4)), *where, "--seconds", "3"]) == 0
     printed = capsys.readouterr().out
     assert f"seed {SEED}\n" in printed
     assert f"--default-seed {SEED} --default-word=13:560" in printed

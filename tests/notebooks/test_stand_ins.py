@@ -61,7 +61,8 @@ def test_what_is_drawn_is_noted_in_order(modules: None) -> None:
     [
         ("plt.plot([1])", "[<matplotlib.lines.Line2D at 0x0>]"),
         ("plt.imshow([[1]])", "<matplotlib.image.AxesImage at 0x0>"),
-        ("plt.title('a')", "Text(0.5, 1.0, '')"),
+        ("plt.title('a')", "Text(0.5, 1.0, 'a')"),
+        ("plt.figure(figsize=(20, 4))", "<Figure size 2000x400 with 0 Axes>"),
         ("plt.show()", "None"),
     ],
 )

@@ -7,7 +7,7 @@ from exercise_notebook import FORWARD, LINES, cells_with, lines_with, write_note
 from wrong_gradients import WRONG, Wrong, tuned
 
 import npnet
-from npnet.notebooks.verdicts import ALIAS, IGNORED, SHAPE, GradientVerdict
+from npnet.grading.verdicts import ALIAS, IGNORED, SHAPE, GradientVerdict
 
 Judged = dict[str, GradientVerdict]
 AT_A_TIME = 20  # mistakes for a forward pass: the time for their causes is limited

@@ -1,6 +1,6 @@
 """Right and wrong ways to write the gradients in a notebook, each as the lines of one variable."""
 
-from npnet.notebooks.verdicts import (
+from npnet.grading.verdicts import (
     ALIAS,
     COPIED,
     IGNORED,

@@ -21,6 +21,7 @@ def test_the_smallest_error_is_found_by_bisection() -> None:
     assert checkers.smallest(lambda x, e: False, x) == (None, "passes an error of 100%")
 
 
+@pytest.mark.slow
 def test_npnet_finds_what_numpy_and_torch_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkers, "FACTOR", 1.5)
     monkeypatch.setattr(

@@ -60,6 +60,7 @@ SMALL = [
 ]
 
 
+@pytest.mark.slow
 def test_torch_agrees_on_a_small_network(tmp_path: Path) -> None:
     agree(tmp_path / "small.ipynb", SMALL, 6)
 

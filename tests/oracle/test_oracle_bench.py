@@ -25,7 +25,7 @@ from oracle.cli import main
 from oracle.threads import one_thread
 
 OPTIONAL = ("compile", "jax", "scan")
-SMALL: dict[str, Any] = {"seconds": 0, "hidden": 8, "widths": (8, 12), "batches": (32,)}
+SMALL: dict[str, Any] = {"seconds": 1e-9, "hidden": 8, "widths": (8, 12), "batches": (32,)}
 SMALL |= {"steps": 300, "names": 20, "train": (20,)}
 
 
@@ -138,8 +138,15 @@ def test_the_sides_take_turns_and_take_turns_at_beginning(
 ) -> None:
     monkeypatch.setattr(timing, "SLICE", 0)
     calls: list[str] = []
-    timing.alternate(partial(calls.append, "o"), partial(calls.append, "t"), seconds=0)
+    timing.alternate(partial(calls.append, "o"), partial(calls.append, "t"), seconds=1e-9)
     assert "".join(calls) == "ot" + "ot" + "to" + "ot"  # first to see how long it takes
+
+
+def test_no_seconds_are_one_turn_of_each_side() -> None:
+    calls: list[str] = []
+    times = timing.alternate(partial(calls.append, "o"), partial(calls.append, "t"), seconds=0)
+    assert calls == ["o", "t"]
+    assert [side.shape for side in times] == [(1, 2), (1, 2)]
 
 
 def test_ratios_are_those_of_turns_side_by_side() -> None:
@@ -176,6 +183,13 @@ def test_the_command_prints_rows_and_a_table_and_draws_it(
     for text in (torch.__version__, "straightforward NumPy, H=8 n=32", "\nH=12 "):
         assert text in shown
     assert "<svg" in picture.read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("small_command")
+def test_seconds_are_chosen_beside_quick(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--quick", "--seconds", "0", "--only", "windows", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["rows"]
+    assert len(row["ratios"]["wall"]["rounds"]) == 1
 
 
 def test_quick_says_which_row_it_leaves_out(

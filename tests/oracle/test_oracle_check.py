@@ -1,5 +1,6 @@
 """`oracle check`, `oracle accuracy`, `oracle selftest`: what they print and how they leave."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -48,8 +49,13 @@ def test_check_prints_both_tables_and_leaves_with_0(capsys: pytest.CaptureFixtur
     assert out.endswith("no line is wrong\n")
 
 
-@pytest.mark.parametrize("dtype", slow_but(["float32", "float64"], ["float32"]))
-@pytest.mark.parametrize("recipe", npnet.RECIPES)
+@pytest.mark.parametrize(
+    ("recipe", "dtype"),
+    slow_but(
+        itertools.product(npnet.RECIPES, ["float32", "float64"]),
+        itertools.product(["lecture-64", "part3", "rerun-200"], ["float32"]),
+    ),
+)
 def test_check_passes_for_every_recipe(
     recipe: str, dtype: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

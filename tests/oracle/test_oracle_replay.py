@@ -221,6 +221,7 @@ def test_whatever_a_recipe_says_torch_does_the_same(
     assert run.sample(5) == reference.samples(5)
 
 
+@pytest.mark.slow
 def test_every_variant_is_another_run(small_words: list[str]) -> None:
     short = replace(SHORT, steps=20)
     runs = [oracle.replay(replace(short, **changes), small_words) for changes in ({}, *VARIANTS)]

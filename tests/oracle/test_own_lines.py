@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 import torch.nn.functional as F  # noqa: E402
 
 import oracle  # noqa: E402
-from npnet.checks.network_lines import network  # noqa: E402
+from npnet.checks.line_check import network  # noqa: E402
 from oracle.lines import LINES  # noqa: E402
 
 
@@ -201,3 +201,10 @@ def test_a_line_that_torch_cannot_run_is_named(lines: Any, said: str) -> None:
     table = Lines({"y": lambda v: v.x * v.x}, {"x": (2,)}, gradients={"x": lambda v, d: 2 * v.x})
     with pytest.raises(InputError, match=said):
         oracle.lines_of(table, lines).check()
+
+
+def test_a_value_that_differs_is_named_where_the_gradients_are_right() -> None:
+    table = Lines({"y": lambda v: v.x * 2 + 1}, {"x": (3,)}, gradients={"x": lambda v, d: 2 * d.y})
+    checked = oracle.lines_of(table, {"y": lambda v: v.x * 2}).check()
+    assert not checked
+    assert str(checked.isolation) == "the forward pass differs from y on"

@@ -44,7 +44,7 @@ def test_npnets_backward_pass_holds(precision: str) -> None:
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("n", [1000, 3000])
+@pytest.mark.parametrize("n", [1000, pytest.param(3000, marks=pytest.mark.slow)])
 def test_npnets_gradients_of_many_rows_hold(n: int, precision: str) -> None:
     for seed in range(3):
         case = problem(seed, n=n)

@@ -421,6 +421,7 @@ def test_axes_that_are_given_are_drawn_into_and_keep_their_neighbours_empty() ->
     assert not right.lines
 
 
+@pytest.mark.slow
 def test_files_are_png_svg_and_pdf_and_the_same_every_time(tmp_path: Path) -> None:
     runs = [Result(noisy(200_000)), Result(noisy(500), Recipe("名前"))]
     for name in ("a.png", "b.PNG", "a.svg", "b.SVG", "a.pdf", "b.PDF"):
@@ -458,6 +459,7 @@ def test_other_suffixes_and_missing_folders_are_refused(tmp_path: Path) -> None:
         save(ax.figure.figure, tmp_path / "nowhere" / "loss.png")
 
 
+@pytest.mark.slow
 def test_drawing_and_saving_never_load_pyplot(tmp_path: Path) -> None:
     path = csv_file(tmp_path, "step,loss\n0,3.3\n1,2.1\n")
     program = (

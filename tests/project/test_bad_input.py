@@ -395,8 +395,7 @@ def test_a_golden_set_that_cannot_take_its_place_leaves_the_older_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("torch")
-    from npnet.checks.golden import read_golden
-    from npnet.checks.golden_writing import write
+    from npnet.checks.golden import read_golden, write
 
     folder = copied(GOLDEN, tmp_path / "set")
     rename: Callable[[Path, Path], Path] = Path.rename

@@ -6,12 +6,25 @@ import re
 from pathlib import Path
 
 import pytest
-from pages import PAGES, ROOT, Session, agrees, blocks, refreshed, run, sessions
+from pages import (
+    PAGES,
+    ROOT,
+    Session,
+    agrees,
+    blocks,
+    briefly,
+    refreshed,
+    run,
+    run_here,
+    sessions,
+)
 
 README = ROOT / "README.md"
 CONTRIBUTING = ROOT / ".github" / "CONTRIBUTING.md"
 
-# Each step is a process of its own. The fast tests run one session of commands and one of Python.
+# The steps of README and of these are processes of their own, as a reader's are; those of the other
+# pages run inside pytest, for two thirds of their time would go into starting Python. The fast
+# tests run one session of commands and one of Python.
 FAST = ("commands: Exit codes", "python: Errors")
 # What a session needs, by what stands in it.
 NEEDS_TORCH = r"\boracle\b|import torch|pytest"
@@ -48,8 +61,10 @@ def test_a_session_prints_what_is_shown(session: Session, tmp_path: Path) -> Non
     for pattern, variable in ((NEEDS_CORPORA, "NPNET_CORPORA"), (NEEDS_SEEDS, "NPNET_SEEDS")):
         if re.search(pattern, session.text) and not os.environ.get(variable):
             pytest.skip(f"needs the folder that {variable} names")
-    for step in session.steps:
-        done = run(step, tmp_path)
+    name = f"{session.page.stem}: {session.heading}"
+    runs = run if name in FAST or session.page == README else run_here
+    for step in map(briefly, session.steps):
+        done = runs(step, tmp_path)
         printed = done.stdout + done.stderr
         where = f"{session.page.name}, $ {step.command}\n{step.program}\n{printed}"
         assert done.returncode == 0 or not step.program, where

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import matplotlib
 import pytest
-from conftest import GOLDEN, slow_but
+from conftest import GOLDEN
 
 import npnet
 
@@ -125,7 +125,8 @@ TRAIN = ("train", "--words", "my words.txt", "--steps", "70", "--hidden", "4")
 
 
 # In ASCII alone everything can go wrong that can go wrong in the others.
-@pytest.mark.parametrize("kind", slow_but(ENVIRONMENTS, ["ASCII files and terminal"]))
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ENVIRONMENTS)
 def test_an_accented_corpus_gives_the_same_run_in_any_locale(kind: str, home: Path) -> None:
     trained, sampled = in_turn(
         home, [(*TRAIN, "--out", "my rün"), ("sample", "my rün")], changes=ENVIRONMENTS[kind]

@@ -35,12 +35,12 @@ RUNNING = {
     "npnet/learn/wrong_rows.py": ({"compile"}, "our own solutions, a row at a time"),
     "npnet/notebooks/drawn.py": ({"eval", "compile"}, "the user's notebook, in its own process"),
     "npnet/notebooks/session.py": ({*RUN_CODE, "eval"}, "the user's notebook, in its own process"),
-    "npnet/notebooks/slice_runs.py": (RUN_CODE, "the user's notebook, in its own process"),
-    "npnet/notebooks/training_loop.py": (
+    "npnet/grading/slice_runs.py": (RUN_CODE, "the user's notebook, in its own process"),
+    "npnet/grading/training_loop.py": (
         {*RUN_CODE, "eval"},
         "the user's notebook, in its own process",
     ),
-    "npnet/notebooks/watch.py": ({*RUN_CODE, "eval"}, "the user's notebook, in its own process"),
+    "npnet/grading/watch.py": ({*RUN_CODE, "eval"}, "the user's notebook, in its own process"),
     "npnet/replays/seed_progress.py": ({"pickle"}, "our own search, for our own worker"),
     "npnet/replays/seed_search.py": ({"pickle"}, "our own search, for our own worker"),
     "oracle/cells.py": (RUN_CODE, "our own cells, which are timed"),

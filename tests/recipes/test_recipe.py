@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import npnet
 from npnet import Draw, InputError, Recipe
 from npnet.cli import main
+from npnet.recipes.draw import MOST_NUMBERS, MOST_SKIPPED
 from npnet.recipes.publication import shipped
 
 # A value other than the default for each field that few recipes set.
@@ -238,6 +239,14 @@ def test_scales_round_after_every_operation() -> None:
         {"name": "C", "trained": "no"},
         {"name": "C", "seed": 2**64},
         {"name": "C", "seed": 1.0},
+        {"name": "C", "shape": (27, 10)},
+        {"name": "noise", "shape": ()},
+        {"name": "noise", "shape": (3, 0)},
+        {"name": "noise", "shape": (MOST_NUMBERS + 1,)},
+        {"name": "noise", "shape": (3,), "constant": 1.0},
+        {"name": "C", "seed": 1, "skip": -1},
+        {"name": "C", "seed": 1, "skip": MOST_SKIPPED},
+        {"name": "C", "skip": 5},
     ],
 )
 def test_a_draw_that_makes_no_sense_is_refused(arguments: dict[str, object]) -> None:
@@ -323,11 +332,37 @@ def test_a_number_is_no_bool_and_no_text(field: str, value: Any) -> None:
         dataclasses.replace(npnet.RECIPES["lecture"], **{field: value})
 
 
-@pytest.mark.parametrize("field", ["hidden", "steps", "batch", "embedding", "block_size"])
-def test_counts_stay_below_2_to_the_31(field: str) -> None:
-    lecture = npnet.RECIPES["lecture"]
-    most: dict[str, Any] = {field: 2**31 - 1}
-    beyond: dict[str, Any] = {field: 2**31}
-    assert getattr(dataclasses.replace(lecture, **most), field) == 2**31 - 1
-    with pytest.raises(InputError, match=rf"^{field}: got 2147483648, wanted .* below 2\^31"):
-        dataclasses.replace(lecture, **beyond)
+def test_a_draw_may_reach_its_bounds() -> None:
+    assert Draw("noise", shape=(MOST_NUMBERS,)).shape == (MOST_NUMBERS,)
+    assert Draw("C", seed=1, skip=MOST_SKIPPED - 1).skip == MOST_SKIPPED - 1
+
+
+@pytest.mark.parametrize(
+    ("field", "least"),
+    [("hidden", 1), ("steps", 1), ("batch", 2), ("embedding", 1), ("block_size", 1)],
+)
+def test_counts_have_a_least_and_stay_below_2_to_the_31(field: str, least: int) -> None:
+
+    def made(count: Any) -> Recipe:
+        return dataclasses.replace(npnet.RECIPES["lecture"], **{field: count})
+
+    for fits in (least, 2**31 - 1):
+        assert getattr(made(fits), field) == fits
+    for beyond in (least - 1, 2**31):
+        wanted = rf"^{field}: got {beyond}, wanted {least} or more, below 2\^31"
+        with pytest.raises(InputError, match=wanted):
+            made(beyond)
+
+
+@pytest.mark.parametrize("steps", [1, 49, 50, 51, 100, 101])
+def test_a_formula_of_the_rate_is_tried_at_the_last_step(steps: int) -> None:
+    lecture = dataclasses.replace(npnet.RECIPES["lecture"], steps=steps)
+    good = dataclasses.replace(lecture, rates=f"{steps} - 1 - i")
+    assert good.rate(steps - 1) == 0
+    with pytest.raises(InputError, match=f"rates of 0 or more: at step {steps - 1} it is -0.5"):
+        dataclasses.replace(lecture, rates=f"{steps} - 1.5 - i")
+
+
+def test_a_formula_that_gives_an_infinite_rate_is_refused() -> None:
+    with pytest.raises(InputError, match="at step 0 it is inf"):
+        dataclasses.replace(npnet.RECIPES["lecture"], rates="1e308 * (i + 10)")

@@ -161,6 +161,7 @@ def test_json_holds_seed_skips_and_reruns(here: Path, capsys: pytest.CaptureFixt
     ]
 
 
+@pytest.mark.slow
 def test_two_processes_find_the_same(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["recover", "first.toml", *NEAR[:4], "--jobs", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["seeds"][0]["seed"] == SEED
@@ -181,7 +182,10 @@ def test_what_is_done_is_not_done_again(here: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.filterwarnings(r"ignore:os\.fork\(\) was called")  # if another test imported jax
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGKILL])
 def test_a_search_that_was_stopped_goes_on(here: Path, stop: int) -> None:
-    command = [sys.executable, "-m", "npnet", "recover", "first.toml", "--to", "400000000"]
+    # The command with a progress file that is written more often.
+    program = "from npnet.replays import seed_progress\nseed_progress.SAVED = 0.2\n"
+    program += "from npnet.cli import entry\nentry()"
+    command = [sys.executable, "-c", program, "recover", "first.toml", "--to", "400000000"]
     command += ["--jobs", "2", "--progress", "notes.json"]
     process = subprocess.Popen(
         command,
@@ -191,10 +195,9 @@ def test_a_search_that_was_stopped_goes_on(here: Path, stop: int) -> None:
         # A job in the background is started with Ctrl-C ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    for _ in range(1200):
-        time.sleep(0.1)
-        if Path("notes.json").exists():
-            break
+    while not Path("notes.json").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
     process.send_signal(stop)
     _, said = process.communicate(timeout=60)
     assert process.returncode == (130 if stop == signal.SIGINT else -stop)

@@ -160,7 +160,7 @@ def test_one_search_serves_several_sessions_at_once() -> None:
     assert search.streams.count == 128
 
 
-@pytest.mark.parametrize("workers", [1, 2, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("workers", slow_but([1, 2, 5], [1]))
 def test_any_number_of_workers_and_any_blocks_give_the_same_answer(workers: int) -> None:
     search = searched_for()
     first, end = 270_000, 330_000
@@ -227,6 +227,7 @@ def search_slowly(path: str) -> None:
     run(search, progress, 0, 400_000, block=8192, watch=watch)
 
 
+@pytest.mark.slow
 def test_a_killed_search_goes_on_where_it_was(tmp_path: Path) -> None:
     path = tmp_path / "progress.json"
     process = multiprocessing.get_context("spawn").Process(target=search_slowly, args=(str(path),))

@@ -93,6 +93,10 @@ def test_a_state_goes_on_where_it_was(seed: int, size: int) -> None:
     other = torch.Generator().set_state(g.get_state())
     assert torch.equal(torch.randn(size, generator=g), torch.randn(size, generator=other))
     assert g.initial_seed() == other.initial_seed() == seed
+    bare = torch.tensor(g.get_state().tolist(), dtype=torch.uint8)  # as from a file
+    assert torch.Generator().set_state(bare).used == g.used
+    with pytest.raises(RuntimeError, match="5,056 bytes"):
+        other.set_state(bare[1:])
 
 
 def test_what_is_missing_says_its_name() -> None:
@@ -313,3 +317,16 @@ def test_a_loss_is_one_value_with_and_without_recording(
     alone = F.cross_entropy(logits, target)
     recorded = F.cross_entropy(logits.clone().requires_grad_(), target)
     assert alone.item() == recorded.item()
+
+
+def test_views_share_the_storage_of_their_base() -> None:
+    x = torch.arange(6).view(2, 3)
+    x.T.storage()[1] = 9
+    assert list(x[1].storage()) == x.storage().tolist() == [0, 9, 2, 3, 4, 5]
+    assert x.storage().data_ptr() == x.data_ptr()
+    assert (len(x.storage()), x.storage().size(), x.storage().nbytes()) == (6, 6, 48)
+    assert x.T.contiguous().storage().tolist() == [0, 3, 9, 4, 2, 5]
+    assert x.storage()[-1] == 5
+    assert repr(torch.tensor([0.5, 2]).storage()) == (
+        " 0.5\n 2.0\n[torch.storage.TypedStorage(dtype=torch.float32, device=cpu) of size 2]"
+    )

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import npnet.tensors as stand_in
 from npnet import Generator, InputError
 
 torch = pytest.importorskip("torch")
@@ -34,6 +35,19 @@ def test_the_state_of_torch_is_taken_over(seed: int, before: list[str], after: l
     assert ours.initial_seed() == theirs.initial_seed()
     for kind in [*after, "randn 1", "rand 800"]:
         np.testing.assert_array_equal(draw(ours, kind), draw(theirs, kind))
+
+
+@given(seed=st.integers(0, 2**63), before=DRAWS)
+def test_torch_takes_the_state_of_the_stand_in(seed: int, before: list[str]) -> None:
+    theirs, ours = torch.Generator().manual_seed(seed), stand_in.Generator().manual_seed(seed)
+    for kind in before:
+        name, size = kind.split()
+        getattr(stand_in, name)(int(size), generator=ours)
+        draw(theirs, kind)
+    state = ours.get_state().numpy()
+    assert state.tobytes() == theirs.get_state().numpy().tobytes()
+    other = torch.Generator().set_state(torch.from_numpy(state))
+    np.testing.assert_array_equal(draw(other, "randn 5"), draw(theirs, "randn 5"))
 
 
 @pytest.mark.parametrize("form", [bytes, bytearray, np.array])

@@ -11,6 +11,7 @@ from npnet.base.arrays import Ints
 from npnet.cli.check import first_minibatch
 from npnet.training import sgd
 from npnet.training.fit import first_batch
+from npnet.training.running_norm import first_logits
 
 SMALL = dataclasses.replace(
     npnet.RECIPES["lecture-64"], name="small", hidden=5, batch=8, steps=3, dtype="float64"
@@ -77,3 +78,22 @@ def test_the_changes_give_different_minibatches(small_words: list[str]) -> None:
     once = rows.pop("one minibatch, drawn before the parameters")
     assert once == rows["drawn before the parameters"]
     assert len({*rows.values()}) == len(rows)
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"variance": "biased"}, {"training_statistics": "running"}]
+)
+def test_the_first_logits_are_those_of_the_forward_pass(
+    changes: dict[str, Any], small_words: list[str]
+) -> None:
+    recipe = dataclasses.replace(SMALL, eps=0.25, statistics="running-var", **changes)
+    params, X, Y = first_batch(recipe, small_words)
+    params.bngain[...], params.bnbias[...] = 1.5, 0.25
+    params.b1[...] = np.arange(5)  # which averages do not take out again
+    v = npnet.forward(params, X, Y, recipe.eps)
+    raw = {"biased": v.bndiff * (v.bnvar * 7 / 8 + 0.25) ** -0.5, "unbiased": v.bnraw}
+    if recipe.training_statistics == "running":
+        raw["unbiased"] = v.hprebn * 1.25**-0.5  # averages begin at mean 0 and variance 1
+    h = np.tanh(1.5 * raw[recipe.variance] + 0.25)
+    logits = first_logits(recipe, params, X)
+    np.testing.assert_allclose(logits, h @ params.W2 + params.b2, rtol=1e-12)

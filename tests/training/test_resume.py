@@ -298,7 +298,8 @@ def test_killed_at_any_moment_a_run_resumes_to_the_same_bits(
 
 
 @pytest.mark.parametrize(
-    ("signum", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
+    ("signum", "code"),
+    slow_but([(signal.SIGINT, 130), (signal.SIGTERM, 143)], [(signal.SIGTERM, 143)]),
 )
 def test_a_signal_ends_training_with_the_command_that_goes_on(
     signum: int,
@@ -320,6 +321,7 @@ def test_a_signal_ends_training_with_the_command_that_goes_on(
     assert "this run has taken" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_finished_run_takes_more_steps_and_no_other_options(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

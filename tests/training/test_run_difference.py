@@ -1,6 +1,8 @@
 """`npnet compare-runs`: is one recipe better, or is it the seed?"""
 
+import dataclasses
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +11,16 @@ import pytest
 
 import npnet
 from npnet import InputError
+from npnet.base.arrays import Floats
 from npnet.cli import main
-from npnet.training.run_difference import bootstrap, compare_runs, student
+from npnet.training.run_difference import (
+    Difference,
+    Side,
+    bootstrap,
+    compare_runs,
+    student,
+    warnings_of,
+)
 from npnet.training.run_folders import make_runs, of_seeds, run_folders, with_seed
 from npnet.training.runs import write_history
 
@@ -120,3 +130,55 @@ def test_intervals_hold_the_mean_as_often_as_they_say() -> None:
     apart = [bootstrap(each, 2 * other) for each, other in zip(one, two, strict=True)]
     assert 180 <= sum(low <= 0 <= high for low, high in paired) < 200
     assert 180 <= sum(low <= 0 <= high for low, high in apart) < 200
+
+
+def test_an_interval_reaches_as_far_as_students_t() -> None:
+    """Hesterberg (2015), 3.3: the quantiles at ±t·sqrt(n/(n-1)) of a normal distribution."""
+    one, two = np.array([2.1, 2.4, 2.2, 2.9]), np.array([1.0, 1.7, 1.1, 1.3, 1.4, 1.2])
+    rng = np.random.default_rng(0)
+    means = [each[rng.integers(0, each.size, (10_000, each.size))].mean(1) for each in (one, two)]
+
+    def quantiles(resampled: Floats, reach: float) -> tuple[float, float]:
+        tail = 0.5 * math.erfc(reach / math.sqrt(2))
+        low, high = np.quantile(resampled, [tail, 1 - tail])
+        return float(low), float(high)
+
+    alone = quantiles(means[0], 3.1824463 * math.sqrt(4 / 3))  # t of 3 degrees of freedom
+    assert bootstrap(one) == pytest.approx(alone, rel=1e-5)
+    a, b = one.var(ddof=1) / 4, two.var(ddof=1) / 6
+    welch = student(0.975, (a + b) ** 2 / (a**2 / 3 + b**2 / 5))
+    wider = math.sqrt((a + b) / (a * 3 / 4 + b * 5 / 6))
+    apart = quantiles(means[0] - means[1], welch * wider)
+    assert bootstrap(one, two) == pytest.approx(apart, rel=1e-5)
+
+
+def test_runs_of_one_loss_have_an_interval_of_no_width() -> None:
+    same = np.full(4, 2.5)
+    assert bootstrap(same) == (2.5, 2.5)
+    assert bootstrap(same, same - 0.5) == (0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("width", "size", "digits"),
+    [(2.0, 1.0, 3), (0.01, 0.5, 3), (0.00099, 0.5, 4), (3e-7, 0.5, 7), (0.0, 0.02, 3), (0, 0, 3)],
+)
+def test_digits_show_the_first_one_of_the_width(width: float, size: float, digits: int) -> None:
+    low = Side("a", npnet.RECIPES["lecture"], {1: 2.0 + size, 2: 2.0 + size}, (), ())
+    high = dataclasses.replace(low, losses={1: 2.0, 2: 2.0})
+    ends = size - width / 2 + 2 * width, size - width / 2 + 3 * width  # 0 is not among them
+    said = str(Difference(low, high, size, ends, True))
+    if width:
+        assert said.startswith(
+            f"B is better by {size:.{digits}f}, 95 % between {ends[0]:.{digits}f}"
+        )
+    else:
+        assert said.startswith("B is better by 0.020" if size else "No difference can be seen")
+
+
+@pytest.mark.parametrize(("count", "warned"), [(5, True), (6, False)])
+def test_fewer_than_six_seeds_are_called_few(count: int, warned: bool) -> None:
+    few = Side("a", npnet.RECIPES["lecture"], dict.fromkeys(range(count), 2.5), (), ())
+    many = dataclasses.replace(few, losses=dict.fromkeys(range(9), 2.5))
+    for one, other in ((few, many), (many, few)):
+        found = Difference(one, other, 0.0, (0.0, 0.0), False)
+        assert [f"{count} seeds are few" in told for told in warnings_of(found)] == [True] * warned

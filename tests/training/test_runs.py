@@ -151,6 +151,7 @@ def test_train_writes_a_numbered_run_and_prints_the_lectures_lines(
     assert len((here / "runs/lecture-001/samples.txt").read_text().splitlines()) == 20
 
 
+@pytest.mark.slow
 def test_the_lines_in_a_pipe_come_every_ten_thousand_steps(
     here: Path, small_words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

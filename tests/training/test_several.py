@@ -58,6 +58,7 @@ def test_seeds_give_the_bits_of_single_runs(
     )
     assert runs == single
     assert states[-1].done == states[-1].wanted == 600
+    assert [*tmp_path.rglob("*.png")] == []  # pictures are drawn by the command, of all runs
     assert fit_seeds(RECIPE, small_words, tmp_path / "s", seeds=3, watch=states.append) == single
     assert len(states) == 3  # the second call had nothing to do
 
@@ -127,6 +128,7 @@ def test_values_are_cut_at_commas_outside_of_brackets(text: str, values: list[st
     assert values_of("name", text) == [text]
 
 
+@pytest.mark.slow
 def test_a_grid_with_seeds_is_a_folder_for_each_recipe(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -259,3 +261,16 @@ def test_commands_of_one_run_name_one_of_several(
     capsys.readouterr()
     assert main(["eval", "runs/tiny-001"]) == 2
     assert "no recipe.json in it, wanted the folder of a run, such as" in capsys.readouterr().err
+
+
+def test_runs_are_made_in_a_new_or_an_empty_folder(tmp_path: Path, small_words: list[str]) -> None:
+    recipes = of_seeds(RECIPE, 2)
+    for name in ("new", "empty"):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        made = make_runs(tmp_path / name, recipes, small_words)
+        assert [path.name for path in run_folders(made)] == ["seed-5", "seed-6"]
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("kept")
+    with pytest.raises(InputError, match="full"):
+        make_runs(tmp_path / "full", recipes, small_words)
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["mine.txt"]

@@ -6,11 +6,14 @@ import sys
 import numpy as np
 import pytest
 from conftest import SHORT, begun, locked
+from hypothesis import given
+from hypothesis import strategies as st
 
 import npnet
 from npnet import DivergedError, InputError
+from npnet.training.fit import cuts
 from npnet.training.running_norm import Running
-from npnet.training.sgd import AHEAD, compact, minibatches, train_blocks
+from npnet.training.sgd import AHEAD, compact, minibatches, stretches, train_blocks
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -194,3 +197,34 @@ def test_a_training_that_goes_on_and_is_closed_gives_back_what_it_did_not_use(
     blocks.close()
     other.randint(0, len(X), (AHEAD + 3, SHORT.batch))
     assert generator.randint(0, 99, (4,)).tolist() == other.randint(0, 99, (4,)).tolist()
+
+
+@given(st.integers(0, 300), st.integers(1, 300), st.integers(1, 64), st.none() | st.integers(1, 90))
+def test_stretches_of_steps_follow_each_other_and_cross_no_cut(
+    start: int, steps: int, most: int, cut: int | None
+) -> None:
+    end = start + steps
+    found = list(stretches(start, end, most, cut))
+    assert [first for first, _ in found] == [start, *(first + count for first, count in found)][:-1]
+    assert sum(count for _, count in found) == steps
+    for first, count in found:
+        last = first + count
+        assert 1 <= count <= most
+        assert cut is None or first // cut == (last - 1) // cut
+        # None is shorter than it has to be.
+        assert count == most or last == end or (cut is not None and last % cut == 0)
+
+
+def test_a_whole_set_is_cut_at_80_and_90_percent() -> None:
+    counts = (3, 10, 13, 19, 28)
+    assert [cuts(count, "int") for count in counts] == [
+        (2, 2),
+        (8, 9),
+        (10, 11),
+        (15, 17),
+        (22, 25),
+    ]
+    # The rounded-down sizes leave 1, 0, 1, 2 and 2 over, which go to the first parts.
+    assert [cuts(count, "random_split") for count in counts] == [
+        *((3, 3), (8, 9), (11, 12), (16, 18), (23, 26)),
+    ]
