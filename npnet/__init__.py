@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 from npnet.base.errors import DivergedError, InputError
 from npnet.base.version import __version__
 from npnet.checks.compare import compare
+from npnet.corpora.datasets import Vocabulary, build_dataset, split_words
 from npnet.corpora.known import default_words
-from npnet.corpora.words import Vocabulary, build_dataset, read_words, split_words
+from npnet.corpora.words import read_words
 from npnet.network.forward import Values, forward
 from npnet.network.fused import (
     batch_norm,

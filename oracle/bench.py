@@ -17,7 +17,7 @@ from npnet.base.arrays import Ints
 from npnet.bench import steps as bench
 from npnet.bench.growth import run_apart
 from npnet.bench.steps import endless
-from npnet.corpora.words import Vocabulary, build_dataset, split_words
+from npnet.corpora.datasets import Vocabulary, build_dataset, split_words
 from npnet.network.fused import loss_and_gradients
 from npnet.network.parameters import Parameters
 from npnet.recipes.initialization import draw_parameters

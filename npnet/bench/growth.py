@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from npnet.base import blas
 from npnet.base.errors import InputError
+from npnet.corpora.datasets import Vocabulary, build_dataset
 from npnet.corpora.known import default_words
-from npnet.corpora.words import FilePath, Vocabulary, build_dataset, read_words
+from npnet.corpora.words import FilePath, read_words
 from npnet.recipes.initialization import draw_parameters
 from npnet.recipes.named import RECIPES
 from npnet.torch_rng.generator import Generator

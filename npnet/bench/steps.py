@@ -13,7 +13,7 @@ import numpy as np
 
 from npnet.base import blas
 from npnet.base.arrays import Ints
-from npnet.corpora.words import build_dataset
+from npnet.corpora.datasets import build_dataset
 from npnet.network.fast import Workspace
 from npnet.network.parameters import Parameters
 from npnet.recipes.named import RECIPES

@@ -10,7 +10,7 @@ from npnet.base.errors import InputError
 from npnet.cli.parser import add_json, whole_number
 from npnet.cli.word_options import FILE_OPTIONS, add_word_options, how_words_are_read, words_from
 from npnet.corpora import known
-from npnet.corpora.words import Vocabulary, show_contexts
+from npnet.corpora.datasets import Vocabulary, show_contexts
 
 READING = {"--unique", *(f"--{name}" for name in FILE_OPTIONS)}
 

@@ -17,7 +17,7 @@ from npnet.cli.check import LABELS, checkable, first_minibatch, heading, line_by
 from npnet.cli.output_files import check_new_file
 from npnet.cli.parser import add_force, add_json, add_old_name
 from npnet.cli.recipe_options import add_recipe_options, corpus_from, source_from
-from npnet.corpora.words import Vocabulary
+from npnet.corpora.datasets import Vocabulary
 from npnet.learn.page import check_size, page
 from npnet.network.forward import Values
 from npnet.network.gradients import GRADIENTS, Gradients, backward

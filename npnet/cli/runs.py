@@ -11,7 +11,7 @@ from npnet.base import blas
 from npnet.base.errors import InputError
 from npnet.cli.parser import SEED, add_json, add_threads, number, whole_number
 from npnet.cli.word_options import add_word_options, how_words_are_read, words_from
-from npnet.corpora.words import build_dataset
+from npnet.corpora.datasets import build_dataset
 from npnet.torch_rng.generator import Generator
 from npnet.training.evaluation import evaluate
 from npnet.training.fit import examples_of

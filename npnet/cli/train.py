@@ -27,7 +27,7 @@ from npnet.cli.progress import Progress, progress
 from npnet.cli.recipe_options import add_recipe_options, corpus_from, source_from
 from npnet.cli.signals import Interrupted, signals_caught
 from npnet.cli.workers import add_workers
-from npnet.corpora.words import split_words
+from npnet.corpora.datasets import split_words
 from npnet.recipes.recipe import Recipe
 from npnet.training.checkpoint import digest, read_checkpoint, write_checkpoint
 from npnet.training.fit import Training

@@ -19,7 +19,7 @@ import numpy as np
 from npnet.base.arrays import Array, Floats
 from npnet.base.errors import InputError
 from npnet.checks.report import Report, Row
-from npnet.corpora.words import Vocabulary
+from npnet.corpora.datasets import Vocabulary
 from npnet.learn.explain import question, read_by
 from npnet.learn.notation import code_of, docstring, forward_lines
 from npnet.learn.page_markup import code, graph, mathematics, number, prose

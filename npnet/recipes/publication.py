@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from npnet.base.errors import InputError, shown
 from npnet.base.suggestions import nearest
-from npnet.corpora.words import LINES, FilePath, Vocabulary, read_words
+from npnet.corpora.datasets import Vocabulary
+from npnet.corpora.words import LINES, FilePath, read_words
 from npnet.recipes.named import PUBLICATIONS
 from npnet.recipes.recipe import MOMENTUM, SYNONYMS, Recipe
 

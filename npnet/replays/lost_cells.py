@@ -9,7 +9,7 @@ import numpy as np
 
 from npnet.base.arrays import Ints
 from npnet.base.errors import InputError
-from npnet.corpora.words import Vocabulary
+from npnet.corpora.datasets import Vocabulary
 from npnet.network.names import shape_of
 from npnet.recipes.draw import LOST, Draw
 from npnet.recipes.initialization import draw_parameters

@@ -10,7 +10,7 @@ import numpy as np
 
 from npnet.base.arrays import Floats, Ints
 from npnet.base.errors import InputError
-from npnet.corpora.words import Vocabulary
+from npnet.corpora.datasets import Vocabulary
 from npnet.network.fused import cross_entropy
 from npnet.network.parameters import Parameters
 from npnet.recipes.initialization import draw_parameters

@@ -14,7 +14,7 @@ from npnet.base import blas
 from npnet.base.arguments import FUNCTION, SIZE, checked
 from npnet.base.arrays import Floats, Ints
 from npnet.base.errors import DivergedError, InputError
-from npnet.corpora.words import Vocabulary, build_dataset, split_words
+from npnet.corpora.datasets import Vocabulary, build_dataset, split_words
 from npnet.network.parameters import Parameters
 from npnet.recipes.initialization import draw_parameters
 from npnet.recipes.recipe import Recipe

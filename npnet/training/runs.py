@@ -23,7 +23,8 @@ from npnet.base.errors import InputError
 from npnet.base.files import new_folder, replacing, unwritable
 from npnet.base.npz import read_npz
 from npnet.base.version import __version__
-from npnet.corpora.words import Vocabulary, refuse_unwritable
+from npnet.corpora.datasets import Vocabulary
+from npnet.corpora.words import refuse_unwritable
 from npnet.network.names import PARAMETER_NAMES
 from npnet.network.parameters import Parameters
 from npnet.recipes.recipe import Recipe

@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike
 from npnet.base.arguments import NUMBER, SIZE, TEXT, an, checked
 from npnet.base.arrays import Floats
 from npnet.base.errors import InputError
-from npnet.corpora.words import END, Vocabulary
+from npnet.corpora.datasets import Vocabulary
+from npnet.corpora.words import END
 from npnet.network.parameters import Parameters
 from npnet.torch_rng.generator import ENGINES, Generator
 from npnet.training.batchnorm import UNTRAINED, Statistics

@@ -13,15 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npnet.base.errors import InputError
-from npnet.corpora.words import (
-    Vocabulary,
-    Words,
-    build_dataset,
-    load_words,
-    read_words,
-    show_contexts,
-    split_words,
-)
+from npnet.corpora.datasets import Vocabulary, build_dataset, show_contexts, split_words
+from npnet.corpora.words import Words, load_words, read_words
 
 TEN = ["emma", "ada", "noor", "li", "zoë", "o'neil", "ada", "anne marie", "éva", "மாலா"]
 CORPORA = os.environ.get("NPNET_CORPORA")
