@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npnet.base.errors import InputError
+from npnet.checks.report import Report
 from npnet.network.forward import Values, forward
 from npnet.network.gradients import GRADIENTS, Gradients
 from oracle.judge import end_to_end, per_line, upstream
@@ -115,7 +116,7 @@ def fuzz(seeds: Iterable[int], largest: Mapping[str, int] = SMALL) -> Fuzz:
                 ]
                 closest[way, dtype] = max(closest[way, dtype], (*largest_share(report), seed))
             if dtype == "float32" and seed % 2:
-                one, two = _plant(values, seed, drawn)
+                one, two = _plant(values, seed, drawn, reports["lines"])
                 planted += one
                 missed += two
     if not networks:
@@ -123,11 +124,18 @@ def fuzz(seeds: Iterable[int], largest: Mapping[str, int] = SMALL) -> Fuzz:
     return Fuzz(networks, sets, kinds, refused, closest, planted, missed)
 
 
-def _plant(values: Mapping[str, Any], seed: int, drawn: Network) -> tuple[bool, list[Refused]]:
-    """Whether this seed's mistake changes anything; and the mistake, if the judge misses it."""
+def _plant(
+    values: Mapping[str, Any], seed: int, drawn: Network, right: Report
+) -> tuple[bool, list[Refused]]:
+    """Whether the seed's mistake changes anything here; and the mistake if the judge misses it.
+
+    A gradient that is all rounding error shows no mistake: where every tanh is saturated, 1 - h² is
+    a few eps. The report of the right gradients says so: zeros would pass for it.
+    """
     mistake = PLANTED[seed // 2 % len(PLANTED)]
     name = mistake.gradient
-    if not _seen(mistake, values, seed):
+    blind = {row.name for row in right.rows if row.blind}
+    if name in blind or not _seen(mistake, values, seed):
         return False, []
     if name in {row.name for row in per_line(values, mistake.table, seed=seed).failures}:
         return True, []

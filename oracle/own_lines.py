@@ -122,7 +122,7 @@ class TorchLines:
 
         def look(name: str, row: Row) -> Iterable[Rule]:
             function = table.gradients[name]
-            return rounding_alone(table, name, rules[name], function, values, upstream)
+            return rounding_alone(table, name, rules[name], function, values, upstream, row)
 
         return judge_all(ours, rules_in_order(table, rules), look)
 
@@ -149,7 +149,9 @@ class TorchLines:
         }
 
         def look(name: str, row: Row) -> Iterable[Rule]:
-            return rounding_whole(table, name, rules[name], table.gradients, dtype)
+            return rounding_whole(
+                table, name, rules[name], table.gradients, values, start, branches=False
+            )
 
         return judge_all(ours, rules_in_order(table, rules), look)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,7 +16,9 @@ from npnet.base.errors import InputError, kind_of, shown
 from npnet.checks.array_error import largest
 from npnet.checks.called_functions import CHANGES, Unmade, read_result
 from npnet.checks.compare import K_TRUTH
-from npnet.checks.differentiate import Terms, complex_step, derivative
+from npnet.checks.differentiate import Terms, derivative
+from npnet.checks.kinks import jumps
+from npnet.checks.line_rounding import rounding_alike
 from npnet.checks.line_rules import Rule, default_K, judge_all, rule_for
 from npnet.checks.report import Report, Row
 
@@ -104,10 +106,8 @@ def check_gradient(
         for name, place in function.names.items():
             rules[name], troubles[name] = _rule(function, place, K, eps)
 
-    def look(name: str, row: Row) -> list[Rule]:
-        terms = function.terms(function.names[name], "float64")
-        milder = _without_kinks(terms, function.arguments[function.names[name]], rules[name])
-        return [] if milder is None else [milder]
+    def look(name: str, row: Row) -> Iterator[Rule]:
+        return _milder(function, function.names[name], rules[name])
 
     report = judge_all(ours, rules, look)
     rows = (replace(row, reason=_said(row, troubles[row.name])) for row in report.rows)
@@ -282,17 +282,14 @@ def _rule(function: _Function, place: int, K: float | None, eps: float | None) -
     return rule, narrow.trouble
 
 
-def _without_kinks(terms: Terms, x: Floats, rule: Rule) -> Rule | None:
-    """The rule without entries whose left and right derivatives differ; None if there are none."""
-    x = x.astype(np.float64)
-    try:
-        ahead, behind = complex_step(terms, x), complex_step(terms, x, backwards=True)
-    except Exception:  # the function does not work with complex numbers
-        return None
-    kinks = np.abs(ahead - behind) > 1e-6 * np.abs(ahead).max(initial=0)
-    if not (kinks & ~rule.left_out).any():
-        return None
-    return rule._replace(left_out=rule.left_out | kinks)
+def _milder(function: _Function, place: int, rule: Rule) -> Iterator[Rule]:
+    """Without entries where the slopes of both sides differ; then with what rounding may do."""
+    x: Floats = function.arguments[place]
+    kinks = jumps(function.terms(place, "float64"), x.astype(np.float64))
+    if (kinks & ~rule.left_out).any():
+        rule = rule._replace(left_out=rule.left_out | kinks)
+        yield rule
+    yield from rounding_alike(rule, function.terms(place, function.dtype), x, function.upstream)
 
 
 def _said(row: Row, trouble: str) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from npnet.base.arrays import Array, Floats
+from npnet.checks.shaken import shaken
 
 Terms = Callable[[Array], Array]
 
@@ -24,6 +25,9 @@ EPS = float(np.finfo(np.float64).eps)
 # The step of differences, relative to the entry. With it, the two parts of the error are about
 # equal.
 STEP = EPS ** (1 / 3)
+
+# Runs that round at random, from which rounding errors are estimated.
+RERUNS = 8
 
 # The number of random directions that test whether a function's complex step is its derivative.
 DIRECTIONS = 3
@@ -98,6 +102,14 @@ def complex_step(
     return slopes
 
 
+def shaken_step(terms: Terms, x: Floats, salt: int) -> Array:
+    """``complex_step`` in an arithmetic that rounds at random, with another step for each salt.
+
+    The spread over some salts is the error of the complex step.
+    """
+    return np.asarray(complex_step(terms, shaken(x, salt), sizes(x) * 2.0**-salt))
+
+
 def moved(terms: Terms, x: Floats, shifts: Array) -> Array:
     """The sums of the terms after each entry alone is changed by its shift."""
     start = x.astype(shifts.dtype)
@@ -136,17 +148,44 @@ def differences(terms: Terms, x: Floats, s: Floats) -> tuple[Floats, Floats]:
     Source of the noise estimate: J. Moré and S. Wild, Estimating computational noise, SIAM
     Journal on Scientific Computing 33 (2011).
     """
-    here = float(terms(x).sum())
-    at = {k: moved(terms, x, k * s) for k in (-2, -1, 1, 2)}
-    near = (at[1] - at[-1]) / (2 * s)
-    far = (at[2] - at[-2]) / (4 * s)
-    squares = (at[2] - 4 * at[1] + 6 * here - 4 * at[-1] + at[-2]) ** 2
-    usual = np.quantile(squares, 0.5, method="lower") if squares.size else 0.0
-    noise = np.sqrt(squares[squares <= 1e4 * usual].mean() / 70) if usual else 0.0
-    rounding = max(6 * noise, EPS * max(abs(here), 1)) / s
-    # At a kink, the second differences of both steps are equal; elsewhere, one is twice the other.
-    jump = np.abs(2 * (at[1] - 2 * here + at[-1]) - (at[2] - 2 * here + at[-2]) / 2) / s
-    return near, np.abs(far - near) + rounding + np.where(jump > 100 * rounding, jump, 0)
+    with np.errstate(all="ignore"):  # an entry may overflow; its error is not finite then
+        here = float(terms(x).sum())
+        at = {k: moved(terms, x, k * s) for k in (-2, -1, 1, 2)}
+        near = (at[1] - at[-1]) / (2 * s)
+        far = (at[2] - at[-2]) / (4 * s)
+        squares = (at[2] - 4 * at[1] + 6 * here - 4 * at[-1] + at[-2]) ** 2
+        squares = squares[np.isfinite(squares)]
+        usual = np.quantile(squares, 0.5, method="lower") if squares.size else 0.0
+        if usual:
+            noise = np.sqrt(squares[squares <= 1e4 * usual].mean() / 70)
+        else:  # the steps change so little that rounding hides it: the function is a stair
+            noise = total_rounding(terms, x)
+        unsure = max(6 * noise, EPS * max(abs(here), 1)) / s
+        # At a kink the second differences of both steps are the same jump, elsewhere one is twice
+        # the other.
+        jump = np.abs(2 * (at[1] - 2 * here + at[-1]) - (at[2] - 2 * here + at[-2]) / 2) / s
+        return near, np.abs(far - near) + unsure + np.where(jump > 100 * unsure, jump, 0)
+
+
+def rounding(terms: Terms, x: Floats) -> Array:
+    """How far rounding moves each term: the standard deviation of some runs that round at random.
+
+    0 for a function that runs only with other arrays.
+    """
+    runs = []
+    for salt in range(RERUNS):
+        try:
+            with np.errstate(all="ignore"):
+                runs.append(np.asarray(terms(shaken(x, salt)), x.dtype))
+        except Exception:  # the function is any code
+            return np.zeros(())
+    spread = np.std(runs, axis=0, ddof=1)
+    return np.where(np.isfinite(spread), spread, 0)
+
+
+def total_rounding(terms: Terms, x: Floats) -> float:
+    """How far rounding moves the sum of the terms."""
+    return float(rounding(lambda at: terms(at).sum(), x))
 
 
 def complex_trouble(terms: Terms, x: Floats, seed: int = 0) -> str:
@@ -175,17 +214,21 @@ def complex_trouble(terms: Terms, x: Floats, seed: int = 0) -> str:
 
 
 def _apart(terms: Terms, x: Floats, u: Floats, here: Array, stepped: Array) -> str:
-    """How a complex step in direction ``u`` differs from differences; "" if they agree."""
-    if not np.allclose(stepped.real, here, rtol=1e-9, atol=1e-9, equal_nan=True):
+    """How a complex step in the direction ``u`` and differences disagree; empty if they agree."""
+    same = np.isclose(stepped.real, here, rtol=1e-9, atol=1e-9, equal_nan=True)
+    # The two may also be rounded differently, and what cancels may be all rounding.
+    if not (same | (np.abs(stepped.real - here) <= 32 * rounding(terms, x))).all():
         return "complex numbers change its real result"
     slope = float(stepped.imag.sum()) / STEPS["float64"]
-    for t in (2.0 ** round(np.log2(STEP)), 2.0 ** round(np.log2(STEP / 1000))):
+    for shorter in (1, 1e3, 1e6):
+        t = 2.0 ** round(np.log2(STEP / shorter))
         at = {k: float(terms(x + k * t * u).sum()) for k in (-2, -1, 1, 2)}
         near, far = (at[1] - at[-1]) / (2 * t), (at[2] - at[-2]) / (4 * t)
         ahead = (4 * at[1] - at[2] - 3 * float(here.sum())) / (2 * t)  # at a kink: the slope ahead
         noise = 10 * EPS * max(float(np.abs(here).sum()), 1e-300) / t
         bound = 1e-9 * max(abs(slope), abs(near)) + 4 * abs(far - near) + noise
-        if abs(slope - near) <= bound or abs(slope - ahead) <= bound:
+        closest = min(abs(slope - near), abs(slope - ahead))
+        if closest <= bound or closest <= bound + 10 * total_rounding(terms, x) / t:
             return ""
         if abs(far - near) <= 1e-3 * abs(near):
             break  # otherwise the function changes too fast for such a step

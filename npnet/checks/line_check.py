@@ -20,6 +20,7 @@ from npnet.checks.array_error import largest
 from npnet.checks.called_functions import made
 from npnet.checks.differentiate import Derivative
 from npnet.checks.isolation import Isolation, isolate
+from npnet.checks.kinks import from_choice, left_out, lines_with_kinks
 from npnet.checks.line_rounding import dtype_of, rounding_alone, rounding_whole
 from npnet.checks.line_rules import K_WHOLE, Rule, default_K, growth, judge_all, rule_for
 from npnet.checks.line_table import WHO
@@ -173,11 +174,10 @@ def each_alone(
     }
 
     def look(name: str, row: Row) -> Iterator[Rule]:
-        milder = without_kinks(table, values, name, upstream, rules[name], whole=False)
-        yield from [] if milder is None else [milder]
-        yield from rounding_alone(
-            table, name, milder or rules[name], chosen[name], values, upstream
-        )
+        rule = rules[name]
+        for milder in left_out(table, values, name, upstream, rule, whole=False):
+            yield (rule := milder)
+        yield from rounding_alone(table, name, rule, chosen[name], values, upstream, row)
 
     return judge_all(ours, rules_in_order(table, rules), look)
 
@@ -225,12 +225,17 @@ def in_order(
     chosen = table.gradients if functions is None else functions
     for name, function in chosen.items():
         found[name] = made(name, function, *table.views(values, found, name))
-    dtype = dtype_of(table, values)
+    kinked = cache(lambda: lines_with_kinks(table, values))
 
     def look(name: str, row: Row) -> Iterator[Rule]:
-        milder = without_kinks(table, values, name, start, rules[name], whole=True)
-        yield from [] if milder is None else [milder]
-        yield from rounding_whole(table, name, milder or rules[name], chosen, dtype)
+        rule = rules[name]
+        for milder in left_out(table, values, name, start, rule, whole=True):
+            yield (rule := milder)
+        for milder in from_choice(table, values, name, found, kinked(), rule):
+            yield (rule := milder)
+        after = {name, *line_numerical.depends(table, name)}
+        branches = not after.isdisjoint(kinked())
+        yield from rounding_whole(table, name, rule, chosen, values, start, branches)
 
     return judge_all(found, rules_in_order(table, rules), look)
 
@@ -271,22 +276,6 @@ def zero_scales(table: Lines, gradients: Mapping[str, Derivative]) -> dict[str, 
                 f"{scales[name]:.2g} that cancel, wanted one that is zero for any inputs"
             )
     return scales
-
-
-def without_kinks(
-    table: Lines,
-    values: Named,
-    name: str,
-    weights: Mapping[str, Floats],
-    rule: Rule,
-    *,
-    whole: bool,
-) -> Rule | None:
-    """The rule without the entries that have no derivative; None if there are no such entries."""
-    kinks = line_numerical.has_kinks(table, values, name, weights, whole)
-    if not (kinks & ~rule.left_out).any():
-        return None
-    return rule._replace(left_out=rule.left_out | kinks)
 
 
 def widened(entries: Mapping[str, Any]) -> dict[str, Any]:

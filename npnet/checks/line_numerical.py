@@ -12,7 +12,7 @@ import numpy as np
 
 from npnet.base import blas
 from npnet.base.arrays import Array, Floats
-from npnet.checks.differentiate import Derivative, Terms, complex_step, derivative
+from npnet.checks.differentiate import Derivative, Terms, derivative
 from npnet.checks.lines import Lines
 
 # A function that differentiates with respect to one name. Arguments: the name, the terms, its
@@ -100,39 +100,56 @@ def whole_terms(
     table: Lines, values: Mapping[str, Any], name: str, start: Mapping[str, Floats]
 ) -> Terms:
     """The outputs, times ``start``, as a function of ``name`` alone."""
-    changed = {name}
-    for line, read in table.reads.items():
-        if read & changed:
-            changed.add(line)
-    run = [line for line in table.lines if line in changed - {name}]
-    reached = {line: start[line] for line in start if line in changed}
+    run = depends(table, name)
+    reached = {line: start[line] for line in start if line in run}
     return _terms(table, values, name, run, reached)
 
 
-def has_kinks(
-    table: Lines, values: Mapping[str, Any], name: str, weights: Mapping[str, Floats], whole: bool
-) -> Array:
-    """For each entry of ``name``, whether it has no derivative, as a ReLU has none at 0.
+def depends(table: Lines, name: str, cuts: Iterable[str] = ()) -> dict[str, None]:
+    """The lines that depend on ``name``, in order; not through ``cuts``."""
+    changed = {name}
+    found: dict[str, None] = {}
+    for line, read in table.reads.items():
+        if read & changed:
+            found[line] = None
+            if line not in cuts:
+                changed.add(line)
+    return found
 
-    There, the complex steps forwards and backwards give different slopes.
+
+def from_cuts(
+    table: Lines,
+    values: Mapping[str, Any],
+    name: str,
+    gradients: Mapping[str, Floats],
+    cuts: Iterable[str],
+) -> Derivative:
+    """The gradient of a backward pass that begins with given gradients of ``cuts``.
+
+    Args:
+        gradients: of ``cuts``, and of the outputs.
     """
-    x = values[name].astype(np.float64)
-    kinks = np.zeros(x.shape, bool)
-    runs: Iterable[Terms]
+    run = depends(table, name, cuts)
+    weights = {line: gradients[line] for line in run if line in cuts or line in table.outputs}
+    return derivative(_terms(table, values, name, run, weights, cuts), values[name])
+
+
+def wide(entry: Any) -> Any:
+    """Floats in float64; anything else as it is."""
+    floats = getattr(getattr(entry, "dtype", None), "kind", "") == "f"
+    return np.asarray(entry, np.float64) if floats else entry
+
+
+def runs(
+    table: Lines, values: Mapping[str, Any], name: str, weights: Mapping[str, Floats], whole: bool
+) -> list[Terms]:
+    """The terms of a gradient: of a whole backward pass, or of each line that reads ``name``."""
     if whole:
-        runs = [whole_terms(table, values, name, weights)]
-    else:
-        runs = [
-            _terms(table, values, name, [*skipped, line], {line: weights[line]})
-            for line, skipped in paths(table, name).items()
-        ]
-    for terms in runs:
-        try:
-            ahead, behind = complex_step(terms, x), complex_step(terms, x, backwards=True)
-        except Exception:  # the function does not work with complex numbers
-            continue
-        kinks |= np.abs(ahead - behind) > 1e-6 * np.abs(ahead).max(initial=0)
-    return kinks
+        return [whole_terms(table, values, name, weights)]
+    return [
+        _terms(table, values, name, [*skipped, line], {line: weights[line]})
+        for line, skipped in paths(table, name).items()
+    ]
 
 
 def _terms(
@@ -141,17 +158,27 @@ def _terms(
     name: str,
     run: Iterable[str],
     weights: Mapping[str, Floats],
+    cuts: Iterable[str] = (),
 ) -> Terms:
+    """The results of the lines ``run``, times ``weights``, as a function of ``name``.
+
+    What reads one of ``cuts`` reads it as it is in ``values``.
+    """
     functions = [(line, table.lines[line]) for line in run]
     finite = {line: np.isfinite(values[line]) for line in weights}  # masked entries are -inf
 
     def terms(moved: Array) -> Array:
         v = Entries(values)
         setattr(v, name, moved)
+        results = {}
         with np.errstate(all="ignore"):
             for line, function in functions:
-                setattr(v, line, np.asarray(function(v)))
-        added = [weight[finite[line]] * v[line][finite[line]] for line, weight in weights.items()]
+                results[line] = np.asanyarray(function(v))
+                if line not in cuts:
+                    setattr(v, line, results[line])
+        added = [
+            weight[finite[line]] * results[line][finite[line]] for line, weight in weights.items()
+        ]
         return added[0] if len(added) == 1 else np.concatenate(added or [np.zeros(1)])
 
     return terms

@@ -81,16 +81,22 @@ def rule_for(
     left_out = np.zeros(reference.shape, bool)
     if error.any():
         size = largest(reference if truth is None else truth)
-        usual = float(np.quantile(error, 0.1, method="lower"))
+        known = error[np.isfinite(error)]
+        usual = float(np.quantile(known, 0.1, method="lower")) if known.size else 0.0
         left_out = error > max(UNCLEAR * usual, UNCLEAR_SHARE * size)
-        # the reference is rounded from float64, so it has no error of its own to compare with
-        K = max(K, K_REFERENCE)
-    return Rule(reference, truth, error, K, zero_scale, left_out | ~np.isfinite(error))
+        K = max(K, K_REFERENCE)  # rounded from float64, the reference has no error to go by
+    left_out |= ~np.isfinite(error)
+    return Rule(reference, truth, error, K, zero_scale, left_out)
 
 
 def judge(name: str, ours: object, rule: Rule) -> Row:
     """The row of one gradient."""
     if rule.left_out.any():
+        unknown = rule.left_out & ~np.isfinite(_goal(rule))
+        rule = rule._replace(
+            reference=np.where(unknown, 0, rule.reference).astype(rule.reference.dtype),
+            truth=None if rule.truth is None else np.where(unknown, 0, rule.truth),
+        )
         ours = _patched(ours, rule)
     scales = {} if rule.zero_scale is None else {name: rule.zero_scale}
     mine, reference = {name: ours}, {name: rule.reference}
@@ -189,17 +195,26 @@ def _patched(ours: object, rule: Rule) -> object:
         return ours
     if array.shape != rule.reference.shape:
         return ours
-    goal = rule.reference if rule.truth is None else rule.truth
-    return np.where(rule.left_out, goal, array).astype(array.dtype)
+    return np.where(rule.left_out, _goal(rule), array).astype(array.dtype)
 
 
 def _left_out(rule: Rule) -> str:
-    count = int(rule.left_out.sum())
-    first = tuple(map(int, np.argwhere(rule.left_out)[0]))
-    return (
-        f"{count} of {rule.left_out.size} entries left out, first {first}: there is a kink there, "
-        "and no derivative"
-    )
+    """Which entries are not compared, and why: a kink, or a reference that is not finite."""
+    unknown = rule.left_out & ~np.isfinite(rule.error)
+    reasons = [
+        (rule.left_out & ~unknown, "there is a kink there, and no derivative"),
+        (unknown, "the numerical derivative is not finite there"),
+    ]
+    parts = []
+    for entries, why in reasons:
+        if count := int(entries.sum()):
+            first = tuple(map(int, np.argwhere(entries)[0]))
+            parts.append(f"{count} of {entries.size} entries left out, first {first}: {why}")
+    return "; ".join(parts)
+
+
+def _goal(rule: Rule) -> Floats:
+    return rule.reference if rule.truth is None else rule.truth
 
 
 def _is_wider(ours: object, reference: Floats) -> bool:

@@ -355,10 +355,19 @@ def draw_upstream(values: Mapping[str, Any], seed: int) -> dict[str, Array]:
     for name, entry in values.items():
         value = np.asarray(entry)
         finite = value[np.isfinite(value)]  # masked entries are -inf
-        size = np.sqrt(np.square(finite, dtype=np.float64).mean()) if finite.size else 1.0
         normal = np.where(np.isfinite(value), rng.standard_normal(value.shape), 0)
-        drawn[name] = np.asarray(normal / (size or 1.0), value.dtype)
+        drawn[name] = np.asarray(normal / _size(finite), value.dtype)
     return drawn
+
+
+def _size(values: Floats) -> float:
+    """The root mean square; 1 for zeros. The inverse of it is a number of their dtype."""
+    most = float(np.abs(values).max(initial=0))
+    if not most:
+        return 1.0
+    # The squares of very large and very small numbers are none.
+    size = most * float(np.sqrt(np.square(values / most, dtype=np.float64).mean()))
+    return max(size, 1e3 * float(np.finfo(values.dtype).tiny))
 
 
 def _is_floats(entry: Any) -> bool:

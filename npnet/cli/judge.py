@@ -156,8 +156,10 @@ def _verdict(
     forward = judge_values(problem, given.arrays, theirs.judged_as, labels)
     theirs = theirs._replace(said=(*theirs.said, *given.said))
     if options.lines:
-        right = "right" if report.passed else "not all right"
-        sentence = f"{forward}; the gradients, each line alone, are {right}"
+        wrong = ", ".join(f"d{row.name}" for row in report.failures)
+        whose = "each line alone, for the golden values and upstream gradients"
+        said = f"wrong are {wrong}" if wrong else "the gradients are right"
+        sentence = f"{forward}; {said}, {whose}"
         return Verdict(theirs, report, report.passed and not forward.wrong, forward, sentence)
     names = tuple(GRADIENTS) if only is None else gradient_names(only)
     joint = join(forward, theirs.arrays, theirs.judged_as, names, labels)

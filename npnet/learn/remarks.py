@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from npnet.base.arrays import Array
+from npnet.checks.ties import AMONG, AS_OTHERS, shares
 from npnet.learn.grading_inputs import Case
 
 # A gradient that is made in float32 from float64 may be off by this many units of rounding of the
@@ -125,10 +126,10 @@ def tolerance(array: Array, same: float) -> float:
 SAME = 1e-9  # the allowed part of the largest entry, as in the diagnosis
 
 SHARED = (
-    "right; where several logits of a row are equal and largest, yours shares the gradient of the "
-    "maximum among them, as torch.amax and JAX do; torch's .max(1), as in the lecture, gives it to "
-    "one of them"
+    f"right; {AMONG}yours {AS_OTHERS}; torch's .max(1), as in the lecture, gives it to one of them"
 )
+SEVERAL = f"{AMONG}each of them gets all of dlogit_maxes, so that it counts twice or more"
+SUM = f"{AMONG}what they get does not add up to dlogit_maxes"
 
 
 class Tie(NamedTuple):
@@ -148,23 +149,14 @@ def judge_ties(dlogits: Array, case: Case) -> Tie:
     wanted = d.norm_logits.shape
     if dlogits.shape != wanted:
         return Tie(False, f"shape {dlogits.shape}, wanted {wanted}")
-    passed = dlogits - d.norm_logits
-    largest = v.logits == v.logit_maxes
+    found = shares(dlogits, v.logits, d.norm_logits, d.logit_maxes)
+    largest, got, share = found
     bound = SAME * np.abs(d.logit_maxes).max()
-    total = passed.sum(1, keepdims=True)
-    share = np.where(largest, passed / d.logit_maxes, 0)
-    if np.abs(np.where(largest, 0, passed)).max() > bound or not np.isfinite(dlogits).all():
+    if np.abs(np.where(largest, 0, got)).max() > bound or not np.isfinite(dlogits).all():
         return Tie(False, "an entry that is not the largest gets a part of dlogit_maxes")
-    if np.abs(passed - largest * d.logit_maxes).max() <= bound:
-        return Tie(
-            False,
-            "where several logits of a row are equal and largest, each of them gets all of "
-            "dlogit_maxes, so that it counts twice or more: logits.argmax(1) picks one",
-        )
-    if np.abs(total - d.logit_maxes).max() > bound or share.min() < -SAME:
-        return Tie(
-            False,
-            "where several logits of a row are equal and largest, what they get does not add up "
-            "to dlogit_maxes",
-        )
+    if np.abs(got - largest * d.logit_maxes).max() <= bound:
+        return Tie(False, f"{SEVERAL}: logits.argmax(1) picks one")
+    total = got.sum(1, keepdims=True)
+    if np.abs(total - d.logit_maxes).max() > bound or not found.between(SAME):
+        return Tie(False, SUM)
     return Tie(True, SHARED if ((share > SAME) & (share < 1 - SAME)).any() else "")

@@ -194,3 +194,19 @@ def test_integers_and_bools_are_derivatives_too() -> None:
     assert check_gradient(np.sum, np.ones((3, 4), int), X)
     assert check_gradient(np.max, lambda x: x == x.max(), X)
     assert not check_gradient(np.max, lambda x: x == x.min(), X)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_softmax_over_one_class_passes(dtype: str) -> None:
+    x = np.linspace(-3, 3, 5).reshape(5, 1).astype(dtype)
+
+    def softmax(z: Any) -> Any:
+        return np.exp(z) / np.exp(z).sum(1, keepdims=True)
+
+    def backward(z: Any, up: Any) -> Any:  # zero, but for the rounding of 0.3 + 0.7
+        p = softmax(z) * z.dtype.type(0.9) + softmax(z) * z.dtype.type(0.1)
+        return p * (up - (p * up).sum(1, keepdims=True))
+
+    report = check_gradient(softmax, backward, x)
+    assert report, report
+    assert not check_gradient(softmax, lambda z, up: softmax(z) * up, x)

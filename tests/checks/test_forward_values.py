@@ -245,9 +245,14 @@ def test_right_values_pass_with_whole_and_with_lines(
     assert judge(files / "g.npz", "--values", values) == 0
     assert "the forward pass is right; the gradients are right" in capsys.readouterr().out
     assert judge(files / "lines.npz", "--lines", "--values", values) == 0
-    assert "each line alone, are right" in capsys.readouterr().out
+    alone = "each line alone, for the golden values and upstream gradients"
+    right = f"the forward pass is right; the gradients are right, {alone}"
+    assert right in capsys.readouterr().out.splitlines()
     assert judge(files / "lines.npz", "--lines", "--values", str(files / "both.npz")) == 1
+    assert f"{N_FOR}; the gradients are right, {alone}" in capsys.readouterr().out.splitlines()
     assert judge(files / "g.npz", "--lines", "--values", values) == 1
+    printed = capsys.readouterr().out
+    assert "; wrong are dlogprobs, " in printed or "; wrong are dprobs, " in printed
     assert judge(files / "g.npz", "--values", str(files / "nowhere")) == 2
     np.savez(files / "other.npz", foo=np.ones(3))
     assert judge(files / "g.npz", "--values", str(files / "other.npz")) == 2

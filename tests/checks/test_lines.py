@@ -273,6 +273,34 @@ def test_an_entry_without_a_derivative_is_left_out_and_said() -> None:
     assert not relu(np.array([1.0, -2.0])).check().alone.rows[1].reason
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("part", [0.6, -0.6])
+def test_values_whose_squares_overflow_are_checked(dtype: str, part: float) -> None:
+    scale = float(np.finfo(dtype).max) ** part
+    net = table(
+        {"y": lambda v: v.x * scale, "out": lambda v: v.y * (1 / scale)},
+        {"x": (3, 2)},
+        gradients={"y": lambda v, d: d.out * (1 / scale), "x": lambda v, d: d.y * scale},
+    )
+    checked = net.check(dtype)
+    assert checked, checked
+    wrong = changed(net, gradients={**net.gradients, "x": lambda v, d: d.y * (1.001 * scale)})
+    assert wrong.check(dtype).first_wrong == "x"
+
+
+def test_a_derivative_that_overflows_is_no_kink() -> None:
+    net = table(
+        {"out": lambda v: np.exp(np.abs(v.x))},
+        {"x": np.array([0.5, 709.782, 1.0])},
+        gradients={"x": lambda v, d: d.out * np.exp(np.abs(v.x)) * np.sign(v.x)},
+    )
+    (row,) = net.check().alone.rows
+    assert (
+        "1 of 3 entries left out, first (1,): the numerical derivative is not finite" in row.reason
+    )
+    assert "kink" not in row.reason
+
+
 def test_a_mistake_beside_a_kink_is_still_found() -> None:
     net = relu(np.array([1.0, 0.0, -2.0]))
     wrong = changed(net, gradients={**net.gradients, "x": lambda v, d: 1.0 * d.h})
