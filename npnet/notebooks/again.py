@@ -1,5 +1,4 @@
-"""Running a cell again in a copy of the process: as with an older torch, or without cells before
-it.
+"""Running a cell again in a copy of the process, for example without the cells before it.
 
 The copy restores the names and the random generators from before the cell, or from before a cell
 above it. It runs the cell and returns its output. The run itself is not affected: the copy can read
@@ -38,8 +37,8 @@ MOST_COPIED = 1 << 20  # numbers of a tensor: more than parameters have
 class Before:
     """Names and random generators at the beginning of a cell.
 
-    The objects are kept, not copies of them. Only the values of float tensors are copied, the
-    parameters among them, because a training loop changes them in place.
+    The objects are kept, not copies of them. Only the values of float tensors, such as parameters,
+    are copied, because a training loop changes them in place.
     """
 
     def __init__(self, namespace: dict[str, Any]) -> None:
@@ -76,9 +75,10 @@ class EarlierLoop:
 
     Attributes:
         before: names and generators from before the cell.
-        seed, start: of torch's default generator there: its seed, and how many words it had given.
-        words: how many words of it the cell drew; None until the cell has ended.
-        cells: numbers and sources, from the cell with the loop on.
+        seed, start: the seed of torch's default generator, and how many of its words were used
+            then.
+        words: how many of its words the cell drew; None until the cell has ended.
+        cells: numbers and sources of the cell with the loop and all cells after it.
     """
 
     before: Before
@@ -89,18 +89,18 @@ class EarlierLoop:
 
     @classmethod
     def begins(cls, before: Before) -> EarlierLoop:
-        """The cell begins now."""
+        """Begin at the cell that starts now."""
         return cls(before, default_generator.initial_seed(), default_generator.used)
 
     def add(self, number: int, source: str) -> None:
-        """A cell begins: the one with the loop, or one below it."""
+        """Add a cell that starts: the one with the loop, or one below it."""
         if self.cells and self.words is None:
             same = default_generator.initial_seed() == self.seed
             self.words = default_generator.used - self.start if same else 0
         self.cells.append((number, source))
 
     def stopped(self, steps: int | None, reruns: int) -> list[tuple[int, str]]:
-        """The cells, with the loop stopped; nothing if that cannot be."""
+        """The cells, with the loop stopped; nothing if that is impossible."""
         back = reruns * (self.words or 0)
         (number, source), *below = self.cells
         changed = stopped_after(source, steps)
@@ -109,7 +109,7 @@ class EarlierLoop:
         return [(number, changed), *below]
 
     def restore(self, reruns: int) -> None:
-        """Put names and generators back; the cell has drawn ``reruns`` times less often."""
+        """Restore names and generators to a time when the cell had run ``reruns`` times less."""
         self.before.restore()
         if reruns:
             default_generator.manual_seed(self.seed)

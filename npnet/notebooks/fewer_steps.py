@@ -1,8 +1,8 @@
-"""Trials of an earlier run of the training loop, for a cell that shows other figures than stored.
+"""Trying an earlier run of the training loop, for a cell whose figures are not the stored ones.
 
-Each trial runs in a copy of the notebook's process (``npnet.notebooks.again``): the cell
-with the loop, stopped after fewer steps, and all cells from there to the one that differs. If the
-cell then prints what is stored, this is the explanation.
+Each trial runs in a copy of the notebook's process (``npnet.notebooks.again``): the cell with the
+loop, stopped after fewer steps, and all cells from there to the one that differs. If the cell then
+prints the stored output, the trial is the explanation.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from npnet.notebooks.outputs import DIFFERENT, compare_outputs, is_drift
 from npnet.notebooks.stopped_loops import has_training_loop, steps_to_try
 
 MOST_RERUNS = (
-    2  # how often the cell with the loop may have run before: each run draws other numbers
+    2  # the cell with the loop may have run this many times before; each run draws other numbers
 )
 TOGETHER = 120.0  # seconds for all trials of one loop
-QUICK = 30.0  # seconds that the cells below the loop may take in one trial
+QUICK = 30.0  # the cells below the loop may take this many seconds in one trial
 _LONG = re.compile(r"\d\.\d{4}")  # a figure that does not agree by chance
 
 
@@ -30,9 +30,10 @@ class EarlierRun:
 
     Attributes:
         cell: the number of the cell with the loop.
-        steps: after how many it stopped; None: at its end, without the ``break`` that is there now.
-        reruns: how often less that cell had run before: its draws are further ahead now.
-        below: the cells between it and the one that was compared, which had run after it.
+        steps: the number of steps after which it stopped; None: it ran to its end, without the
+            ``break`` that is there now.
+        reruns: how many times less the cell had run then.
+        below: the cells between it and the compared cell, which had run after it.
     """
 
     cell: int
@@ -41,7 +42,7 @@ class EarlierRun:
     below: tuple[int, ...] = ()
 
 
-# Runs a trial: what the last cell prints then; None if that cannot be told.
+# A function that runs a trial: the output of the last cell; None if there is none.
 Ask = Callable[[int | None, int, float], list[Output] | None]
 
 
@@ -49,19 +50,19 @@ class FewerSteps:
     """The trials of a notebook's last training loop.
 
     Args:
-        cells: of the notebook.
+        cells: the cells of the notebook.
     """
 
     def __init__(self, cells: Sequence[Cell]) -> None:
         self.cells = {cell.number: cell for cell in cells}
         self.loop: int | None = None  # the number of the last cell with a loop
         self.below: list[int] = []
-        self.seconds = 0.0  # that the cells below it took
+        self.seconds = 0.0  # seconds that the cells below it took
         self.left = TOGETHER
-        self.known: EarlierRun | None = None  # what explained a cell before
+        self.known: EarlierRun | None = None  # the run that explained an earlier cell
 
     def ran(self, cell: Cell, seconds: float) -> None:
-        """A cell has run."""
+        """Note that a cell has run."""
         if has_training_loop(cell.source):
             self.loop, self.below, self.seconds = cell.number, [], 0.0
             self.left, self.known = TOGETHER, None
@@ -70,7 +71,7 @@ class FewerSteps:
             self.seconds += seconds
 
     def explain(self, cell: Cell, seconds: float, ask: Ask) -> EarlierRun | None:
-        """The earlier run after which this cell prints what is stored; None: none is found."""
+        """The earlier run after which this cell prints the stored output; None if none is found."""
         stored = "".join(output.text for output in cell.outputs)
         if self.loop is None or self.loop == cell.number or not _LONG.search(stored):
             return None
@@ -94,7 +95,7 @@ class FewerSteps:
             if printed is not None and _agree(cell.outputs, printed):
                 self.known = EarlierRun(one.cell, one.steps, one.reruns)
                 return EarlierRun(one.cell, one.steps, one.reruns, tuple(self.below))
-        self.left = 0.0  # for the cells below nothing else would be tried
+        self.left = 0.0  # for the cells below, the same would be tried again
         return None
 
 

@@ -1,10 +1,10 @@
-"""What rounding alone changes in a cell's output: its last binary digits are changed on purpose.
+"""Finding what rounding changes in a cell's output: last binary digits are changed on purpose.
 
 Programs add in different orders, so the last digits of their sums and products differ. A printed
-number that comes from such digits alone, like the sum of a gradient that is zero by mathematics,
-differs too. To see this, a cell runs again in a copy of the process. There the tensors that it
-reads, and the arguments and results of sums, products and a few other functions, are changed at
-random by one unit of the last place or not at all. Whole numbers stay as they are.
+number that consists of nothing but such digits, like the sum of a gradient that is mathematically
+zero, differs completely. To see this, a cell runs again in a copy of the process. There, the
+tensors that it reads, and the arguments and results of sums, products and a few other functions,
+are changed at random by one unit of the last place or not at all. Whole numbers do not change.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ ROUNDING: Final = (
     *(reductions.LOGSUMEXP, reductions.NORM),
     *(functional.SOFTMAX, functional.LOG_SOFTMAX, functional.NLL_MEAN, functional.GELU),
 )
-DEEPEST = 4  # of lists in lists, and of objects with parts
+DEEPEST = 4  # the depth of lists in lists, and of objects with parts
 
 
 class LastDigits:
     """Changes numbers by at most one unit of the last place.
 
     Args:
-        seed: of the random numbers that say which ones.
+        seed: the seed of the random numbers that choose the numbers to change.
     """
 
     def __init__(self, seed: int) -> None:
         self._random = np.random.Generator(np.random.PCG64(seed))
 
     def change(self, operations: Iterable[Operation], namespace: dict[str, Any]) -> None:
-        """From here on, the operations and the tensors of the notebook's names are inexact."""
+        """Make the operations and the tensors of the notebook inexact from now on."""
         for operation in operations:
             operation.forward = self._inexact(operation.forward)
             operation.derivatives = tuple(map(self._inexact, operation.derivatives))
@@ -50,7 +50,7 @@ class LastDigits:
                 array[...] = self.changed(array)
 
     def changed(self, value: Any) -> Any:
-        """An array of floats with other last digits; anything else as it is."""
+        """An array of floats with other last digits; other objects unchanged."""
         if not isinstance(value, np.ndarray | np.floating) or value.dtype.kind != "f":
             return value
         array: Array = np.asarray(value)

@@ -105,7 +105,7 @@ def compare_outputs(stored: Sequence[Output], fresh: Sequence[Output], ran: bool
     if any(output.kind == "result" for output in stored) and not any(
         output.kind == "result" for output in fresh
     ):
-        # What matplotlib returns is not compared, where the file tells a result from the rest.
+        # Results of matplotlib are not compared, if the file tells results from printed text.
         plotted = any(output.kind == "plotted" for output in fresh)
         not_compared |= {"result", "plotted"} if plotted else set()
     kept = [output for output in stored if output.kind not in not_compared]
@@ -144,7 +144,7 @@ def _of_export(output: Output, errors: set[str]) -> Output:
     warned = False
     for line in output.text.split("\n"):
         code, warned = warned, bool(_WARNING.match(line))
-        # Beneath a warning stands the line of code that gave it.
+        # The line of code that gave a warning is printed below it.
         if not (warned or code or line in errors or _FIGURE.match(line)):
             lines.append(line)
     return dataclasses.replace(output, text="\n".join(lines), lines=())
@@ -339,16 +339,16 @@ def is_near(stored: str, fresh: str) -> bool:
 
 
 def is_drift(difference: Difference) -> bool:
-    """Whether programs that round in another order may differ so, after many steps."""
+    """Whether right programs that round differently can differ by this much after many steps."""
     numbers = floats_of(difference)
-    if len(numbers) != 2 or "." not in difference.stored:  # a count does not drift
+    if len(numbers) != 2 or "." not in difference.stored:  # a count has no rounding
         return False
     one, other = numbers
     return abs(one - other) <= DRIFT * max(abs(one), abs(other))
 
 
 def floats_of(difference: Difference) -> list[float]:
-    """Both numbers; nothing if one is none."""
+    """Both numbers as floats; nothing if one of them is not a number."""
     try:
         return [float(difference.stored), float(difference.fresh)]
     except ValueError:

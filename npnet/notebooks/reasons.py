@@ -27,11 +27,11 @@ from npnet.notebooks.stopped_loops import has_training_loop
 
 # A smaller difference of gradients is rounding; the lecture's column has 1e-10 to 2e-8.
 ROUNDING = 1e-6
-# Torch may round differently more often than the cell was tried with other last digits.
+# Torch may round in more ways than the cell was tried with other last digits.
 FARTHER = 16
-LAST_PLACES = 4  # by which two float32 sums may differ that were added in another order
+LAST_PLACES = 4  # units of the last place by which two orders of adding may change a float32 sum
 FULL = 9  # characters of a float32 that is printed in full, at least
-# What a line asks that another machine answers in another way.
+# Functions whose answer depends on the machine.
 MACHINE = re.compile(r"__version__|\bsys\.version|\bplatform\.|cuda\.|\bos\.(getcwd|listdir)\b")
 # The values after hpreact: for these, the same formula gives the same bits on every processor.
 SAME_BITS = {
@@ -149,7 +149,7 @@ def explained(
 
 
 def _changed_by_rounding(ran: Ran) -> dict[tuple[int, str], list[str]]:
-    """What else was printed when the last digits were changed, by line and word."""
+    """The other words that were printed with changed last digits, by line and word."""
     found: dict[tuple[int, str], list[str]] = {}
     for outputs in ran.rounded:
         for one in compare_outputs(ran.outputs, outputs, True).differences:
@@ -158,7 +158,7 @@ def _changed_by_rounding(ran: Ran) -> dict[tuple[int, str], list[str]]:
 
 
 def _is_among(difference: Difference, changed: dict[tuple[int, str], list[str]]) -> bool:
-    """Whether the stored word is one that rounding can make of the fresh one."""
+    """Whether rounding can change the fresh word into the stored one."""
     others = changed.get((difference.fresh_line, difference.fresh), [])
     numbers = floats_of(difference)
     if not numbers:
@@ -169,7 +169,7 @@ def _is_among(difference: Difference, changed: dict[tuple[int, str], list[str]])
 
 
 def _skipped(ran: Ran) -> Reason:
-    """What a magic or a shell line printed is missing."""
+    """The reason, if only the output of a magic or a shell line is missing."""
     more = len(ran.skipped) - 1
     others = f" and {more} more line{'s' * (more > 1)}" if more else ""
     return Reason("skipped", f"magics and shell lines are not run: {ran.skipped[0]}{others}", True)
@@ -185,7 +185,7 @@ def _without(ran: Ran) -> Reason:
 
 
 def _is_beginning(ran: Ran) -> bool:
-    """Whether a training loop prints what is stored and more: it was stopped, or had a break."""
+    """Whether a loop prints the stored lines and more: it was stopped, or had a break."""
     errors = [output.exception for output in ran.cell.outputs if output.kind == "error"]
     if ran.error is not None or any(error != "KeyboardInterrupt" for error in errors):
         return False
@@ -200,7 +200,7 @@ def _is_beginning(ran: Ran) -> bool:
 
 
 def _earlier_loop(run: EarlierRun) -> Reason:
-    """It prints what is stored if the training loop runs as it may have run before."""
+    """The reason, if an earlier run of the training loop gives the stored output."""
     if run.steps is None:
         how = "had run without its break"
     else:

@@ -1,7 +1,7 @@
-"""A training loop stopped after fewer steps, or not at all: its cell written anew.
+"""Changing the code of a cell so that its training loop stops after fewer steps, or not at all.
 
-People try a loop with ``if i >= 100: break`` in it, run the cells below, take the ``break`` out and
-run the loop again, but not the cells below. These cells then show figures of the first run.
+People try a loop with ``if i >= 100: break``, run the cells below, remove the ``break`` and run the
+loop again, but not the cells below. These cells then show figures of the first run.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from npnet.notebooks.magics import plain_python
 
-# Steps that people try first: a round number, or one more where the loop ends after a test for it.
+# Steps that people try first: a round number, or one more if the loop stops after a test for it.
 USUAL: Final = (101, 1001, 1, 10, 100, 1000, 10001, 10000)
 _BREAK: Final = re.compile(r"\bif\s+\w+\s*(>=|>|==)\s*(\d[\d_]*)\s*:[^\n]*?(?:\n[\s#]*)?\bbreak\b")
 _LEFT: Final = "_steps_left_of_the_trial"
@@ -25,9 +25,9 @@ def has_training_loop(source: str) -> bool:
 
 
 def stopped_after(source: str, steps: int | None) -> str | None:
-    """The cell with its training loop stopped after so many steps, or (None) without its ``break``.
+    """The cell with its training loop stopped after ``steps``; None: without its ``break``.
 
-    None if the cell has no such loop, or no ``break`` to take out.
+    The result is None if the cell has no such loop, or no ``break`` to remove.
     """
     tree = _tree(source)
     loop = _loop_of(tree)
@@ -45,10 +45,10 @@ def stopped_after(source: str, steps: int | None) -> str | None:
 
 
 def steps_to_try(source: str, others: Iterable[str]) -> Iterator[int | None]:
-    """Steps after which the loop may have stopped: those of a ``break`` first, also in comments.
+    """Steps after which the loop may have stopped, first those of a ``break`` (also in comments).
 
     Args:
-        source: of the cell with the loop.
+        source: the source of the cell with the loop.
         others: the other cells of the notebook.
     """
     found: dict[int | None, None] = {}

@@ -1,9 +1,9 @@
 """``bernoulli`` and dropout: zeros and ones, bit for bit as torch draws them.
 
-One probability for all: a float64 uniform number for each value. A tensor of probabilities: a
-uniform number of its type for each. The value is 1 where the number is below the probability.
-Measured with torch 2.13 on an AMD processor; on one of Intel's, torch may draw the numbers of one
-probability with MKL.
+If there is one probability, a float64 uniform number is drawn for each value. For a tensor of
+probabilities, the uniform numbers have its type. A value is 1 if its number is below its
+probability. This was measured with torch 2.13 on an AMD processor. On an Intel processor, torch may
+draw the numbers for one probability with MKL.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def bernoulli(
     """Ones with the probabilities in ``input``, or with ``p`` in the shape and type of ``input``.
 
     Raises:
-        RuntimeError: a probability below 0 or above 1.
+        RuntimeError: a probability is below 0 or above 1.
     """
     x = tensor_argument("bernoulli", input)._a
     if p is not None:
@@ -47,7 +47,7 @@ def bernoulli(
 
 @method("bernoulli_")
 def bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
-    """Ones with this probability, or these, in place."""
+    """Write ones with this probability, or with these, and zeros elsewhere, in place."""
     if isinstance(p, Tensor):
         if p._a.dtype not in FLOATS:
             raise not_for("bernoulli_tensor_cpu_p_", p.dtype)
@@ -64,7 +64,7 @@ def dropout(input: Tensor, p: float = 0.5, train: bool = True) -> Tensor:
     """Zeros with probability p, and all other values divided by 1 − p; ``input`` if not ``train``.
 
     Raises:
-        RuntimeError: p below 0 or above 1; a tensor of whole numbers.
+        RuntimeError: p is below 0 or above 1, or the tensor has whole numbers.
     """
     if not isinstance(p, NUMBERS) or not 0 <= p <= 1:
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {p}")

@@ -133,7 +133,7 @@ def test_the_first_wrong_line_is_told_from_those_that_suffer_from_it() -> None:
         end_to_end(*batch, functions=table), per_line(oracle.whole(*batch)[0], table)
     )
     inherited = ("bndiff2", "bndiff", "hprebn", "embcat", "emb", "C")
-    assert isolation == (("bnvar", "W1"), inherited, ())
+    assert isolation == (("bnvar", "W1"), inherited, (), ())
     assert str(isolation) == (
         "the first wrong line is dbnvar; wrong by themselves too: W1; wrong only because "
         "their inputs are: bndiff2, bndiff, hprebn, embcat, emb, C"
@@ -153,6 +153,7 @@ def test_of_two_mistakes_each_is_blamed_for_what_it_is_read_by_alone() -> None:
     assert first_wrong(end_to_end(*batch, functions=table), alone) == (
         ("b2", "embcat"),
         ("emb", "C"),
+        (),
         (),
     )
 
