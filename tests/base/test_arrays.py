@@ -139,7 +139,7 @@ def test_running_averages_are_equal_by_their_numbers() -> None:
 
 
 @pytest.mark.parametrize("kind", ["params", "run", "stats"])
-def test_what_holds_arrays_has_no_hash(run: npnet.Run, kind: str) -> None:
+def test_objects_with_arrays_have_no_hash(run: npnet.Run, kind: str) -> None:
     with pytest.raises(TypeError, match="unhashable type"):
         hash({"params": run.params, "run": run, "stats": run.stats}[kind])
 
@@ -148,7 +148,7 @@ ARRAYS = hnp.arrays(st.sampled_from([np.float32, np.float64, np.int64]), hnp.arr
 
 
 @given(ARRAYS)
-def test_a_copy_is_equal_even_with_nan(array: np.ndarray[Any, Any]) -> None:
+def test_a_copy_with_nan_is_equal(array: np.ndarray[Any, Any]) -> None:
     assert equal({"a": [array, (array,)]}, {"a": [array.copy(), (array.copy(),)]})
     assert Named({"a": array}) == {"a": array.copy()}
 
@@ -264,7 +264,7 @@ def test_tensors_of_torch_are_read_or_named() -> None:
         ((4, 3, 3), (4,), "X holds indices of characters, not their embeddings"),
     ],
 )
-def test_a_batch_that_does_not_fit_hears_why(
+def test_a_batch_that_does_not_fit_is_refused_with_reason(
     params: npnet.Parameters, X: tuple[int, ...], Y: tuple[int, ...], cause: str
 ) -> None:
     with pytest.raises(npnet.InputError, match=f"forward: X has shape .*: {cause}"):

@@ -15,7 +15,7 @@ from npnet.training.fit import Training
 WORDS = npnet.default_words()[:50]
 
 
-def test_at_step_0_no_rate_is_to_blame() -> None:
+def test_at_step_0_the_rate_is_not_the_cause() -> None:
     error = DivergedError(0, math.nan, 0.25)
     assert str(error) == (
         "train: the loss of step 0 is nan, wanted a finite number: draw smaller parameters"
@@ -23,7 +23,7 @@ def test_at_step_0_no_rate_is_to_blame() -> None:
     assert (error.step, error.losses) == (0, None)
 
 
-def test_later_the_rate_is_to_blame_and_no_eps() -> None:
+def test_after_step_0_the_rate_is_the_cause() -> None:
     error = DivergedError(7, math.inf, 0.25)
     assert str(error) == (
         "train: the loss of step 7 is inf, wanted a finite number: try a smaller rate than 0.25"
@@ -31,7 +31,7 @@ def test_later_the_rate_is_to_blame_and_no_eps() -> None:
     assert error.step == 7
 
 
-def test_without_eps_a_unit_that_never_varies_may_be_to_blame() -> None:
+def test_without_eps_a_constant_unit_can_be_the_cause() -> None:
     said = str(DivergedError(7, math.inf, 0.25, 0.0))
     assert said.endswith(
         "smaller rate than 0.25, or eps above 0 for units that are the same in all rows"
@@ -39,7 +39,7 @@ def test_without_eps_a_unit_that_never_varies_may_be_to_blame() -> None:
 
 
 @pytest.mark.parametrize("huge", [70, 63, 64])
-def test_the_rate_named_is_that_of_the_step_before(huge: int) -> None:
+def test_the_message_names_the_rate_of_the_step_before(huge: int) -> None:
     # One step takes the rate that is too large; the loss that shows it is that of the next step.
     rates = ((0, 0.1), (huge, 1e38), (huge + 1, 0.02))
     with pytest.raises(DivergedError, match=r"try a smaller rate than 1e\+38$") as caught:

@@ -30,7 +30,7 @@ def three() -> Iterator[list[int]]:
 
 
 @pytest.mark.parametrize(("options", "wanted"), [({}, 1), ({"threads": 2}, 2)])
-def test_fit_sets_them_and_sets_them_back(
+def test_fit_sets_the_threads_and_restores_them(
     options: dict[str, Any], wanted: int, three: list[int], small_words: list[str]
 ) -> None:
     seen = set()
@@ -40,7 +40,7 @@ def test_fit_sets_them_and_sets_them_back(
 
 
 @pytest.mark.parametrize(("options", "wanted"), [([], 1), (["--threads", "2"], 2)])
-def test_the_command_sets_them_and_sets_them_back(
+def test_the_command_sets_the_threads_and_restores_them(
     options: list[str],
     wanted: int,
     three: list[int],
@@ -61,7 +61,7 @@ def test_the_command_sets_them_and_sets_them_back(
     assert threads() == three
 
 
-def test_train_leaves_them_alone(three: list[int]) -> None:
+def test_train_does_not_change_the_threads(three: list[int]) -> None:
     params, X, Y, generator = begun()
     for _ in npnet.train(SHORT, params, X, Y, generator):
         assert threads() == three

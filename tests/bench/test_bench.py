@@ -104,7 +104,7 @@ def test_growth_measures_each_corpus_in_a_process_of_its_own(
     assert 20e6 < peaks[-1] < row["train"] < 500e6
 
 
-def test_sampled_names_are_as_many_as_asked_for_and_none_is_empty(
+def test_the_wanted_number_of_names_is_sampled_none_empty(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(growth, "MODEL_STEPS", 100)
@@ -114,7 +114,7 @@ def test_sampled_names_are_as_many_as_asked_for_and_none_is_empty(
 
 
 @pytest.mark.slow
-def test_the_peak_of_a_command_is_its_own_and_not_that_of_who_started_it() -> None:
+def test_the_peak_of_a_command_does_not_include_its_parent() -> None:
     held = np.ones(40_000_000)  # 320 MB
     small, big = (
         growth.run_apart([sys.executable, "-c", f"print(len(b'x' * {size}))"])
@@ -156,7 +156,7 @@ def test_narrower_kernels_than_the_cpu_has_are_reported(
     assert "this CPU has AVX-512; set OPENBLAS_CORETYPE=SkylakeX" in said
 
 
-def test_kernels_that_the_environment_asked_for_are_its_doing(
+def test_kernels_that_the_environment_chose_are_reported_as_such(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Nehalem")
@@ -178,7 +178,7 @@ def test_kernels_that_the_environment_asked_for_are_its_doing(
         (WIDE, "mkl", "Haswell"),
     ],
 )
-def test_nothing_is_said_of_kernels_that_fit_or_are_unknown(
+def test_kernels_that_fit_or_are_unknown_give_no_advice(
     found: list[str], api: str, kernels: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert described(monkeypatch, found, internal_api=api, architecture=kernels) is None

@@ -23,7 +23,7 @@ def costs() -> list[Cost]:
 
 
 @pytest.mark.slow
-def test_each_search_is_timed_and_weighed_in_its_own_process(costs: list[Cost]) -> None:
+def test_each_search_is_measured_in_its_own_process(costs: list[Cost]) -> None:
     assert [cost.what for cost in costs] == list(sessions())
     for cost in costs:
         assert 0 < cost.seconds < 1e-3

@@ -78,7 +78,7 @@ def test_a_modules_state_is_recognised_by_its_shapes() -> None:
     assert [*found.arrays] == ["W1", "b1", "bngain", "C"]
 
 
-def test_where_two_fit_none_is_chosen() -> None:
+def test_if_two_names_fit_none_is_chosen() -> None:
     square = {**SIZES, "H": 30}
     found = recognise(module_state(square), square, GRADIENTS, gradient=True)
     assert {"layers.0.weight", "layers.0.bias"} <= found.arrays.keys()

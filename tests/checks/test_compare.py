@@ -89,7 +89,7 @@ AMISS: dict[str, tuple[object, object, str, str]] = {
 
 
 @pytest.mark.parametrize("kind", AMISS)
-def test_what_is_amiss_gets_a_row_that_fails_and_says_why(kind: str) -> None:
+def test_an_unusable_array_gets_a_failing_row_with_the_reason(kind: str) -> None:
     ours, reference, verdict, reason = AMISS[kind]
     row = row_of(ours, reference)
     assert row.verdict == verdict
@@ -107,7 +107,7 @@ def test_no_advice_is_given_where_none_is_known(kind: str) -> None:
 
 
 @pytest.mark.parametrize("rule", [{}, {"rtol": 1.0, "atol": 100.0}, {"K": 1e300}])
-def test_no_bound_is_wide_enough_for_what_is_amiss(rule: dict[str, float]) -> None:
+def test_no_bound_accepts_unusable_arrays(rule: dict[str, float]) -> None:
     for ours, reference, verdict, _ in AMISS.values():
         assert row_of(ours, reference, **rule).verdict == verdict
 
@@ -181,7 +181,7 @@ def test_the_worst_entry_comes_with_both_values() -> None:
     assert (worse.index, worse.ours, worse.reference) == ((2,), 4.0, 3.0)
 
 
-def test_values_are_printed_with_digits_enough_to_tell_them_apart() -> None:
+def test_values_are_printed_with_enough_digits_to_differ() -> None:
     assert "ours 0.1234567891, reference 0.123456789," in row_of(0.1234567891, 0.123456789).reason
 
 
@@ -216,7 +216,7 @@ def test_a_scalar_is_compared_like_any_array() -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.bool_])
-def test_integers_must_be_equal_whatever_the_rule(dtype: DTypeLike) -> None:
+def test_integers_must_be_equal_under_every_rule(dtype: DTypeLike) -> None:
     ones, mixed = array([1, 1, 1], dtype), array([1, 0, 1], dtype)
     assert row_of(ones, ones).verdict == "ok"
     for rule in ({}, {"rtol": 9.0, "atol": 9.0}, {"truth": {}, "K": 9.0}):
@@ -225,7 +225,7 @@ def test_integers_must_be_equal_whatever_the_rule(dtype: DTypeLike) -> None:
         assert row.bound == 0
 
 
-def test_integers_that_float64_cannot_tell_apart_are_told_apart() -> None:
+def test_integers_that_are_equal_in_float64_still_differ() -> None:
     row = row_of([0, 2**53 + 1], [0, 2**53])
     assert row.worst is not None
     assert (row.verdict, row.bad, row.worst.index) == ("WRONG", 1, (1,))

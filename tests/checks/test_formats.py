@@ -212,7 +212,7 @@ def test_without_safetensors_the_package_is_named(
 # Raw files by layout
 
 
-def test_raw_files_in_other_layouts_are_read_as_it_is_said(tmp_path: Path) -> None:
+def test_raw_files_are_read_in_the_layout_of_the_options(tmp_path: Path) -> None:
     W2 = np.arange(30, dtype=np.float32).reshape(6, 5)
     (tmp_path / "W2.f32").write_bytes(W2.T.astype(">f4").tobytes())
     [theirs] = read_theirs(tmp_path, SIZES, layout=Layout(column_major=True, big_endian=True))

@@ -182,7 +182,7 @@ def test_values_after_a_wrong_one_share_a_reason(golden: Problem) -> None:
     assert str(report).count("right for their values before it") == 1
 
 
-def test_values_that_look_like_something_say_so(golden: Problem) -> None:
+def test_values_with_a_simple_cause_name_it(golden: Problem) -> None:
     values, _ = passes(golden, "float64")
     report = judge_values(golden, {**values, "logits": values["logits"].byteswap()}, "float64")
     assert "logits on (looks like the other byte order" in str(report)

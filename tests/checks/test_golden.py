@@ -122,7 +122,9 @@ def test_a_folder_of_raw_files_is_judged_in_each_precision_it_has(
     assert [len(figures["reports"][precision]["rows"]) for precision in PRECISIONS] == [26, 26]
 
 
-def test_each_line_alone_is_judged_by_what_it_owes(golden: Problem, tmp_path: Path) -> None:
+def test_each_line_alone_is_judged_with_its_upstream_gradients(
+    golden: Problem, tmp_path: Path
+) -> None:
     arrays: dict[str, Any] = line_by_line(golden, "float32")
     np.savez(tmp_path / "theirs.npz", **arrays)
     assert judge(tmp_path / "theirs.npz", "--lines") == 0

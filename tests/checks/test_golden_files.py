@@ -284,7 +284,7 @@ def own_problem(path: Path, **changes: Any) -> Path:
     return path
 
 
-def test_a_problem_of_ones_own_is_solved_and_judges_in_both_precisions(
+def test_a_users_problem_is_solved_and_judges_in_both_precisions(
     tmp_path: Path, oracle_main: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = own_problem(tmp_path / "mine.npz", eps=np.float64(0.25))

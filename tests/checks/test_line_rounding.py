@@ -214,7 +214,7 @@ def test_a_gradient_that_is_all_rounding_passes(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["float64", pytest.param("float32", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", [LOG_SOFTMAX, GATE, COSINE])
-def test_the_same_tables_bite(case: dict[str, Any], dtype: str) -> None:
+def test_mistakes_in_the_same_tables_are_found(case: dict[str, Any], dtype: str) -> None:
     right = table(case, (3, 4), 2, 0)
     for name, function in right.gradients.items():
         for factor in (1.001, -1, 0):

@@ -81,7 +81,7 @@ MISTAKES: dict[str, tuple[str, str, Callable[[Any, Any], Array], set[str]]] = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_told_from_what_it_spoils(mistake: str) -> None:
+def test_a_mistake_is_separated_from_gradients_that_inherit_it(mistake: str) -> None:
     name, gradient, function, spoiled = MISTAKES[mistake]
     table = networks()[name]
     checked = changed(table, gradients={**table.gradients, gradient: function}).check()
@@ -209,7 +209,7 @@ def test_several_outputs_begin_the_backward_pass_together() -> None:
     assert net.planted()
 
 
-def test_lines_that_take_no_complex_numbers_are_checked_by_differences() -> None:
+def test_lines_without_complex_numbers_are_checked_by_differences() -> None:
     erf = np.vectorize(math.erf)
     net = table(
         {
@@ -265,7 +265,7 @@ def relu(kinks: Array) -> npnet.Lines:
     )
 
 
-def test_an_entry_without_a_derivative_is_left_out_and_said() -> None:
+def test_an_entry_without_derivative_is_left_out_with_a_remark() -> None:
     checked = relu(np.array([[1.0, 0.0, -2.0], [0.0, 3.0, -1.0]])).check()
     assert checked, checked
     (row,) = (row for row in checked.alone.rows if row.name == "x")
@@ -301,7 +301,7 @@ def test_a_derivative_that_overflows_is_no_kink() -> None:
     assert "kink" not in row.reason
 
 
-def test_a_mistake_beside_a_kink_is_still_found() -> None:
+def test_a_mistake_near_a_kink_is_still_found() -> None:
     net = relu(np.array([1.0, 0.0, -2.0]))
     wrong = changed(net, gradients={**net.gradients, "x": lambda v, d: 1.0 * d.h})
     assert wrong.check().first_wrong == "x"

@@ -130,7 +130,7 @@ def test_a_ratio_is_read_as_sizes(ratio: float, said: str) -> None:
     assert named(ratio, SIZES, 1e-9) == said
 
 
-def test_two_sizes_that_are_equal_are_both_said() -> None:
+def test_two_equal_sizes_are_both_named() -> None:
     said = named(8, {**SIZES, "n": 8}, 1e-9)
     assert said == "8 = n or H: a division by n is missing or a division by H is missing"
 
@@ -203,7 +203,7 @@ def test_products_of_tf32_are_named(golden: Problem) -> None:
     assert "TF32" not in look(factor, "W2")
 
 
-def test_an_error_that_goes_one_way_is_no_rounding(golden: Problem) -> None:
+def test_an_error_of_one_sign_is_no_rounding(golden: Problem) -> None:
     reference = golden.lines("float32")
     right = reference.gradients.W2
     rng = np.random.default_rng(0)

@@ -63,7 +63,7 @@ def test_the_wheel_registers_the_plugin() -> None:
     assert project["entry-points"]["pytest11"] == {"npnet": "npnet.checks.pytest_plugin"}
 
 
-def test_float32_beside_a_float64_reference_is_told_what_to_take(
+def test_float32_with_a_float64_reference_gets_advice(
     golden: "npnet.checks.reference.Problem",
 ) -> None:
     single = {name: np.array(a) for name, a in golden.arrays["gradient", "float32"].items()}

@@ -109,7 +109,7 @@ def test_what_is_zero_by_mathematics_has_the_scale_of_what_it_sums() -> None:
         assert np.abs(truth[name]).max() < 1e-10 * scales[name]
 
 
-def test_rows_that_are_alike_have_errors_that_add_up() -> None:
+def test_equal_rows_have_errors_that_add_up() -> None:
     params, X, Y = drawn(2, 64)
     once, _ = scales_of((params, X, Y))
     rows = np.arange(64) % 2

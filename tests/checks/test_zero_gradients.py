@@ -183,7 +183,7 @@ def test_a_reference_of_zeros_is_blind_unless_the_dtype_fails_it() -> None:
     assert compare({"h": array([0], np.float64)}, {"h": array([0])}).blind == ()
 
 
-def test_what_the_bound_dwarfs_is_told_apart_from_what_is_zero_by_mathematics() -> None:
+def test_small_gradients_differ_from_gradients_that_are_mathematically_zero() -> None:
     report = compare(
         {"C": array([1.0]), "h": array([0.0])},
         {"C": array([1.0]), "h": array([0.0])},

@@ -218,7 +218,7 @@ def test_a_split_is_the_shuffled_list_cut_in_three(words: list[str], seed: int) 
     assert (len(train), len(train + dev)) == (int(0.8 * len(words)), int(0.9 * len(words)))
 
 
-def test_a_split_leaves_the_list_alone_and_without_a_seed_its_order() -> None:
+def test_a_split_does_not_change_the_list() -> None:
     words = TEN.copy()
     split_words(words)
     assert words == TEN

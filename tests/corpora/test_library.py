@@ -136,7 +136,7 @@ def test_a_file_of_another_size_is_not_read(
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_what_cannot_be_read_is_passed_over(tmp_path: Path) -> None:
+def test_unreadable_files_are_ignored(tmp_path: Path) -> None:
     folder = tmp_path / "lists"
     (folder / "a_folder").mkdir(parents=True)
     (folder / "b_dangling").symlink_to(tmp_path / "absent")

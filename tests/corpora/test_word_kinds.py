@@ -56,7 +56,7 @@ def lines(form: str, names: list[str] = NAMES) -> str:
         (lines("{0},x").replace("anna,x", "a,a"), "w.csv", "no column 'b'"),
     ],
 )  # fmt: skip
-def test_what_is_no_word_list_is_refused_with_what_to_type(
+def test_other_files_are_refused_with_what_to_type(
     content: str | bytes, name: str, says: str, tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match=says) as caught:
@@ -113,7 +113,7 @@ def test_joiners_of_persian_and_indian_scripts_are_letters(tmp_path: Path) -> No
     assert read_words(saved(tmp_path, "\n".join(words))) == words
 
 
-def test_accents_apart_from_their_letters_are_composed(tmp_path: Path) -> None:
+def test_separate_accents_are_composed_with_their_letters(tmp_path: Path) -> None:
     names = ["zoé", "rené", "chloë", *NAMES]
     mixed = [unicodedata.normalize("NFD", name) if name != "zoé" else name for name in names]
     found = load_words(saved(tmp_path, "\n".join(mixed)))

@@ -183,7 +183,7 @@ def test_no_cause_is_given_for_certain_that_is_a_guess(marks: list[Mark]) -> Non
     assert all("looks like" in cause or cause.startswith(facts) for cause in causes)
 
 
-def test_a_formula_that_is_said_to_look_alike_is_wrong_itself(marks: list[Mark]) -> None:
+def test_a_formula_in_a_diagnosis_is_wrong_itself(marks: list[Mark]) -> None:
     """It gives the learner's numbers, so it must not give ours."""
     for name in EXERCISES:
         exercise, case = EXERCISES[name], cases()[RANDOM[0]]

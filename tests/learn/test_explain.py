@@ -81,7 +81,7 @@ def test_a_page_quotes_code_that_gives_the_gradient(name: str, scope: dict[str, 
 
 
 @pytest.mark.parametrize("name", npnet.GRADIENTS)
-def test_a_docstring_is_taken_apart_without_losing_a_word(name: str) -> None:
+def test_a_docstring_is_divided_without_losing_a_word(name: str) -> None:
     parts = docstring(name)
     remarks = (f"{label}: {remark}" for label, remark in parts.remarks.items())
     words = " ".join([*parts.undone, parts.derivation, *parts.code, *remarks]).split()
@@ -203,7 +203,7 @@ def test_every_step_between_a_value_and_its_reader_has_a_rule(name: str) -> None
         assert {*steps} <= {*RULES}
 
 
-def test_the_steps_of_a_line_are_taken_apart_from_the_outside() -> None:
+def test_the_steps_of_a_line_begin_with_the_outermost() -> None:
     names = [
         getattr(step, "__name__", step) for step in steps_to("bnvar", forward_lines()["bnvar_inv"])
     ]

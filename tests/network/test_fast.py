@@ -75,7 +75,7 @@ def test_in_float32_the_step_is_about_as_near_to_the_truth_as_the_fused_pass(hid
         (1024, 1032, 28, 28),
     ],
 )
-def test_matrices_are_filled_up_with_room_for_b2_and_no_further(
+def test_matrices_are_padded_only_with_a_row_for_b2(
     H: int, units: int, V: int, classes: int
 ) -> None:
     params, _, _ = random_network(np.random.default_rng(0), np.float32, H=H, V=V)
@@ -88,7 +88,7 @@ def test_matrices_are_filled_up_with_room_for_b2_and_no_further(
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("eps", [0.0, 1e-5])
-def test_what_is_filled_up_never_moves(eps: float, dtype: str) -> None:
+def test_padding_never_changes(eps: float, dtype: str) -> None:
     params, X, Y = random_network(np.random.default_rng(0), dtype, H=5, V=6)
     workspace = Workspace(params, len(Y), eps, PARAMETER_NAMES)
     workspace.load(np.repeat(X[None], 50, 0), np.repeat(Y[None], 50, 0))
@@ -106,7 +106,7 @@ def test_what_is_filled_up_never_moves(eps: float, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("b2", [-1e4, 1e4, -np.inf])
-def test_biases_far_from_0_and_classes_ruled_out_give_the_fused_gradients(b2: float) -> None:
+def test_large_biases_and_impossible_classes_give_the_fused_gradients(b2: float) -> None:
     params, X, Y = random_network(np.random.default_rng(0), np.float64, n=40, V=5)
     biases = np.full(5, b2)
     if np.isinf(b2):
@@ -129,7 +129,7 @@ def test_huge_logits_give_a_finite_loss_and_gradients(scale: float) -> None:
     assert all(np.isfinite(array).all() for array in gradients.values())
 
 
-def test_the_statistics_of_the_minibatch_are_left_behind() -> None:
+def test_a_step_leaves_the_statistics_of_the_minibatch() -> None:
     params, X, Y = random_network(np.random.default_rng(0), np.float64)
     workspace = Workspace(params, len(Y), 1e-5, PARAMETER_NAMES, averaged=True)
     workspace.load(X[None], Y[None])

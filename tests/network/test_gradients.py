@@ -135,7 +135,7 @@ def test_the_fused_pass_has_torchs_gradients(dtype: Any) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("n", [2, 24, 33, 50])
-def test_lines_spelled_as_torch_computes_them_are_bit_equal(n: int, dtype: Any) -> None:
+def test_lines_written_as_torch_computes_them_are_bit_equal(n: int, dtype: Any) -> None:
     values, _ = oracle.whole(*network(n, dtype, {**LECTURE, "n": n}))
     ours, torchs = alone(values, n)
     for name in SAME_BITS:

@@ -131,7 +131,7 @@ def test_the_fused_gradients_agree_with_finite_differences(name: str, network: M
     assert np.abs(gradients[name] - numeric).max() < 1e-8 * scale
 
 
-def test_a_character_is_paid_by_every_context_that_it_stands_in(network: Make) -> None:
+def test_every_context_adds_to_the_gradient_of_its_characters(network: Make) -> None:
     params, X, Y = network(V=4, n=8)
     _, gradients = npnet.loss_and_gradients(params, X, Y)
     # The same network with a row of C for each of the 24 places; targets stay below 4, for the
@@ -179,9 +179,7 @@ def test_cross_entropy_refuses_targets_out_of_range() -> None:
     ("logits", "Y"),
     [((3,), (3,)), ((2, 3, 4), (2,)), ((2, 3), (3,)), ((0, 3), (0,)), ((2, 0), (2,))],
 )
-def test_cross_entropy_refuses_what_is_no_row_a_target(
-    logits: tuple[int, ...], Y: tuple[int, ...]
-) -> None:
+def test_cross_entropy_refuses_other_shapes(logits: tuple[int, ...], Y: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match="cross_entropy: logits have shape"):
         npnet.cross_entropy(np.zeros(logits), np.zeros(Y, int))
 

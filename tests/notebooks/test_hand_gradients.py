@@ -83,7 +83,7 @@ def test_a_mistake_gets_its_verdict(mistakes: NotebookGrades, number: int) -> No
 
 
 @pytest.mark.slow
-def test_other_names_are_graded_alike(tmp_path: Path) -> None:
+def test_other_names_are_graded_in_the_same_way(tmp_path: Path) -> None:
     names = {
         "dbngain": "dbatch_norm_gain",
         "dlogprobs": "dlprobs",

@@ -126,7 +126,7 @@ def test_a_batch_that_does_not_fit_is_refused() -> None:
         per_line({name: value for name, value in values.items() if name != "bnraw"})
 
 
-def test_the_first_wrong_line_is_told_from_those_that_suffer_from_it() -> None:
+def test_the_first_wrong_line_is_separated_from_lines_that_inherit() -> None:
     batch = network()
     table = {**scaled("bnvar", 2.0), "W1": lambda v, d: v.embcat.T @ d.hprebn / len(v.embcat)}
     isolation = first_wrong(
@@ -140,13 +140,13 @@ def test_the_first_wrong_line_is_told_from_those_that_suffer_from_it() -> None:
     )
 
 
-def test_gradients_that_were_given_wrong_values_are_not_blamed() -> None:
+def test_gradients_of_wrong_values_are_not_called_wrong() -> None:
     isolation = Isolation(alone=(), inherited=(), unexplained=("h", "C"))
     assert str(isolation).startswith("wrong end to end, though right line by line: h, C: ")
     assert "values of the forward pass" in str(isolation)
 
 
-def test_of_two_mistakes_each_is_blamed_for_what_it_is_read_by_alone() -> None:
+def test_each_of_two_mistakes_explains_only_its_own_readers() -> None:
     batch = network()
     table = {**scaled("b2", 2.0), "embcat": scaled("embcat", 2.0)["embcat"]}
     alone = per_line(oracle.whole(*batch)[0], table)
@@ -158,7 +158,7 @@ def test_of_two_mistakes_each_is_blamed_for_what_it_is_read_by_alone() -> None:
     )
 
 
-def test_what_runs_before_the_wrong_line_or_apart_from_it_did_not_inherit_from_it() -> None:
+def test_only_lines_that_depend_on_the_wrong_line_inherit() -> None:
     batch = network()
     chain = end_to_end(*batch, functions={**scaled("logits", 2.0), "b1": lambda v, d: v.b1 + 1})
     alone = per_line(oracle.whole(*batch)[0], scaled("bngain", 2.0))

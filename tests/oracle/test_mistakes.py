@@ -171,7 +171,7 @@ def test_a_function_that_raises_spoils_its_own_row_and_those_that_need_it() -> N
     assert "dhprebn raised KeyError" in str(chain)
 
 
-def test_what_was_not_made_says_so_however_it_is_used() -> None:
+def test_a_gradient_that_was_not_made_raises_its_error() -> None:
     dh: Any = Unmade("dh raised")
     with pytest.raises(Unmade, match="dh raised"):
         dh * np.ones(2)

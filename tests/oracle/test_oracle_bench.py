@@ -186,7 +186,7 @@ def test_the_command_prints_rows_and_a_table_and_draws_it(
 
 
 @pytest.mark.usefixtures("small_command")
-def test_seconds_are_chosen_beside_quick(capsys: pytest.CaptureFixture[str]) -> None:
+def test_seconds_can_be_chosen_with_quick(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "--quick", "--seconds", "0", "--only", "windows", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)["rows"]
     assert len(row["ratios"]["wall"]["rounds"]) == 1

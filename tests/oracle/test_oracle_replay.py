@@ -198,7 +198,7 @@ def test_fit_and_replay_are_the_same_run(
 
 @pytest.mark.parametrize("dtype", slow_but(["float32", "float64"], ["float32"]))
 @pytest.mark.parametrize("changes", VARIANTS, ids=lambda changes: " ".join(changes))
-def test_whatever_a_recipe_says_torch_does_the_same(
+def test_torch_does_the_same_for_every_recipe(
     small_words: list[str], changes: dict[str, Any], dtype: str
 ) -> None:
     recipe = replace(SHORT, **changes, dtype=dtype)

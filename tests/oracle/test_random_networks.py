@@ -46,7 +46,7 @@ def test_right_gradients_of_two_rows_are_not_refused(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("n", "H"), [(1024, 200), (64, 4096)])
-def test_large_networks_are_judged_alike(n: int, H: int) -> None:
+def test_large_networks_are_judged_in_the_same_way(n: int, H: int) -> None:
     for kind in KINDS:
         params, X, Y, _ = network(0, {"n": n, "T": 3, "E": 10, "H": H, "V": 27}, kind)
         report = end_to_end(params, X, Y)

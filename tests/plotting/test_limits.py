@@ -50,7 +50,7 @@ def test_a_large_first_loss_widens_what_is_usual(first: float, peak: float, show
 @pytest.mark.parametrize(
     ("end", "wanted"), [([1.1, 5.9], (1.1, 5.9)), ([0.9, 6.1], (2, 3)), ([2.5, 6.1], (2, 3))]
 )
-def test_a_curve_that_diverged_is_shown_as_far_as_it_is_like_the_others(
+def test_a_diverged_curve_is_shown_within_limits_of_others(
     end: list[float], wanted: tuple[float, float]
 ) -> None:
     found = limits([drawn([3, 2]), drawn(end, diverged=7)], log=False)

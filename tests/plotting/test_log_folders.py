@@ -91,7 +91,7 @@ def test_a_run_without_a_history_is_drawn_from_its_checkpoint(
     assert curve.recipe == SMALL
 
 
-def test_a_damaged_checkpoint_is_passed_over(unfinished: tuple[Path, Training]) -> None:
+def test_a_damaged_checkpoint_is_not_used(unfinished: tuple[Path, Training]) -> None:
     folder, training = unfinished
     write_checkpoint(folder, training.checkpoint())
     (folder / "checkpoint.bin").write_bytes(b"damaged")

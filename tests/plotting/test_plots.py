@@ -310,7 +310,7 @@ def test_long_names_keep_both_ends() -> None:
     assert caption.endswith("end")
 
 
-def test_the_legend_stands_above_the_axes_and_inside_the_figure() -> None:
+def test_the_legend_is_above_the_axes_and_inside_the_figure() -> None:
     runs = [Result(noisy(50, n), split_losses={"train": 2, "dev": 2, "test": 2}) for n in range(9)]
     ax = losses(runs, labels=[f"a run with quite a long name, number {n}" for n in range(9)])
     figure, legend = ax.figure, ax.get_legend()
@@ -324,7 +324,7 @@ def test_the_legend_stands_above_the_axes_and_inside_the_figure() -> None:
     assert ax.bbox.height > 0.6 * figure.bbox.height * 4.3 / 6.1
 
 
-def test_no_two_of_many_runs_look_alike_and_neighbours_differ_without_colour() -> None:
+def test_no_two_runs_look_the_same_even_without_colour() -> None:
     lines = means(losses([Result(noisy(3, seed)) for seed in range(28)], window=1))
     styles = [repr(line._dash_pattern) for line in lines]  # type: ignore[attr-defined]
     assert len({(line.get_color(), style) for line, style in zip(lines, styles, strict=True)}) == 28
@@ -391,7 +391,7 @@ def test_files_that_are_no_logs_are_refused_by_name(tmp_path: Path) -> None:
             losses(tmp_path / "run")
 
 
-def test_alike_recipes_in_two_folders_are_named_by_their_folders() -> None:
+def test_equal_recipes_in_two_folders_are_named_by_their_folders() -> None:
     def curve(name: str, hidden: int) -> Curve:
         return Curve(name, np.arange(2.0), np.ones(2), recipe=Recipe("lecture", hidden=hidden))
 

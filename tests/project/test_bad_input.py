@@ -375,7 +375,7 @@ def test_folders_that_cannot_be_made_locked_or_looked_into_are_named(
         run.save(tmp_path)
 
 
-def test_a_checkpoint_that_cannot_be_read_is_passed_over_in_words(tmp_path: Path) -> None:
+def test_an_unreadable_checkpoint_is_not_used_but_reported(tmp_path: Path) -> None:
     (tmp_path / NEWEST).mkdir()
     checkpoint, refused = read_checkpoint(tmp_path, RECIPE, digest(["anna"]))
     assert checkpoint is None
@@ -472,7 +472,7 @@ def test_a_divergence_names_its_step_and_a_way_out(error: DivergedError, says: s
         raise error
 
 
-def test_figures_of_a_corpus_in_json_are_json_whatever_its_letters(
+def test_figures_of_any_corpus_are_valid_json(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["sample", "run", "--json", "--count", "3"]) == 0

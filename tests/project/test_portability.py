@@ -154,7 +154,7 @@ def test_errors_about_letters_that_cannot_be_shown_are_one_line(home: Path) -> N
     assert rb"'\u03a9' in '\u03a9', wanted characters out of" in done.stderr
 
 
-def test_whatever_a_command_prints_an_ascii_terminal_shows(home: Path) -> None:
+def test_an_ascii_terminal_shows_all_output_of_commands(home: Path) -> None:
     commands = ["--help", "train --help", "sample --help", "replay --help", "replay", "data"]
     commands += ["--version"]
     split = [command.split() for command in commands]

@@ -132,7 +132,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_words: list[str
     return make
 
 
-def test_replay_prints_every_figure_beside_ours(
+def test_replay_prints_every_figure_and_ours(
     write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["replay", str(write())]) == 0

@@ -103,7 +103,7 @@ def test_a_seed_anywhere_is_found_by_a_softmax_row(seed: int) -> None:
         (("C", "W1", *GAINS), 16, {}),
     ],
 )
-def test_whatever_is_lost_its_seed_is_found(
+def test_the_seed_of_any_lost_draws_is_found(
     lost: tuple[str, ...], hidden: int, changes: dict[str, Any]
 ) -> None:
     seed = 2**31 + 7
@@ -299,7 +299,7 @@ def test_a_progress_file_that_does_not_fit_is_refused(
 
 
 @pytest.mark.parametrize(("first", "end"), [(-1, 5), (5, 5), (0, 2**32 + 1)])
-def test_a_range_that_is_none_is_refused(first: int, end: int) -> None:
+def test_an_impossible_range_is_refused(first: int, end: int) -> None:
     search = searched_for()
     with pytest.raises(InputError, match="range"):
         run(search, Progress(search.digest), first, end)

@@ -67,7 +67,7 @@ def test_draws_are_those_of_npnets_generator() -> None:
     assert np.array_equal(torch.randint(0, 99, (32,), generator=g).numpy(), core.randint(0, 99, 32))
 
 
-def test_observers_hear_of_every_draw() -> None:
+def test_observers_are_called_for_every_draw() -> None:
     heard: list[random.Draw] = []
     random.OBSERVERS.append(heard.append)
     try:
@@ -126,7 +126,7 @@ def test_imports_of_a_notebook_find_the_stand_in() -> None:
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
-def test_infinities_and_nans_warn_nobody() -> None:
+def test_infinities_and_nans_give_no_warning() -> None:
     code = (
         "import npnet.tensors as torch\n"
         "x = torch.zeros(2, requires_grad=True)\n"

@@ -28,26 +28,26 @@ def both(array: Array, **options: Any) -> tuple[str, str]:
 
 
 @given(arrays.arrays(st.sampled_from([np.float32, np.float64]), SHAPES, elements=FLOATS))
-def test_floats_of_all_sizes_print_alike(array: Array) -> None:
+def test_floats_of_all_sizes_print_the_same(array: Array) -> None:
     mine, theirs = both(array)
     assert mine == theirs
 
 
 @given(arrays.arrays(np.float32, SHAPES, elements=ORDINARY), st.booleans())
-def test_ordinary_numbers_print_alike(array: Array, grad: bool) -> None:
+def test_ordinary_numbers_print_the_same(array: Array, grad: bool) -> None:
     mine, theirs = both(array, requires_grad=grad)
     assert mine == theirs
 
 
 @given(arrays.arrays(st.sampled_from([np.int64, np.int32, np.uint8, np.bool_, np.float16]), SHAPES))
-def test_other_types_print_alike(array: Array) -> None:
+def test_other_types_print_the_same(array: Array) -> None:
     mine, theirs = both(array)
     assert mine == theirs
 
 
 @pytest.mark.parametrize("shape", [(1001,), (32, 64), (27, 200), (2, 600), (7, 7, 30), (4137,)])
 @pytest.mark.parametrize("scale", [1.0, 1e-6, 1e6])
-def test_long_tensors_are_summarized_alike(shape: tuple[int, ...], scale: float) -> None:
+def test_long_tensors_have_the_same_summary(shape: tuple[int, ...], scale: float) -> None:
     values = (np.random.default_rng(3).standard_normal(shape) * scale).astype(np.float32)
     for array in (values, np.rint(values), values > 0, np.rint(values).astype(np.int64)):
         mine, theirs = both(array)
@@ -62,7 +62,7 @@ def test_long_tensors_are_summarized_alike(shape: tuple[int, ...], scale: float)
     st.integers(1, 4),
     st.sampled_from([5, 1000]),
 )
-def test_options_change_both_alike(
+def test_options_change_both_in_the_same_way(
     array: Array, precision: int, width: int, scientific: bool | None, edge: int, most: int
 ) -> None:
     options = {
@@ -110,7 +110,7 @@ def test_options_change_both_alike(
         "torch.zeros(0, 3)",
     ],
 )
-def test_results_print_alike(form: str) -> None:
+def test_results_print_the_same(form: str) -> None:
     values = np.random.default_rng(1).standard_normal((3, 3)).astype(np.float32)
     shown = []
     for module in (ours, torch):

@@ -351,7 +351,7 @@ def test_of_equal_ratios_the_first_classes_are_taken() -> None:
 
 
 @pytest.mark.parametrize("name", ["rand", "randn", "exponential", "randint"])
-def test_a_long_draw_needs_little_memory_beside_its_result(name: str) -> None:
+def test_a_long_draw_needs_little_memory_besides_its_result(name: str) -> None:
     n = 2**21 + 3
     draw = ["randint", 0, 2**40, [n]] if name == "randint" else [name, [n], "float32"]
     tracemalloc.start()

@@ -46,7 +46,7 @@ def test_minibatches_of_many_steps_can_be_drawn_at_once() -> None:
     np.testing.assert_array_equal(np.stack(steps), at_once.randint(0, 182625, (1100, 32)))
 
 
-def test_the_second_normal_of_a_pair_waits_for_the_next_short_draw() -> None:
+def test_the_second_normal_of_a_pair_starts_the_next_draw() -> None:
     first, second = Generator(3).randn(2, dtype=np.float64)
     g = Generator(3)
     assert g.randn(1, dtype=np.float64) == first
@@ -230,7 +230,7 @@ def test_only_two_dtypes_are_drawn(name: str, dtype: Any) -> None:
         ("spare", "0.5", "spare"),
     ],
 )
-def test_a_state_that_is_none_is_refused_and_the_old_one_kept(
+def test_an_impossible_state_is_refused_and_the_old_one_kept(
     name: str, value: Any, message: str
 ) -> None:
     g = Generator(1)

@@ -99,7 +99,7 @@ def test_normals_of_two_hundred_thousand_seeds_are_nearly_exact() -> None:
     assert np.isfinite(fast).all()
 
 
-def test_the_end_of_a_layout_is_where_the_generator_stands() -> None:
+def test_the_layout_ends_at_the_place_of_the_generator() -> None:
     for sizes in ([64, 64], [200, 200], [17, 5, 3, 1], [15], [16]):
         layout = NormalLayout(sizes, skip=7)
         g, after = Generator(11), Generator(11)

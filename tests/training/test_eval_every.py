@@ -89,7 +89,7 @@ def test_a_run_comes_back_with_its_measured_losses_and_times(
         read_logs(folder)
 
 
-def test_the_command_says_what_it_took_and_goes_on_alike(
+def test_the_command_prints_its_time_and_changes_nothing_else(
     tmp_path: Path,
     small_words: list[str],
     monkeypatch: pytest.MonkeyPatch,

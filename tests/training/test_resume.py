@@ -132,7 +132,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         ("", [192, 300]),  # by default every 10 seconds
     ],
 )
-def test_checkpoints_are_as_far_apart_as_asked_for(
+def test_checkpoints_have_the_distance_that_the_option_says(
     options: str, wanted: list[int], here: Path, written: list[int]
 ) -> None:
     command = "train --words words.txt --hidden 4 --steps 300 --quiet --out run"

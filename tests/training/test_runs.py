@@ -94,7 +94,7 @@ def test_saving_never_overwrites(run: npnet.Run, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
+def test_a_failed_write_keeps_only_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "model.npz"
     target.write_text("old")
 
@@ -289,7 +289,7 @@ def test_dropped_blank_lines_are_counted(
     assert capsys.readouterr().err == "standard input: dropped 1 blank line\n"
 
 
-def test_no_names_are_no_line(
+def test_zero_names_print_no_line(
     here: Path, run: npnet.Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run.save("runs/none")
@@ -305,7 +305,7 @@ def test_contexts_can_be_had_as_json(capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize(
     ("corpus", "words"), [("default_words", []), ("known_words", ["--words", "names.txt"])]
 )
-def test_whatever_the_corpus_fold_lower_cases_its_words(
+def test_fold_lower_cases_the_words_of_any_corpus(
     here: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -345,7 +345,7 @@ def test_data_lists_the_corpora(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows[0]["found"].endswith("names.csv")
 
 
-def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+def test_a_closed_pipe_is_no_error() -> None:
     command = f"{sys.executable} -m npnet data --show anna | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert done.stdout == "... ---> a\n"

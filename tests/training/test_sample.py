@@ -184,7 +184,7 @@ def test_a_low_temperature_gives_the_likeliest_name_each_time(model: Model) -> N
         ({"start": "ada", "max_length": 2}, "start 'ada' has 3 characters and max_length is 2,"),
     ],
 )
-def test_sampling_refuses_what_makes_no_sense(
+def test_sampling_refuses_impossible_arguments(
     model: Model, arguments: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(InputError, match=f"^sample: {re.escape(says)}"):

@@ -91,7 +91,7 @@ def test_a_closed_training_leaves_parameters_and_generator_at_its_last_step(
 
 
 @pytest.mark.parametrize("taken", [1, AHEAD + 5, SHORT.steps])
-def test_a_batch_that_is_drawn_once_is_drawn_once_however_many_steps(taken: int) -> None:
+def test_a_batch_for_all_steps_is_drawn_only_once(taken: int) -> None:
     recipe = dataclasses.replace(SHORT, batch_once=True)
     params, X, Y, generator = begun(recipe)
     _, _, _, other = begun(recipe)
