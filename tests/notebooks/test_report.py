@@ -155,17 +155,19 @@ def test_the_grades_say_where_why_and_how_many() -> None:
 
 def test_a_gradient_in_a_notebook_may_be_off_by_a_billionth(tmp_path: Path) -> None:
     file = tmp_path / "bounds.py"
-    names = {"a": 0.9, "b": -0.9, "c": 1.1, "e": -1.1}
+    offs = {"a": 0.9e-9, "b": -0.9e-9, "c": 1.1e-9, "e": -1.1e-9, "small": 1e-5}
     lines = ["import torch"]
-    for name in names:
+    for name in offs:
         lines.append(f"{name} = torch.tensor([1.0, 2.0, -0.5], requires_grad=True)")
         lines.append(f"{name}2 = {name} * {name}; {name}2.retain_grad()")
-    lines += [f"loss = ({' + '.join(f'{name}2' for name in names)}).sum()", "loss.backward()"]
-    for name, off in names.items():
-        lines.append(f"d{name}2 = torch.ones_like({name}2)")
-        lines.append(f"d{name} = 2 * {name} * d{name}2 * (1 + {off}e-9)")
+    # A small gradient is not zero by mathematics: it is judged by its own size.
+    lines += ["loss = (a2 + b2 + c2 + e2 + 1e-5 * small2).sum()", "loss.backward()"]
+    for name, off in offs.items():
+        upstream = 1e-5 if name == "small" else 1.0
+        lines.append(f"d{name}2 = {upstream} * torch.ones_like({name}2)")
+        lines.append(f"d{name} = 2 * {name} * d{name}2 * (1 + {off})")
     file.write_text("\n".join(lines), encoding="utf-8")
     found = {one.gradient: one.verdict for one in grade_notebook(file).gradients}
-    verdicts = [found[f"d{name}"] for name in names]
-    assert verdicts == ["right", "right", "wrong", "wrong"]
-    assert {found[f"d{name}2"] for name in names} == {"right"}
+    verdicts = [found[f"d{name}"] for name in offs]
+    assert verdicts == ["right", "right", "wrong", "wrong", "wrong"]
+    assert {found[f"d{name}2"] for name in offs} == {"right"}
