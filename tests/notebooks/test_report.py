@@ -155,19 +155,27 @@ def test_the_grades_say_where_why_and_how_many() -> None:
 
 def test_a_gradient_in_a_notebook_may_be_off_by_a_billionth(tmp_path: Path) -> None:
     file = tmp_path / "bounds.py"
-    offs = {"a": 0.9e-9, "b": -0.9e-9, "c": 1.1e-9, "e": -1.1e-9, "small": 1e-5}
+    offs = {"a": 0.9e-9, "b": -0.9e-9, "c": 1.1e-9, "e": -1.1e-9}
     lines = ["import torch"]
     for name in offs:
         lines.append(f"{name} = torch.tensor([1.0, 2.0, -0.5], requires_grad=True)")
         lines.append(f"{name}2 = {name} * {name}; {name}2.retain_grad()")
-    # A small gradient is not zero by mathematics: it is judged by its own size.
-    lines += ["loss = (a2 + b2 + c2 + e2 + 1e-5 * small2).sum()", "loss.backward()"]
+    # A gradient that cancels to a ten-thousandth is not zero: it is judged by its own size.
+    lines += ["small = torch.tensor(3.0, requires_grad=True)", "w = torch.tensor([1.0, -0.9999])"]
+    lines += ["small2 = small * w; small2.retain_grad()"]
+    # The forward pass has w in float32, and so has what is right.
+    lines += ["exact = torch.tensor(2.0, requires_grad=True)"]
+    lines += ["exact2 = exact * w; exact2.retain_grad()"]
+    lines += ["loss = (a2 + b2 + c2 + e2).sum() + (small2 + exact2).sum()", "loss.backward()"]
     for name, off in offs.items():
-        upstream = 1e-5 if name == "small" else 1.0
-        lines.append(f"d{name}2 = {upstream} * torch.ones_like({name}2)")
+        lines.append(f"d{name}2 = torch.ones_like({name}2)")
         lines.append(f"d{name} = 2 * {name} * d{name}2 * (1 + {off})")
+    lines += ["dsmall2 = torch.ones_like(small2)", "dsmall = (dsmall2 * w).sum() * (1 + 1e-6)"]
+    lines += ["dexact2 = torch.ones_like(exact2)", "dexact = (dexact2 * w).sum()"]
     file.write_text("\n".join(lines), encoding="utf-8")
     found = {one.gradient: one.verdict for one in grade_notebook(file).gradients}
-    verdicts = [found[f"d{name}"] for name in offs]
-    assert verdicts == ["right", "right", "wrong", "wrong", "wrong"]
-    assert {found[f"d{name}2"] for name in offs} == {"right"}
+    names = (*offs, "small", "exact")
+    assert [found[f"d{name}"] for name in names] == [
+        *("right", "right", "wrong", "wrong", "wrong", "right"),
+    ]
+    assert {found[f"d{name}2"] for name in names} == {"right"}
