@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from npnet import grade_notebook
-from npnet.notebooks.cells import Cell, Notebook, Output
 from npnet.grading.notebook_grades import NotebookGrades
+from npnet.grading.verdicts import VERDICTS, Finding, GradientVerdict
+from npnet.notebooks.cells import Cell, Notebook, Output
 from npnet.notebooks.outputs import Comparison, Difference
 from npnet.notebooks.reasons import Explanation, Reason
 from npnet.notebooks.report import CellReport, NotebookReport, differences_table, summary
 from npnet.notebooks.run import Ran, UnseededDraw
-from npnet.grading.verdicts import VERDICTS, Finding, GradientVerdict
 
 
 def cell(verdict: str = "", *, complete: bool = True, **ran: object) -> CellReport:
