@@ -77,12 +77,12 @@ TESTS = {
     "checks.compare": ("compare", "compare_properties", "zero_gradients", "tables"),
     "checks.array_error": ("compare", "compare_properties", "zero_gradients", "tables"),
     **dict.fromkeys(
-        ("checks.array_files", "checks.containers", "checks.json_arrays", "checks.stored"),
+        ("checks.array_files", "checks.containers", "checks.stored"),
         ("formats", "golden_files"),
     ),
     "checks.array_names": ("array_names", "golden_files"),
     **dict.fromkeys(
-        ("checks.golden", "checks.golden_writing", "checks.reference"),
+        ("checks.golden", "checks.reference"),
         ("golden", "golden_files", "zero_gradients"),
     ),
     **dict.fromkeys(
@@ -90,7 +90,7 @@ TESTS = {
         ("golden", "rounding", "looks_like", "forward_values", "judge", "lines"),
     ),
     **dict.fromkeys(
-        ("checks.looks_like", "checks.simple_ratios", "checks.precision", "checks.ties"),
+        ("checks.looks_like", "checks.ties"),
         ("looks_like", "formats"),
     ),
     "checks.forward_values": ("forward_values",),
