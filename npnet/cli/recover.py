@@ -182,7 +182,7 @@ def _prospects(after_first: float, after_all: float) -> str:
 
 
 def _about(count: float) -> str:
-    return f"{count:,.0f}" if count >= 10 else f"{count:.1g}"
+    return f"{count:,.0f}" if count >= 1 else f"{count:.1g}"
 
 
 def _notes_file(session: LostSession) -> str:

@@ -120,7 +120,8 @@ def slice_of(
         variables: the variables of all gradients. If code for another gradient changes this one, it
             is a mistake of the other gradient, and not part of this one's code.
         passed: units before this one ran during the forward pass. Numbers that they drew are
-            inputs, because drawing again would give other numbers.
+            inputs, because drawing again would give other numbers. So are arrays of decimal
+            fractions that are written out there: the forward pass has them in its own precision.
     """
     found = Slice()
     aliases = _aliases(units, first, end, set(variables) - {name})
@@ -132,7 +133,7 @@ def slice_of(
         def is_cut(one: str, place: int = place) -> bool:
             return one != name and cut(one, place)
 
-        if place < passed and draws(unit.node):
+        if place < passed and (draws(unit.node) or _is_written_out(unit.node)):
             made = effects(unit.node).makes & needed
             found.inputs |= made
             needed -= made
@@ -236,6 +237,17 @@ def draws(node: ast.AST) -> bool:
         and (inner.func.attr if isinstance(inner.func, ast.Attribute) else inner.func.id) in DRAWS
         for inner in ast.walk(node)
     )
+
+
+def _is_written_out(node: ast.AST) -> bool:
+    """Whether a statement names an array of written numbers: ``w = torch.tensor([0.9, 0.1])``."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
+        return False
+    inner = [*ast.walk(node.value)]
+    owners = {id(part.value) for part in inner if isinstance(part, ast.Attribute)}
+    known = all(id(part) in owners for part in inner if isinstance(part, ast.Name))
+    decimal = any(isinstance(part, ast.Constant) and type(part.value) is float for part in inner)
+    return known and decimal
 
 
 def _objects(units: Sequence[Unit], end: int) -> set[str]:

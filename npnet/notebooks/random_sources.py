@@ -69,6 +69,7 @@ class RandomSources:
         self.sampled = False  # whether the cell has drawn with multinomial
         self.shuffle: dict[str, Any] = {"seed": None, "times": 0}
         self._cell = ""
+        self.runs_again = False  # whether the cell is the one that ran before
         self._targets: dict[int, list[str]] = {}
         self._drawn_on: dict[int, int] = {}  # how many draws each line has made
         self._seeded = {"python": False, "numpy": False, "torch": False}
@@ -99,6 +100,7 @@ class RandomSources:
 
     def begin(self, number: int, source: str) -> None:
         """Begin a cell."""
+        self.runs_again = self._cell == f"cell {number}"
         self._cell = f"cell {number}"
         self._draws, self.torch_draws, self.sampled = [], [], False
         self._targets, self._drawn_on = _assigned(source), {}
@@ -208,7 +210,9 @@ def _watch(module: Any, names: list[str], seeding: str, source: str, to: RandomS
         to.seed(source, chosen=chosen)
         if source == "python":
             seed = given[0] if chosen and isinstance(given[0], int) else None
-            to.shuffle = {"seed": seed, "times": 0}
+            # A cell that seeds, shuffles and runs again shuffles the shuffled words.
+            same = to.runs_again and to.shuffle["seed"] == seed
+            to.shuffle = {"seed": seed, "times": to.shuffle["times"] if same else 0}
         return original(*arguments, **options)
 
     setattr(module, seeding, seeded)

@@ -23,6 +23,7 @@ PATIENCE = 5.0  # seconds in which an interrupted cell must end
 QUICK = 10.0  # a cell that took fewer seconds may run again
 MOST_LEFT_OUT = 3  # at most this many cells before it are then left out
 OLDER = "mkl"  # the sampler of torch 2.0 to 2.6
+MOST_RUNS = 3  # of a cell, which ran again before its output was stored
 DIGIT_TRIALS = 4  # runs of a cell: one as it was, the others with other last digits
 
 
@@ -261,9 +262,9 @@ class Session:
         """Run a cell again in a copy of the process, if it does not print the stored output.
 
         If a number is close to the stored one, the cell first runs with changed last digits. If it
-        sampled, it runs as with torch 2.0 to 2.6. Then it runs as if up to three cells before it
-        had not run, because people run cells in any order; then as if the training loop before it
-        had stopped sooner.
+        sampled, it runs as with torch 2.0 to 2.6. Then it runs once or twice more, and then as if
+        up to three cells before it had not run, because people run cells in any order; then as if
+        the training loop before it had stopped sooner.
         """
         if (
             self.options.torch != "numpy"
@@ -281,6 +282,8 @@ class Session:
             ran.older = self._again(ran, OLDER, 0)
             if _is_stored(ran, ran.older):
                 return
+        if not self.unseeded and self._try_more_runs(ran):
+            return
         if self.unseeded:  # with other draws, no output would be the same
             return
         for count in range(1, min(len(self.before), MOST_LEFT_OUT) + 1):
@@ -295,6 +298,26 @@ class Session:
             return self._trial(ran, seconds, kind="fewer", steps=steps, reruns=reruns)
 
         ran.earlier = self.trials.explain(ran.cell, ran.seconds, fewer)
+
+    def _try_more_runs(self, ran: Ran) -> bool:
+        """Whether a second or third run of the cell gives the stored output; it then stays so.
+
+        A cell that shuffles the words shuffles the shuffled words when it runs again. All cells
+        below it need what it made last.
+        """
+        if ran.seconds > QUICK / 4 or self.options.grader or ran.cell.number in self.options.starts:
+            return False
+        for more in range(1, MOST_RUNS):
+            seconds = PATIENCE + 3 * more * ran.seconds
+            outputs = self._trial(ran, seconds, kind="more", times=more)
+            if _is_stored(ran, outputs):
+                for _ in range(more):
+                    vars(ran).update(vars(self.run(ran.cell)))
+                ran.notes.append(f"it runs {more + 1} times here: its output is that of the last")
+                return True
+            if outputs is None or compare_outputs(ran.outputs, outputs, True).verdict == EQUAL:
+                break
+        return False
 
     def _try_other_digits(self, ran: Ran) -> bool:
         """See what rounding changes, if anything is that close; true if all differences are."""

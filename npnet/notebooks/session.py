@@ -11,6 +11,7 @@ It reads JSON messages, one on each line, and answers in the same way
   not 0, with other last digits; the answer, ``again``, has its outputs, or None.
 * ``{"kind": "fewer", "steps": 101, "reruns": 0, "seconds": 5}`` does so with the last training loop
   and the cells after it, the loop stopped after 101 steps; None: without its ``break``.
+* ``{"kind": "more", "times": 1, "seconds": 5}`` runs the last cell once more in a copy.
 * ``{"kind": "skip", "words": 560}`` puts torch's default generator at this word of its stream.
 * ``{"kind": "grade"}`` judges the gradients by hand of the cells so far: ``grade`` messages, then
   ``graded``.
@@ -215,6 +216,10 @@ class Session:
 
         self._try(begin, [self.last] if befores else [], seconds)
 
+    def more(self, times: int, seconds: float) -> None:
+        """Run the last cell this many times more."""
+        self._try(lambda: None, [self.last] * times, seconds)
+
     def fewer(self, steps: int | None, reruns: int, seconds: float) -> None:
         """Run the last training loop again with other steps, and the cells after it."""
         loop = self.loop
@@ -411,6 +416,8 @@ def main() -> None:
             session.again(**message)
         elif kind == "fewer":
             session.fewer(**message)
+        elif kind == "more":
+            session.more(**message)
         elif kind == "skip":
             session.skip(**message)
         elif kind == "grade":

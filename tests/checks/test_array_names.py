@@ -5,7 +5,7 @@ import pytest
 
 from npnet import InputError
 from npnet.base.arrays import Array
-from npnet.checks.array_names import plain_name, recognise, without_values
+from npnet.checks.array_names import parameters_alone, plain_name, recognise, without_values
 from npnet.network.gradients import GRADIENTS
 from npnet.network.names import PARAMETER_NAMES, VALUE_NAMES, shape_of
 
@@ -118,3 +118,18 @@ def test_a_derivative_by_its_fraction_is_read(name: str) -> None:
 def test_one_letter_by_chance_is_no_name(names: list[str]) -> None:
     arrays = {name: np.ones(3) for name in names}
     assert set(recognise(arrays, SIZES, GRADIENTS, gradient=True).arrays) == set(names)
+
+
+@pytest.mark.parametrize(
+    ("names", "alone"),
+    [
+        ("W1 C b2", True),
+        ("W1 foo", True),
+        ("W1 h", False),
+        ("h", False),
+        ("foo", False),
+        ("", False),
+    ],
+)
+def test_a_file_may_have_gradients_of_parameters_alone(names: str, alone: bool) -> None:
+    assert parameters_alone(names.split()) == alone

@@ -109,6 +109,22 @@ def test_bfloat16_is_read_without_another_package(array: Array) -> None:
     assert (np.abs(back - array) <= np.abs(array) * 2.0**-8 + 1e-40).all()
 
 
+def test_npy_files_may_say_their_precision_in_their_names(tmp_path: Path) -> None:
+    ones = np.ones((6, 5))
+    for folder, names in (("plain", ["W2", "h.x"]), ("both", ["W2.f32", "W2.f64", "h.f32"])):
+        (tmp_path / folder).mkdir()
+        for name in names:
+            dtype = np.float32 if name.endswith("f32") else np.float64
+            np.save(tmp_path / folder / f"{name}.npy", ones.astype(dtype))
+    [plain] = read_theirs(tmp_path / "plain", SIZES)
+    dtypes = {name: str(array.dtype) for name, array in plain.arrays.items()}
+    assert dtypes == dict.fromkeys(("W2", "h.x"), "float64")
+    found = [
+        (theirs.judged_as, {*theirs.arrays}) for theirs in read_theirs(tmp_path / "both", SIZES)
+    ]
+    assert found == [("float32", {"W2", "h"}), ("float64", {"W2"})]
+
+
 def test_bfloat16_rounds_the_middle_of_two_numbers_to_the_even_one() -> None:
     # 1 + k/256: numbers of bfloat16 are 1, 1 + 2/256, 1 + 4/256.
     near = [1 + k / 256 for k in (0, 1, 1.01, 2, 2.99, 3, 5)]

@@ -76,6 +76,36 @@ TESTS = {
     "training.fit": ("fit", "train", "eval_every", "resume", "errors", "first_minibatch"),
     "checks.compare": ("compare", "compare_properties", "zero_gradients", "tables"),
     "checks.array_error": ("compare", "compare_properties", "zero_gradients", "tables"),
+    **dict.fromkeys(
+        ("checks.array_files", "checks.containers", "checks.stored"),
+        ("formats", "golden_files"),
+    ),
+    "checks.array_names": ("array_names", "golden_files"),
+    **dict.fromkeys(
+        ("checks.golden", "checks.reference"),
+        ("golden", "golden_files", "zero_gradients"),
+    ),
+    **dict.fromkeys(
+        ("checks.judging", "checks.joint_verdict", "checks.isolation", "checks.rounding"),
+        ("golden", "rounding", "looks_like", "forward_values", "judge", "lines"),
+    ),
+    **dict.fromkeys(
+        ("checks.looks_like", "checks.ties"),
+        ("looks_like", "formats"),
+    ),
+    "checks.forward_values": ("forward_values",),
+    "checks.check_gradient": ("check_gradient", "bounds", "pytest_plugin"),
+    "checks.pytest_plugin": ("pytest_plugin",),
+    "checks.numerical": ("numerical", "check_gradient"),
+    "checks.line_golden": ("line_golden", "bounds"),
+    **dict.fromkeys(
+        ("checks.line_check", "checks.line_rounding", "checks.line_rules", "checks.planted"),
+        ("lines", "lines_errors", "line_rounding", "bounds", "check_gradient", "own_lines"),
+    ),
+    **dict.fromkeys(
+        ("checks.lines", "checks.line_table", "checks.line_numerical", "checks.differentiate"),
+        ("lines", "lines_errors", "bounds", "check_gradient", "own_lines"),
+    ),
 }
 # Packages without a folder of tests of their own, and the folders that have them.
 FOLDERS = {"derivatives": ("tensors", "checks")}

@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from npnet import grade_notebook
+from npnet.grading.notebook_grades import NotebookGrades
+from npnet.grading.verdicts import VERDICTS, Finding, GradientVerdict
 from npnet.notebooks.cells import Cell, Notebook, Output
 from npnet.notebooks.outputs import Comparison, Difference
 from npnet.notebooks.reasons import Explanation, Reason
@@ -98,3 +101,81 @@ def test_the_table_names_cell_line_and_both_numbers() -> None:
         ["4", "3", "loss", "1.25", "1.26", "±1"],
         ["4", "3", "loss", "1.25", "9", "different"],
     ]
+
+
+def graded(verdict: str, **entries: object) -> GradientVerdict:
+    return GradientVerdict(
+        gradient="dW1",
+        tensor="W1",
+        cell=3,
+        line=2,
+        verdict=verdict,
+        **entries,  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_unfinished_copied_and_not_run_are_no_faults(verdict: str) -> None:
+    fails = verdict not in ("right", "taken from autograd", "unfinished", "not run")
+    assert graded(verdict).fails == fails
+    assert NotebookGrades("a.ipynb", (graded("right"), graded(verdict)), ()).passed == (not fails)
+
+
+def test_a_wrong_finding_fails_and_a_told_one_does_not() -> None:
+    told = Finding(about="training", text="the rate is 0.1", wrong=False, cell=4)
+    wrong = Finding(about="forward pass", text="W2 is not read", cell=2, line=7)
+    assert NotebookGrades("a.ipynb", (), (told,)).passed
+    assert not NotebookGrades("a.ipynb", (), (told, wrong)).passed
+    assert not NotebookGrades("a.ipynb", (), (), "it took too long").passed
+    assert str(NotebookGrades("a.ipynb", (), (told, wrong))).splitlines() == [
+        "forward pass: W2 is not read (cell 2, line 7)",
+        "The training loop",
+        "  training: the rate is 0.1 (cell 4)",
+        "no gradient was found",
+    ]
+
+
+def test_the_grades_say_where_why_and_how_many() -> None:
+    one = graded("wrong", reason="2 of 3 entries", cause="a sign", passes_cmp=True)
+    grades = NotebookGrades("a.ipynb", (one, graded("right", exercise=3, remark="float64")), ())
+    assert str(grades).splitlines() == [
+        "The gradients, one at a time",
+        f"  {'dW1':24}{'wrong':32}cell 3, line 2",
+        "      2 of 3 entries",
+        "      a sign",
+        "      torch.allclose cannot see it: the notebook's own check says True",
+        "Batch normalisation at once",
+        f"  {'dW1':24}{'right':32}cell 3, line 2",
+        "      float64",
+        "2 gradients: 1 right, 1 wrong; 1 of the wrong ones pass torch.allclose",
+    ]
+    assert (grades.content()["passed"], grades.content()["right"]) == (False, 1)
+    assert NotebookGrades("a.ipynb", (), (), "no torch").footer == "not graded: no torch"
+
+
+def test_a_gradient_in_a_notebook_may_be_off_by_a_billionth(tmp_path: Path) -> None:
+    file = tmp_path / "bounds.py"
+    offs = {"a": 0.9e-9, "b": -0.9e-9, "c": 1.1e-9, "e": -1.1e-9}
+    lines = ["import torch"]
+    for name in offs:
+        lines.append(f"{name} = torch.tensor([1.0, 2.0, -0.5], requires_grad=True)")
+        lines.append(f"{name}2 = {name} * {name}; {name}2.retain_grad()")
+    # A gradient that cancels to a ten-thousandth is not zero: it is judged by its own size.
+    lines += ["small = torch.tensor(3.0, requires_grad=True)", "w = torch.tensor([1.0, -0.9999])"]
+    lines += ["small2 = small * w; small2.retain_grad()"]
+    # The forward pass has w in float32, and so has what is right.
+    lines += ["exact = torch.tensor(2.0, requires_grad=True)"]
+    lines += ["exact2 = exact * w; exact2.retain_grad()"]
+    lines += ["loss = (a2 + b2 + c2 + e2).sum() + (small2 + exact2).sum()", "loss.backward()"]
+    for name, off in offs.items():
+        lines.append(f"d{name}2 = torch.ones_like({name}2)")
+        lines.append(f"d{name} = 2 * {name} * d{name}2 * (1 + {off})")
+    lines += ["dsmall2 = torch.ones_like(small2)", "dsmall = (dsmall2 * w).sum() * (1 + 1e-6)"]
+    lines += ["dexact2 = torch.ones_like(exact2)", "dexact = (dexact2 * w).sum()"]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    found = {one.gradient: one.verdict for one in grade_notebook(file).gradients}
+    names = (*offs, "small", "exact")
+    assert [found[f"d{name}"] for name in names] == [
+        *("right", "right", "wrong", "wrong", "wrong", "right"),
+    ]
+    assert {found[f"d{name}2"] for name in names} == {"right"}

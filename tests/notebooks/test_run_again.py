@@ -161,3 +161,23 @@ def test_a_copy_changes_nothing_outside_of_itself(effect: str, tmp_path: Path) -
     assert "a trial of a cell changes nothing" in str(in_a_copy(refused, 20))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file.txt", "folder"]
     assert in_a_copy(file.read_text, 20) == "kept"
+
+
+def test_a_cell_that_ran_twice_runs_twice(tmp_path: Path) -> None:
+    words = list("abcdefgh")
+    for _ in range(2):  # each time with the seed of the cell
+        random.Random(1).shuffle(words)
+    shuffle = "import random\nrandom.seed(1)\nrandom.shuffle(words)\nprint(words)"
+    cells = [
+        ("words = list('abcdefgh')", []),
+        (shuffle, [made.stream(f"{words}\n")]),
+        ("words[0]", [made.result(repr(words[0]))]),
+    ]
+    file = tmp_path / "twice.ipynb"
+    file.write_text(made.ipynb(cells), encoding="utf-8")
+    first, twice, last = run_notebook(read_notebook(file))
+    assert twice.outputs[0].text == f"{words}\n"
+    assert twice.notes == ["it runs 2 times here: its output is that of the last"]
+    assert last.outputs[0].text == repr(words[0])
+    assert last.shuffle == {"seed": 1, "times": 2}
+    assert not first.notes

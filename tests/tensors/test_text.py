@@ -82,6 +82,19 @@ def test_options_change_both_in_the_same_way(
     assert mine == theirs
 
 
+@pytest.mark.parametrize("profile", ["short", "full", "default"])
+def test_profiles_change_both_alike(profile: str) -> None:
+    array = np.random.default_rng(4).standard_normal((7, 200)).astype(np.float32)
+    try:
+        ours.set_printoptions(profile=profile)
+        torch.set_printoptions(profile=profile)  # type: ignore[no-untyped-call]
+        mine, theirs = both(array)
+    finally:
+        ours.set_printoptions(profile="default")
+        torch.set_printoptions(profile="default")  # type: ignore[no-untyped-call]
+    assert mine == theirs
+
+
 @pytest.mark.parametrize(
     "form",
     [

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import slow_but
 from permissions import obeyed
@@ -101,6 +102,17 @@ def test_a_resumed_training_ends_with_the_same_bits(
     assert step <= resumed.done < 500 or step == 499
     resumed.run()
     assert bits(resumed.finish()) == uninterrupted(recipe)
+
+
+def test_the_seconds_of_a_resumed_training_go_on(small_words: list[str]) -> None:
+    checkpoint = stopped_at(RECIPE, small_words, 300).checkpoint()
+    hour = dataclasses.replace(checkpoint, times=np.array([[128, 1800.0], [300, 3600.0]]))
+    resumed = Training(RECIPE, small_words, hour)
+    resumed.run()
+    assert resumed.times[:2] == [[128, 1800.0], [300, 3600.0]]
+    step, seconds = resumed.times[-1]
+    assert step == RECIPE.steps
+    assert 3600 < seconds < 5400
 
 
 @pytest.fixture
