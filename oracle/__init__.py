@@ -5,6 +5,8 @@ they cannot share its mistakes. The library does not change ``torch.set_num_thre
 setting of torch; commands restore the settings that they change.
 """
 
+import gc
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +14,11 @@ if TYPE_CHECKING:
 
 WITHOUT_TORCH = "torch is not installed, wanted 2.7 or newer: pip install 'npnet[oracle]'"
 
+# Importing torch makes some 250,000 objects that stay. The garbage collector would go through them
+# all several times: a quarter of the time of a short command.
+_first, _collects = "torch" not in sys.modules, gc.isenabled()
+if _first:
+    gc.disable()
 try:
     from oracle.lines import cut as cut
     from oracle.replay import Replay as Replay
@@ -37,3 +44,9 @@ else:
 
             return lines_of
         raise AttributeError(f"module 'oracle' has no attribute {name!r}")
+
+finally:
+    if _first:
+        gc.freeze()
+    if _collects:
+        gc.enable()
