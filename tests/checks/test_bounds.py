@@ -1,4 +1,4 @@
-"""How far a gradient may be off: just below each judge's bound it is right, just above it wrong."""
+"""The bounds of each judge: an error just below is accepted, an error just above is refused."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ X = [[1.0, 0.25, -0.5], [2.0, -1.5, 0.125]]
 
 
 def scaled(by: float, dtype: str) -> Any:
-    """A factor in this dtype that is off by so many eps."""
+    """A factor in this dtype that differs from 1 by this many eps."""
     return np.dtype(dtype).type(1 + by * EPS[dtype])
 
 
@@ -46,7 +46,7 @@ def test_check_gradient_allows_eight_of_a_given_eps(share: float, right: bool) -
 
 
 def table(factor: float = 1.0) -> Lines:
-    """y = x · w, its sum is the loss; x's gradient is off by a factor."""
+    """y = x · w, and the loss is its sum; the gradient of x is multiplied by a factor."""
     return Lines(
         {"y": lambda v: v.x * v.w, "loss": lambda v: v.y.sum()},
         {"x": np.array(X), "w": np.array(W)},

@@ -1,4 +1,4 @@
-"""Which losses a picture has to show, and how its table writes numbers and times."""
+"""The losses that a picture must show, and the numbers and times in its table."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +10,7 @@ from npnet.plotting.drawn import _loss, _time, limits
 
 
 def drawn(means: list[float], *, diverged: int | None = None, **band: list[float]) -> Any:
-    """A curve, as far as its limits need it."""
+    """A curve with the fields that its limits need."""
     low, high = (np.array(band[name]) if name in band else None for name in ("low", "high"))
     curve = SimpleNamespace(diverged=diverged)
     return SimpleNamespace(means=np.array(means, float), curve=curve, low=low, high=high)

@@ -1,4 +1,4 @@
-"""Nothing in a file of data is ever executed, and what is downloaded comes over TLS as it was."""
+"""Nothing in a data file is ever executed, and downloads are complete and come over TLS."""
 
 import ast
 import dataclasses
@@ -59,7 +59,7 @@ FORBIDDEN = {
 
 
 def faults(program: ast.Module) -> set[str]:
-    """What in a program could run text, unpickle, ask a shell, or trust any server."""
+    """The places in a program that could run text, unpickle, use a shell, or trust any server."""
     found = set()
     for node in ast.walk(program):
         if isinstance(node, ast.Import):

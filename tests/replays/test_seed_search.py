@@ -1,4 +1,4 @@
-"""Lost seeds: planted ones are found, in the range and nowhere else, whatever comes from them."""
+"""Lost seeds: planted seeds are found, in the range and nowhere else, for any lost parameters."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""A run that was interrupted, however and wherever, ends with the bits of one that was not."""
+"""A run that is interrupted, in any way and at any place, ends with the bits of a whole run."""
 
 import dataclasses
 import functools
