@@ -103,9 +103,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Keep the garbage collector off what lives to the end, a million objects of torch among it."""
+    """Keep the garbage collector off what lives to the end, a million objects of torch among it.
+
+    It took a tenth of the time, so it also runs more seldom.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def slow_but(cases: Iterable[Any], fast: Iterable[Any]) -> list[Any]:
