@@ -267,6 +267,15 @@ def test_a_gradient_shared_among_tied_maxima_is_right(golden: Problem) -> None:
     assert not reference.judge({**reference.gradients, "logits": "none"})
 
 
+@pytest.mark.parametrize(("beyond", "right"), [(0.9e-3, True), (1.1e-3, False)])
+def test_rounding_may_make_a_share_negative(golden: Problem, beyond: float, right: bool) -> None:
+    def share(at: Array) -> Array:
+        return at * np.where(np.cumsum(at, 1) == 1, 1 + beyond, -beyond)
+
+    reference = tied(golden)
+    assert bool(reference.judge(given_to(reference, share))) == right
+
+
 # Arrays of other libraries
 
 
