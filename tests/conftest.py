@@ -1,4 +1,4 @@
-"""What several test files share: networks, short runs, golden gradients, a page, big corpora."""
+"""Fixtures of several test files: networks, short runs, golden gradients, a page, big corpora."""
 
 import contextlib
 import dataclasses
@@ -75,14 +75,14 @@ settings.register_profile("fast tests", deadline=None, max_examples=20, **_datab
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hypothesis tries fewer examples where the slow tests are left out."""
+    """Let Hypothesis try fewer examples if the slow tests are left out."""
     fast = "not slow" in config.option.markexpr
     settings.load_profile("fast tests" if fast else "all tests")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def disks_are_not_waited_for() -> Iterator[None]:
-    """No test cuts the power: what is written need not have reached the disk."""
+    """Do not flush files to the disk: no test cuts the power."""
     with mock.patch("os.fsync"):
         yield
 
@@ -98,18 +98,22 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The order of the files, but for the longest tests."""
+    """Run the tests in the order of the files, except the longest ones."""
     items.sort(key=lambda item: getattr(item, "originalname", "") not in LONGEST)
 
 
 def pytest_collection_finish() -> None:
-    """Keep the garbage collector off what lives to the end, a million objects of torch among it."""
+    """Keep the garbage collector off what lives to the end, a million objects of torch among it.
+
+    It took a tenth of the time, so it also runs more seldom.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def slow_but(cases: Iterable[Any], fast: Iterable[Any]) -> list[Any]:
-    """Cases of a test, all but the fast ones marked slow. A tuple holds several arguments."""
+    """Cases of a test; all except the fast ones are marked slow. A tuple has several arguments."""
     cases, fast = list(cases), list(fast)
     assert all(case in cases for case in fast)
     return [
@@ -122,7 +126,7 @@ def slow_but(cases: Iterable[Any], fast: Iterable[Any]) -> list[Any]:
 
 
 def copied(folder: Path, target: Path) -> Path:
-    """A copy of a folder of files that may be changed, whatever holds for the original."""
+    """A copy of a folder whose files can be changed, even if the original is read-only."""
     target.mkdir()
     for path in folder.iterdir():
         (target / path.name).write_bytes(path.read_bytes())
@@ -161,7 +165,7 @@ def random_network(
 def begun(
     recipe: npnet.Recipe = SHORT,
 ) -> tuple[npnet.Parameters, Array, Array, npnet.Generator]:
-    """What a training of a recipe begins with, on 20 words."""
+    """The beginning of a training of a recipe, on 20 words."""
     words = ["anna", "bob", "zoe", "ada", "mia", "otto", "nina", "ava", "noor", "ben"] * 2
     vocab = npnet.Vocabulary.from_words(words)
     X, Y = npnet.build_dataset(words, vocab, recipe.block_size)
@@ -202,7 +206,7 @@ def network() -> Callable[..., tuple[npnet.Parameters, Array, Array]]:
 
 @pytest.fixture(scope="module")
 def one_thread() -> Iterator[None]:
-    """Torch's threads wait for each other more than they compute at these sizes."""
+    """One thread for torch: with more, its threads mostly wait at these sizes."""
     from oracle import threads  # here, for most tests run without torch
 
     with threads.one_thread():
@@ -234,7 +238,7 @@ def golden() -> "Problem":
 
 @pytest.fixture
 def predicted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many rows went through the network, each time that some were sent."""
+    """How many rows went through the network, in each call."""
     rows: list[int] = []
 
     logits = Folded.logits

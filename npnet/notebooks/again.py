@@ -31,7 +31,7 @@ EFFECTS = {
     *("shutil.rmtree", "socket.connect", "sqlite3.connect", "subprocess.Popen", "urllib.Request"),
 }
 MOST_FILES = 1024  # a process usually has at most this many file numbers
-MOST_COPIED = 1 << 20  # numbers of a tensor: more than parameters have
+MOST_COPIED = 1 << 18  # numbers of a tensor: more than the parameters of such networks have
 
 
 class Before:

@@ -1,4 +1,4 @@
-"""What a user calls an array, read or refused; named arrays changed in place, and compared."""
+"""Arrays from users are read or refused; named arrays are changed in place and compared."""
 
 import copy
 import decimal

@@ -1,4 +1,4 @@
-"""What errors say and hold: the step, the rate, the losses, one short line."""
+"""The contents of errors: the step, the rate, the losses, one short line."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""The threads of the BLAS: set by who runs a whole job, restored after it, left alone by others."""
+"""The threads of the BLAS: whole jobs set and restore them, other functions do not change them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ def threads() -> list[int]:
 
 @pytest.fixture
 def three() -> Iterator[list[int]]:
-    """The threads that every BLAS has while it is asked to take three."""
+    """The threads that every BLAS has after it is set to three."""
     with threadpoolctl.threadpool_limits(3, user_api="blas"):
         if 3 not in threads():
             pytest.skip("this BLAS takes no number of threads")

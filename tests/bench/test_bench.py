@@ -1,4 +1,4 @@
-"""`npnet bench`: what it times is what npnet does, and what it says about the machine is so."""
+"""`npnet bench`: it measures the real work of npnet, and describes the machine correctly."""
 
 import json
 import sys
@@ -137,7 +137,7 @@ def test_a_command_that_fails_is_an_error_with_its_last_words() -> None:
 
 
 def described(monkeypatch: pytest.MonkeyPatch, found: list[str], **library: str) -> str | None:
-    """The advice where the BLAS and the CPU are these."""
+    """The advice for this BLAS and this CPU."""
     entries: dict[str, Any] = {"SIMD Extensions": {"found": found}}
     monkeypatch.setattr(blas, "_library", lambda: {"version": "0.3", **library})
     monkeypatch.setattr(np, "show_config", lambda mode: entries)

@@ -1,4 +1,4 @@
-"""What a search for a lost seed costs: the figures are there, and they are of whole searches."""
+"""The cost of a search for a lost seed: its figures exist, and they are of whole searches."""
 
 import json
 

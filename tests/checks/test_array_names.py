@@ -1,4 +1,4 @@
-"""Names of other programs are recognised where only one of ours fits."""
+"""Names of other programs are recognised if only one of ours fits."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""How far a gradient may be off: just below each judge's bound it is right, just above it wrong."""
+"""The bounds of each judge: an error just below is accepted, an error just above is refused."""
 
 from typing import Any
 
@@ -7,10 +7,12 @@ import pytest
 from conftest import frozen
 
 from npnet.checks.check_gradient import check_gradient
-from npnet.checks.differentiate import Derivative
+from npnet.checks.differentiate import Derivative, differences
 from npnet.checks.line_golden import made_golden
+from npnet.checks.line_rounding import _milder, _most
 from npnet.checks.line_rules import rule_for
 from npnet.checks.lines import Lines
+from npnet.checks.planted import _verdict
 
 EPS = {"float32": 2.0**-23, "float64": 2.0**-52}
 SIDES = pytest.mark.parametrize(("share", "right"), [(0.9, True), (1.2, False), (-1.2, False)])
@@ -19,7 +21,7 @@ X = [[1.0, 0.25, -0.5], [2.0, -1.5, 0.125]]
 
 
 def scaled(by: float, dtype: str) -> Any:
-    """A factor in this dtype that is off by so many eps."""
+    """A factor in this dtype that differs from 1 by this many eps."""
     return np.dtype(dtype).type(1 + by * EPS[dtype])
 
 
@@ -46,7 +48,7 @@ def test_check_gradient_allows_eight_of_a_given_eps(share: float, right: bool) -
 
 
 def table(factor: float = 1.0) -> Lines:
-    """y = x · w, its sum is the loss; x's gradient is off by a factor."""
+    """y = x · w, and the loss is its sum; the gradient of x is multiplied by a factor."""
     return Lines(
         {"y": lambda v: v.x * v.w, "loss": lambda v: v.y.sum()},
         {"x": np.array(X), "w": np.array(W)},
@@ -111,3 +113,30 @@ def test_a_small_kink_has_no_derivative_either(slope: float) -> None:
     found = check_gradient(f, lambda x: np.array([1, slope, 1.01]), x)
     assert found.passed
     assert not check_gradient(f, lambda x: np.array([1.01, slope, 1.01]), x)
+
+
+def test_a_measured_spread_widens_the_bound_within_limits() -> None:
+    right, eps = frozen([0.5, -2.0], np.float64), EPS["float64"]
+    rule = rule_for([Derivative(right, np.zeros(2), "")], None, 128)
+    # A thousandth of the largest entry, or a thousand eps of the largest gradient beside it.
+    assert _most(rule, "float64", 1.0) == pytest.approx(2e-3)
+    assert _most(rule, "float64", 1e13) == pytest.approx(1e16 * eps)
+    # Four eps of the largest entry are no loss of digits.
+    assert [*_milder(rule, "float64", 32.0, 3.9 * 2 * eps)] == []
+    (milder,) = _milder(rule, "float64", 32.0, 4.1 * 2 * eps)
+    assert milder.own_error == pytest.approx(32 * 4.1 * 2 * eps)
+
+
+def test_a_planted_mistake_may_change_nothing_be_missed_or_caught() -> None:
+    right = frozen(W, np.float64)
+    rule = rule_for([Derivative(right, np.zeros(right.shape), "")], None, 128)
+    found = [_verdict("x", right * (1 + off * EPS["float64"]), rule) for off in (2, 30, 300)]
+    assert found == ["no change", "missed", "caught"]
+
+
+def test_differences_beside_a_kink_have_a_large_error() -> None:
+    x = frozen([0.0, 1.0], np.float64)
+    slopes, errors = differences(np.abs, x, frozen([2.0**-13] * 2, np.float64))
+    assert slopes.tolist() == [0, 1]
+    assert errors[0] >= 1
+    assert errors[1] < 1e-9

@@ -1,4 +1,4 @@
-"""One call for the gradient of any function: what passes, what is found, what is refused."""
+"""Checking the gradient of any function: right ones pass, mistakes and bad input are found."""
 
 import math
 from collections.abc import Callable
@@ -44,7 +44,7 @@ RIGHT: dict[str, tuple[Any, ...]] = {
 
 
 def jacobian(f: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    """Column by column, of a function that is a polynomial of the second degree: exactly."""
+    """The exact Jacobian, column by column, of a polynomial of the second degree."""
 
     def df(x: Array) -> Array:
         unit = np.eye(x.size).reshape(x.size, *x.shape)

@@ -24,7 +24,7 @@ def row_of(ours: object, reference: object, **options: Any) -> Row:
 
 
 class Tensor:
-    """What torch's tensors are to NumPy: they must be detached, then asked for an array."""
+    """Like a tensor of torch for NumPy: it must be detached, and then gives an array."""
 
     def __init__(self, values: Array, device: str = "cpu") -> None:
         self.values, self.device = values, device

@@ -1,4 +1,4 @@
-"""What holds of every rule of comparing, whatever the entries."""
+"""Properties of every rule of comparison, for any entries."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +23,7 @@ RULES = st.sampled_from(["reference", "truth", "tolerances", "zero"])
 
 
 def judged(rule: str, ours: Array, reference: Array, scale: float = 1.0) -> Report:
-    """One name judged by a rule whose absolute numbers grow with ``scale``."""
+    """The row of one name, by a rule whose absolute numbers are multiplied by ``scale``."""
     options: dict[str, Mapping[str, Any]] = {
         "reference": {},
         "truth": {"truth": {"b1": reference.astype(np.float64)}},

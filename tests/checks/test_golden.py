@@ -1,4 +1,4 @@
-"""The committed golden set judges npnet, and gradients that something else made."""
+"""The committed golden set judges npnet, and gradients of other programs."""
 
 import json
 import pickle
@@ -208,7 +208,7 @@ def test_a_raw_file_of_another_length_is_refused_with_the_shape_that_it_has_to_h
 
 
 class Trap:
-    """Unpickling it would make a file."""
+    """An object that would make a file if it were unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -1,4 +1,4 @@
-"""Golden sets as files: where the committed one is from, damage that is found, and writing."""
+"""Golden sets as files: the origin of the committed one, finding damage, and writing."""
 
 import json
 import shutil
@@ -188,7 +188,7 @@ def same(one: Problem, other: Problem) -> bool:
 
 @pytest.fixture
 def writing() -> Any:
-    """oracle.golden, if torch is there."""
+    """oracle.golden, if torch is installed."""
     pytest.importorskip("torch")
     import oracle.golden
 

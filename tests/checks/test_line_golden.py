@@ -1,4 +1,4 @@
-"""Golden sets of one's own networks: written, read, and any program's gradients judged by them."""
+"""Golden sets of users' networks: writing, reading, and judging the gradients of any program."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Networks of one's own: the guide's examples, what a table derives, what it judges."""
+"""Networks of users: the examples of the guide, what a table finds out, and what it judges."""
 
 import json
 import math

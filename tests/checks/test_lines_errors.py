@@ -1,4 +1,4 @@
-"""What a table of lines refuses, with who, what it got, what it wanted, what to do."""
+"""Errors of a table of lines: who, what it got, what it wanted, what to do."""
 
 from collections.abc import Callable
 from pathlib import Path

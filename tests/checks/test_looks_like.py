@@ -1,4 +1,4 @@
-"""Wrong arrays say what they look like, right ones never do; precisions are judged by their eps."""
+"""Wrong arrays get a cause, right arrays never do; each precision is judged by its eps."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -147,7 +147,7 @@ def brain(array: Array) -> Array:
 
 
 def tf32(array: Array) -> Array:
-    """Rounded to 11 bits, as GPUs round the factors of a product."""
+    """The numbers rounded to 11 bits, as GPUs round the factors of a product."""
     bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
     return ((bits + 0x1000) & 0xFFFFE000).astype(np.uint32).view(np.float32)
 
@@ -233,7 +233,7 @@ def test_an_unknown_precision_is_refused(golden: Problem) -> None:
 
 
 def tied(golden: Problem) -> Reference:
-    """The lines of a problem where the two largest logits of every row are equal."""
+    """The lines of a problem in which the two largest logits of every row are equal."""
     v, d = dict(golden.values()), golden.upstream()
     logits = np.array(v["logits"])
     order = np.argsort(logits, 1)
@@ -267,18 +267,27 @@ def test_a_gradient_shared_among_tied_maxima_is_right(golden: Problem) -> None:
     assert not reference.judge({**reference.gradients, "logits": "none"})
 
 
+@pytest.mark.parametrize(("beyond", "right"), [(0.9e-3, True), (1.1e-3, False)])
+def test_rounding_may_make_a_share_negative(golden: Problem, beyond: float, right: bool) -> None:
+    def share(at: Array) -> Array:
+        return at * np.where(np.cumsum(at, 1) == 1, 1 + beyond, -beyond)
+
+    reference = tied(golden)
+    assert bool(reference.judge(given_to(reference, share))) == right
+
+
 # Arrays of other libraries
 
 
 def test_an_array_of_an_unknown_library_is_named_with_what_converts_it(golden: Problem) -> None:
     class Lazy:
-        """Not computed before it is asked for, as in pytensor."""
+        """An array that is computed only when it is needed, as in pytensor."""
 
         def eval(self) -> Array:
             return np.ones(27)
 
     class Shared:
-        """As in a library with the exchange format alone."""
+        """An array of a library that has only the exchange format (DLPack)."""
 
         def __dlpack__(self) -> object:
             return None

@@ -1,4 +1,4 @@
-"""The torch-free witness: what it agrees with, what it refuses, what it finds."""
+"""Numerical gradients without torch: they agree with right ones, and find mistakes."""
 
 import dataclasses
 import json
@@ -50,7 +50,7 @@ def real_values(recipe: str, rows: int) -> npnet.Values:
 
 
 def tied_values() -> npnet.Values:
-    """A forward pass in which some rows reach their largest logit twice."""
+    """A forward pass in which some rows have two largest logits."""
     params, X, Y = random_network(np.random.default_rng(0), n=8)
     W2, b2 = np.zeros_like(params.W2), np.array([0.1, 0, 0, -1, -1, -1])
     W2[0, 1:3] = 1  # columns 1 and 2 tie, and win where the first hidden unit is above 0.1
@@ -63,7 +63,7 @@ def random_upstream(values: npnet.Values, seed: int = 1) -> dict[str, Array]:
 
 
 def assert_near(ours: Any, reference: dict[str, Array], noise: float) -> None:
-    """Every array within 1e-12 of its largest entry, or of ``noise`` where all of it cancels."""
+    """Every array is within 1e-12 of its largest entry, or of ``noise`` if all its terms cancel."""
     assert set(ours) == set(reference) == set(GRADIENTS)
     for name, array in reference.items():
         assert array.shape == ours[name].shape, name
@@ -201,7 +201,7 @@ HIDDEN: dict[str, tuple[str, Gradient]] = {
 
 @pytest.fixture(scope="module")
 def witnesses() -> Any:
-    """Values, and what the three methods say of them, computed once."""
+    """Values, and the gradients of the three methods for them, computed once."""
     values = real_values("lecture", rows=12)
     upstream = random_upstream(values)
     return SimpleNamespace(

@@ -1,4 +1,4 @@
-"""What a failed assert on a report shows under pytest."""
+"""A failed assert on a report under pytest shows the table."""
 
 import tomllib
 from importlib.metadata import entry_points
@@ -73,7 +73,7 @@ def test_float32_with_a_float64_reference_gets_advice(
     assert "JAX" not in str(report)
 
     class Array(np.ndarray):
-        """An array whose class JAX would have."""
+        """An array with the class name of JAX arrays."""
 
     Array.__module__ = "jaxlib._jax"
     in_jax = {name: array.view(Array) for name, array in single.items()}

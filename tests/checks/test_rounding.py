@@ -1,4 +1,4 @@
-"""The size of rounding errors, held to the errors that float32 programs really make."""
+"""The estimated size of rounding errors, compared with the errors of real float32 programs."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +19,7 @@ Batch = tuple[npnet.Parameters, Array, Array]
 
 
 def drawn(seed: int, n: int = 24) -> Batch:
-    """A small network as the lecture draws it, in float32."""
+    """A small float32 network, drawn as in the lecture."""
     rng = np.random.default_rng(seed)
     shapes = {"C": (8, 4), "W1": (12, 9), "b1": (9,), "W2": (9, 8), "b2": (8,)}
     shapes |= {"bngain": (1, 9), "bnbias": (1, 9)}

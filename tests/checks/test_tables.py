@@ -1,4 +1,4 @@
-"""How a comparison is shown: text, JSON, HTML, and as a truth value."""
+"""A comparison as text, JSON, HTML, and as a truth value."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The two gradients that are zero by mathematics, and what a comparison cannot see."""
+"""The two gradients that are mathematically zero, and mistakes that a comparison cannot see."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def array(values: ArrayLike, dtype: DTypeLike = np.float32) -> Array:
 
 
 def end_to_end(dtype: DTypeLike, seed: int = 0) -> dict[str, Array]:
-    """The whole gradient of a tiny network as far as this module looks: sums that cancel."""
+    """The gradients of a tiny network that this module needs: sums that cancel."""
     draw = np.random.default_rng(seed)
     hprebn = draw.standard_normal((8, 3))
     norm_logits = draw.standard_normal((8, 5))

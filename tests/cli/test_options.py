@@ -1,4 +1,4 @@
-"""Options of both programs: one name, one meaning, one set of things that it takes."""
+"""Options of both programs: one name has one meaning and accepts the same things everywhere."""
 
 import argparse
 import hashlib

@@ -1,4 +1,4 @@
-"""A remark on an alphabet that is much larger than its words suggest, and only then."""
+"""A remark on an alphabet that is much larger than usual, and no remark on others."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is no word list is recognised; what is one in an odd form is read, and said."""
+"""Files that are not word lists are recognised; odd word lists are read, with a remark."""
 
 # ruff: noqa: E501 - one line for each list
 

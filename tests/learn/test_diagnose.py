@@ -1,4 +1,4 @@
-"""The catalogue's mistakes, as a person would type them: each is refused, and its cause named."""
+"""The mistakes of the catalogue, as people type them: each is refused, and its cause is named."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The sheet: what is written, and how one that was filled in is run and judged."""
+"""The sheet: its text, and how a sheet with solutions is run and judged."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def written(tmp_path: Path) -> Callable[[str], Path]:
 def nothing_remembered(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """A folder of each test's own for the trainings that were made."""
+    """A new folder for the finished trainings of each test."""
     kept = tmp_path_factory.mktemp("kept")
     monkeypatch.setattr(training, "folder", lambda: kept)
     return kept

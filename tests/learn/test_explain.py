@@ -1,4 +1,4 @@
-"""Explanations and hints: what they quote is what the code computes."""
+"""Explanations and hints quote exactly the code that computes."""
 
 import ast
 import contextlib

@@ -1,4 +1,4 @@
-"""What is said about the functions of a sheet, each alone."""
+"""The verdicts on the functions of a sheet, each alone."""
 
 import re
 import sys

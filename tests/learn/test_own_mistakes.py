@@ -1,4 +1,4 @@
-"""Mistakes that the grader was not written for: refused, and nine of ten causes named."""
+"""Mistakes for which the grader was not made are refused, and nine of ten causes are named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`npnet page`: what the file holds, and the command that writes it."""
+"""`npnet page`: the contents of the file, and the command that writes it."""
 
 import base64
 import dataclasses
@@ -34,7 +34,7 @@ EMPTY = ("br", "link", "meta")  # elements that HTML leaves open
 
 
 class Page(HTMLParser):
-    """A page taken apart; it is refused if its elements do not nest."""
+    """The parts of a page, which is refused if its elements are not nested."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The examples in numbers that end the hints: what they show is what the network computes."""
+"""The examples in numbers at the end of hints show what the network computes."""
 
 import re
 from itertools import zip_longest

@@ -76,7 +76,12 @@ def losses(loop: Callable[[baselines.Task], baselines.Losses], steps: int) -> tu
 LOOPS = (baselines.eager, baselines.module, baselines.manual, bench.plain)
 
 
-@pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.__name__)
+# torch.optim takes a second to import.
+@pytest.mark.parametrize(
+    "loop",
+    slow_but(LOOPS, [loop for loop in LOOPS if loop is not baselines.module]),
+    ids=lambda loop: loop.__name__,
+)
 def test_a_loop_has_our_losses_and_goes_on_where_it_stopped(loop: Any) -> None:
     ours, theirs = losses(loop, steps=8)
     np.testing.assert_allclose(theirs, ours, rtol=0, atol=1e-4)

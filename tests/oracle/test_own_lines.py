@@ -1,4 +1,4 @@
-"""Networks of one's own in torch: the guide's four, in torch and in torch's words."""
+"""Networks of users in torch: the four of the guide, written for torch and with its functions."""
 
 from typing import Any
 

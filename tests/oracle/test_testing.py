@@ -1,4 +1,4 @@
-"""What other people's test suites import: problems, marks, and an assert that explains."""
+"""Tools for other people's test suites: problems, marks, and an assert that explains."""
 
 import re
 from pathlib import Path

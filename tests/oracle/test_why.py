@@ -1,4 +1,4 @@
-"""Why right gradients have other last bits than torch's."""
+"""The reasons why right gradients have other last bits than torch's."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which losses a picture has to show, and how its table writes numbers and times."""
+"""The losses that a picture must show, and the numbers and times in its table."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from npnet.plotting.drawn import _loss, _time, limits
+from npnet.plotting.smoothing import adapted
 
 
 def drawn(means: list[float], *, diverged: int | None = None, **band: list[float]) -> Any:
-    """A curve, as far as its limits need it."""
+    """A curve with the fields that its limits need."""
     low, high = (np.array(band[name]) if name in band else None for name in ("low", "high"))
     curve = SimpleNamespace(diverged=diverged)
     return SimpleNamespace(means=np.array(means, float), curve=curve, low=low, high=high)
@@ -56,6 +57,23 @@ def test_a_diverged_curve_is_shown_within_limits_of_others(
     found = limits([drawn([3, 2]), drawn(end, diverged=7)], log=False)
     assert found == wanted
     assert limits([drawn(end, diverged=7)], log=False) == (min(end), max(end))
+
+
+@pytest.mark.parametrize(
+    ("points", "apart", "window"),
+    [
+        (200_000, 1, 1000),
+        (20_000, 1, 1000),
+        (19_999, 1, 999),
+        (200, 1, 10),
+        (25, 1, 1),
+        (25, 40, 40),
+    ],
+)
+def test_a_mean_is_over_a_thousand_steps_or_a_twentieth_of_the_points(
+    points: int, apart: int, window: float
+) -> None:
+    assert adapted(np.arange(points) * float(apart)) == pytest.approx(window, rel=1e-12)
 
 
 def test_losses_have_four_decimals_and_times_a_unit_that_fits() -> None:

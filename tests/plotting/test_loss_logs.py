@@ -21,7 +21,7 @@ TRAIN = {0.0: 3.5, 10.0: 2.25}
 
 
 class Log(NamedTuple):
-    """A file and what is in it. ``says``: a part of what is said about it."""
+    """A file and its contents. ``says``: a part of the remark on it."""
 
     name: str
     content: str | bytes

@@ -1,4 +1,4 @@
-"""Loss curves: what is drawn is checked on the artists' data, files on their bytes."""
+"""Loss curves: drawings are checked by the data of their artists, files by their bytes."""
 
 import itertools
 import json
@@ -43,7 +43,7 @@ def noisy(steps: int, seed: int = 0) -> Floats:
 
 
 def means(ax: Axes) -> list[Line2D]:
-    """The lines that a legend of the axes' own finds."""
+    """The lines that a legend of the axes would show."""
     return [line for line in ax.get_legend_handles_labels()[0] if isinstance(line, Line2D)]
 
 

@@ -13,7 +13,7 @@ from npnet.plotting.plots import losses
 
 
 class Frame:
-    """What pandas and polars have in common."""
+    """A frame with the interface that pandas and polars share."""
 
     def __init__(self, **columns: Any) -> None:
         self._columns = columns

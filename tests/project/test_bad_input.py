@@ -1,4 +1,4 @@
-"""Errors that no other test meets: exit code 2 and one line, or InputError, and nothing written."""
+"""Errors that no other test covers: exit code 2 and one line, or InputError; no file is written."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Readers before damaged and hostile files: each is refused in words, or read as what it says.
+"""Reading damaged and hostile files: each is refused in words, or read correctly.
 
 ``--mutants N`` sets how many damaged files are read, 300 by default, 60 at most in the fast tests.
 """
@@ -116,7 +116,7 @@ class Target(NamedTuple):
     sealed: bool
 
     def refusal(self, whole: Any, content: bytes) -> str | None:
-        """What is said of the file with another content; None if it is read."""
+        """The error for the file with another content; None if it is read."""
         before = self.path.read_bytes()
         self.path.write_bytes(content)
         try:

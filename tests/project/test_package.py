@@ -1,4 +1,4 @@
-"""The package as a whole: what it imports, what it ships."""
+"""The whole package: its imports, and the files that it ships."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""What the README and the guide show is what their commands and programs print."""
+"""The README and the guide show exactly what their commands and programs print."""
 
 import importlib.util
 import os

@@ -1,4 +1,4 @@
-"""Whatever the corpus and the recipe: numbers, or one of our two errors, and never a silent NaN.
+"""Every corpus and every recipe give numbers or one of our two errors, and never a silent nan.
 
 Warnings are errors in this suite, so that none of what follows warns either.
 """

@@ -1,4 +1,4 @@
-"""What is in the repository, and which checks guard it."""
+"""The contents of the repository, and the checks that guard it."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""What a publication's table of printed figures may hold."""
+"""The figures that a publication's table can contain."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a publication can say of a corpus and of figures, and what a replay makes of them."""
+"""The entries of a publication for corpus and figures, and their use in a replay."""
 
 import dataclasses
 import hashlib

@@ -147,7 +147,10 @@ def test_without_the_rerun_nothing_fits(here: Path, capsys: pytest.CaptureFixtur
 
 
 def test_elsewhere_no_seed_is_found(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["recover", "first.toml", "--from", "1000000", "--to", "1005000", "--json"]) == 1
+    assert (
+        main(["recover", "first.toml", "--from", "1000000", "--to", "1005000", *NEAR[4:], "--json"])
+        == 1
+    )
     told = json.loads(capsys.readouterr().out)
     assert told["seeds"] == []
     assert (told["from"], told["to"]) == (1_000_000, 1_005_000)

@@ -1,4 +1,4 @@
-"""Replaying: digits compared, files of one's own, and what such a file cannot say."""
+"""Replaying: comparing digits, files of users, and entries that a file cannot have."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Derivatives where two pieces of a function meet, at zeros and at nan, as torch has them."""
+"""Derivatives at kinks, at zeros and at nan are those of torch."""
 
 from typing import Any
 

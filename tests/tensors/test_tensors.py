@@ -1,4 +1,4 @@
-"""npnet.tensors by itself, with no torch: what a notebook does with it."""
+"""npnet.tensors without torch: what notebooks do with it."""
 
 import copy
 import pickle

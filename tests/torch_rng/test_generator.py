@@ -82,7 +82,7 @@ def drawn_by_torch(g: Any, draw: list[Any]) -> Any:
 
 
 def ulps(draw: list[Any]) -> int:
-    """How far apart the two may be."""
+    """The allowed difference of the two, in units of the last place."""
     return {"randn": 2, "exponential": 1}.get(draw[0], 0) if draw[-1] == "float64" else 0
 
 

@@ -1,4 +1,4 @@
-"""What can be asked of a generator, its state, and what it refuses: all without torch."""
+"""The methods of a generator, its state, and its errors: all without torch."""
 
 import copy
 import io

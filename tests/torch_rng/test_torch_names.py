@@ -1,4 +1,4 @@
-"""What a torch generator's own names do here: its state taken over, seeds, shifted draws."""
+"""The methods with torch's names: reading torch's state, seeds, shifted draws."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The 5,056 bytes of a torch generator's state: which of them make one, and what they say."""
+"""The 5,056 bytes of a torch generator's state: which bytes are valid, and their meaning."""
 
 from typing import Any
 

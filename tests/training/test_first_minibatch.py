@@ -1,4 +1,4 @@
-"""The first minibatch is the one that training takes, however a recipe splits and draws."""
+"""The first minibatch is the one that training uses, for every way to split and to draw."""
 
 import dataclasses
 from typing import Any

@@ -1,4 +1,4 @@
-"""``npnet.fit``: whatever a recipe can say, against the same run in plain loops."""
+"""``npnet.fit`` for every field of a recipe, compared with the same run in plain loops."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""A run that was interrupted, however and wherever, ends with the bits of one that was not."""
+"""A run that is interrupted, in any way and at any place, ends with the bits of a whole run."""
 
 import dataclasses
 import functools
@@ -241,6 +241,21 @@ with locked(Path({str(tmp_path)!r})):
         other.communicate()
     with locked(tmp_path):  # a process that died has let go
         pass
+
+
+@pytest.mark.parametrize("steps", [100, 10**9])
+def test_a_run_needs_80_bytes_a_step_and_10_megabytes(
+    steps: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe, needed = dataclasses.replace(RECIPE, steps=steps), 10_000_000 + 80 * steps
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=needed))
+    require_space(tmp_path, recipe)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage._replace(free=needed - 1))
+    with pytest.raises(
+        InputError, match=f"{needed - 1:,} bytes are free on its disk, wanted {needed:,}"
+    ):
+        require_space(tmp_path, recipe)
 
 
 def test_a_full_disk_is_noticed_before_training(
