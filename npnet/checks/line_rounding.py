@@ -100,8 +100,6 @@ def rounding_whole(
 
     for way in (by_hand, numerical, coarse):
         spread = _spread(way, rule, centred=way is not coarse)
-        if way is coarse:
-            spread = max(spread, _unseen(dtype, beside))
         if not branches or spread <= _most(rule, dtype, beside):
             yield from _milder(rule, dtype, K_CANCELLED, spread)
 
@@ -158,8 +156,6 @@ def rounding_alone(
 
     for way in (by_hand, numerical, coarse):
         spread = _spread(way, rule, centred=way is not coarse)
-        if way is coarse:
-            spread = max(spread, _unseen(dtype, beside))
         yield from _milder(rule, dtype, K_ALONE, spread if spread <= most else 0.0)
 
 
@@ -227,11 +223,6 @@ def _in_eps_of(dtype: str, coarse: Any, fine: Any) -> Any:
     if [getattr(one, "dtype", None) for one in (coarse, fine)] != [np.float32, np.float64]:
         return None
     return (coarse - fine) * float(np.finfo(dtype).eps / np.finfo(np.float32).eps)
-
-
-def _unseen(dtype: str, beside: float) -> float:
-    """What the difference of float32 and float64 does not show: float64's own rounding error."""
-    return float(np.finfo(np.float64).eps * np.finfo(dtype).eps / np.finfo(np.float32).eps) * beside
 
 
 def _spread(way: Way, rule: Rule, centred: bool) -> float:
