@@ -113,7 +113,7 @@ def fuzz_tables(seeds: Iterable[int]) -> TableFuzz:
 
 
 def _finite(table: Lines) -> bool:
-    """Whether torch's gradients are: x / (1 + exp(-x)) has a value where its derivative overflows."""
+    """Whether torch's gradients are finite: x / (1 + exp(-x)) may be where its slope overflows."""
     return all(np.isfinite(entry).all() for entry in table.backward("float32").values())
 
 
