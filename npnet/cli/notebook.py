@@ -13,7 +13,7 @@ from npnet.base.errors import InputError
 from npnet.base.files import replacing
 from npnet.base.tables import shorten, table
 from npnet.cli.output_files import check_new_file
-from npnet.cli.parser import DEFAULT_SEED, GRADE, SECONDS, add_force, add_json, number
+from npnet.cli.parser import DEFAULT_SEED, GRADE, SECONDS, add_force, add_json, number, torch_seed
 from npnet.cli.terminal import wrap
 from npnet.cli.word_options import add_words_option, word_file
 from npnet.grading.grade_text import grade_html
@@ -55,7 +55,7 @@ def add_commands(commands: Any) -> None:
     parser.add_argument("--figures", metavar="DIR", help="draw the pictures into this folder")
     parser.add_argument(
         "--default-seed",
-        type=int,
+        type=torch_seed,
         metavar="SEED",
         help=DEFAULT_SEED,
     )
@@ -94,6 +94,10 @@ def notebook_command(options: argparse.Namespace) -> int:
         check_new_file(page, force=options.force, who="--html")
     notebook = read_notebook(options.file)
     if options.read:
+        for name in ("grade", "html", "figures", "default_seed", "default_word"):
+            if getattr(options, name) not in (None, False, []):
+                option = f"--{name.replace('_', '-')}"
+                raise InputError(f"--read: got {option} as well, wanted one of them")
         _print_contents(notebook, options.json)
         return 0
     grading = Grading(str(notebook.path)) if options.grade else None

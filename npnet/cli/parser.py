@@ -144,6 +144,14 @@ def whole_number(text: str) -> int:
         raise argparse.ArgumentTypeError(f"got {shown(text)}, wanted a whole number") from None
 
 
+def torch_seed(text: str) -> int:
+    """The type of an option that takes a seed of torch's generator."""
+    seed = whole_number(text)
+    if not -(2**63) <= seed < 2**64:
+        raise argparse.ArgumentTypeError(f"got {shown(text)}, wanted one from -2^63 to 2^64 - 1")
+    return seed
+
+
 def number(text: str) -> float:
     """The type of an option that takes a number."""
     try:

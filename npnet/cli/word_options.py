@@ -117,7 +117,7 @@ def word_file(name: str | None) -> Iterator[Path | None]:
     """The file that ``--words`` names, for a command that compares its SHA-256; None for None.
 
     Raises:
-        InputError: a known corpus is not found, or standard input is closed.
+        InputError: a corpus or the file is not found, or standard input is closed.
     """
     if name is None:
         yield None
@@ -133,6 +133,10 @@ def word_file(name: str | None) -> Iterator[Path | None]:
             file.write_bytes(sys.stdin.buffer.read())
             yield file
     else:
+        try:
+            Path(name).open("rb").close()
+        except OSError as error:
+            raise InputError(f"--words {name}: {error.strerror}, wanted a file of words") from error
         yield Path(name)
 
 

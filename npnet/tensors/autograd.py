@@ -197,6 +197,9 @@ class set_grad_enabled(_Recording):
     def __exit__(self, *_: object) -> None:
         MODE.grad = self._outside
 
+    def __repr__(self) -> str:
+        return f"torch.autograd.grad_mode.set_grad_enabled(mode={self.grad})"
+
     def __call__(self, decorated: Callable[..., Any]) -> Callable[..., Any]:
         MODE.grad = self._outside
         return super().__call__(decorated)

@@ -9,7 +9,7 @@ from typing import Any
 
 from npnet.base.errors import InputError
 from npnet.base.tables import shorten
-from npnet.cli.parser import DEFAULT_SEED, GRADE, SECONDS, add_json, number
+from npnet.cli.parser import DEFAULT_SEED, GRADE, SECONDS, add_json, number, torch_seed
 from npnet.cli.terminal import wrap
 from npnet.cli.word_options import add_words_option, word_file
 from npnet.notebooks.cells import Notebook
@@ -44,7 +44,7 @@ def add_commands(commands: Any) -> None:
     add_words_option(parser, "the corpus that the notebook names, if it is found")
     parser.add_argument(
         "--default-seed",
-        type=int,
+        type=torch_seed,
         default=SEED,
         metavar="SEED",
         help=f"{DEFAULT_SEED} (default: {SEED})",

@@ -119,6 +119,8 @@ MEANINGS = {
     "--temperature": "above 1 for more varied names, below 1 for more common ones",
     "--threads": "threads of BLAS",
     "--title": "title of the picture",
+    "--tables": "random tables of lines and npnet.Lines instead, with sizes of 1, ties, saturated "
+    "functions, and several right ways to write each gradient",
     "--to": "last seed",
     "--unique": "keep each word once",
     "--values": "a file or folder with the values of your forward pass, all or some: they are "

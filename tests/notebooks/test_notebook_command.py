@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -188,3 +189,24 @@ def test_with_grade_the_gradients_alone_decide_the_exit_code(
     file = tmp_path / "small.ipynb"
     file.write_text(made.ipynb([forward + backward + by_hand, shown]), encoding="utf-8")
     assert main(["notebook", str(file), "--grade"]) == code
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--default-seed", "x"), "got 'x', wanted a whole number"),
+        (("--default-seed", str(2**64)), "wanted one from -2^63 to 2^64 - 1"),
+        (("--words", "nowhere.txt"), "nowhere.txt: No such file or directory"),
+        (("--read", "--grade"), "--read: got --grade as well"),
+        (("--read", "--html", "page.html"), "--read: got --html as well"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(
+    options: Sequence[str], text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.ipynb"
+    file.write_text(made.ipynb(["x = 1"]), encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        sys.exit(main(["notebook", str(file), *options]))
+    assert ended.value.code == 2
+    assert text in " ".join(capsys.readouterr().err.split())

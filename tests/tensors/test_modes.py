@@ -135,3 +135,8 @@ def outcome(source: str, module: types.ModuleType) -> tuple[str, object]:
 @pytest.mark.parametrize("source", PROGRAMS.values(), ids=PROGRAMS)
 def test_a_program_does_what_it_does_in_torch(source: str) -> None:
     assert outcome(source, npnet.tensors) == outcome(source, torch)
+
+
+def test_a_last_line_that_sets_the_mode_shows_it() -> None:
+    shown = repr(torch.set_grad_enabled(True))
+    assert repr(npnet.tensors.set_grad_enabled(True)) == shown
