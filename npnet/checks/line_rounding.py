@@ -57,6 +57,7 @@ def rounding_whole(
     functions: Mapping[str, Any],
     values: Named,
     start: Mapping[str, Floats],
+    row: Row,
     branches: bool,
 ) -> Iterator[Rule]:
     """The milder rules for a gradient of a whole backward pass that lost digits.
@@ -99,6 +100,10 @@ def rounding_whole(
         return _in_eps_of(dtype, *runs)
 
     for way in (by_hand, numerical, coarse):
+        # The numerical gradient runs once for each entry: only where its rounding may be the cause.
+        far = not branches and (row.error or 0) > K_CANCELLED * _most(rule, dtype, beside)
+        if way is numerical and far:
+            continue
         spread = _spread(way, rule, centred=way is not coarse)
         if not branches or spread <= _most(rule, dtype, beside):
             yield from _milder(rule, dtype, K_CANCELLED, spread)
