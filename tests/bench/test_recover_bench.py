@@ -42,3 +42,11 @@ def test_the_command_prints_a_line_for_each_search(
     assert main(["bench", "--recover", "--seconds", "0.01", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [row["what"] for row in rows] == list(sessions())
+
+
+def test_a_full_search_takes_2_to_the_32_times_as_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("npnet.bench.recover.sessions", lambda: {"both": None})
+    monkeypatch.setattr("npnet.bench.recover.run_apart", lambda command: ("2.5e-6", 2048))
+    (cost,) = recover_costs(0.1)
+    assert (cost.what, cost.seconds, cost.peak) == ("both", 2.5e-6, 2048)
+    assert cost.full == pytest.approx(2.9826162)  # hours

@@ -287,6 +287,16 @@ def test_a_hint_says_what_a_step_passes_on(step: type[ast.AST] | str) -> None:
         np.testing.assert_allclose(passed, wanted, rtol=1e-13, atol=1e-15, err_msg=code)
 
 
+def test_the_hints_for_indices_products_and_shapes_are_right() -> None:
+    x, g = np.arange(3) * 1.0, np.array([[1.0, 2], [5, 7]])
+    passed = [(g * (x + 1e-20j * row)[[[0, 0], [0, 2]]]).sum().imag / 1e-20 for row in np.eye(3)]
+    np.testing.assert_allclose(passed, [1 + 2 + 5, 0, 7], rtol=1e-13)  # picked thrice, never, once
+    assert "an entry that was never picked gets 0" in RULES[ast.Subscript]
+    assert "one that was picked several times gets the sum" in RULES[ast.Subscript]
+    assert "to a a matrix product of g and b, and to b one of a and g" in RULES[ast.MatMult]
+    assert "moves no number: g goes back into the old shape" in RULES["reshape"]
+
+
 def test_the_formulas_of_the_fused_hints_are_right(scope: dict[str, Any]) -> None:
     logits, Y, n = scope["logits"], scope["Y"], len(scope["Y"])
     softmax = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)

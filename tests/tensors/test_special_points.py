@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
+
+import npnet.tensors
 
 NAN = float("nan")
 
@@ -73,3 +76,15 @@ def test_one_number_written_to_several_places_gets_their_sum(torch: Any) -> None
     x[0, torch.tensor([0, 2])] = one
     (x * 5).sum().backward()
     assert one.grad.item() == 10
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_sums_of_any_width_have_torchs_bits(dtype: str) -> None:
+    theirs = pytest.importorskip("torch")
+    rng = np.random.default_rng(7)
+    for width in (*range(1, 42), 64, 127, 300):
+        array = rng.standard_normal((5, width)).astype(dtype)
+        for axis in (0, 1, None):
+            ours, torchs = npnet.tensors.tensor(array), theirs.tensor(array)
+            mine, wanted = (x.sum() if axis is None else x.sum(axis) for x in (ours, torchs))
+            assert mine.tolist() == wanted.tolist(), f"{width} columns, axis {axis}"
