@@ -39,7 +39,14 @@ PREFIX = "lines_in_"
 FOLDER = Path(__file__).parents[1] / "tests" / "libraries"
 
 LECTURE = {"n": 32, "T": 3, "E": 10, "H": 64, "V": 27}
-CASES = (("untrained", LECTURE), ("trained", LECTURE), ("two rows", {**LECTURE, "n": 2}))
+# Large enough for the two equal logits to be the largest in about half of the rows.
+TIED = 0.8
+CASES = (
+    ("untrained", LECTURE),
+    ("trained", LECTURE),
+    ("two rows", {**LECTURE, "n": 2}),
+    ("tied", LECTURE),
+)
 
 
 class Library(NamedTuple):
@@ -196,6 +203,9 @@ def cases() -> tuple[Problem, ...]:
     made = []
     for seed, (kind, sizes) in enumerate(CASES):
         drawn = network(seed, sizes, "trained" if kind == "trained" else "untrained")
+        if kind == "tied":
+            drawn.params.W2[:, :2] = 0
+            drawn.params.b2[:2] = TIED
         made.append(solve(drawn.params, drawn.X, drawn.Y, upstream=seed))
     return tuple(made)
 

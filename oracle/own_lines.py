@@ -150,7 +150,7 @@ class TorchLines:
 
         def look(name: str, row: Row) -> Iterable[Rule]:
             return rounding_whole(
-                table, name, rules[name], table.gradients, values, start, branches=False
+                table, name, rules[name], table.gradients, values, start, row, branches=False
             )
 
         return judge_all(ours, rules_in_order(table, rules), look)

@@ -235,7 +235,7 @@ def in_order(
             yield (rule := milder)
         after = {name, *line_numerical.depends(table, name)}
         branches = not after.isdisjoint(kinked())
-        yield from rounding_whole(table, name, rule, chosen, values, start, branches)
+        yield from rounding_whole(table, name, rule, chosen, values, start, row, branches)
 
     return judge_all(found, rules_in_order(table, rules), look)
 

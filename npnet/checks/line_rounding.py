@@ -10,7 +10,7 @@ by the ratio of the two eps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,7 @@ def rounding_whole(
     functions: Mapping[str, Any],
     values: Named,
     start: Mapping[str, Floats],
+    row: Row,
     branches: bool,
 ) -> Iterator[Rule]:
     """The milder rules for a gradient of a whole backward pass that lost digits.
@@ -71,7 +72,7 @@ def rounding_whole(
     beside = max(map(largest, start.values()), default=0.0)
 
     def by_hand(salt: int) -> Any:
-        entries = _forward(table, values, salt, in_order=True)
+        entries = _forward(table, values, salt, table.lines)
         found: dict[str, Any] = {key: shaken(entry, salt) for key, entry in start.items()}
         nonlocal beside
         for key, function in functions.items():
@@ -99,6 +100,10 @@ def rounding_whole(
         return _in_eps_of(dtype, *runs)
 
     for way in (by_hand, numerical, coarse):
+        # The numerical gradient runs once for each entry: only where its rounding may be the cause.
+        far = not branches and (row.error or 0) > K_CANCELLED * _most(rule, dtype, beside)
+        if way is numerical and far:
+            continue
         spread = _spread(way, rule, centred=way is not coarse)
         if not branches or spread <= _most(rule, dtype, beside):
             yield from _milder(rule, dtype, K_CANCELLED, spread)
@@ -115,17 +120,19 @@ def rounding_alone(
 ) -> Iterator[Rule]:
     """The same for a gradient alone, whose values and upstream gradients are exact.
 
-    A value that a line makes is computed again from those that the line reads: the gradient may
-    use it, and its rounding error too.
+    Only the results of the lines that read ``name`` are computed again, because the numerical
+    gradient does so too: their rounding error is in the gradient that uses them.
     """
     dtype = dtype_of(table, values)
+    paths = line_numerical.paths(table, name)
+    readers = {*paths, *(line for skipped in paths.values() for line in skipped)}
     beside = max(map(largest, upstream.values()), default=0.0)
     most = _most(rule, dtype, beside)
     if row.error is not None and row.error > K_ALONE * most:
         return
 
     def by_hand(salt: int) -> Any:
-        here = locked(_forward(table, values, salt, in_order=False))
+        here = locked(_forward(table, values, salt, readers))
         above = locked({key: shaken(entry, salt) for key, entry in upstream.items()})
         return made(name, function, *table.views(here, above, name))
 
@@ -135,11 +142,11 @@ def rounding_alone(
         def stepped(_: str, terms: Terms, x: Floats) -> Derivative:
             return Derivative(shaken_step(terms, np.asarray(x), salt), np.zeros(()), "")
 
-        paths = [
+        found = [
             line_numerical.path(table, entries, name, line, upstream[line], stepped)
-            for line in line_numerical.paths(table, name)
+            for line in paths
         ]
-        return sum(found.gradient for found in paths)
+        return sum(each.gradient for each in found)
 
     def coarse(salt: int) -> Any:
         runs = [
@@ -193,33 +200,26 @@ def _milder(rule: Rule, dtype: str, K: float, spread: float) -> Iterator[Rule]:
         )
 
 
-def _forward(table: Lines, values: Named, salt: int, *, in_order: bool) -> dict[str, Any]:
-    """The values in the arithmetic of a salt.
-
-    Args:
-        in_order: each line reads the new results of the lines before it; else those in ``values``,
-            except of lines that are skipped.
-    """
+def _forward(table: Lines, values: Named, salt: int, lines: Collection[str]) -> dict[str, Any]:
+    """The values in the arithmetic of a salt, with the results of ``lines`` computed again."""
     entries = {key: shaken(entry, salt) for key, entry in values.items()}
-    read = dict(entries)
-    for line, function in table.lines.items():
-        if line not in table.active:
-            continue
-        found = made(line, lambda v, _, line=function: line(v), line_numerical.Entries(read), None)
-        if getattr(found, "shape", None) == np.shape(values[line]):
-            entries[line] = shaken(found, salt)
-            if in_order or line in table.skip:
-                read[line] = entries[line]
+    for line in table.lines:
+        if line in lines and line in table.active:
+            function, v = table.lines[line], line_numerical.Entries(entries)
+            found = made(line, lambda v, _, function=function: function(v), v, None)
+            if getattr(found, "shape", None) == np.shape(values[line]):
+                entries[line] = shaken(found, salt)
     return entries
 
 
 def _coarse(entries: Mapping[str, Any], salt: int, dtype: str) -> dict[str, Any]:
-    """Numbers that float32 has, near the entries, in a dtype."""
+    """Numbers that float32 has, near the entries, in a dtype; for the salt 0 the nearest."""
     found = {}
     for key, entry in entries.items():
         found[key] = entry
         if getattr(getattr(entry, "dtype", None), "kind", "") == "f":
-            found[key] = moved(np.asarray(entry, np.float32), salt).astype(dtype)
+            near = np.asarray(entry, np.float32)
+            found[key] = (moved(near, salt) if salt else near).astype(dtype)
     return locked(found)
 
 

@@ -22,7 +22,7 @@ def add_commands(commands: Any) -> None:
         help="the 26 gradients by jax, autograd, mygrad and others, judged",
         description="Compute all 26 gradients with every library that has an adapter and is "
         "installed here, line by line and end to end, in float32 and float64, and judge them by "
-        "torch's. Three batches: untrained, trained, two rows.",
+        "torch's. Four batches: untrained, trained, two rows, equal largest logits.",
     )
     command.add_argument(
         "folder",

@@ -161,7 +161,10 @@ def test_without_adapters_the_error_says_where_they_are(
     assert "--only: got 'numpy', wanted some of autograd, jax" in capsys.readouterr().err
 
 
-def test_one_case_each_is_untrained_trained_and_of_two_rows() -> None:
+def test_one_case_each_is_untrained_trained_of_two_rows_and_tied() -> None:
     made: Any = libraries.cases()
-    assert [one.sizes["n"] for one in made] == [32, 32, 2]
+    assert [one.sizes["n"] for one in made] == [32, 32, 2, 32]
+    logits = made[3].values().logits
+    tied = (logits == logits.max(1, keepdims=True)).sum(1) > 1
+    assert 0 < tied.sum() < len(tied)
     assert float(made[1].values().loss) < float(made[0].values().loss) - 0.1
