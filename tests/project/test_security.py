@@ -33,7 +33,7 @@ RUNNING = {
     "npnet/learn/sheet_parts.py": ({"compile"}, "the parts of the learner's program"),
     "npnet/learn/wrong_gradients.py": ({"exec"}, "our own catalogue"),
     "npnet/learn/wrong_rows.py": ({"compile"}, "our own solutions, a row at a time"),
-    "npnet/notebooks/drawn.py": ({"eval", "compile"}, "the user's notebook, in its own process"),
+    "npnet/notebooks/drawn.py": ({*RUN_CODE, "eval"}, "the user's notebook, in its own process"),
     "npnet/notebooks/session.py": ({*RUN_CODE, "eval"}, "the user's notebook, in its own process"),
     "npnet/grading/slice_runs.py": (RUN_CODE, "the user's notebook, in its own process"),
     "npnet/grading/training_loop.py": (
