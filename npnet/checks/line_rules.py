@@ -92,10 +92,12 @@ def rule_for(
 def judge(name: str, ours: object, rule: Rule) -> Row:
     """The row of one gradient."""
     if rule.left_out.any():
+        # Both sides get the same number there: at a kink, float32 may take another branch.
         unknown = rule.left_out & ~np.isfinite(_goal(rule))
+        goal = np.where(unknown, 0, _goal(rule))
         rule = rule._replace(
-            reference=np.where(unknown, 0, rule.reference).astype(rule.reference.dtype),
-            truth=None if rule.truth is None else np.where(unknown, 0, rule.truth),
+            reference=np.where(rule.left_out, goal, rule.reference).astype(rule.reference.dtype),
+            truth=None if rule.truth is None else goal,
         )
         ours = _patched(ours, rule)
     scales = {} if rule.zero_scale is None else {name: rule.zero_scale}
