@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from npnet.base.arrays import Array
+
 # A gradient: the upstream gradient, the line's result, and what the line reads -> an array.
 Way = Callable[..., Any]
 EPS = 1e-5
@@ -29,33 +31,33 @@ class Piece(NamedTuple):
     ways: tuple[tuple[Way, ...], ...]
 
 
-def sigmoid(x: Any) -> Any:
+def sigmoid(x: Array) -> Array:
     """Without overflow, by tanh."""
     return 0.5 * (np.tanh(0.5 * x) + 1)
 
 
-def softmax(x: Any) -> Any:
+def softmax(x: Array) -> Any:
     """Of each row."""
     e = np.exp(x - x.max(-1, keepdims=True))
     return e / e.sum(-1, keepdims=True)
 
 
-def _sum(xp: Any, x: Any) -> Any:
+def _sum(xp: Any, x: Array) -> Any:
     return xp.sum(x, axis=-1, keepdims=True)
 
 
-def _mean(xp: Any, x: Any) -> Any:
+def _mean(xp: Any, x: Array) -> Any:
     return xp.mean(x, axis=-1, keepdims=True)
 
 
-def _max(xp: Any, x: Any) -> Any:
+def _max(xp: Any, x: Array) -> Any:
     return xp.max(x, axis=-1, keepdims=True)
 
 
 C0 = math.sqrt(2 / math.pi)
 
 
-def _gelu_slope(x: Any) -> Any:
+def _gelu_slope(x: Array) -> Any:
     t = np.tanh(C0 * (x + 0.044715 * x**3))
     return 0.5 * (1 + t) + 0.5 * x * (1 - t**2) * C0 * (1 + 3 * 0.044715 * x**2)
 
@@ -126,16 +128,16 @@ ELEMENTWISE = {
 }
 
 
-def _centred(g: Any, y: Any, x: Any) -> Any:
+def _centred(g: Array, y: Array, x: Array) -> Any:
     return g - g.mean(-1, keepdims=True)
 
 
-def _layer_norm(g: Any, y: Any, x: Any) -> Any:
+def _layer_norm(g: Array, y: Array, x: Array) -> Any:
     inv = 1 / np.sqrt(x.var(-1, keepdims=True) + EPS)
     return inv * (g - g.mean(-1, keepdims=True) - y * (g * y).mean(-1, keepdims=True))
 
 
-def _layer_norm_long(g: Any, y: Any, x: Any) -> Any:
+def _layer_norm_long(g: Array, y: Array, x: Array) -> Any:
     m = x.shape[-1]
     c = x - x.mean(-1, keepdims=True)
     var = (c**2).mean(-1, keepdims=True)
@@ -144,13 +146,13 @@ def _layer_norm_long(g: Any, y: Any, x: Any) -> Any:
     return dc - dc.sum(-1, keepdims=True) / m
 
 
-def _batch_norm(g: Any, y: Any, x: Any) -> Any:
+def _batch_norm(g: Array, y: Array, x: Array) -> Any:
     n = len(x)
     inv = (x.var(0, ddof=1, keepdims=True) + EPS) ** -0.5
     return (inv / n * (n * g - g.sum(0) - n / (n - 1) * y * (g * y).sum(0))).astype(x.dtype)
 
 
-def _batch_norm_long(g: Any, y: Any, x: Any) -> Any:
+def _batch_norm_long(g: Array, y: Array, x: Array) -> Any:
     n = len(x)
     c = x - x.mean(0, keepdims=True)
     var = (c**2).sum(0, keepdims=True) / (n - 1)
@@ -159,61 +161,61 @@ def _batch_norm_long(g: Any, y: Any, x: Any) -> Any:
     return dc - dc.mean(0, keepdims=True)
 
 
-def _batch_norm_forward(xp: Any, x: Any) -> Any:
+def _batch_norm_forward(xp: Any, x: Array) -> Any:
     c = x - xp.mean(x, axis=0, keepdims=True)
     return c * (xp.sum(c * c, axis=0, keepdims=True) / (len(x) - 1) + EPS) ** -0.5
 
 
-def _rms(g: Any, y: Any, x: Any) -> Any:
+def _rms(g: Array, y: Array, x: Array) -> Any:
     r = (np.mean(x * x, -1, keepdims=True) + EPS) ** -0.5
     return r * (g - y * (g * y).mean(-1, keepdims=True))
 
 
-def _rms_long(g: Any, y: Any, x: Any) -> Any:
+def _rms_long(g: Array, y: Array, x: Array) -> Any:
     s = np.mean(x * x, -1, keepdims=True) + EPS
     return g / np.sqrt(s) - x * (g * x).sum(-1, keepdims=True) / (x.shape[-1] * s * np.sqrt(s))
 
 
-def _unit(g: Any, y: Any, x: Any) -> Any:
+def _unit(g: Array, y: Array, x: Array) -> Any:
     r = np.sqrt((x * x).sum(-1, keepdims=True) + 1e-12)
     return (g - y * (g * y).sum(-1, keepdims=True)) / r
 
 
-def _unit_long(g: Any, y: Any, x: Any) -> Any:
+def _unit_long(g: Array, y: Array, x: Array) -> Any:
     r = np.sqrt((x * x).sum(-1, keepdims=True) + 1e-12)
     return g / r - x * (g * x).sum(-1, keepdims=True) / r**3
 
 
-def _softmax(g: Any, y: Any, x: Any) -> Any:
+def _softmax(g: Array, y: Array, x: Array) -> Any:
     return y * (g - (g * y).sum(-1, keepdims=True))
 
 
-def _softmax_split(g: Any, y: Any, x: Any) -> Any:
+def _softmax_split(g: Array, y: Array, x: Array) -> Any:
     return y * g - y * (g * y).sum(-1, keepdims=True)
 
 
-def _softmax_matrix(g: Any, y: Any, x: Any) -> Any:
+def _softmax_matrix(g: Array, y: Array, x: Array) -> Any:
     J = y[..., :, None] * (np.eye(y.shape[-1], dtype=y.dtype) - y[..., None, :])
     return np.einsum("...ij,...j->...i", J, g)
 
 
-def _log_softmax_forward(xp: Any, x: Any) -> Any:
+def _log_softmax_forward(xp: Any, x: Array) -> Any:
     shifted = x - _max(xp, x)
     return shifted - xp.log(_sum(xp, xp.exp(shifted)))
 
 
-def _first(x: Any, axis: int) -> Any:
+def _first(x: Array, axis: int) -> Array:
     at = np.zeros(x.shape, x.dtype)
     np.put_along_axis(at, np.expand_dims(x.argmax(axis), axis), 1, axis)
     return at
 
 
-def _shared(x: Any, axis: int) -> Any:
+def _shared(x: Array, axis: int) -> Any:
     tied = (x == x.max(axis, keepdims=True)).astype(x.dtype)
     return tied / tied.sum(axis, keepdims=True)
 
 
-def _last(x: Any, axis: int) -> Any:
+def _last(x: Array, axis: int) -> Array:
     return np.flip(_first(np.flip(x, axis), axis), axis)
 
 
@@ -273,7 +275,7 @@ COLUMNS = {
 }
 
 
-def _spread(g: Any, x: Any, axis: int | tuple[int, ...]) -> Any:
+def _spread(g: Array, x: Array, axis: int | tuple[int, ...]) -> Array:
     return np.broadcast_to(np.expand_dims(g, axis), x.shape)
 
 
@@ -304,13 +306,13 @@ POOLS = {
 }
 
 
-def _scatter(g: Any, y: Any, C: Any, X: Any) -> Any:
+def _scatter(g: Array, y: Array, C: Array, X: Array) -> Array:
     dC = np.zeros_like(C)
     np.add.at(dC, X, g)
     return dC
 
 
-def _scatter_product(g: Any, y: Any, C: Any, X: Any) -> Any:
+def _scatter_product(g: Array, y: Array, C: Array, X: Array) -> Array:
     hot = np.eye(len(C), dtype=C.dtype)[X.ravel()]
     return hot.T @ g.reshape(len(hot), -1)
 
@@ -369,38 +371,38 @@ SCORES = Piece(
 SMOOTHING = 0.3
 
 
-def hot(x: Any, Y: Any) -> Any:
+def hot(x: Array, Y: Array) -> Array:
     """One-hot rows, in the dtype of ``x``."""
     return np.eye(x.shape[-1], dtype=x.real.dtype)[Y]
 
 
-def smooth(x: Any, Y: Any) -> Any:
+def smooth(x: Array, Y: Array) -> Any:
     """Smoothed targets."""
     return (1 - SMOOTHING) * hot(x, Y) + SMOOTHING / x.shape[-1]
 
 
-def _smoothed(xp: Any, x: Any, Y: Any) -> Any:
+def _smoothed(xp: Any, x: Array, Y: Array) -> Any:
     lp = _log_softmax_forward(xp, x)
     picked = lp[np.arange(len(Y)), Y]
     return -xp.mean((1 - SMOOTHING) * picked + SMOOTHING * xp.mean(lp, axis=-1))
 
 
-def _cross_entropy(xp: Any, x: Any, Y: Any) -> Any:
+def _cross_entropy(xp: Any, x: Array, Y: Array) -> Any:
     return -xp.mean(_log_softmax_forward(xp, x)[np.arange(len(Y)), Y])
 
 
-def _less_one(g: Any, y: Any, x: Any, Y: Any) -> Any:
+def _less_one(g: Array, y: Array, x: Array, Y: Array) -> Array:
     dx = softmax(x)
     dx[np.arange(len(Y)), Y] -= 1
     return g * dx / len(Y)
 
 
-def _through_log(g: Any, y: Any, x: Any, Y: Any) -> Any:
+def _through_log(g: Array, y: Array, x: Array, Y: Array) -> Any:
     dlp = -g * smooth(x, Y) / len(Y)
     return dlp - softmax(x) * dlp.sum(-1, keepdims=True)
 
 
-def _f(g: Any, y: Any, factor: Any) -> Any:
+def _f(g: Array, y: Array, factor: Any) -> Any:
     return g * factor
 
 

@@ -79,3 +79,9 @@ def _print(made: list[Score]) -> None:
             first, *others = score.widened
             rest = f", and so have {len(others)} values after it" if others else ""
             print(f"{where}in the forward pass {first} has another dtype{rest}")
+    accepted: dict[str, dict[str, None]] = {}
+    for score in made:
+        for remark in score.accepted:
+            accepted.setdefault(remark, {})[score.library] = None
+    for remark, names in accepted.items():
+        print(f"{', '.join(names)}: {remark}")

@@ -14,7 +14,9 @@ from npnet import InputError
 from npnet.checks.reference import PRECISIONS, Problem
 from oracle import libraries
 from oracle.cli import main
+from oracle.golden import solve
 from oracle.libraries import adapters, load, scores
+from oracle.networks import network
 from oracle.testing import problem
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -159,6 +161,20 @@ def test_without_adapters_the_error_says_where_they_are(
     assert "they are in tests/libraries of npnet's repository" in capsys.readouterr().err
     assert main(["libraries", "--only", "numpy"]) == 2
     assert "--only: got 'numpy', wanted some of autograd, jax" in capsys.readouterr().err
+
+
+def test_a_shared_maximum_is_accepted_and_said() -> None:
+    pytest.importorskip("autograd")
+    drawn = network(3, {"n": 6, "T": 1, "E": 2, "H": 4, "V": 5}, "untrained")
+    drawn.params.W2[:, :2] = 0
+    drawn.params.b2[:2] = 5.0
+    case = solve(drawn.params, drawn.X, drawn.Y, upstream=3)
+    for score in scores({"autograd": ADAPTERS["autograd"]}, [case]):
+        assert (score.lines, score.whole) == (26, 26)
+        assert 0 < score.worst < 1
+        [remark] = score.accepted
+        assert remark.startswith("dlogits: ")
+        assert "shares the gradient of the maximum" in remark
 
 
 def test_one_case_each_is_untrained_trained_of_two_rows_and_tied() -> None:
