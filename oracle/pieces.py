@@ -391,7 +391,7 @@ def _cross_entropy(xp: Any, x: Array, Y: Array) -> Any:
     return -xp.mean(_log_softmax_forward(xp, x)[np.arange(len(Y)), Y])
 
 
-def _less_one(g: Array, y: Array, x: Array, Y: Array) -> Array:
+def _less_one(g: Array, y: Array, x: Array, Y: Array) -> Any:
     dx = softmax(x)
     dx[np.arange(len(Y)), Y] -= 1
     return g * dx / len(Y)
