@@ -16,7 +16,7 @@ from oracle.random_tables import KINDS, random_table
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-@pytest.mark.parametrize("count", [6, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [6, pytest.param(40, marks=pytest.mark.slow)])
 def test_right_tables_pass_and_mistakes_do_not(count: int) -> None:
     result = fuzz_tables(range(count))
     assert result.passed, (result.refused, result.missed)
