@@ -9,7 +9,7 @@ import numpy as np
 
 from npnet.base.arrays import Array, Floats
 from npnet.checks import line_numerical
-from npnet.checks.differentiate import RERUNS, Terms, complex_step, shaken_step, sizes
+from npnet.checks.differentiate import EPS, RERUNS, Terms, complex_step, shaken_step, sizes
 from npnet.checks.line_numerical import wide
 from npnet.checks.line_rules import Rule, rule_for
 from npnet.checks.lines import Lines
@@ -110,5 +110,4 @@ def jumps(terms: Terms, x: Floats) -> Array:
     beside = x + BESIDE * np.random.default_rng(0).standard_normal(x.shape) * sizes(x)
     with np.errstate(all="ignore"):
         runs = [shaken_step(terms, beside, salt) for salt in range(RERUNS)]
-    eps = float(np.finfo(np.float64).eps)
-    return np.asarray(jump > ROUNDING * (np.std(runs, axis=0) + eps * np.abs(ahead)))
+    return np.asarray(jump > ROUNDING * (np.std(runs, axis=0) + EPS * np.abs(ahead)))

@@ -16,9 +16,8 @@ from npnet.notebooks.cells import Cell, Output
 from npnet.notebooks.outputs import DIFFERENT, compare_outputs, is_drift
 from npnet.notebooks.stopped_loops import has_training_loop, steps_to_try
 
-MOST_RERUNS = (
-    2  # the cell with the loop may have run this many times before; each run draws other numbers
-)
+# The cell with the loop may have run this many times before. Each run draws other numbers.
+MOST_RERUNS = 2
 TOGETHER = 120.0  # seconds for all trials of one loop
 QUICK = 30.0  # the cells below the loop may take this many seconds in one trial
 _LONG = re.compile(r"\d\.\d{4}")  # a figure that does not agree by chance
